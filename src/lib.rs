@@ -1,0 +1,1 @@
+//! Signpost: plain URLs for a private S3 bucket.
