@@ -4,13 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sdk_s3::config::endpoint::{DefaultResolver, Endpoint, Params, ResolveEndpoint};
+use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+
 use aws_sigv4::http_request::{
     PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
     sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_types::Document;
 use percent_encoding::utf8_percent_encode;
 
 use crate::config::{ConfigError, PathStyle, Settings};
@@ -39,16 +41,17 @@ impl Signer {
             .resolve_endpoint(&params)
             .await
             .map_err(|error| wrong(error.to_string()))?;
-        let scheme = AuthScheme::of(&endpoint);
-        if scheme.name.is_some_and(|name| name != "sigv4") {
+        let scheme = endpoint.auth_schemes().first();
+        if scheme.is_some_and(|scheme| scheme.name() != "sigv4") {
             return Err(wrong(
                 "directory buckets and multi-region access points are signed in another way".into(),
             ));
         }
+        let told = |name| scheme.and_then(|scheme| scheme.get(name)).and_then(Document::as_string);
         Ok(Self {
             bucket_url: endpoint.url().trim_end_matches('/').to_owned(),
-            region: scheme.region.unwrap_or(&settings.region).to_owned(),
-            service: scheme.service.unwrap_or("s3").to_owned(),
+            region: told("signingRegion").unwrap_or(&settings.region).to_owned(),
+            service: told("signingName").unwrap_or("s3").to_owned(),
         })
     }
 
@@ -124,35 +127,6 @@ fn endpoint_params(settings: &Settings) -> Result<Params, String> {
         .force_path_style(path_style)
         .build()
         .map_err(|error| error.to_string())
-}
-
-/// What the resolver says of the signature.
-#[derive(Default)]
-struct AuthScheme<'a> {
-    name: Option<&'a str>,
-    region: Option<&'a str>,
-    service: Option<&'a str>,
-}
-
-impl<'a> AuthScheme<'a> {
-    fn of(endpoint: &'a Endpoint) -> Self {
-        let schemes = endpoint
-            .properties()
-            .get("authSchemes")
-            .and_then(|schemes| schemes.as_array());
-        let Some(scheme) = schemes
-            .and_then(|schemes| schemes.first())
-            .and_then(|scheme| scheme.as_object())
-        else {
-            return Self::default();
-        };
-        let text = |name: &str| scheme.get(name).and_then(|value| value.as_string());
-        Self {
-            name: text("name"),
-            region: text("signingRegion"),
-            service: text("signingName"),
-        }
-    }
 }
 
 fn signing_settings(expires_in: Duration) -> SigningSettings {
