@@ -173,12 +173,12 @@ async fn no_url_outlives_the_credentials() {
         (0, None),
     ] {
         let credentials = credentials(Some(SESSION_TOKEN), Some(now() + Duration::from_secs(left)));
-        let signed = signer.sign(
+        let outcome = signer.sign(
             plan(Operation::GetObject, "k"),
             &credentials,
             now() + Duration::from_millis(1),
         );
-        match (signed, expires_in) {
+        match (outcome, expires_in) {
             (Ok(signed), Some(seconds)) => {
                 assert_eq!(signed.expires_in, Duration::from_secs(seconds));
                 assert_eq!(signed.expires_at, now() + signed.expires_in);
@@ -188,7 +188,7 @@ async fn no_url_outlives_the_credentials() {
                 );
             }
             (Err(PresignError::CredentialsExpire), None) => {}
-            (signed, _) => panic!("{left} s left: {signed:?}"),
+            (outcome, _) => panic!("{left} s left: {outcome:?}"),
         }
     }
 }

@@ -1,0 +1,152 @@
+//! From any event to an answer: never a panic, never an answer that is not one, never another key than the one asked.
+//!
+//! Run it with `cargo +nightly fuzz run event -- -max_total_time=300`.
+
+#![no_main]
+
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use arbitrary::Arbitrary;
+use aws_credential_types::Credentials;
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+use signpost::adapters::aws::CredentialSource;
+use signpost::adapters::handler::Handler;
+use signpost::adapters::lambda::respond;
+use signpost::config::Settings;
+use tokio::runtime::{Builder, Runtime};
+
+const RULES: &str = r#"
+version = 1
+[[token]]
+id = "t"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+[[rule]]
+id = "open"
+who = ["anyone"]
+can = ["read", "write", "delete"]
+on = ["**"]
+allow_anonymous_write = true
+accepts = ["versionId"]
+"#;
+
+const BUCKET: &str = "https://example-bucket.s3.eu-central-1.amazonaws.com/";
+
+#[derive(Arbitrary, Debug)]
+enum Input<'a> {
+    Raw(&'a str),
+    Http {
+        front: Front,
+        method: &'a str,
+        path: &'a str,
+        query: &'a str,
+        headers: Vec<(&'a str, &'a str)>,
+        body: Option<&'a str>,
+    },
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Front {
+    Rest,
+    HttpApi,
+    FunctionUrl,
+    Alb,
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
+
+static HANDLER: LazyLock<Handler> = LazyLock::new(|| {
+    let env = [
+        ("SIGNPOST_BUCKET", "example-bucket"),
+        ("AWS_REGION", "eu-central-1"),
+        ("SIGNPOST_RULES", RULES),
+    ];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = Settings::from_env(env).expect("good settings");
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "fuzz");
+    RUNTIME
+        .block_on(Handler::start(settings, CredentialSource::from_provider(credentials)))
+        .expect("a handler")
+});
+
+fuzz_target!(|input: Input<'_>| {
+    let event = match &input {
+        Input::Raw(text) => (*text).to_owned(),
+        Input::Http { .. } => event(&input).to_string(),
+    };
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_783_711_144);
+    let answer = RUNTIME.block_on(respond(&HANDLER, &event, "invocation", now));
+    let answer: Value = serde_json::from_str(&answer).expect("an answer is JSON");
+    let status = answer["statusCode"].as_u64().expect("an answer has a status");
+    assert!((200..600).contains(&status));
+    if let Input::Http { front, path, .. } = input {
+        check_key(front, path, &answer);
+    }
+});
+
+fn event(input: &Input<'_>) -> Value {
+    let Input::Http {
+        front,
+        method,
+        path,
+        query,
+        headers,
+        body,
+    } = input
+    else {
+        unreachable!("only HTTP")
+    };
+    let headers: serde_json::Map<_, _> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), json!(value)))
+        .collect();
+    match front {
+        Front::Rest => {
+            let proxy = path.trim_start_matches('/');
+            let proxy = proxy.strip_suffix('/').unwrap_or(proxy);
+            json!({
+                "httpMethod": method, "path": format!("/{}", path.trim_start_matches('/')), "headers": headers,
+                "pathParameters": {"proxy": proxy}, "queryStringParameters": {*query: query}, "body": body,
+                "requestContext": {"resourceId": "r", "path": format!("/live/{path}"), "stage": "live"},
+            })
+        }
+        Front::HttpApi | Front::FunctionUrl => {
+            let domain = if matches!(front, Front::HttpApi) {
+                "x.execute-api.y"
+            } else {
+                "x.lambda-url.y.on.aws"
+            };
+            json!({
+                "version": "2.0", "rawPath": format!("/{path}"), "rawQueryString": query, "headers": headers, "body": body,
+                "requestContext": {"http": {"method": method}, "domainName": domain, "stage": "$default"},
+            })
+        }
+        Front::Alb => json!({
+            "httpMethod": method, "path": format!("/{path}"), "headers": headers, "body": body,
+            "queryStringParameters": {*query: query}, "requestContext": {"elb": {}},
+        }),
+    }
+}
+
+/// A redirect leads to the very key that stood in the path.
+fn check_key(front: Front, path: &str, answer: &Value) {
+    let location = answer["headers"]["location"]
+        .as_str()
+        .or(answer["multiValueHeaders"]["location"][0].as_str());
+    let Some(key) = location.and_then(|url| url.strip_prefix(BUCKET)) else {
+        return;
+    };
+    let decode = |text: &str| {
+        percent_encoding::percent_decode_str(text)
+            .decode_utf8()
+            .expect("UTF-8")
+            .into_owned()
+    };
+    let wanted = if matches!(front, Front::HttpApi) {
+        path.to_owned()
+    } else {
+        decode(path)
+    };
+    assert_eq!(decode(key.split('?').next().expect("a path")), wanted);
+}
