@@ -1,3 +1,10 @@
 //! The Lambda function.
 
-fn main() {}
+use std::process::ExitCode;
+
+use signpost::adapters::lambda;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    lambda::run().await
+}

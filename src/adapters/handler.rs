@@ -1,0 +1,118 @@
+//! The handler: reads the settings once, then answers requests.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::adapters::aws::{CredentialSource, Signer};
+use crate::config::{ConfigError, CorsOrigins, Settings};
+use crate::decide::{Decision, decide};
+use crate::plan::Instruction;
+use crate::policy::Policy;
+use crate::request::{ApiRequest, Form};
+use crate::response::{self, ApiResponse, Failure};
+
+/// The rules file of a package that has no setting for it.
+const PACKAGED_RULES: &str = "rules.toml";
+
+/// Everything that a request needs.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    policy: Policy,
+    cors: CorsOrigins,
+    base_path: String,
+    signer: Signer,
+    credentials: CredentialSource,
+}
+
+impl Handler {
+    /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up.
+    pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
+        let policy = load_policy(&settings)?;
+        let signer = Signer::resolve(&settings).await?;
+        if policy.is_empty() {
+            tracing::warn!("there are no rules, so every request is refused");
+        }
+        Ok(Self {
+            policy,
+            cors: settings.cors_origins,
+            base_path: settings.base_path,
+            signer,
+            credentials,
+        })
+    }
+
+    /// What stands before the key where the front does not tell.
+    pub(crate) fn base_path(&self) -> &str {
+        &self.base_path
+    }
+
+    /// Answers one request, received at `now`.
+    pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
+        let response = match decide(&self.policy, request) {
+            Ok(Decision::Instruct { plan, form, rule }) => match self.sign(plan, now).await {
+                Ok(instruction) => self.tell(request, &instruction, form, &rule),
+                Err(failure) => {
+                    tracing::error!(
+                        request.id = request.request_id,
+                        error = chain(&failure),
+                        "could not sign"
+                    );
+                    response::failure(&request.headers, &request.request_id, &failure)
+                }
+            },
+            Ok(Decision::Health) => response::health(),
+            Ok(Decision::Preflight { allow }) => response::preflight(&allow),
+            Err(rejection) => {
+                tracing::info!(request.id = request.request_id, code = rejection.code(), "refused");
+                response::rejection(request, &rejection)
+            }
+        };
+        response::finish(request, &self.cors, response)
+    }
+
+    async fn sign(&self, plan: crate::plan::PresignPlan, now: SystemTime) -> Result<Instruction, Failure> {
+        let credentials = self.credentials.credentials().await?;
+        Ok(self.signer.sign(plan, &credentials, now)?)
+    }
+
+    #[expect(clippy::unused_self, reason = "the log line belongs to the handler")]
+    fn tell(&self, request: &ApiRequest, instruction: &Instruction, form: Form, rule: &str) -> ApiResponse {
+        let plan = &instruction.plan;
+        tracing::info!(
+            request.id = request.request_id,
+            operation = plan.operation.name(),
+            key = plan.key.as_str(),
+            rule,
+            expires_in = instruction.expires_in.as_secs(),
+            "signed"
+        );
+        response::instruction(request, instruction, form)
+    }
+}
+
+fn load_policy(settings: &Settings) -> Result<Policy, ConfigError> {
+    let (var, text) = match (&settings.rules, &settings.rules_file) {
+        (Some(text), _) => ("SIGNPOST_RULES", text.clone()),
+        (None, Some(path)) => ("SIGNPOST_RULES_FILE", read(path)?),
+        (None, None) if Path::new(PACKAGED_RULES).exists() => ("SIGNPOST_RULES_FILE", read(PACKAGED_RULES)?),
+        (None, None) => return Ok(Policy::default()),
+    };
+    Policy::parse(&text).map_err(|error| ConfigError {
+        var,
+        problem: error.to_string(),
+    })
+}
+
+fn read(path: &str) -> Result<String, ConfigError> {
+    let unreadable = |error| ConfigError {
+        var: "SIGNPOST_RULES_FILE",
+        problem: format!("{path:?}: {error}"),
+    };
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// An error with all its causes, for the log.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

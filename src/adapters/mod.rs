@@ -1,0 +1,6 @@
+//! The shell around the core: AWS, the Lambda fronts, and the handler that wires the parts.
+
+pub mod aws;
+pub mod handler;
+#[cfg(feature = "lambda")]
+pub mod lambda;

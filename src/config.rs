@@ -1,0 +1,265 @@
+//! The settings: each is declared once, with its documentation, its default and its parser.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Uri, uri::Scheme};
+
+/// A setting that stops the start-up. It begins with the name of the variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{var}: {problem}")]
+pub struct ConfigError {
+    /// The environment variable.
+    pub var: &'static str,
+    /// What is wrong with it, the value quoted unless it is a secret.
+    pub problem: String,
+}
+
+/// One environment variable, for the documentation and the tests that hold it to the code.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The name of the variable.
+    pub var: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+    /// What it is when unset; `None` where it is required or simply absent.
+    pub default: Option<&'static str>,
+}
+
+macro_rules! settings {
+    ($(#[doc = $doc:literal] $field:ident: $type:ty = $var:literal, default $default:expr, $parse:expr;)*) => {
+        /// What the environment says.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $(#[doc = $doc] pub $field: $type,)*
+        }
+
+        impl Settings {
+            /// Every setting, in the order of the documentation.
+            pub const ALL: &[Setting] = &[$(Setting { var: $var, doc: $doc, default: $default },)*];
+
+            /// Reads the environment; variables that begin with `SIGNPOST_` and are unknown are an error.
+            pub fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+                let env: Vec<(String, String)> = env.into_iter().collect();
+                refuse_unknown(&env)?;
+                let settings = Self {
+                    $($field: {
+                        let value = env.iter().find(|(name, _)| name == $var).map(|(_, value)| value.as_str());
+                        let value = value.filter(|value| !value.trim().is_empty()).or($default);
+                        $parse(value).map_err(|problem: String| ConfigError { var: $var, problem })?
+                    },)*
+                };
+                settings.check()?;
+                Ok(settings)
+            }
+        }
+    };
+}
+
+settings! {
+    #[doc = " The bucket. Required."]
+    bucket: String = "SIGNPOST_BUCKET", default None, bucket;
+    #[doc = " The rules, as TOML. Without rules everything is refused."]
+    rules: Option<String> = "SIGNPOST_RULES", default None, text;
+    #[doc = " A file with the rules; without this setting, `rules.toml` beside the function if it is there."]
+    rules_file: Option<String> = "SIGNPOST_RULES_FILE", default None, text;
+    #[doc = " The origin under which clients reach S3, where it is not AWS's own: `https://s3.example.com`."]
+    endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
+    #[doc = " Whether the bucket stands in the path and not in the host name: `auto` (where the host name can't hold it, \
+              and with an endpoint of one's own), `true` or `false`."]
+    path_style: PathStyle = "SIGNPOST_PATH_STYLE", default Some("auto"), path_style;
+    #[doc = " Whether URLs use S3 Transfer Acceleration."]
+    accelerate: bool = "SIGNPOST_ACCELERATE", default Some("false"), boolean;
+    #[doc = " What stands before the key in the path where a front does not tell: `/files` behind an ALB rule `/files/*`."]
+    base_path: String = "SIGNPOST_BASE_PATH", default Some("/"), base_path;
+    #[doc = " The origins, separated by commas, whose pages may use the service: `https://app.example.com`, or `*`."]
+    cors_origins: CorsOrigins = "SIGNPOST_CORS_ORIGINS", default Some(""), cors_origins;
+    #[doc = " How much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`."]
+    log: tracing::Level = "SIGNPOST_LOG", default Some("info"), level;
+    #[doc = " The bucket's region. Lambda sets it; required elsewhere."]
+    region: String = "AWS_REGION", default None, region;
+    #[doc = " The SDK's switch for FIPS endpoints."]
+    use_fips: bool = "AWS_USE_FIPS_ENDPOINT", default Some("false"), boolean;
+    #[doc = " The SDK's switch for dual-stack endpoints."]
+    use_dual_stack: bool = "AWS_USE_DUALSTACK_ENDPOINT", default Some("false"), boolean;
+    #[doc = " The SDK's endpoint for S3; `SIGNPOST_ENDPOINT` goes before it."]
+    s3_endpoint: Option<String> = "AWS_ENDPOINT_URL_S3", default None, endpoint;
+    #[doc = " The SDK's endpoint for every service; `AWS_ENDPOINT_URL_S3` goes before it."]
+    any_endpoint: Option<String> = "AWS_ENDPOINT_URL", default None, endpoint;
+}
+
+/// Whether the bucket stands in the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathStyle {
+    /// Where the endpoint is one's own, or the bucket's name can't be part of a host name.
+    Auto,
+    /// Always.
+    Always,
+    /// Never, unless the bucket's name can't be part of a host name.
+    Never,
+}
+
+/// The origins whose pages may use the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Every origin; no page sends credentials of the browser's own here, so that is safe.
+    Any,
+    /// These.
+    Listed(Vec<String>),
+}
+
+impl Settings {
+    /// The endpoint of one's own, if any.
+    pub fn custom_endpoint(&self) -> Option<&str> {
+        self.endpoint
+            .as_deref()
+            .or(self.s3_endpoint.as_deref())
+            .or(self.any_endpoint.as_deref())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let contradiction = |var, problem: &str| {
+            Err(ConfigError {
+                var,
+                problem: problem.into(),
+            })
+        };
+        if self.rules.is_some() && self.rules_file.is_some() {
+            return contradiction("SIGNPOST_RULES_FILE", "set it or SIGNPOST_RULES, not both");
+        }
+        if self.accelerate && self.custom_endpoint().is_some() {
+            return contradiction("SIGNPOST_ACCELERATE", "an endpoint of one's own can't be accelerated");
+        }
+        Ok(())
+    }
+}
+
+impl CorsOrigins {
+    /// What `Access-Control-Allow-Origin` says to a page of this origin, if anything.
+    pub fn allow(&self, origin: &HeaderValue) -> Option<HeaderValue> {
+        match self {
+            Self::Any => Some(HeaderValue::from_static("*")),
+            Self::Listed(origins) => origins
+                .iter()
+                .any(|listed| listed.as_bytes() == origin.as_bytes())
+                .then(|| origin.clone()),
+        }
+    }
+
+    /// Whether pages may use the service at all.
+    pub const fn is_empty(&self) -> bool {
+        matches!(self, Self::Listed(origins) if origins.is_empty())
+    }
+}
+
+/// The time for which a browser may remember a preflight.
+pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
+
+fn refuse_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
+    let known = |name: &str| Settings::ALL.iter().any(|setting| setting.var == name);
+    match env
+        .iter()
+        .find(|(name, _)| name.starts_with("SIGNPOST_") && !known(name))
+    {
+        Some((name, _)) => Err(ConfigError {
+            var: "SIGNPOST_*",
+            problem: format!("{name} is not a setting; see the table in README.md"),
+        }),
+        None => Ok(()),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the parsers of settings share one shape")]
+fn text(value: Option<&str>) -> Result<Option<String>, String> {
+    Ok(value.map(str::to_owned))
+}
+
+fn required(value: Option<&str>) -> Result<&str, String> {
+    value.ok_or_else(|| "is required".into())
+}
+
+/// The names that S3 has allowed since 2018, and access point ARNs as the SDK's resolver takes them
+/// ([bucket naming rules](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)).
+fn bucket(value: Option<&str>) -> Result<String, String> {
+    let value = required(value)?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let named = (3..=63).contains(&value.len()) && value.bytes().all(plain);
+    if !named && !value.starts_with("arn:") {
+        return Err(format!(
+            "{value:?} is not a bucket name (3 to 63 lower-case letters, digits, `-` and `.`)"
+        ));
+    }
+    Ok(value.to_owned())
+}
+
+fn region(value: Option<&str>) -> Result<String, String> {
+    let value = required(value)?;
+    if !value
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    {
+        return Err(format!("{value:?} is not a region such as eu-central-1"));
+    }
+    Ok(value.to_owned())
+}
+
+fn boolean(value: Option<&str>) -> Result<bool, String> {
+    match required(value)? {
+        value if value.eq_ignore_ascii_case("true") => Ok(true),
+        value if value.eq_ignore_ascii_case("false") => Ok(false),
+        value => Err(format!("{value:?} is neither true nor false")),
+    }
+}
+
+fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let wrong = || format!("{value:?} is not an origin such as https://s3.example.com");
+    let uri: Uri = value.parse().map_err(|_| wrong())?;
+    let is_http = uri
+        .scheme()
+        .is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let authority = uri
+        .authority()
+        .filter(|authority| is_http && !authority.as_str().contains('@'))
+        .ok_or_else(wrong)?;
+    if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
+        return Err(wrong());
+    }
+    Ok(Some(format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))))
+}
+
+fn path_style(value: Option<&str>) -> Result<PathStyle, String> {
+    match required(value)? {
+        "auto" => Ok(PathStyle::Auto),
+        "true" => Ok(PathStyle::Always),
+        "false" => Ok(PathStyle::Never),
+        value => Err(format!("{value:?} is none of auto, true, false")),
+    }
+}
+
+fn base_path(value: Option<&str>) -> Result<String, String> {
+    let value = required(value)?;
+    if !value.starts_with('/') || value.contains("//") || value.contains('%') {
+        return Err(format!("{value:?} is not a path such as /files"));
+    }
+    Ok(value.trim_end_matches('/').to_owned())
+}
+
+fn cors_origins(value: Option<&str>) -> Result<CorsOrigins, String> {
+    let value = value.unwrap_or_default();
+    if value.trim() == "*" {
+        return Ok(CorsOrigins::Any);
+    }
+    let listed = value.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    let listed = listed.map(|origin| match endpoint(Some(origin)) {
+        Ok(Some(parsed)) if parsed == origin => Ok(parsed),
+        _ => Err(format!("{origin:?} is not an origin such as https://app.example.com")),
+    });
+    Ok(CorsOrigins::Listed(listed.collect::<Result<_, _>>()?))
+}
+
+fn level(value: Option<&str>) -> Result<tracing::Level, String> {
+    let value = required(value)?;
+    value
+        .parse()
+        .map_err(|_| format!("{value:?} is none of error, warn, info, debug, trace"))
+}

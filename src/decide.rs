@@ -1,0 +1,262 @@
+//! From a request and the rules to a decision: a value, which a shell carries out.
+
+use std::time::Duration;
+
+use http::Method;
+
+use crate::operation::{ACCEPTABLE, Operation};
+use crate::plan::PresignPlan;
+use crate::policy::{Disposition, Grant, Policy};
+use crate::rejection::{MAX_PUT_BYTES, Rejection};
+use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target};
+
+/// What is to be done about a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Sign this plan and tell it in this form.
+    Instruct {
+        /// What to sign.
+        plan: PresignPlan,
+        /// How to tell it.
+        form: Form,
+        /// The rule that allows it.
+        rule: String,
+    },
+    /// Say that the service is up.
+    Health,
+    /// Answer `OPTIONS`: what may be asked here.
+    Preflight {
+        /// The methods.
+        allow: Vec<Method>,
+    },
+}
+
+/// Decides about `request`.
+pub fn decide(policy: &Policy, request: &ApiRequest) -> Result<Decision, Rejection> {
+    if let Some(defect) = &request.defect {
+        return Err(defect.clone());
+    }
+    let target = Target::from_path(&request.path, request.encoding)?;
+    if request.method == Method::OPTIONS.as_str() {
+        return Ok(Decision::Preflight { allow: target.allow() });
+    }
+    if target == Target::Health && target.allow().iter().any(|method| *method == request.method.as_str()) {
+        return Ok(Decision::Health);
+    }
+    let wanted = ObjectRequest::parse(request, &target)?;
+    let principal = policy.authenticators.authenticate(&request.headers)?;
+    let grant = policy.decide(&principal, wanted.operation.action(), &wanted.key)?;
+    let audit = format!("{}.{}.{}", request.request_id, principal.uid(), grant.rule);
+    let (form, rule) = (wanted.form, grant.rule.to_owned());
+    let plan = plan(wanted, grant, audit)?;
+    Ok(Decision::Instruct { plan, form, rule })
+}
+
+fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<PresignPlan, Rejection> {
+    check_choices(&wanted, grant)?;
+    let expires = lifetime(wanted.expires, grant.constraints.expires)?;
+    let mut draft = Draft {
+        applied: wanted.applied.clone(),
+        headers: wanted.headers.clone(),
+        query: wanted.query.clone(),
+    };
+    match wanted.operation {
+        Operation::PutObject => draft.upload(&wanted, grant)?,
+        Operation::GetObject => draft.download(&wanted, grant)?,
+        Operation::HeadObject | Operation::DeleteObject => {}
+    }
+    // S3 ignores parameters that begin with `x-` and writes them to its access log.
+    draft.query.push(("x-signpost".into(), audit));
+    let (headers, query) = draft.settle(wanted.form);
+    Ok(PresignPlan {
+        operation: wanted.operation,
+        key: wanted.key,
+        headers,
+        query,
+        expires,
+    })
+}
+
+/// Refuses what the rule does not let the client choose.
+fn check_choices(wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
+    let chosen = wanted.headers.iter().chain(&wanted.applied).chain(&wanted.query);
+    for (name, _) in chosen {
+        let restricted = ACCEPTABLE.iter().find(|acceptable| **acceptable == name);
+        if let Some(name) = restricted.filter(|name| !grant.constraints.accepts(name)) {
+            return Err(Rejection::NotAccepted { name });
+        }
+    }
+    Ok(())
+}
+
+fn lifetime(asked: Option<Duration>, allowed: Duration) -> Result<Duration, Rejection> {
+    match asked {
+        Some(asked) if asked > allowed => Err(Rejection::BadValue {
+            name: "expires".into(),
+            problem: format!("the rule allows at most {}", humantime::format_duration(allowed)),
+        }),
+        Some(asked) => Ok(asked),
+        None => Ok(allowed),
+    }
+}
+
+/// A plan in the making. What stands in `applied` becomes a signed header or a signed query parameter at the end.
+struct Draft {
+    applied: Pairs,
+    headers: Pairs,
+    query: Pairs,
+}
+
+impl Draft {
+    fn upload(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
+        let constraints = grant.constraints;
+        if let Some(length) = signed_length(wanted, constraints.max_bytes)? {
+            self.headers.push(("content-length".into(), length.to_string()));
+        }
+        self.content_type(wanted, grant)?;
+        self.create_only(constraints.overwrite)?;
+        for (name, value) in &constraints.metadata {
+            self.enforce(&format!("x-amz-meta-{name}"), value)?;
+        }
+        let settled = [
+            ("x-amz-storage-class", &constraints.storage_class),
+            ("x-amz-server-side-encryption", &constraints.sse),
+            (
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                &constraints.sse_kms_key_id,
+            ),
+        ];
+        for (name, value) in settled {
+            if let Some(value) = value {
+                self.enforce(name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn content_type(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
+        if grant.constraints.content_types.is_empty() {
+            return Ok(());
+        }
+        let taken = wanted
+            .content_type
+            .as_ref()
+            .filter(|sent| grant.constraints.takes_content_type(sent));
+        let content_type = taken.ok_or_else(|| Rejection::MediaType {
+            content_types: grant.constraints.content_types.clone(),
+        })?;
+        if self.value("content-type").is_none() {
+            self.headers.push(("content-type".into(), content_type.clone()));
+        }
+        Ok(())
+    }
+
+    /// `If-None-Match: *` makes S3 refuse to replace an object
+    /// ([conditional writes](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)).
+    fn create_only(&mut self, overwrite: bool) -> Result<(), Rejection> {
+        let bad = |name: &str, problem: &str| {
+            Err(Rejection::BadValue {
+                name: name.into(),
+                problem: problem.into(),
+            })
+        };
+        match (self.value("if-none-match"), self.value("if-match")) {
+            (Some(value), _) if value != "*" => bad("if-none-match", "S3 takes only * on uploads"),
+            (Some(_), Some(_)) => bad("if-match", "contradicts if-none-match"),
+            (None, Some(_)) if !overwrite => bad("if-match", "the rule does not let an object be replaced"),
+            (None, None) if !overwrite => self.enforce("if-none-match", "*"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds what the operator enforces; a client that asks for something else is refused.
+    fn enforce(&mut self, name: &str, value: &str) -> Result<(), Rejection> {
+        match self.value(name) {
+            Some(sent) if sent != value => Err(Rejection::BadValue {
+                name: name.to_owned(),
+                problem: "the rule sets another value".into(),
+            }),
+            Some(_) => Ok(()),
+            None => {
+                self.applied.push((name.to_owned(), value.to_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .chain(&self.applied)
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn download(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
+        let chosen = self
+            .query
+            .iter()
+            .any(|(name, _)| name == "response-content-disposition");
+        let disposition = match (&wanted.download, grant.constraints.disposition) {
+            (Some(_), _) if chosen => {
+                return Err(Rejection::ConflictingParameter {
+                    name: "download".into(),
+                });
+            }
+            _ if chosen => return Ok(()),
+            (Some(Some(name)), _) => attachment(name),
+            (Some(None), _) => attachment(file_name(wanted.key.as_str())),
+            (None, Disposition::Attachment) => "attachment".to_owned(),
+            (None, Disposition::Inline) => return Ok(()),
+        };
+        self.query.push(("response-content-disposition".into(), disposition));
+        Ok(())
+    }
+
+    /// In a redirect or a bare URL S3 applies what the signed query says although the client sends nothing; in JSON
+    /// the client is told the headers, and every S3 implementation enforces those.
+    fn settle(mut self, form: Form) -> (Pairs, Pairs) {
+        match form {
+            Form::Redirect | Form::Text => self.query.append(&mut self.applied),
+            Form::Json | Form::GoExample => self.headers.append(&mut self.applied),
+        }
+        (self.headers, self.query)
+    }
+}
+
+/// The length to sign, so that S3 refuses whatever arrives shorter or longer.
+fn signed_length(wanted: &ObjectRequest, max_bytes: u64) -> Result<Option<u64>, Rejection> {
+    let limited = max_bytes < MAX_PUT_BYTES;
+    match wanted.length {
+        BodyLength::Chunked => Err(Rejection::Chunked),
+        BodyLength::Declared(length) if length > max_bytes => Err(Rejection::TooLarge { length, max_bytes }),
+        BodyLength::Declared(length) if length > 0 => Ok(Some(length)),
+        // An empty file, sent as such.
+        BodyLength::Declared(_) if limited && wanted.form == Form::Redirect => Ok(Some(0)),
+        BodyLength::Declared(_) | BodyLength::Undeclared if limited => Err(Rejection::LengthRequired { max_bytes }),
+        BodyLength::Declared(_) | BodyLength::Undeclared => Ok(None),
+    }
+}
+
+fn file_name(key: &str) -> &str {
+    key.trim_end_matches('/').rsplit('/').next().unwrap_or(key)
+}
+
+/// `attachment` with a file name, in ASCII for old clients and exactly by RFC 8187
+/// ([RFC 6266](https://www.rfc-editor.org/rfc/rfc6266)).
+fn attachment(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|char| {
+            if matches!(char, '/' | '\\') || char.is_control() {
+                '_'
+            } else {
+                char
+            }
+        })
+        .collect();
+    let plain = |char: char| char == ' ' || char.is_ascii_graphic() && !matches!(char, '"' | '%' | ';');
+    let fallback: String = name.chars().map(|char| if plain(char) { char } else { '_' }).collect();
+    let exact = percent_encoding::utf8_percent_encode(&name, crate::key::QUERY);
+    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{exact}")
+}

@@ -1,0 +1,76 @@
+//! What is to be signed, as a value; and what comes of it.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::key::ObjectKey;
+use crate::operation::Operation;
+use crate::request::Pairs;
+
+/// One request to S3, complete but for the signature. Signing it is a pure function of the plan, the credentials and
+/// the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresignPlan {
+    /// What S3 is to do.
+    pub operation: Operation,
+    /// To which object.
+    pub key: ObjectKey,
+    /// The headers that are signed and that the client must send verbatim, by lower-case name; `host` aside.
+    pub headers: Pairs,
+    /// The query that is signed, unescaped, besides `SigV4`'s own parameters.
+    pub query: Pairs,
+    /// How long the URL is to live, unless the credentials end first.
+    pub expires: Duration,
+}
+
+/// A signed URL: whoever has it may do what it says, so it is a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PresignedUrl(String);
+
+/// A signed request, ready to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// What was signed.
+    pub plan: PresignPlan,
+    /// The URL.
+    pub url: PresignedUrl,
+    /// How long S3 will take it.
+    pub expires_in: Duration,
+    /// Until when.
+    pub expires_at: SystemTime,
+}
+
+/// Why a plan could not be signed; ours to mend, so the client learns nothing of it.
+#[derive(Debug, thiserror::Error)]
+pub enum PresignError {
+    /// There are no credentials.
+    #[error("no credentials to sign with")]
+    NoCredentials(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The credentials end too soon for any URL to be of use.
+    #[error("the credentials end in less than {} s", MIN_LIFETIME.as_secs())]
+    CredentialsExpire,
+    /// The signer refused the request.
+    #[error("the request can't be signed")]
+    Signer(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// No URL is given out with less than this left of the credentials, since a client must have time to use it.
+pub const MIN_LIFETIME: Duration = Duration::from_secs(10);
+
+impl PresignedUrl {
+    /// Wraps a URL that holds a signature.
+    pub const fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    /// The URL, for the answer to the client and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PresignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresignedUrl(redacted)")
+    }
+}

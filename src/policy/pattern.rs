@@ -1,0 +1,115 @@
+//! Which keys a rule speaks of: literal segments, `{claim}` segments, and a trailing `/**`.
+
+use std::str::FromStr;
+
+use crate::auth::Principal;
+use crate::key::ObjectKey;
+
+/// A pattern over keys.
+///
+/// A segment is either literal or one `{claim}`, which stands for that claim of the caller; the last may be `**`, which
+/// stands for everything below. There is no other wildcard and no leading `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    segments: Vec<Segment>,
+    below: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Claim(Claim),
+}
+
+/// A claim that a pattern can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    Uid,
+}
+
+/// Why a text is not a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Nothing at all.
+    #[error("an empty pattern matches nothing; use `**` for every key")]
+    Empty,
+    /// A leading slash.
+    #[error("a pattern has no leading `/`, since keys have none")]
+    LeadingSlash,
+    /// A star that is not a trailing `/**`.
+    #[error("`*` stands only in a trailing `/**`")]
+    Star,
+    /// Braces that are not a whole segment.
+    #[error("a `{{claim}}` is a whole segment")]
+    Brace,
+    /// A claim that does not exist.
+    #[error("unknown claim {0:?}; known: uid")]
+    UnknownClaim(String),
+}
+
+impl Pattern {
+    /// Whether `key` lies within the pattern for this caller. A caller without the claim matches nothing.
+    pub fn matches(&self, key: &ObjectKey, principal: &Principal) -> bool {
+        let mut rest = Some(key.as_str());
+        for segment in &self.segments {
+            let Some(text) = rest else { return false };
+            let (head, tail) = text
+                .split_once('/')
+                .map_or((text, None), |(head, tail)| (head, Some(tail)));
+            if !segment.matches(head, principal) {
+                return false;
+            }
+            rest = tail;
+        }
+        rest.is_some() == self.below
+    }
+}
+
+impl Segment {
+    fn matches(&self, text: &str, principal: &Principal) -> bool {
+        match self {
+            Self::Literal(literal) => literal == text,
+            Self::Claim(Claim::Uid) => principal.member().is_some_and(|member| member.uid() == text),
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        if text.starts_with('/') {
+            return Err(PatternError::LeadingSlash);
+        }
+        if text == "**" {
+            return Ok(Self {
+                segments: Vec::new(),
+                below: true,
+            });
+        }
+        let (literal, below) = text
+            .strip_suffix("/**")
+            .map_or((text, false), |literal| (literal, true));
+        let segments = literal.split('/').map(segment).collect::<Result<_, _>>()?;
+        Ok(Self { segments, below })
+    }
+}
+
+fn segment(text: &str) -> Result<Segment, PatternError> {
+    if text.contains('*') {
+        return Err(PatternError::Star);
+    }
+    if let Some(claim) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        return match claim {
+            "uid" => Ok(Segment::Claim(Claim::Uid)),
+            other => Err(PatternError::UnknownClaim(other.to_owned())),
+        };
+    }
+    if text.contains(['{', '}']) {
+        return Err(PatternError::Brace);
+    }
+    Ok(Segment::Literal(text.to_owned()))
+}

@@ -1,0 +1,197 @@
+//! Every way in which a request can be the client's fault: what is wrong, and what to do.
+
+use http::Method;
+
+use crate::key::KeyError;
+use crate::operation::Operation;
+
+/// The largest body of one `PutObject`
+/// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
+pub const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// A refusal that the client can mend. `Display` tells what is wrong; [`Rejection::remedy`] what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The path is not an object key.
+    #[error("{0}")]
+    BadKey(#[from] KeyError),
+    /// The query string does not decode.
+    #[error("the query string is not percent-encoded UTF-8")]
+    BadQuery,
+    /// A query parameter that the operation does not take.
+    #[error("unknown query parameter {name:?}")]
+    UnknownParameter {
+        /// The name that was sent.
+        name: String,
+        /// The operation that was asked for.
+        operation: Operation,
+    },
+    /// A query parameter that stands twice, or that says other than the header it stands for.
+    #[error("query parameter {name:?} is given twice, or differs from the header that it stands for")]
+    ConflictingParameter {
+        /// Its name.
+        name: String,
+    },
+    /// A value that cannot be used.
+    #[error("{name}: {problem}")]
+    BadValue {
+        /// The query parameter or header.
+        name: String,
+        /// A fragment that says what is wrong and what would be right.
+        problem: String,
+    },
+    /// An `x-amz-` header that Signpost does not sign, so that S3 would refuse the request.
+    #[error("request header {name:?} can't be part of this request")]
+    UnsupportedHeader {
+        /// Its name.
+        name: String,
+    },
+    /// A parameter or header that the rule does not let the client choose.
+    #[error("the rule does not let the client choose {name:?}")]
+    NotAccepted {
+        /// The name that a rule's `accepts` would have to hold.
+        name: &'static str,
+    },
+    /// No operation goes by that method here.
+    #[error("no operation goes by this method on this path")]
+    MethodNotAllowed {
+        /// The methods that do.
+        allow: Vec<Method>,
+    },
+    /// Nothing lives at this path below the reserved segment.
+    #[error("nothing is served at this path; `/-/` is reserved")]
+    UnknownReservedPath,
+    /// The path lies outside `SIGNPOST_BASE_PATH`.
+    #[error("the path lies outside the base path of this service")]
+    OutsideBasePath,
+    /// A PUT in chunks, whose length S3 cannot know.
+    #[error("a chunked upload has no length, and S3 needs one")]
+    Chunked,
+    /// A PUT that declares no length where the rule limits it.
+    #[error("the rule limits uploads to {max_bytes} bytes, so the length must be declared")]
+    LengthRequired {
+        /// The rule's limit.
+        max_bytes: u64,
+    },
+    /// A declared length above the limit.
+    #[error("the upload has {length} bytes, and the limit is {max_bytes}")]
+    TooLarge {
+        /// The declared length.
+        length: u64,
+        /// The limit of the rule, or S3's own for one PUT.
+        max_bytes: u64,
+    },
+    /// A body that the front itself cannot take in.
+    #[error("the request body is above the {max_bytes} bytes that this front takes")]
+    BodyTooLarge {
+        /// The front's limit.
+        max_bytes: u64,
+    },
+    /// The media type is missing, or not among those of the rule.
+    #[error("the media type is not one that the rule takes")]
+    MediaType {
+        /// The media types of the rule.
+        content_types: Vec<String>,
+    },
+    /// A credential that is wrong, malformed, or one too many.
+    #[error("{problem}")]
+    BadCredential {
+        /// A fragment that never holds the credential.
+        problem: &'static str,
+    },
+    /// Nobody is signed in, and no rule lets everybody.
+    #[error("this request needs a credential")]
+    CredentialRequired,
+    /// A known caller, and no rule that allows it.
+    #[error("no rule lets this caller {action} this key")]
+    AccessDenied {
+        /// The name of the action.
+        action: &'static str,
+    },
+}
+
+impl Rejection {
+    /// The code, as S3 names it where S3 knows the case
+    /// ([Error responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)).
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadKey(KeyError::TooLong { .. }) => "KeyTooLongError",
+            Self::BadKey(_) => "InvalidURI",
+            Self::BadQuery
+            | Self::UnknownParameter { .. }
+            | Self::ConflictingParameter { .. }
+            | Self::BadValue { .. }
+            | Self::UnsupportedHeader { .. } => "InvalidArgument",
+            Self::NotAccepted { .. } | Self::AccessDenied { .. } => "AccessDenied",
+            Self::MethodNotAllowed { .. } => "MethodNotAllowed",
+            Self::UnknownReservedPath | Self::OutsideBasePath => "NoSuchKey",
+            Self::Chunked | Self::LengthRequired { .. } => "MissingContentLength",
+            Self::TooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
+            Self::MediaType { .. } => "UnsupportedMediaType",
+            Self::BadCredential { .. } => "InvalidCredential",
+            Self::CredentialRequired => "CredentialRequired",
+        }
+    }
+
+    /// What the client can do about it. `url` is the URL of the request without its query.
+    pub fn remedy(&self, url: &str) -> String {
+        match self {
+            Self::BadKey(_) => "Send a key of 1 to 1,024 bytes of UTF-8, percent-encoded once, without control \
+                characters and without `.` or `..` segments."
+                .into(),
+            Self::BadQuery => "Percent-encode the query string once, as UTF-8.".into(),
+            Self::UnknownParameter { operation, .. } => {
+                format!("{} takes: {}.", operation.name(), parameters(*operation))
+            }
+            Self::ConflictingParameter { .. } => "Say it once.".into(),
+            Self::BadValue { .. } => "Correct the value and send the request again.".into(),
+            Self::UnsupportedHeader { .. } => "Leave the header out. A client that signs requests itself should ask \
+                with `Accept: application/json` and send only the headers of the answer."
+                .into(),
+            Self::NotAccepted { name } => {
+                format!("Leave it out, or ask the operator to add {name:?} to the rule's `accepts`.")
+            }
+            Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
+            Self::UnknownReservedPath => "See /-/health and /-/presign/KEY.".into(),
+            Self::OutsideBasePath => "Begin the path with the base path.".into(),
+            Self::Chunked => format!("Send a Content-Length: {}", two_steps(url)),
+            Self::LengthRequired { .. } => format!(
+                "Send the file with its length (curl -fL -T FILE {url}), or declare it in the first of two steps: \
+                curl -fT FILE \"$(curl -fsS -X PUT '{url}?url&contentLength=BYTES')\""
+            ),
+            Self::TooLarge { max_bytes, .. } if *max_bytes >= MAX_PUT_BYTES => {
+                "Upload it in parts (S3 multipart upload).".into()
+            }
+            Self::TooLarge { .. } => "Send a smaller file, or ask the operator to raise the rule's `max_bytes`.".into(),
+            Self::BodyTooLarge { .. } => format!("Upload in two steps, at any size: {}", two_steps(url)),
+            Self::MediaType { content_types } => format!(
+                "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; in two steps also as ?contentType=).",
+                content_types.join(", ")
+            ),
+            Self::BadCredential { .. } => "Send exactly one valid credential, or none.".into(),
+            Self::CredentialRequired => {
+                "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
+            }
+            Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
+        }
+    }
+}
+
+/// The upload that works at any size: ask without a body, then send the file to the answer.
+pub(crate) fn two_steps(url: &str) -> String {
+    format!("curl -fT FILE \"$(curl -fsS -X PUT '{url}?url')\"")
+}
+
+/// A list of methods as the `Allow` header wants it.
+pub(crate) fn methods(allow: &[Method]) -> String {
+    allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn parameters(operation: Operation) -> String {
+    operation
+        .parameters()
+        .iter()
+        .map(|parameter| parameter.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

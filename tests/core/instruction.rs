@@ -1,0 +1,328 @@
+//! What an allowed request is told, and what is signed for it.
+
+use crate::support::{self, OPEN_RULES, With as _, ask, body, handler, header, json, now, parameter};
+use signpost::adapters::handler::Handler;
+use signpost::request::ApiRequest;
+use signpost::response::ApiResponse;
+
+async fn told(handler: &Handler, request: ApiRequest) -> ApiResponse {
+    handler.handle(&request, now()).await
+}
+
+/// The redirect's target.
+async fn location(request: ApiRequest) -> String {
+    let response = told(&handler(OPEN_RULES).await, request).await;
+    assert_eq!(response.status(), 307, "{}", body(&response));
+    header(&response, "location").to_owned()
+}
+
+/// The instruction as JSON.
+async fn instruction(request: ApiRequest) -> serde_json::Value {
+    let response = told(&handler(OPEN_RULES).await, request.with("accept", "application/json")).await;
+    assert_eq!(response.status(), 200, "{}", body(&response));
+    json(&response)
+}
+
+#[tokio::test]
+async fn each_method_is_redirected_to_its_own_object() {
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        let location = location(ask(method, "/a%20b//c%2Bd")).await;
+        let (place, _) = location.split_once('?').unwrap();
+        assert_eq!(
+            place, "https://example-bucket.s3.eu-central-1.amazonaws.com/a%20b//c%2Bd",
+            "{method}"
+        );
+        assert_eq!(parameter(&location, "X-Amz-Expires").unwrap(), "300");
+        assert_eq!(parameter(&location, "X-Amz-Date").unwrap(), "20260710T191904Z");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_never_cached_and_leaks_no_referrer() {
+    let response = told(&handler(OPEN_RULES).await, ask("GET", "/k")).await;
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("vary", "Accept, Origin"),
+    ] {
+        assert_eq!(header(&response, name), value);
+    }
+}
+
+#[tokio::test]
+async fn the_form_follows_accept() {
+    let handler = handler(OPEN_RULES).await;
+    for (accept, status, kind) in [
+        ("*/*", 307, "text/plain; charset=utf-8"),
+        (
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            307,
+            "text/plain; charset=utf-8",
+        ),
+        ("image/avif,image/webp,*/*;q=0.5", 307, "text/plain; charset=utf-8"),
+        ("application/*", 307, "text/plain; charset=utf-8"),
+        ("text/html, application/json;q=0.5", 307, "text/plain; charset=utf-8"),
+        ("application/json;q=0", 307, "text/plain; charset=utf-8"),
+        ("application/json", 200, "application/json"),
+        ("Application/JSON; q=1.0, text/plain, */*", 200, "application/json"),
+        ("text/plain", 200, "text/plain; charset=utf-8"),
+    ] {
+        let response = told(&handler, ask("GET", "/k").with("accept", accept)).await;
+        assert_eq!(
+            (response.status().as_u16(), header(&response, "content-type")),
+            (status, kind),
+            "{accept}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bare_url_is_the_url_and_a_newline() {
+    let response = told(&handler(OPEN_RULES).await, ask("PUT", "/k?url")).await;
+    let text = body(&response);
+    assert!(text.starts_with("https://example-bucket.s3.") && text.ends_with('\n'));
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn json_tells_everything_that_the_client_needs() {
+    let told = instruction(ask("PUT", "/a%20b?contentLength=5&contentType=text/plain")).await;
+    assert_eq!(told["method"], "PUT");
+    assert_eq!(told["key"], "a b");
+    assert_eq!(told["expires_in"], 300);
+    assert_eq!(told["expires_at"], "2026-07-10T19:24:04Z");
+    let headers = serde_json::json!({"content-length": "5", "content-type": "text/plain", "if-none-match": "*"});
+    assert_eq!(told["headers"], headers);
+    let signed = parameter(told["url"].as_str().unwrap(), "X-Amz-SignedHeaders").unwrap();
+    assert_eq!(signed, "content-length;content-type;host;if-none-match");
+}
+
+#[tokio::test]
+async fn create_only_is_signed_into_the_query_of_a_redirect() {
+    let url = location(ask("PUT", "/k").sized(5)).await;
+    assert_eq!(parameter(&url, "if-none-match").unwrap(), "*");
+    assert_eq!(parameter(&url, "X-Amz-SignedHeaders").unwrap(), "content-length;host");
+}
+
+#[tokio::test]
+async fn headers_that_s3_wants_signed_are_mirrored() {
+    let request = ask("PUT", "/k")
+        .sized(5)
+        .with("content-md5", "XUFAKrxLKna5cZ2REBfFkg==")
+        .with("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=")
+        .with("x-amz-sdk-checksum-algorithm", "SHA256")
+        .with("x-amz-meta-color", "red")
+        .with("if-none-match", "*")
+        .with("content-type", "text/plain")
+        .with("user-agent", "curl/8")
+        .with("x-amz-cf-id", "cloudfront")
+        .with("x-amzn-trace-id", "Root=1-2-3")
+        .with("x-forwarded-for", "203.0.113.7");
+    let url = location(request).await;
+    assert_eq!(
+        parameter(&url, "X-Amz-SignedHeaders").unwrap(),
+        "content-length;content-md5;host;if-none-match;x-amz-checksum-sha256;x-amz-meta-color;\
+         x-amz-sdk-checksum-algorithm"
+    );
+    assert_eq!(parameter(&url, "if-none-match"), None, "the client sends it itself");
+}
+
+#[tokio::test]
+async fn range_and_conditions_of_a_get_pass_unsigned() {
+    let request = ask("GET", "/k")
+        .with("range", "bytes=0-1")
+        .with("if-none-match", "\"e\"")
+        .with("if-match", "\"e\"");
+    assert_eq!(
+        parameter(&location(request).await, "X-Amz-SignedHeaders").unwrap(),
+        "host"
+    );
+}
+
+#[tokio::test]
+async fn metadata_asked_for_by_parameter_needs_no_header_from_a_redirected_client() {
+    let url = location(ask("PUT", "/k?meta-Color=red").sized(5)).await;
+    assert_eq!(parameter(&url, "x-amz-meta-color").unwrap(), "red");
+    let told = instruction(ask("PUT", "/k?meta-Color=red")).await;
+    assert_eq!(told["headers"]["x-amz-meta-color"], "red");
+}
+
+#[tokio::test]
+async fn what_the_operator_enforces_is_applied_in_every_form() {
+    let rules = format!(
+        "{OPEN_RULES}\noverwrite = true\nmetadata = {{ team = \"blue\" }}\nstorage_class = \"STANDARD_IA\"\n\
+         sse = \"aws:kms\"\nsse_kms_key_id = \"key-1\"\nexpires = \"1m\""
+    );
+    let handler = handler(&rules).await;
+    let enforced = [
+        ("x-amz-meta-team", "blue"),
+        ("x-amz-storage-class", "STANDARD_IA"),
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "key-1"),
+    ];
+    let redirect = told(&handler, ask("PUT", "/k").sized(1)).await;
+    let in_json = json(&told(&handler, ask("PUT", "/k").with("accept", "application/json")).await);
+    for (name, value) in enforced {
+        assert_eq!(parameter(header(&redirect, "location"), name).unwrap(), value);
+        assert_eq!(in_json["headers"][name], value);
+    }
+    assert_eq!(parameter(header(&redirect, "location"), "if-none-match"), None);
+    assert_eq!(in_json["expires_in"], 60);
+}
+
+#[tokio::test]
+async fn a_download_is_an_attachment_under_the_name_asked_for() {
+    let disposition =
+        async |path| parameter(&location(ask("GET", path)).await, "response-content-disposition").unwrap();
+    assert_eq!(disposition("/a/b.html").await, "attachment");
+    assert_eq!(
+        disposition("/a/b.html?download").await,
+        "attachment; filename=\"b.html\"; filename*=UTF-8''b.html"
+    );
+    assert_eq!(
+        disposition("/a?download=n\"a;m\\e/ü\r\nX: y.txt").await,
+        "attachment; filename=\"n_a_m_e____X: y.txt\"; filename*=UTF-8''n%22a%3Bm_e_%C3%BC__X%3A%20y.txt"
+    );
+}
+
+#[tokio::test]
+async fn version_and_overrides_are_signed_where_the_rule_accepts_them() {
+    let url = location(ask("GET", "/k?versionId=v1&response-content-type=text/plain")).await;
+    assert_eq!(parameter(&url, "versionId").unwrap(), "v1");
+    assert_eq!(parameter(&url, "response-content-type").unwrap(), "text/plain");
+}
+
+#[tokio::test]
+async fn every_signed_url_names_request_caller_and_rule() {
+    assert_eq!(
+        parameter(&location(ask("GET", "/k")).await, "x-signpost").unwrap(),
+        "request-1.-.open"
+    );
+}
+
+#[tokio::test]
+async fn a_shorter_lifetime_can_be_chosen() {
+    assert_eq!(instruction(ask("GET", "/k?expires=60")).await["expires_in"], 60);
+    assert_eq!(instruction(ask("GET", "/k?expires=2m")).await["expires_in"], 120);
+}
+
+#[tokio::test]
+async fn the_presign_path_answers_like_the_go_example() {
+    let handler = handler(OPEN_RULES).await;
+    let put = json(&told(&handler, ask("GET", "/-/presign/a/b%20c?method=PUT&contentLength=1234")).await);
+    assert_eq!(put["Method"], "PUT");
+    assert_eq!(
+        put["Header"],
+        serde_json::json!({"Content-Length": ["1234"], "If-None-Match": ["*"]})
+    );
+    let url = put["URL"].as_str().unwrap();
+    assert!(
+        url.starts_with("https://example-bucket.s3.eu-central-1.amazonaws.com/a/b%20c?"),
+        "{url}"
+    );
+    let get = json(&told(&handler, ask("GET", "/-/presign/-/x?method=GET&contentLength=0")).await);
+    assert_eq!(
+        (get["Method"].as_str(), get["Header"].as_object().unwrap().len()),
+        (Some("GET"), 0)
+    );
+}
+
+#[tokio::test]
+async fn health_needs_no_rule() {
+    let response = told(&handler("version = 1").await, ask("GET", "/-/health")).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(
+        json(&response),
+        serde_json::json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})
+    );
+}
+
+#[tokio::test]
+async fn options_is_answered_and_never_redirected() {
+    let handler = support::handler_with(
+        &[
+            ("SIGNPOST_RULES", "version = 1"),
+            ("SIGNPOST_CORS_ORIGINS", "https://app.example.com"),
+        ],
+        support::credentials(None, None),
+    )
+    .await;
+    let preflight = |origin| {
+        ask("OPTIONS", "/k")
+            .with("origin", origin)
+            .with("access-control-request-method", "PUT")
+            .with("access-control-request-headers", "content-type, x-amz-meta-a")
+    };
+    let allowed = told(&handler, preflight("https://app.example.com")).await;
+    assert_eq!(allowed.status(), 204);
+    assert_eq!(header(&allowed, "allow"), "GET, HEAD, PUT, DELETE, OPTIONS");
+    assert_eq!(
+        header(&allowed, "access-control-allow-origin"),
+        "https://app.example.com"
+    );
+    assert_eq!(
+        header(&allowed, "access-control-allow-headers"),
+        "content-type, x-amz-meta-a"
+    );
+    let foreign = told(&handler, preflight("https://evil.example.com")).await;
+    assert_eq!(
+        (
+            foreign.status().as_u16(),
+            header(&foreign, "access-control-allow-origin")
+        ),
+        (204, "")
+    );
+}
+
+#[tokio::test]
+async fn errors_and_redirects_carry_the_cors_headers() {
+    let handler = support::handler_with(
+        &[
+            ("SIGNPOST_RULES", OPEN_RULES),
+            ("SIGNPOST_CORS_ORIGINS", "https://app.example.com"),
+        ],
+        support::credentials(None, None),
+    )
+    .await;
+    for path in ["/k", "/a/../b"] {
+        let response = told(&handler, ask("GET", path).with("origin", "https://app.example.com")).await;
+        assert_eq!(
+            header(&response, "access-control-allow-origin"),
+            "https://app.example.com",
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_follow_is_told_that_nothing_has_happened() {
+    for (method, words) in [
+        ("PUT", "Nothing has been stored yet"),
+        ("DELETE", "Nothing has been deleted yet"),
+    ] {
+        let response = told(&handler(OPEN_RULES).await, ask(method, "/a%20b")).await;
+        let text = body(&response);
+        assert!(text.starts_with(words) && text.contains("curl -fL"), "{text}");
+        assert!(
+            text.contains("https://files.example.com/a%20b") && !text.contains("X-Amz"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_head_has_no_body() {
+    assert!(
+        told(&handler(OPEN_RULES).await, ask("HEAD", "/k"))
+            .await
+            .body()
+            .is_empty()
+    );
+    assert!(
+        told(&handler(OPEN_RULES).await, ask("HEAD", "/a/../b"))
+            .await
+            .body()
+            .is_empty()
+    );
+}

@@ -1,0 +1,11 @@
+//! The properties of the library, by its public interface; one binary, so that it links once.
+
+mod fronts;
+mod instruction;
+mod key;
+mod refusal;
+mod rules;
+mod secrets;
+mod settings;
+mod signature;
+mod support;

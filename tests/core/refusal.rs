@@ -1,0 +1,218 @@
+//! Requests that are refused before S3 is reached: the status, the code, and the remedy.
+
+use crate::support::{OPEN_RULES, With as _, ask, body, handler, header, json, now};
+use signpost::request::{ApiRequest, BodyLength};
+
+async fn refused(rules: &str, request: ApiRequest) -> (u16, String) {
+    let response = handler(rules)
+        .await
+        .handle(&request.with("accept", "application/json"), now())
+        .await;
+    assert_eq!(
+        header(&response, "content-type"),
+        "application/problem+json",
+        "{}",
+        body(&response)
+    );
+    assert_eq!(header(&response, "location"), "");
+    (
+        response.status().as_u16(),
+        json(&response)["code"].as_str().unwrap().to_owned(),
+    )
+}
+
+#[tokio::test]
+async fn what_cannot_be_honoured_is_refused() {
+    let chunked = ApiRequest {
+        length: BodyLength::Chunked,
+        ..ask("PUT", "/k")
+    };
+    let cases = [
+        (ask("GET", "/a/../b"), 400, "InvalidURI"),
+        (ask("GET", "/a%zz"), 400, "InvalidURI"),
+        (ask("PUT", "/"), 405, "MethodNotAllowed"),
+        (ask("DELETE", "/"), 405, "MethodNotAllowed"),
+        (ask("GET", &format!("/{}", "a".repeat(1025))), 400, "KeyTooLongError"),
+        (ask("POST", "/k"), 405, "MethodNotAllowed"),
+        (ask("PATCH", "/k"), 405, "MethodNotAllowed"),
+        (ask("get", "/k"), 405, "MethodNotAllowed"),
+        (ask("", "/k"), 405, "MethodNotAllowed"),
+        (ask("GET", "/k?nope=1"), 400, "InvalidArgument"),
+        (ask("GET", "/k?uploads"), 400, "InvalidArgument"),
+        (ask("GET", "/k?acl"), 400, "InvalidArgument"),
+        (ask("GET", "/k?X-Amz-Signature=1"), 400, "InvalidArgument"),
+        (ask("GET", "/k?expires=60&expires=61"), 400, "InvalidArgument"),
+        (ask("GET", "/k?expires=0"), 400, "InvalidArgument"),
+        (ask("GET", "/k?expires=301"), 400, "InvalidArgument"),
+        (ask("GET", "/k?versionId="), 400, "InvalidArgument"),
+        (
+            ask("GET", "/k?response-content-disposition=inline"),
+            403,
+            "AccessDenied",
+        ),
+        (ask("PUT", "/k?server-side-encryption=AES256"), 403, "AccessDenied"),
+        (ask("PUT", "/k?contentLength=-1"), 400, "InvalidArgument"),
+        (ask("PUT", "/k?contentLength=5").sized(6), 400, "InvalidArgument"),
+        (ask("PUT", "/k?contentLength=5368709121"), 413, "EntityTooLarge"),
+        (ask("PUT", "/k").sized(5_368_709_121), 413, "EntityTooLarge"),
+        (ask("PUT", "/k?meta-a=b\nc"), 400, "InvalidArgument"),
+        (ask("PUT", "/k?meta-a b=c"), 400, "InvalidArgument"),
+        (ask("PUT", "/k?meta-=c"), 400, "InvalidArgument"),
+        (
+            ask("PUT", "/k?meta-a=b").with("x-amz-meta-a", "b"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k?contentType=a/b").with("content-type", "c/d"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-acl", "public-read"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-copy-source", "/b/k"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-grant-read", "id=1"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-website-redirect-location", "/"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-object-lock-mode", "GOVERNANCE"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-request-payer", "requester"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-meta-a", "caf\u{e9}"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-meta-a", "1").with("x-amz-meta-a", "2"),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", "/k").with("x-amz-server-side-encryption", "AES256"),
+            403,
+            "AccessDenied",
+        ),
+        (ask("PUT", "/k").with("if-none-match", "\"e\""), 400, "InvalidArgument"),
+        (ask("PUT", "/k").with("if-match", "\"e\""), 400, "InvalidArgument"),
+        (ask("GET", "/k").with("x-amz-meta-a", "1"), 400, "InvalidArgument"),
+        (ask("GET", "/k").with("x-amz-mfa", "1"), 400, "InvalidArgument"),
+        (
+            ask("GET", "/k").with("x-amz-date", "20260710T191904Z"),
+            400,
+            "InvalidArgument",
+        ),
+        (chunked, 411, "MissingContentLength"),
+        (ask("GET", "/-/nothing"), 404, "NoSuchKey"),
+        (ask("GET", "/%2D/nothing"), 404, "NoSuchKey"),
+        (ask("GET", "/-/presign/"), 400, "InvalidURI"),
+        (ask("GET", "/-/presign/k?method=POST"), 400, "InvalidArgument"),
+        (ask("PUT", "/-/presign/k"), 405, "MethodNotAllowed"),
+        (ask("POST", "/-/health"), 405, "MethodNotAllowed"),
+        (
+            ask("GET", "/k").with("authorization", "Bearer x"),
+            401,
+            "InvalidCredential",
+        ),
+        (ask("GET", "/k").with("authorization", ""), 401, "InvalidCredential"),
+    ];
+    for (request, status, code) in cases {
+        let shown = format!(
+            "{} {} {:?} {:?}",
+            request.method, request.path, request.query, request.headers
+        );
+        assert_eq!(refused(OPEN_RULES, request).await, (status, code.to_owned()), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_limited_rule_wants_the_length_and_holds_to_it() {
+    let rules = format!("{OPEN_RULES}\nmax_bytes = \"10MB\"");
+    let handler = handler(&rules).await;
+    for (request, status) in [
+        (ask("PUT", "/k").sized(10_000_000), 307),
+        (ask("PUT", "/k").sized(10_000_001), 413),
+        (ask("PUT", "/k"), 411),
+        (ask("PUT", "/k?url"), 411),
+        (ask("PUT", "/k?url&contentLength=0"), 411),
+        (ask("PUT", "/k?url&contentLength=7"), 200),
+        (ask("PUT", "/k").sized(0), 307),
+        (ask("PUT", "/k?url").sized(0), 411),
+    ] {
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), status, "{:?} {:?}", request.query, request.length);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_with_media_types_signs_the_one_that_it_takes() {
+    let rules = format!("{OPEN_RULES}\ncontent_types = [\"image/*\", \"text/plain\"]");
+    let handler = handler(&rules).await;
+    for (content_type, status) in [
+        (Some("image/png"), 307),
+        (Some("Text/Plain; charset=utf-8"), 307),
+        (Some("text/html"), 415),
+        (Some("imagex/png"), 415),
+        (Some("image"), 415),
+        (None, 415),
+    ] {
+        let request = ask("PUT", "/k").sized(1);
+        let request = content_type.map_or(request.clone(), |value| request.with("content-type", value));
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), status, "{content_type:?}");
+        if status == 307 {
+            assert!(header(&response, "location").contains("content-length%3Bcontent-type%3Bhost"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn method_override_headers_are_ignored() {
+    let request = ask("GET", "/k")
+        .with("x-http-method-override", "DELETE")
+        .with("x-method-override", "DELETE");
+    let response = handler(OPEN_RULES).await.handle(&request, now()).await;
+    assert!(body(&response).starts_with("Nothing has been sent yet"));
+}
+
+#[tokio::test]
+async fn an_error_is_two_plain_lines_for_curl_and_escaped_html_for_browsers() {
+    let handler = handler(OPEN_RULES).await;
+    let request = ask("GET", "/k?<script>=1");
+    let plain = handler.handle(&request, now()).await;
+    assert_eq!(body(&plain).lines().count(), 2);
+    assert!(body(&plain).contains("(request request-1)"), "{}", body(&plain));
+    let html = handler.handle(&request.with("accept", "text/html"), now()).await;
+    assert_eq!(header(&html, "content-type"), "text/html; charset=utf-8");
+    assert!(
+        !body(&html).contains("<script>") && body(&html).contains("&#60;script&#62;"),
+        "{}",
+        body(&html)
+    );
+}
+
+#[tokio::test]
+async fn allow_is_told_with_405() {
+    let response = handler(OPEN_RULES).await.handle(&ask("POST", "/k"), now()).await;
+    assert_eq!(header(&response, "allow"), "GET, HEAD, PUT, DELETE, OPTIONS");
+}

@@ -1,0 +1,327 @@
+//! The rules: closed by default, deny before allow, the first allow's constraints; and what is not taken as rules.
+
+use crate::support::{With as _, ask, handler, header, now};
+use proptest::prelude::*;
+use signpost::auth::{Issuer, Member, Principal};
+use signpost::key::ObjectKey;
+use signpost::operation::Action;
+use signpost::policy::Policy;
+
+/// SHA-256 of `secret-of-ci`.
+const CI_DIGEST: &str = "0d8be34b5b1e27ff1b2ff5cb9d63e50a2b1ae0d6d6bb6a1dbd5a4e7ba8d9d0d5";
+
+fn digest(secret: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(secret)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn team_rules() -> String {
+    format!(
+        r#"
+version = 1
+[defaults]
+expires = "10m"
+
+[[token]]
+id = "ci"
+sha256 = "{}"
+groups = ["deployers"]
+
+[[token]]
+id = "guest"
+sha256 = "{}"
+
+[[rule]]
+id = "public"
+who = ["anyone"]
+can = ["read"]
+on = ["public/**", "robots.txt"]
+
+[[rule]]
+id = "deploy"
+who = ["group:deployers"]
+can = ["read", "write", "delete"]
+on = ["releases/**", "archive/**"]
+expires = "1m"
+
+[[rule]]
+id = "members"
+who = ["authenticated"]
+can = ["read"]
+on = ["**"]
+
+[[rule]]
+id = "own"
+who = ["token:guest"]
+can = ["write"]
+on = ["homes/{{uid}}/**"]
+
+[[rule]]
+id = "worm"
+effect = "deny"
+who = ["anyone"]
+can = ["write", "delete"]
+on = ["archive/**"]
+"#,
+        digest("secret-of-ci"),
+        digest("secret-of-guest")
+    )
+}
+
+fn token(id: &str, groups: &[&str]) -> Principal {
+    let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+    Principal::Member(Member {
+        issuer: Issuer::Token,
+        subject: id.into(),
+        groups,
+    })
+}
+
+fn decides(policy: &Policy, principal: &Principal, action: Action, key: &str) -> Option<String> {
+    let key = ObjectKey::new(key).unwrap();
+    policy
+        .decide(principal, action, &key)
+        .ok()
+        .map(|grant| grant.rule.to_owned())
+}
+
+#[test]
+fn the_table_decides() {
+    let policy = Policy::parse(&team_rules()).unwrap();
+    let (nobody, ci, guest) = (Principal::Anonymous, token("ci", &["deployers"]), token("guest", &[]));
+    let own = format!("homes/{}/a", guest.uid());
+    let cases = [
+        (&nobody, Action::Read, "public/a", Some("public")),
+        (&nobody, Action::Read, "public/", Some("public")),
+        (&nobody, Action::Read, "robots.txt", Some("public")),
+        (&nobody, Action::Read, "public", None),
+        (&nobody, Action::Read, "publicly/a", None),
+        (&nobody, Action::Read, "robots.txt/a", None),
+        (&nobody, Action::Read, "Public/a", None),
+        (&nobody, Action::Read, "/public/a", None),
+        (&nobody, Action::Write, "public/a", None),
+        (&nobody, Action::List, "public/a", None),
+        (&guest, Action::Read, "public/a", Some("public")),
+        (&guest, Action::Read, "anything", Some("members")),
+        (&guest, Action::Write, "releases/1", None),
+        (&guest, Action::Write, own.as_str(), Some("own")),
+        (&ci, Action::Write, own.as_str(), None),
+        (&guest, Action::Write, "homes/guest/a", None),
+        (&guest, Action::Write, "homes/{uid}/a", None),
+        (&ci, Action::Write, "releases/1", Some("deploy")),
+        (&ci, Action::Read, "archive/1", Some("deploy")),
+        (&ci, Action::Write, "archive/1", None),
+        (&ci, Action::Delete, "archive/deep/er/1", None),
+        (&ci, Action::Write, "archive", None),
+    ];
+    for (principal, action, key, rule) in cases {
+        let decided = decides(&policy, principal, action, key);
+        assert_eq!(decided.as_deref(), rule, "{principal:?} {action:?} {key}");
+    }
+}
+
+#[test]
+fn without_rules_everything_is_refused() {
+    for policy in [Policy::default(), Policy::parse("version = 1").unwrap()] {
+        for principal in [Principal::Anonymous, token("ci", &["deployers"])] {
+            for action in [Action::Read, Action::Write, Action::Delete, Action::List] {
+                assert_eq!(decides(&policy, &principal, action, "a"), None);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_anonymous_caller_reaches_only_the_public_prefix(key in "[a-z/.]{1,24}|public/\\PC{0,12}") {
+        let policy = Policy::parse(&team_rules()).unwrap();
+        let Ok(key) = ObjectKey::new(key) else { return Ok(()) };
+        if policy.decide(&Principal::Anonymous, Action::Read, &key).is_ok() {
+            prop_assert!(key.as_str().starts_with("public/") || key.as_str() == "robots.txt");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_proven_by_basic_or_bearer() {
+    use base64::Engine as _;
+    let basic = |pair: &str| format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
+    let handler = handler(&team_rules()).await;
+    let cases = [
+        ("Bearer secret-of-ci".to_owned(), 307),
+        ("bearer secret-of-ci".to_owned(), 307),
+        (basic("ci:secret-of-ci"), 307),
+        (basic("guest:secret-of-ci"), 401),
+        (basic(":secret-of-ci"), 401),
+        (basic("ci:"), 401),
+        (basic("ci"), 401),
+        ("Basic !!!".to_owned(), 401),
+        ("Bearer wrong".to_owned(), 401),
+        ("Bearer".to_owned(), 401),
+        (format!("Bearer {CI_DIGEST}"), 401),
+        (format!("Bearer {}", digest("secret-of-ci")), 401),
+        ("Digest secret-of-ci".to_owned(), 401),
+        ("Bearer secret-of-guest".to_owned(), 403),
+    ];
+    for (credential, status) in cases {
+        let request = ask("PUT", "/releases/1").sized(1).with("authorization", &credential);
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), status, "{credential}");
+        assert_eq!(!header(&response, "www-authenticate").is_empty(), status == 401);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_credential_is_401_even_where_anyone_may_read() {
+    let handler = handler(&team_rules()).await;
+    for (credentials, status) in [
+        (vec![], 307),
+        (vec!["Bearer wrong"], 401),
+        (vec!["Bearer secret-of-ci"; 2], 401),
+    ] {
+        let request = credentials
+            .iter()
+            .fold(ask("GET", "/public/a"), |ask, value| ask.with("authorization", value));
+        assert_eq!(
+            handler.handle(&request, now()).await.status(),
+            status,
+            "{credentials:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_a_credential_where_one_could_help() {
+    assert_eq!(
+        handler(&team_rules())
+            .await
+            .handle(&ask("GET", "/private"), now())
+            .await
+            .status(),
+        401
+    );
+    assert_eq!(
+        handler("version = 1")
+            .await
+            .handle(&ask("GET", "/private"), now())
+            .await
+            .status(),
+        403
+    );
+}
+
+#[test]
+fn what_is_unclear_stops_the_start_up() {
+    let rule = |lines: &str| format!("version = 1\n[[rule]]\nid = \"r\"\n{lines}\n");
+    let whole = "who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a\"]\n";
+    let with = |lines: &str| rule(&format!("{whole}{lines}"));
+    let cases = [
+        (String::new(), "version"),
+        ("version = 2".into(), "version 2 is unknown"),
+        ("version = 1\nrules = 1".into(), "unknown field `rules`"),
+        ("not toml".into(), "expected"),
+        ("version = 1\n[defaults]\nexpires = \"16m\"".into(), "ceiling of 15m"),
+        ("version = 1\n[defaults]\nmax_bytes = \"6GiB\"".into(), "ceiling"),
+        (
+            "version = 1\n[[token]]\nid = \"a\"\nsha256 = \"abc\"".into(),
+            "64 hexadecimal digits",
+        ),
+        (
+            "version = 1\n[[token]]\nid = \"a b\"\nsha256 = \"abc\"".into(),
+            "letters, digits",
+        ),
+        (
+            rule("who = [\"anyone\"]\ncan = [\"write\"]\non = [\"a\"]"),
+            "allow_anonymous_write",
+        ),
+        (
+            rule("who = [\"anyone\", \"authenticated\"]\ncan = [\"delete\"]\non = [\"a\"]"),
+            "allow_anonymous_write",
+        ),
+        (
+            rule("who = [\"everyone\"]\ncan = [\"read\"]\non = [\"a\"]"),
+            "none of anyone",
+        ),
+        (
+            rule("who = [\"token:x\"]\ncan = [\"read\"]\non = [\"a\"]"),
+            "no [[token]]",
+        ),
+        (
+            rule("who = [\"group:\"]\ncan = [\"read\"]\non = [\"a\"]"),
+            "none of anyone",
+        ),
+        (rule("who = []\ncan = [\"read\"]\non = [\"a\"]"), "matches nothing"),
+        (
+            rule("who = [\"authenticated\"]\ncan = []\non = [\"a\"]"),
+            "matches nothing",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = []"),
+            "matches nothing",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"reed\"]\non = [\"a\"]"),
+            "unknown variant `reed`",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"/a\"]"),
+            "no leading `/`",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"\"]"),
+            "matches nothing",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a*\"]"),
+            "trailing `/**`",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a/**/b\"]"),
+            "trailing `/**`",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a{uid}\"]"),
+            "whole segment",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"{nope}/a\"]"),
+            "unknown claim",
+        ),
+        (with("colour = 1"), "unknown field `colour`"),
+        (with("effect = \"maybe\""), "unknown variant"),
+        (with("expires = \"soon\""), "expires"),
+        (with("expires = \"0s\""), "whole number of seconds"),
+        (with("expires = \"1500ms\""), "whole number of seconds"),
+        (with("max_bytes = \"much\""), "not a size"),
+        (with("content_types = [\"image\"]"), "not a media type"),
+        (with("metadata = { Team = \"a\" }"), "lower case"),
+        (with("metadata = { team = \"a\\nb\" }"), "visible ASCII"),
+        (with("accepts = [\"x-amz-acl\"]"), "unknown name"),
+        (with("disposition = \"maybe\""), "unknown variant"),
+        (
+            format!("{}{}", rule(whole), rule(whole).replace("version = 1", "")),
+            "stands twice",
+        ),
+        (
+            format!(
+                "version = 1\n[defaults]\nexpires = \"1m\"\n{}",
+                &with("expires = \"2m\"")[11..]
+            ),
+            "ceiling of 1m",
+        ),
+    ];
+    for (text, problem) in cases {
+        let error = Policy::parse(&text).expect_err(&text).to_string();
+        assert!(error.contains(problem), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn a_deny_may_speak_of_anyone() {
+    let text =
+        "version = 1\n[[rule]]\nid = \"r\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"**\"]";
+    assert!(Policy::parse(text).is_ok());
+}

@@ -1,0 +1,48 @@
+//! Secrets stay out of everything that is printed.
+
+use signpost::adapters::aws::Signer;
+use signpost::auth::TokenDigest;
+use signpost::key::ObjectKey;
+use signpost::operation::Operation;
+use signpost::plan::PresignPlan;
+
+use crate::support::{
+    OPEN_RULES, SECRET_KEY, SESSION_TOKEN, With as _, ask, body, credentials, handler_with, now, settings,
+};
+
+#[tokio::test]
+async fn debug_output_redacts_urls_and_credentials() {
+    let credentials = credentials(Some(SESSION_TOKEN), None);
+    let plan = PresignPlan {
+        operation: Operation::GetObject,
+        key: ObjectKey::new("k").unwrap(),
+        headers: Vec::new(),
+        query: Vec::new(),
+        expires: std::time::Duration::from_secs(60),
+    };
+    let signer = Signer::resolve(&settings(&[])).await.unwrap();
+    let instruction = signer.sign(plan, &credentials, now()).unwrap();
+    let handler = handler_with(&[("SIGNPOST_RULES", OPEN_RULES)], credentials).await;
+    let printed = format!(
+        "{instruction:?} {signer:?} {handler:?} {:?}",
+        TokenDigest::of(b"secret")
+    );
+    for secret in ["X-Amz-Signature", SECRET_KEY, SESSION_TOKEN] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_repeats_no_credential() {
+    let handler = handler_with(&[("SIGNPOST_RULES", OPEN_RULES)], credentials(None, None)).await;
+    for credential in ["Bearer very-secret", "Basic dmVyeS1zZWNyZXQ=", "very-secret"] {
+        for accept in ["*/*", "application/json", "text/html"] {
+            let request = ask("GET", "/k")
+                .with("authorization", credential)
+                .with("accept", accept);
+            let response = handler.handle(&request, now()).await;
+            assert_eq!(response.status(), 401);
+            assert!(!body(&response).contains("very-secret") && !body(&response).contains("dmVyeS"));
+        }
+    }
+}

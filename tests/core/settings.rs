@@ -1,0 +1,177 @@
+//! The settings: what is required, what is refused, and where the bucket's URLs then point.
+
+use signpost::adapters::aws::{CredentialSource, Signer};
+use signpost::adapters::handler::Handler;
+use signpost::config::Settings;
+
+use crate::support::{ask, credentials, handler_with, header, now, settings};
+
+fn parse(env: &[(&str, &str)]) -> Result<Settings, String> {
+    let env = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::from_env(env).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_wrong_setting_stops_the_start_up_and_is_named() {
+    let good = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
+    assert!(parse(&good).is_ok());
+    assert_eq!(parse(&good[1..]).unwrap_err(), "SIGNPOST_BUCKET: is required");
+    assert_eq!(parse(&good[..1]).unwrap_err(), "AWS_REGION: is required");
+    for (name, value) in [
+        ("SIGNPOST_BUCKET", "Example_Bucket"),
+        ("SIGNPOST_BUCKET", "a"),
+        ("AWS_REGION", "eu central 1"),
+        ("SIGNPOST_PATH_STYLE", "yes"),
+        ("SIGNPOST_ACCELERATE", "1"),
+        ("SIGNPOST_ENDPOINT", "s3.example.com"),
+        ("SIGNPOST_ENDPOINT", "ftp://s3.example.com"),
+        ("SIGNPOST_ENDPOINT", "https://user@s3.example.com"),
+        ("SIGNPOST_ENDPOINT", "https://s3.example.com/path"),
+        ("SIGNPOST_BASE_PATH", "files"),
+        ("SIGNPOST_CORS_ORIGINS", "app.example.com"),
+        ("SIGNPOST_CORS_ORIGINS", "https://app.example.com/"),
+        ("SIGNPOST_CORS_ORIGINS", "https://a.example.com, *"),
+        ("SIGNPOST_LOG", "loud"),
+        ("AWS_USE_FIPS_ENDPOINT", "maybe"),
+    ] {
+        let error = parse(&[(name, value), good[0], good[1]]).expect_err(value);
+        assert!(error.starts_with(&format!("{name}: ")), "{error}");
+    }
+    assert!(
+        parse(&[good[0], good[1], ("SIGNPOST_BUKET", "x")])
+            .unwrap_err()
+            .contains("SIGNPOST_BUKET")
+    );
+    let both = [
+        good[0],
+        good[1],
+        ("SIGNPOST_RULES", "version = 1"),
+        ("SIGNPOST_RULES_FILE", "rules.toml"),
+    ];
+    assert!(parse(&both).unwrap_err().contains("not both"));
+    let accelerated = [
+        good[0],
+        good[1],
+        ("SIGNPOST_ACCELERATE", "true"),
+        ("SIGNPOST_ENDPOINT", "http://localhost"),
+    ];
+    assert!(parse(&accelerated).is_err());
+}
+
+#[tokio::test]
+async fn bad_rules_stop_the_start_up() {
+    for env in [
+        ("SIGNPOST_RULES", "nonsense"),
+        ("SIGNPOST_RULES_FILE", "/nowhere/rules.toml"),
+    ] {
+        let source = CredentialSource::from_provider(credentials(None, None));
+        let error = Handler::start(settings(&[env]), source).await.unwrap_err();
+        assert_eq!(error.var, env.0);
+    }
+}
+
+#[tokio::test]
+async fn the_bucket_is_where_the_sdk_says() {
+    let open = ("SIGNPOST_RULES", crate::support::OPEN_RULES);
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[], "https://example-bucket.s3.eu-central-1.amazonaws.com/k?"),
+        (
+            &[("AWS_REGION", "us-east-1")],
+            "https://example-bucket.s3.us-east-1.amazonaws.com/k?",
+        ),
+        (
+            &[("AWS_REGION", "us-gov-west-1")],
+            "https://example-bucket.s3.us-gov-west-1.amazonaws.com/k?",
+        ),
+        (
+            &[("AWS_REGION", "cn-north-1")],
+            "https://example-bucket.s3.cn-north-1.amazonaws.com.cn/k?",
+        ),
+        (
+            &[("SIGNPOST_BUCKET", "a.b.c")],
+            "https://s3.eu-central-1.amazonaws.com/a.b.c/k?",
+        ),
+        (
+            &[("SIGNPOST_PATH_STYLE", "true")],
+            "https://s3.eu-central-1.amazonaws.com/example-bucket/k?",
+        ),
+        (
+            &[("AWS_REGION", "us-east-1"), ("AWS_USE_FIPS_ENDPOINT", "true")],
+            "https://example-bucket.s3-fips.us-east-1.amazonaws.com/k?",
+        ),
+        (
+            &[("AWS_USE_DUALSTACK_ENDPOINT", "true")],
+            "https://example-bucket.s3.dualstack.eu-central-1.amazonaws.com/k?",
+        ),
+        (
+            &[("SIGNPOST_ACCELERATE", "true")],
+            "https://example-bucket.s3-accelerate.amazonaws.com/k?",
+        ),
+        (
+            &[("SIGNPOST_ENDPOINT", "http://127.0.0.1:9000")],
+            "http://127.0.0.1:9000/example-bucket/k?",
+        ),
+        (
+            &[
+                ("SIGNPOST_ENDPOINT", "https://s3.example.com"),
+                ("SIGNPOST_PATH_STYLE", "false"),
+            ],
+            "https://example-bucket.s3.example.com/k?",
+        ),
+        (
+            &[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")],
+            "http://127.0.0.1:4566/example-bucket/k?",
+        ),
+        (
+            &[
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+                ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:2"),
+            ],
+            "http://127.0.0.1:2/example-bucket/k?",
+        ),
+        (
+            &[("SIGNPOST_BUCKET", "arn:aws:s3:us-west-2:123456789012:accesspoint/files")],
+            "https://files-123456789012.s3-accesspoint.us-west-2.amazonaws.com/k?",
+        ),
+    ];
+    for (env, place) in cases {
+        let env: Vec<_> = env.iter().copied().chain([open]).collect();
+        let response = handler_with(&env, credentials(None, None))
+            .await
+            .handle(&ask("GET", "/k"), now())
+            .await;
+        assert!(
+            header(&response, "location").starts_with(place),
+            "{env:?}: {}",
+            header(&response, "location")
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_access_point_is_signed_for_its_own_region() {
+    let env = [
+        ("SIGNPOST_BUCKET", "arn:aws:s3:us-west-2:123456789012:accesspoint/files"),
+        ("SIGNPOST_RULES", crate::support::OPEN_RULES),
+    ];
+    let response = handler_with(&env, credentials(None, None))
+        .await
+        .handle(&ask("GET", "/k"), now())
+        .await;
+    assert!(header(&response, "location").contains("%2Fus-west-2%2Fs3%2Faws4_request"));
+}
+
+#[tokio::test]
+async fn buckets_that_are_signed_in_another_way_are_refused() {
+    for bucket in [
+        "demo--use1-az4--x-s3",
+        "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
+    ] {
+        let error = Signer::resolve(&settings(&[("SIGNPOST_BUCKET", bucket)]))
+            .await
+            .unwrap_err();
+        assert_eq!(error.var, "SIGNPOST_BUCKET", "{bucket}");
+    }
+}
