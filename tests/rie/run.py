@@ -504,6 +504,9 @@ def main():
         return 1 if os.environ.get("CI") else 0
 
     passed, wrong, taken = 0, [], {}
+    stale = subprocess.run([sys.executable, EVENTS / "make.py", "--check"], capture_output=True, text=True)
+    if stale.returncode != 0:
+        wrong.append(("corpus", f"events/make.py was not run: {stale.stderr.strip()}"))
     emulator = Emulator(rie, options.binary.resolve())
     with emulator:
         first = emulator.invoke((EVENTS / "rest-health.json").read_bytes())
