@@ -1,0 +1,541 @@
+#!/usr/bin/env python3
+"""Writes events/*.json, expected.json and README.md from the table below: one row is one request, put into each front's shape.
+
+    events/make.py            write everything
+    events/make.py --check    write nothing, fail when a file differs from what the table says
+
+The shapes are those of the capture-*.json beside this file, which are recordings and are only checked to be there.
+"""
+
+import base64
+import hashlib
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote
+
+HERE = Path(__file__).resolve().parent
+FRONTS = ("rest", "http", "url", "alb", "albmv")
+CALLER = "203.0.113.7"
+TRACE = "Root=1-6a5145a8-536f3e792f6be9b44c1f46fa"
+ORIGIN = "https://app.example.com"
+BODY = b"hello world\n"
+BINARY = bytes(range(256))
+MD5 = base64.b64encode(hashlib.md5(BODY).digest()).decode()
+SHA256 = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
+
+
+@dataclass
+class Request:
+    """What the client sends, and what the domain and stage in front make of it."""
+
+    method: str
+    target: str  # percent-encoded path and query, as on the wire
+    headers: dict = field(default_factory=dict)
+    body: bytes = b""
+    length: bool = True  # the client sends Content-Length with a PUT or a POST
+    base: str = ""  # REST: base path of a custom domain, "/files"
+    stage: str = ""  # REST and HTTP: name of the stage
+
+    @property
+    def path(self):
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self):
+        return self.target.partition("?")[2]
+
+    @property
+    def sends_length(self):
+        return self.length and (bool(self.body) or self.method in ("PUT", "POST"))
+
+    @property
+    def decoded_query(self):
+        return parse_qsl(self.query, keep_blank_values=True)
+
+
+# ---- the fronts ----
+
+
+def is_text(request):
+    """Whether HTTP APIs, Function URLs and ALBs hand on the body as text."""
+    kind = request.headers.get("content-type", "")
+    return kind.startswith("text/") or kind in ("application/json", "application/javascript", "application/xml")
+
+
+def grouped(pairs):
+    out = {}
+    for name, value in pairs:
+        out.setdefault(name, []).append(value)
+    return out
+
+
+def rest(request):
+    domain = "files.example.com" if request.base else "5h7pqvr9u4.execute-api.eu-central-1.amazonaws.com"
+    stage = request.stage or "live"
+    headers = {
+        "Host": domain,
+        "User-Agent": "curl/8.7.1",
+        "X-Amzn-Trace-Id": TRACE,
+        "X-Forwarded-For": CALLER,
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": "https",
+        "accept": "*/*",
+    } | request.headers
+    path = request.base + request.path
+    if path.startswith("//"):
+        path = path[1:]
+    proxy = request.path.lstrip("/").removesuffix("/")
+    query = grouped(request.decoded_query)
+    resource = "/{proxy+}" if proxy else "/"
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": request.method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": {"proxy": proxy} if proxy else None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourceId": "al6gqb" if proxy else "q4z8dxrdv3",
+            "resourcePath": resource,
+            "httpMethod": request.method,
+            "extendedRequestId": "ATfSdF7nPHcErRA=",
+            "requestTime": "10/Jul/2026:19:19:04 +0000",
+            "path": (request.base or "/" + stage) + request.path,
+            "accountId": "123456789012",
+            "protocol": "HTTP/1.1",
+            "stage": stage,
+            "domainPrefix": domain.split(".")[0],
+            "requestTimeEpoch": 1783711144836,
+            "requestId": "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0",
+            "identity": {
+                "cognitoIdentityPoolId": None,
+                "accountId": None,
+                "cognitoIdentityId": None,
+                "caller": None,
+                "sourceIp": CALLER,
+                "principalOrgId": None,
+                "accessKey": None,
+                "cognitoAuthenticationType": None,
+                "cognitoAuthenticationProvider": None,
+                "userArn": None,
+                "userAgent": "curl/8.7.1",
+                "user": None,
+            },
+            "domainName": domain,
+            "apiId": "5h7pqvr9u4",
+        },
+        # The template's binary media type */* has every body encoded, text too; there is no Content-Length.
+        "body": base64.b64encode(request.body).decode() if request.body else None,
+        "isBase64Encoded": bool(request.body),
+    }
+
+
+def payload_2(request, domain, raw_path, path, stage, request_id, account, headers):
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": raw_path,
+        "rawQueryString": request.query,
+        "headers": dict(sorted(headers.items())),
+        "requestContext": {
+            "accountId": account,
+            "apiId": domain.split(".")[0],
+            "domainName": domain,
+            "domainPrefix": domain.split(".")[0],
+            "http": {
+                "method": request.method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": CALLER,
+                "userAgent": "curl/8.7.1",
+            },
+            "requestId": request_id,
+            "routeKey": "$default",
+            "stage": stage,
+            "time": "10/Jul/2026:19:19:05 +0000",
+            "timeEpoch": 1783711145766,
+        },
+    }
+    if request.query:
+        event["queryStringParameters"] = {name: ",".join(values) for name, values in grouped(request.decoded_query).items()}
+    if request.body:
+        event["body"] = request.body.decode() if is_text(request) else base64.b64encode(request.body).decode()
+    event["isBase64Encoded"] = bool(request.body) and not is_text(request)
+    return event
+
+
+def common_headers(request, domain):
+    headers = {
+        "accept": "*/*",
+        "host": domain,
+        "user-agent": "curl/8.7.1",
+        "x-amzn-trace-id": TRACE,
+        "x-forwarded-for": CALLER,
+        "x-forwarded-port": "443",
+        "x-forwarded-proto": "https",
+    } | request.headers
+    if request.sends_length:
+        headers["content-length"] = str(len(request.body))
+    return headers
+
+
+def http(request):
+    domain = "sjzepsqsu5.execute-api.eu-central-1.amazonaws.com"
+    headers = common_headers(request, domain)
+    headers.setdefault("content-length", str(len(request.body)))  # an HTTP API adds "0" to what has no body
+    path = unquote(request.path, errors="strict").partition("?")[0]
+    if request.stage:
+        path = f"/{request.stage}{path}"
+    return payload_2(request, domain, path, path, request.stage or "$default", "ATfSmjLgPHcESJw=", "123456789012", headers)
+
+
+def url(request):
+    domain = "2cxn22odiwguak4feg4jtt7cwm0ziblr.lambda-url.eu-central-1.on.aws"
+    headers = common_headers(request, domain) | {
+        "x-amzn-tls-cipher-suite": "TLS_AES_128_GCM_SHA256",
+        "x-amzn-tls-version": "TLSv1.3",
+    }
+    path = unquote(request.path, errors="replace")
+    request_id = "d16a6b55-dea9-4b23-8499-eb85c3d2d904"
+    return payload_2(request, domain, request.path, path, "$default", request_id, "anonymous", headers)
+
+
+def alb(request, multi=False):
+    domain = "signpost-1316758055.eu-central-1.elb.amazonaws.com"
+    headers = dict(sorted((common_headers(request, domain)).items()))
+    query = grouped(part.partition("=")[::2] for part in request.query.split("&") if part)
+    group = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/signpost/4efa1ab384b3474d"
+    encoded = bool(request.body) and not is_text(request)
+    event = {
+        "requestContext": {"elb": {"targetGroupArn": group}},
+        "httpMethod": request.method,
+        "path": request.path,
+    }
+    if multi:
+        event["multiValueQueryStringParameters"] = query
+        event["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+    else:
+        event["queryStringParameters"] = {name: values[-1] for name, values in query.items()}
+        event["headers"] = headers
+    event["body"] = base64.b64encode(request.body).decode() if encoded else request.body.decode()
+    event["isBase64Encoded"] = encoded
+    return event
+
+
+SHAPE = {"rest": rest, "http": http, "url": url, "alb": alb, "albmv": lambda request: alb(request, multi=True)}
+
+
+# ---- what must come of it ----
+
+
+def signed(key, method, form="redirect", headers=None, **more):
+    """An instruction: `headers` are the signed ones besides Host."""
+    status = 307 if form == "redirect" else 200
+    out = {"status": status, "key": key, "method": method, "form": form, "signed": headers or {}}
+    if method == "PUT":
+        out["create_only"] = True
+    return out | more
+
+
+def refused(status, key=None, **more):
+    return {"status": status, "key": key, "method": None} | more
+
+
+def length_of(body):
+    return {"content-length": str(len(body))}
+
+
+# ---- the table ----
+
+ROWS = []  # (file name, event, expectation, what it is about)
+
+
+def row(fronts, name, request, expectation, note):
+    for front in fronts:
+        ROWS.append((f"{front}-{name}", SHAPE[front](request), expectation, note))
+
+
+KEY = "docs/report.pdf"
+AT = "/" + KEY
+ALL = FRONTS
+PATHS = ("rest", "http", "url", "alb")  # an ALB's two header modes do not differ in the path
+RAW = ("rest", "url", "alb")  # the fronts that hand on the path as it was sent
+TYPED = ("url", "alb", "albmv")  # the fronts whose event tells an empty upload from one without a length
+
+# The four operations
+row(ALL, "get", Request("GET", AT), signed(KEY, "GET"), "download")
+row(ALL, "head", Request("HEAD", AT), signed(KEY, "HEAD"), "metadata; a HEAD needs a URL signed for HEAD")
+row(ALL, "put", Request("PUT", AT, body=BODY), signed(KEY, "PUT", headers=length_of(BODY)), "upload with `curl -T`; the length is signed")
+row(ALL, "delete", Request("DELETE", AT), signed(KEY, "DELETE"), "delete")
+
+# Bodies
+row(ALL, "put-binary", Request("PUT", "/docs/bytes.bin", body=BINARY), signed("docs/bytes.bin", "PUT", headers=length_of(BINARY)), "the length of bytes that are not UTF-8")
+text = {"content-type": "text/plain"}
+row(ALL, "put-text", Request("PUT", "/docs/λ.txt".replace("λ", "%CE%BB"), text, "λ→∞".encode()), signed("docs/λ.txt", "PUT", headers={"content-length": "8"}), "a text body: the length is that of its UTF-8 bytes; Content-Type is not signed")
+row(ALL, "put-empty", Request("PUT", "/docs/empty"), signed("docs/empty", "PUT"), "an empty file, `Content-Length: 0` (REST tells no length): no length is signed")
+row(TYPED, "refused-put-without-length", Request("PUT", AT, length=False), refused(411, KEY), "PUT without a body and without a length, not in the two-step form")
+chunked = {"transfer-encoding": "chunked"}
+row(("url", "alb", "albmv"), "refused-put-chunked", Request("PUT", AT, chunked, BODY, length=False), refused(411, KEY), "S3 takes no chunked PUT")
+
+# Forms of the answer
+row(ALL, "get-url", Request("GET", AT + "?url"), signed(KEY, "GET", "url"), "the bare URL")
+row(ALL, "get-text", Request("GET", AT, {"accept": "text/plain"}), signed(KEY, "GET", "url"), "the bare URL, by Accept")
+row(ALL, "get-json", Request("GET", AT, {"accept": "application/json"}), signed(KEY, "GET", "json"), "the instruction as JSON")
+row(ALL, "get-html", Request("GET", AT, {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}), signed(KEY, "GET"), "a browser is redirected")
+row(ALL, "put-url", Request("PUT", AT + "?url", length=False), signed(KEY, "PUT", "url"), "the two-step upload of any size: no length is signed")
+row(ALL, "put-url-length", Request("PUT", AT + "?url&contentLength=12", length=False), signed(KEY, "PUT", "url", length_of(BODY)), "two-step with a declared length")
+row(ALL, "put-url-checksum", Request("PUT", AT + "?contentLength=12&checksum-sha256=" + SHA256.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D") + "&url", length=False), signed(KEY, "PUT", "url", length_of(BODY) | {"x-amz-checksum-sha256": SHA256}), "two-step with length and checksum; the query is encoded")
+row(ALL, "put-json", Request("PUT", AT + "?contentLength=12", {"accept": "application/json"}, length=False), signed(KEY, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "JSON: create-only is a header to send")
+row(ALL, "delete-json", Request("DELETE", AT, {"accept": "application/json"}), signed(KEY, "DELETE", "json"), "the instruction as JSON")
+
+# Signed from the request, or not
+mirrored = {"content-md5": MD5, "x-amz-meta-origin": "curl", "x-amz-checksum-sha256": SHA256, "x-amz-sdk-checksum-algorithm": "SHA256"}
+row(ALL, "put-headers", Request("PUT", AT, mirrored, BODY), signed(KEY, "PUT", headers=length_of(BODY) | mirrored), "checksums and metadata of the client are signed")
+unsigned = {"range": "bytes=0-9", "if-none-match": '"etag"', "if-modified-since": "Fri, 10 Jul 2026 19:19:04 GMT", "cookie": "session=abc123"}
+row(ALL, "get-range", Request("GET", AT, unsigned), signed(KEY, "GET"), "Range and conditions pass to S3 unsigned")
+row(ALL, "get-cloudfront", Request("GET", AT, {"x-amz-cf-id": "c3MQXHFXAJ4h0S9IKVnxUHVyXPP5V5OJ", "via": "2.0 example.cloudfront.net (CloudFront)"}), signed(KEY, "GET"), "headers that a front added are ignored")
+row(ALL, "get-method-override", Request("GET", AT, {"x-http-method-override": "DELETE", "x-method-override": "DELETE"}), signed(KEY, "GET"), "method-override headers are ignored")
+row(ALL, "refused-put-acl", Request("PUT", AT, {"x-amz-acl": "public-read"}, BODY), refused(400, KEY), "an `x-amz-*` header that is never signed")
+row(ALL, "refused-put-copy", Request("PUT", AT, {"x-amz-copy-source": "/example-bucket/secret"}), refused(400, KEY), "would make the PUT a copy")
+row(ALL, "refused-unknown-parameter", Request("GET", AT + "?acl"), refused(400, KEY), "a sub-resource of S3 that Signpost does not sign")
+row(ALL, "refused-bearer", Request("GET", AT, {"authorization": "Bearer not-a-token-of-ours"}), refused(401, KEY), "a bad credential is 401, never anonymous")
+row(ALL, "refused-basic", Request("GET", AT, {"authorization": "Basic Z3Vlc3Q6Z3Vlc3M="}), refused(401, KEY), "a bad credential is 401, never anonymous")
+
+# Keys
+ENCODED = "a%20b+c%25d%2Fe%F0%9F%9A%80.txt"
+row(PATHS, "get-encoded", Request("GET", "/docs/" + ENCODED), signed("docs/a b+c%d/e🚀.txt", "GET"), "space, `+`, `%25`, `%2F`, emoji")
+row(PATHS, "put-encoded", Request("PUT", "/docs/" + ENCODED, body=BODY), signed("docs/a b+c%d/e🚀.txt", "PUT", headers=length_of(BODY)), "space, `+`, `%25`, `%2F`, emoji")
+row(PATHS, "get-encoded-twice", Request("GET", "/docs/a%2520b%252Fc"), signed("docs/a%20b%2Fc", "GET"), "decoded once, not twice")
+row(PATHS, "get-percent", Request("GET", "/100%25"), signed("100%", "GET"), "a lone percent sign: an HTTP API hands it on bare")
+row(RAW, "get-question-mark", Request("GET", "/a%3Fb%23c"), signed("a?b#c", "GET"), "`?` and `#` in a key; an HTTP API cannot carry the first")
+row(PATHS, "get-punctuation", Request("GET", "/a!b'c(d)e*f~g,h;i:j@k&l=m$n%22o%3Cp%3Eq%5Cr%7Bs%7Dt%5Eu%7Cv%60w%5Bx%5D"), signed("a!b'c(d)e*f~g,h;i:j@k&l=m$n\"o<p>q\\r{s}t^u|v`w[x]", "GET"), "every other character of ASCII")
+row(PATHS, "get-unicode-forms", Request("GET", "/e%CC%81-%C3%A9"), signed("e\u0301-\u00e9", "GET"), "no Unicode normalisation")
+row(PATHS, "get-dots", Request("GET", "/..a/b../.../.hidden/c..d"), signed("..a/b../.../.hidden/c..d", "GET"), "dots that are no dot segments")
+row(PATHS, "get-double-slash", Request("GET", "/a//b.txt"), signed("a//b.txt", "GET"), "`//` is kept")
+row(PATHS, "get-leading-slash", Request("GET", "//a//b.txt"), signed("/a//b.txt", "GET"), "a key that begins with `/`; a REST API collapses it in `path`")
+row(PATHS, "delete-leading-slash", Request("DELETE", "//a"), signed("/a", "DELETE"), "a key that begins with `/`, not its neighbour `a`")
+row(PATHS, "put-trailing-slash", Request("PUT", "/folder/", body=BODY), signed("folder/", "PUT", headers=length_of(BODY)), "a trailing `/` belongs to the key; a REST API strips it from `proxy`")
+row(PATHS, "delete-trailing-slash", Request("DELETE", "/folder/"), signed("folder/", "DELETE"), "a trailing `/` belongs to the key")
+row(PATHS, "get-longest-key", Request("GET", "/" + "k" * 1022 + "%C3%A9"), signed("k" * 1022 + "é", "GET"), "1,024 bytes")
+row(PATHS, "refused-key-too-long", Request("GET", "/" + "k" * 1023 + "%C3%A9"), refused(400), "1,025 bytes")
+row(PATHS, "refused-put-root", Request("PUT", "/", body=BODY), refused(400), "the empty key")
+row(PATHS, "refused-delete-root", Request("DELETE", "/"), refused(400), "the empty key: never sign DeleteBucket")
+row(PATHS, "refused-dot-dot", Request("GET", "/docs/../secret"), refused(400), "a dot segment")
+row(PATHS, "refused-dot", Request("GET", "/docs/./report.pdf"), refused(400), "a dot segment")
+row(PATHS, "refused-dot-dot-last", Request("DELETE", "/docs/.."), refused(400), "a dot segment")
+row(PATHS, "refused-dot-dot-encoded", Request("GET", "/docs/%2e%2E/secret"), refused(400), "an encoded dot segment")
+row(PATHS, "refused-dot-dot-encoded-slash", Request("GET", "/docs/..%2F..%2Fsecret"), refused(400), "a dot segment between encoded slashes")
+row(PATHS, "refused-nul", Request("GET", "/a%00b"), refused(400), "a control character")
+row(PATHS, "refused-newline", Request("PUT", "/a%0D%0Ab", body=BODY), refused(400), "control characters")
+row(RAW, "refused-escape", Request("GET", "/a%zzb"), refused(400), "a bad escape")
+row(RAW, "refused-escape-cut", Request("GET", "/a%4"), refused(400), "a bad escape")
+row(RAW, "refused-not-utf8", Request("GET", "/a%FF%FEb"), refused(400), "not UTF-8")
+row(RAW, "refused-overlong", Request("GET", "/%C0%AE%C0%AE/secret"), refused(400), "overlong dots are not UTF-8")
+
+# Methods
+row(PATHS, "refused-post", Request("POST", AT, body=BODY), refused(405, KEY), "POST without a sub-resource of S3")
+row(PATHS, "refused-patch", Request("PATCH", AT), refused(405, KEY), "a method without an operation")
+preflight = {"origin": ORIGIN, "access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
+row(PATHS, "options", Request("OPTIONS", AT, preflight), refused(204, cors=ORIGIN), "a preflight is answered, never redirected")
+row(PATHS, "options-root", Request("OPTIONS", "/"), refused(204), "without Origin")
+row(PATHS, "get-origin", Request("GET", AT, {"origin": ORIGIN}), signed(KEY, "GET", cors=ORIGIN), "a redirect carries the CORS headers")
+row(PATHS, "refused-origin", Request("POST", AT, {"origin": ORIGIN}), refused(405, KEY, cors=ORIGIN), "an error carries the CORS headers")
+
+# Sizes
+row(PATHS, "put-url-5gib", Request("PUT", AT + "?url&contentLength=5368709120", length=False), signed(KEY, "PUT", "url", {"content-length": "5368709120"}), "the largest single PUT of S3")
+row(PATHS, "refused-too-large", Request("PUT", AT + "?url&contentLength=5368709121", length=False), refused(413, KEY), "above 5 GiB")
+
+# Below the reserved segment
+row(PATHS, "health", Request("GET", "/-/health"), refused(200, form="health"), "no S3 call")
+row(PATHS, "presign-get", Request("GET", "/-/presign/docs/a%20b.txt?method=GET&contentLength=0"), signed("docs/a b.txt", "GET", "presign"), "the shape of the AWS SDK for Go; length 0 means none")
+row(PATHS, "presign-put", Request("GET", "/-/presign/docs/a%20b.txt?method=PUT&contentLength=12"), signed("docs/a b.txt", "PUT", "presign", length_of(BODY)), "the shape of the AWS SDK for Go; create-only as header or in the query")
+row(PATHS, "presign-delete", Request("GET", "/-/presign/docs/a%20b.txt?method=DELETE"), signed("docs/a b.txt", "DELETE", "presign"), "the shape of the AWS SDK for Go")
+row(PATHS, "presign-head", Request("GET", "/-/presign/docs/a%20b.txt?method=HEAD"), signed("docs/a b.txt", "HEAD", "presign"), "the shape of the AWS SDK for Go")
+row(PATHS, "refused-presign-dot-dot", Request("GET", "/-/presign/docs/../secret?method=GET"), refused(400), "a dot segment")
+
+# Domains and stages
+row(("rest",), "get-base-path", Request("GET", AT, base="/files"), signed(KEY, "GET"), "custom domain with the base path `files`")
+row(("rest",), "get-base-path-is-key", Request("GET", "/files", base="/files"), signed("files", "GET"), "the key is spelt like the base path")
+row(("rest",), "get-base-path-in-key", Request("DELETE", "/a/a", base="/a"), signed("a/a", "DELETE"), "the base path twice more in the key")
+row(("rest",), "put-base-path-trailing-slash", Request("PUT", "/folder/", base="/files", body=BODY), signed("folder/", "PUT", headers=length_of(BODY)), "base path and trailing `/`")
+row(("rest",), "get-base-path-encoded", Request("GET", "/" + ENCODED, base="/files"), signed("a b+c%d/e🚀.txt", "GET"), "base path and an encoded key")
+row(("rest",), "health-base-path", Request("GET", "/-/health", base="/files"), refused(200, form="health"), "the reserved segment behind a base path")
+row(("rest",), "get-key-like-stage", Request("GET", "/live/x"), signed("live/x", "GET"), "the key begins like the stage")
+row(("http",), "get-stage", Request("GET", AT, stage="prod"), signed(KEY, "GET"), "a named stage is in `rawPath`")
+row(("http",), "put-stage", Request("PUT", AT, stage="prod", body=BODY), signed(KEY, "PUT", headers=length_of(BODY)), "a named stage is in `rawPath`")
+row(("http",), "get-stage-like-key", Request("GET", "/prod/x", stage="prod"), signed("prod/x", "GET"), "exactly one stage is stripped")
+row(("http",), "get-stage-leading-slash", Request("GET", "//a", stage="prod"), signed("/a", "GET"), "named stage and a key that begins with `/`")
+row(("http",), "get-key-like-default-stage", Request("GET", "/$default/x"), signed("$default/x", "GET"), "`$default` is never stripped")
+row(("http",), "health-stage", Request("GET", "/-/health", stage="prod"), refused(200, form="health"), "the reserved segment behind a stage")
+
+# What is no event of a supported front
+v1 = rest(Request("GET", AT))
+v1 = {"version": "1.0"} | v1
+v1["requestContext"]["resourceId"] = None
+ROWS.append(("unknown-http-payload-1-null", v1, refused(500), "HTTP API with payload 1.0: its path cannot be told, `resourceId` null"))
+v1 = json.loads(json.dumps(v1))
+del v1["requestContext"]["resourceId"]
+ROWS.append(("unknown-http-payload-1", v1, refused(500), "HTTP API with payload 1.0, no `resourceId`"))
+ROWS.append(
+    (
+        "unknown-websocket",
+        {
+            "requestContext": {
+                "routeKey": "$connect",
+                "eventType": "CONNECT",
+                "connectionId": "ATfSeeTvvHcCJ2Q=",
+                "requestId": "ATfSeF7nPHcErRA=",
+                "stage": "live",
+                "domainName": "w3xample00.execute-api.eu-central-1.amazonaws.com",
+                "apiId": "w3xample00",
+                "identity": {"sourceIp": CALLER},
+            },
+            "isBase64Encoded": False,
+        },
+        refused(500),
+        "a WebSocket API",
+    )
+)
+ROWS.append(
+    (
+        "unknown-s3-notification",
+        {
+            "Records": [
+                {
+                    "eventVersion": "2.1",
+                    "eventSource": "aws:s3",
+                    "awsRegion": "eu-central-1",
+                    "eventName": "ObjectCreated:Put",
+                    "s3": {"bucket": {"name": "example-bucket"}, "object": {"key": KEY, "size": 12}},
+                }
+            ]
+        },
+        refused(500),
+        "a notification of S3",
+    )
+)
+ROWS.append(
+    (
+        "unknown-schedule",
+        {
+            "version": "0",
+            "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": "123456789012",
+            "time": "2026-07-10T19:19:04Z",
+            "region": "eu-central-1",
+            "resources": [],
+            "detail": {},
+        },
+        refused(500),
+        "a schedule of EventBridge",
+    )
+)
+
+CAPTURES = {
+    f"capture-{front}": refused(405, "capture/space value")
+    for front in ("rest", "http", "url", "albmv")
+}
+CAPTURE_NOTE = "recorded from AWS: POST with a query, a cookie and a repeated header"
+
+
+# ---- the files ----
+
+
+def pretty(value):
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def code(text):
+    """Markdown for a key that may hold anything."""
+    if text is None:
+        return "–"
+    if len(text) > 60:
+        return f"{len(text.encode())} bytes"
+    shown = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("\\\\", "\\").replace("|", "\\|")
+    fence = "``" if "`" in shown else "`"
+    return f"{fence}{shown}{fence}"
+
+
+def split(name):
+    """The front and the rest of a file's name."""
+    stem = name.removesuffix(".json")
+    if stem.startswith("capture-"):
+        return stem.removeprefix("capture-"), "capture"
+    front, _, rest_of_name = stem.partition("-")
+    return (front, rest_of_name) if front in FRONTS else ("", stem)
+
+
+def readme(expected, notes, methods):
+    lines = [
+        "# Events",
+        "",
+        "What the fronts hand to the function: `rest` (REST API), `http` (HTTP API, payload 2.0), `url` (Function URL), `alb` and `albmv` (ALB with single- and multi-value headers).",
+        "They are Signpost's test corpus, and input for `sam local invoke -e events/rest-get.json`.",
+        "",
+        "The `capture-*` were recorded from AWS in us-west-2 on 10 July 2026 and published by the repository hotsock/voker (MIT); the caller's address and the account are masked, and the",
+        "empty fields that the publisher's structs had added are dropped. All others are made from their shapes by `make.py`, which also writes `expected.json` and this page;",
+        "`make.py --check` holds them to it.",
+        "",
+        "`expected.json` tells, for each file, the status, the object key (also of requests that are refused once their key is known) and the method for which the URL is signed.",
+        "An instruction has more: `form` of the answer (`redirect`, `url`, `json`, `presign`), the `signed` headers besides Host, and `create_only`, when the object must not exist yet",
+        "(`If-None-Match=*` in the query of a redirect or a bare URL, a header in JSON). `cors` is the origin that the answer must allow. It assumes rules that let anyone do",
+        "everything with `overwrite = false`, no issuers and no tokens, `SIGNPOST_CORS_ORIGINS=https://app.example.com`, the bucket `example-bucket` and the region eu-central-1.",
+        "",
+        "| file | fronts | operation | expected key | expected status | about |",
+        "|---|---|---|---|---|---|",
+    ]
+    groups = {}
+    for name in expected:
+        front, rest_of_name = split(name)
+        groups.setdefault((rest_of_name, pretty(expected[name])), []).append((front, name))
+    for (rest_of_name, _), members in groups.items():
+        name = members[0][1]
+        want = expected[name]
+        fronts = ", ".join(front for front, _ in members if front)
+        file = f"*front*`-{rest_of_name}.json`" if fronts and not name.startswith("capture-") else f"`{rest_of_name}.json`"
+        file = "`capture-`*front*`.json`" if name.startswith("capture-") else file
+        lines.append(f"| {file} | {fronts or '–'} | {methods[name] or '–'} | {code(want['key'])} | {want['status']} | {notes[name]} |")
+    return "\n".join(lines) + "\n"
+
+
+def method_of(event):
+    return event.get("httpMethod") or event.get("requestContext", {}).get("http", {}).get("method")
+
+
+def main():
+    files, expected, notes, methods = {}, {}, {}, {}
+    for name, want in CAPTURES.items():
+        event = json.loads((HERE / f"{name}.json").read_text())
+        expected[f"{name}.json"], notes[f"{name}.json"], methods[f"{name}.json"] = want, CAPTURE_NOTE, method_of(event)
+    for name, event, want, note in ROWS:
+        name += ".json"
+        assert name not in files, f"{name} twice"
+        files[name] = pretty(event)
+        expected[name], notes[name], methods[name] = want, note, method_of(event)
+    files["expected.json"] = pretty(expected)
+    files["README.md"] = readme(expected, notes, methods)
+
+    present = {path.name for path in HERE.glob("*.json")} - {f"{name}.json" for name in CAPTURES}
+    stray = sorted(present - set(files))
+    if "--check" in sys.argv:
+        differing = [name for name, text in files.items() if not (HERE / name).exists() or (HERE / name).read_text() != text]
+        for name in differing + stray:
+            print(f"{name}: not what make.py writes", file=sys.stderr)
+        return 1 if differing or stray else 0
+    for name in stray:
+        (HERE / name).unlink()
+    for name, text in files.items():
+        (HERE / name).write_text(text)
+    print(f"{len(files) - 2} events written, {len(CAPTURES)} captures")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
