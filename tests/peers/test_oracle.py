@@ -1,0 +1,135 @@
+"""Every redirect equals what botocore signs for the same request, credentials and second."""
+
+import re
+
+import oracle
+import samples
+import signpost
+from presigned import encode
+
+KEYS = 240
+METHODS = ("GET", "HEAD", "PUT", "DELETE")
+EXPIRES = 300
+BUCKET = "oracle-bucket"
+ENDPOINT = "http://127.0.0.1:9"  # presigning opens no connection, so nothing needs to listen here
+REGION = "eu-central-1"
+LONG_TERM = signpost.Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+SESSION = signpost.Credentials("ASIAIOSFODNN7EXAMPLE", "secret/with+slash=", "IQoJb3JpZ2luX2VjE/+token==")
+TRACE = re.compile(r"[\x21-\x7e]+")
+MIRRORED = re.compile(r"content-md5|x-amz-checksum-.*|x-amz-sdk-checksum-algorithm|x-amz-meta-.*|if-(none-)?match")
+
+ENFORCED = {
+    "PUT": {
+        "x-amz-meta-origin": "signpost", "x-amz-meta-team name".replace(" ", "-"): "two words & more",
+        "x-amz-storage-class": "STANDARD_IA", "x-amz-server-side-encryption": "AES256", "If-None-Match": "*",
+    },
+    "GET": {"response-content-disposition": "attachment"},
+}
+ENFORCING = """\
+disposition = "attachment"
+storage_class = "STANDARD_IA"
+sse = "AES256"
+
+[rule.metadata]
+origin = "signpost"
+team-name = "two words & more"
+"""
+
+
+def start(run, table, front, credentials):
+    arguments = ["--bucket", BUCKET, "--endpoint", ENDPOINT, "--region", REGION, "--front", front]
+    return run(table, arguments, credentials)
+
+
+def check(server, credentials, method, key, path, headers, body, query="", parameters=None):
+    """Asks for one redirect and holds each part of it against the expectation, then against botocore."""
+    location = server.redirect(method, key, headers, body, query=query, path=path)
+    mirrored = expected_headers(method, headers, body, parameters)
+    assert location.origin == ENDPOINT
+    assert location.path == f"/{BUCKET}/{encode(key, safe='/')}"
+    assert location.signed_headers == {"host", *mirrored}
+    assert location["X-Amz-Expires"] == str(EXPIRES)
+    extra = location.extra
+    assert TRACE.fullmatch(extra.get("x-signpost", "")), "no x-signpost=<request id>.<uid>.<rule> in the query"
+    expected = (parameters or {}) | {"x-signpost": extra["x-signpost"]}
+    assert extra == expected
+
+    theirs, url = oracle.sign(method, ENDPOINT, location.path, mirrored, expected, credentials, REGION, EXPIRES,
+                              location["X-Amz-Date"])
+    ours = oracle.sent(method, location, mirrored)
+    assert not (different := ours.differences(theirs)), "\n".join([f"{method} {key!r}: Signpost against botocore", *different])
+    assert dict(location.query) == dict(url.query)
+
+
+def expected_headers(method, headers, body, parameters):
+    """What is mirrored into the signature: by name, lower case."""
+    if method != "PUT":
+        return {}
+    wanted = {name.lower(): value for name, value in headers.items() if MIRRORED.fullmatch(name.lower())}
+    if "If-None-Match" in (parameters or {}):
+        wanted.pop("if-none-match", None)
+    if body:
+        wanted["content-length"] = str(len(body))
+    return wanted
+
+
+def requests_for(key, rng):
+    """One request of each kind that the key allows: a GET below a trailing slash is a listing."""
+    for method in METHODS:
+        if method == "GET" and key.endswith("/"):
+            continue
+        sent = samples.upload(rng) if method == "PUT" else samples.Upload(None, {})
+        yield method, samples.spelling(key, rng), sent.headers | samples.unsigned(rng), sent.body
+
+
+def run_all(server, credentials, parameters=None, carried=lambda key: True, count=KEYS):
+    rng = samples.generator()
+    done = 0
+    for key in filter(carried, samples.keys(count, rng)):
+        for method, path, headers, body in requests_for(key, rng):
+            enforced = (parameters or {}).get(method)
+            if "If-None-Match" in (enforced or {}):
+                headers.pop("If-Match", None)
+            check(server, credentials, method, key, path, headers, body, parameters=enforced)
+            done += 1
+    return done
+
+
+def test_long_term_credentials_on_a_rest_front(run):
+    with start(run, signpost.rules(), "rest", LONG_TERM) as server:
+        assert run_all(server, LONG_TERM) > 3 * KEYS
+
+
+def test_a_session_token_on_a_function_url(run):
+    with start(run, signpost.rules(), "url", SESSION) as server:
+        assert run_all(server, SESSION) > 3 * KEYS
+
+
+def test_enforced_parameters_with_a_session_token_on_an_alb(run):
+    table = signpost.rules(overwrite=False, more=ENFORCING)
+    with start(run, table, "alb", SESSION) as server:
+        assert run_all(server, SESSION, ENFORCED) > 3 * KEYS
+
+
+def test_an_http_api_for_the_keys_that_it_can_carry(run):
+    with start(run, signpost.rules(), "http", LONG_TERM) as server:
+        assert run_all(server, LONG_TERM, carried=lambda key: "?" not in key) > 2 * KEYS
+
+
+def test_parameters_that_the_client_chooses(run):
+    table = signpost.rules(accepts=["versionId", "download", "response-content-disposition"])
+    names = ["report.pdf", "a b+c%.txt", "\u00e9\U0001f600.bin", "quo\"te;.txt"]
+    with start(run, table, "rest", LONG_TERM) as server:
+        for method in ("GET", "HEAD", "DELETE"):
+            wanted = {"versionId": "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"}
+            query = "versionId=" + encode(wanted["versionId"])
+            check(server, LONG_TERM, method, "a/b", None, {}, None, query, wanted)
+        for name in names:
+            location = server.redirect("GET", "a/b", query="download=" + encode(name))
+            disposition = location.extra["response-content-disposition"]
+            assert disposition.startswith("attachment;") and f"filename*=UTF-8''{encode(name)}" in disposition
+            check(server, LONG_TERM, "GET", "a/b", None, {}, None, "download=" + encode(name),
+                  {"response-content-disposition": disposition})
+        wanted = {"response-content-disposition": "inline; filename=\"x y.txt\""}
+        check(server, LONG_TERM, "GET", "a/b", None, {}, None,
+              "response-content-disposition=" + encode(wanted["response-content-disposition"]), wanted)
