@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+import radosgw
+import servers
 import signpost
 from redaction import redact
 
@@ -36,3 +38,30 @@ def run(tmp_path_factory):
             server.stop()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def radosgw_server(tmp_path_factory):
+    with radosgw.Radosgw(tmp_path_factory.mktemp("radosgw")) as gateway:
+        server = servers.Ceph(tmp_path_factory.mktemp, gateway)
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded_server(tmp_path_factory):
+    server = servers.Embedded(tmp_path_factory.mktemp)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["radosgw", "embedded"])
+def server(request):
+    """Each test that takes it runs on both servers."""
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+@pytest.fixture
+def site(server):
+    """A Signpost that lets anyone do everything, in front of each server in turn."""
+    return server.site()

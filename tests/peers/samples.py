@@ -68,8 +68,8 @@ def upload(rng):
         headers["x-amz-checksum-sha256"] = base64.b64encode(hashlib.sha256(body).digest()).decode()
         if rng.random() < 0.5:
             headers["x-amz-sdk-checksum-algorithm"] = "SHA256"
-    for _ in range(rng.choice([0, 0, 1, 3])):
-        headers[_metadata_name(rng)] = _metadata_value(rng)
+    for number in range(rng.choice([0, 0, 1, 3])):
+        headers[_metadata_name(rng, number)] = _metadata_value(rng)
     if rng.random() < 0.2:
         headers["If-None-Match"] = "*"
     elif rng.random() < 0.1:
@@ -86,8 +86,8 @@ def unsigned(rng):
     return {name: value for name, value in candidates.items() if rng.random() < 0.3}
 
 
-def _metadata_name(rng):
-    name = "x-amz-meta-" + "".join(rng.choices("abcdefghij0123456789-_.", k=rng.randint(1, 12)))
+def _metadata_name(rng, number):
+    name = f"x-amz-meta-{number}" + "".join(rng.choices("abcdefghij0123456789-_.", k=rng.randint(1, 12)))
     return rng.choice([name, name.title(), name.upper()])
 
 

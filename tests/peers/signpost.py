@@ -20,9 +20,9 @@ RULES = """\
 version = 1
 
 [defaults]
-expires = "{expires}"
 max_bytes = "5GiB"
 overwrite = {overwrite}
+disposition = "inline"
 
 [[rule]]
 id = "everything"
@@ -35,10 +35,10 @@ accepts = [{accepts}]
 """
 
 
-def rules(expires="5m", overwrite=True, accepts=(), more=""):
+def rules(overwrite=True, accepts=(), more=""):
     """A rule table that lets anyone do everything, under the constraints given."""
     names = ", ".join(f'"{name}"' for name in accepts)
-    return RULES.format(expires=expires, overwrite=str(overwrite).lower(), accepts=names, more=more)
+    return RULES.format(overwrite=str(overwrite).lower(), accepts=names, more=more)
 
 
 class Credentials:
@@ -59,7 +59,7 @@ class Signpost:
     def __init__(self, folder, table, arguments, credentials=None):
         path = folder / "rules.toml"
         path.write_text(table)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SIGNPOST_"))}
         environment |= credentials.environment if credentials else {}
         command = [BINARY, "--listen", "127.0.0.1:0", "--rules", str(path), *arguments]
         self._lines = []

@@ -1,11 +1,12 @@
 """Every redirect equals what botocore signs for the same request, credentials and second."""
 
+import json
 import re
 
 import oracle
 import samples
 import signpost
-from presigned import encode
+from presigned import Presigned, encode
 
 KEYS = 240
 METHODS = ("GET", "HEAD", "PUT", "DELETE")
@@ -20,7 +21,7 @@ MIRRORED = re.compile(r"content-md5|x-amz-checksum-.*|x-amz-sdk-checksum-algorit
 
 ENFORCED = {
     "PUT": {
-        "x-amz-meta-origin": "signpost", "x-amz-meta-team name".replace(" ", "-"): "two words & more",
+        "x-amz-meta-origin": "signpost", "x-amz-meta-team-name": "two words & more",
         "x-amz-storage-class": "STANDARD_IA", "x-amz-server-side-encryption": "AES256", "If-None-Match": "*",
     },
     "GET": {"response-content-disposition": "attachment"},
@@ -44,33 +45,41 @@ def start(run, table, front, credentials):
 def check(server, credentials, method, key, path, headers, body, query="", parameters=None):
     """Asks for one redirect and holds each part of it against the expectation, then against botocore."""
     location = server.redirect(method, key, headers, body, query=query, path=path)
-    mirrored = expected_headers(method, headers, body, parameters)
-    assert location.origin == ENDPOINT
-    assert location.path == f"/{BUCKET}/{encode(key, safe='/')}"
-    assert location.signed_headers == {"host", *mirrored}
-    assert location["X-Amz-Expires"] == str(EXPIRES)
-    extra = location.extra
-    assert TRACE.fullmatch(extra.get("x-signpost", "")), "no x-signpost=<request id>.<uid>.<rule> in the query"
-    expected = (parameters or {}) | {"x-signpost": extra["x-signpost"]}
-    assert extra == expected
-
-    theirs, url = oracle.sign(method, ENDPOINT, location.path, mirrored, expected, credentials, REGION, EXPIRES,
-                              location["X-Amz-Date"])
-    ours = oracle.sent(method, location, mirrored)
-    assert not (different := ours.differences(theirs)), "\n".join([f"{method} {key!r}: Signpost against botocore", *different])
-    assert dict(location.query) == dict(url.query)
+    hold(location, credentials, method, key, expected_headers(method, headers, body), parameters or {})
 
 
-def expected_headers(method, headers, body, parameters):
-    """What is mirrored into the signature: by name, lower case."""
+def hold(url, credentials, method, key, headers, parameters):
+    """`url` is what botocore signs for this key with these signed headers and query parameters, and for no others."""
+    assert url.origin == ENDPOINT
+    assert url.path == f"/{BUCKET}/{encode(key, safe='/')}"
+    assert url.signed_headers == {"host", *headers}
+    assert url["X-Amz-Expires"] == str(EXPIRES)
+    trace = url.extra.get("x-signpost", "")
+    assert TRACE.fullmatch(trace), "no x-signpost=<request id>.<uid>.<rule> in the query"
+    expected = parameters | {"x-signpost": trace}
+    assert url.extra == expected
+
+    theirs, made = oracle.sign(
+        method, ENDPOINT, url.path, headers, expected, credentials, REGION, EXPIRES, url["X-Amz-Date"]
+    )
+    ours = oracle.sent(method, url, headers)
+    different = ours.differences(theirs)
+    assert not different, "\n".join([f"{method} {key!r}: Signpost against botocore", *different])
+    assert dict(url.query) == dict(made.query)
+
+
+def expected_headers(method, headers, body):
+    """What is mirrored into the signature, by lower-case name."""
     if method != "PUT":
         return {}
     wanted = {name.lower(): value for name, value in headers.items() if MIRRORED.fullmatch(name.lower())}
-    if "If-None-Match" in (parameters or {}):
-        wanted.pop("if-none-match", None)
-    if body:
-        wanted["content-length"] = str(len(body))
-    return wanted
+    return wanted | ({"content-length": str(len(body))} if body else {})
+
+
+def expected_parameters(enforced, headers):
+    """What the rule enforces; a create-only condition that the client sends itself stays a header."""
+    dropped = {"If-None-Match"} if "If-None-Match" in headers else set()
+    return {name: value for name, value in enforced.items() if name not in dropped}
 
 
 def requests_for(key, rng):
@@ -87,10 +96,11 @@ def run_all(server, credentials, parameters=None, carried=lambda key: True, coun
     done = 0
     for key in filter(carried, samples.keys(count, rng)):
         for method, path, headers, body in requests_for(key, rng):
-            enforced = (parameters or {}).get(method)
-            if "If-None-Match" in (enforced or {}):
-                headers.pop("If-Match", None)
-            check(server, credentials, method, key, path, headers, body, parameters=enforced)
+            enforced = (parameters or {}).get(method, {})
+            if "If-None-Match" in enforced:
+                headers.pop("If-Match", None)  # a rule that forbids overwriting refuses it
+            expected = expected_parameters(enforced, headers)
+            check(server, credentials, method, key, path, headers, body, parameters=expected)
             done += 1
     return done
 
@@ -117,7 +127,7 @@ def test_an_http_api_for_the_keys_that_it_can_carry(run):
 
 
 def test_parameters_that_the_client_chooses(run):
-    table = signpost.rules(accepts=["versionId", "download", "response-content-disposition"])
+    table = signpost.rules(accepts=["versionId", "response-content-disposition"])
     names = ["report.pdf", "a b+c%.txt", "\u00e9\U0001f600.bin", "quo\"te;.txt"]
     with start(run, table, "rest", LONG_TERM) as server:
         for method in ("GET", "HEAD", "DELETE"):
@@ -133,3 +143,34 @@ def test_parameters_that_the_client_chooses(run):
         wanted = {"response-content-disposition": "inline; filename=\"x y.txt\""}
         check(server, LONG_TERM, "GET", "a/b", None, {}, None,
               "response-content-disposition=" + encode(wanted["response-content-disposition"]), wanted)
+
+
+ASKED = {
+    "contentLength": ("content-length", "1000000000"),
+    "contentMD5": ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+    "checksum-sha256": ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+}
+APPLIED = {
+    "meta-team": ("x-amz-meta-team", "red & blue=+"),
+    "storage-class": ("x-amz-storage-class", "STANDARD_IA"),
+    "tagging": ("x-amz-tagging", "a=b&c=d"),
+}
+
+
+def test_constraints_asked_for_by_parameter(run):
+    """Without a body, in the forms that are not redirects: as a signed query in the bare URL, as headers in JSON."""
+    table = signpost.rules(accepts=["x-amz-storage-class", "x-amz-tagging"])
+    query = "&".join(f"{name}={encode(value)}" for name, (_, value) in (ASKED | APPLIED).items())
+    asked, applied = dict(ASKED.values()), dict(APPLIED.values())
+    with start(run, table, "rest", SESSION) as server:
+        for key in samples.keys(60, samples.generator()):
+            bare = server.ask("PUT", key, query="url&" + query)
+            assert bare.status == 200, bare.body
+            hold(Presigned.parse(bare.body.decode().strip()), SESSION, "PUT", key, asked, applied)
+            told = server.ask("PUT", key, {"Accept": "application/json"}, query=query)
+            assert told.status == 200, told.body
+            instruction = json.loads(told.body)
+            assert (instruction["method"], instruction["key"]) == ("PUT", key)
+            assert instruction["expires_in"] == EXPIRES
+            assert instruction["headers"] == asked | applied
+            hold(Presigned.parse(instruction["url"]), SESSION, "PUT", key, asked | applied, {})
