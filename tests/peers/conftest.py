@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import sys
 
 import pytest
 
@@ -13,7 +12,7 @@ from redaction import redact
 
 
 def pytest_configure(config):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures are torn down
 
 
 @pytest.hookimpl(wrapper=True)
