@@ -10,6 +10,7 @@ from urllib.parse import quote
 import processes
 import wire
 from presigned import Presigned
+from redaction import redact
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SIGNPOST_LOCAL", str(ROOT / "target" / "debug" / "signpost-local"))
@@ -52,6 +53,10 @@ class Credentials:
         found = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
         return found | ({"AWS_SESSION_TOKEN": self.token} if self.token else {})
 
+    @property
+    def secrets(self):
+        return [secret for secret in (self.secret_key, self.token) if secret]
+
 
 class Signpost:
     """A running server; `url` has no trailing slash."""
@@ -62,6 +67,7 @@ class Signpost:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SIGNPOST_"))}
         environment |= credentials.environment if credentials else {}
         command = [BINARY, "--listen", "127.0.0.1:0", "--rules", str(path), *arguments]
+        self._secrets = credentials.secrets if credentials else []
         self._lines = []
         self._ready = threading.Event()
         self._process = processes.start(
@@ -88,7 +94,11 @@ class Signpost:
         raise RuntimeError(f"{BINARY} did not start:\n{self.log}")
 
     def stop(self):
+        """Ends the server, and fails if it ever logged what opens the bucket."""
         processes.stop(self._process)
+        self._reader.join(5)
+        assert redact(self.log) == self.log, "a signature or a session token was logged"
+        assert not any(secret in self.log for secret in self._secrets), "a credential was logged"
 
     @property
     def log(self):

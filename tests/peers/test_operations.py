@@ -172,21 +172,23 @@ def test_a_version_is_read_and_deleted(radosgw_server, key):
     assert requests.get(url).content == b"one"
 
 
-# A GET below a trailing slash is a listing, and radosgw takes 1,024 bytes of key as AWS does.
 @pytest.mark.parametrize("number", range(len(samples.TRICKY)))
 def test_special_keys_come_back_identical(site, number):
     key = samples.TRICKY[number]
+    url = site.url_of(key)
     body = key.encode() + os.urandom(16)
-    assert requests.put(site.url_of(key), body).status_code == 200
-    assert requests.head(site.url_of(key), allow_redirects=True).headers["Content-Length"] == str(len(body))
-    if not key.endswith("/"):
-        assert curl("-fL", site.url_of(key)).out == body
+    readable = not key.endswith("/")  # to read a path that ends in a slash is to list
+    assert requests.put(url, body).status_code == 200
+    if readable:
+        assert requests.head(url, allow_redirects=True).headers["Content-Length"] == str(len(body))
+        assert curl("-fL", url).out == body
     if site.server.name == "radosgw":
         assert site.stored(key) == body
         listed = site.server.s3.list_objects_v2(Bucket=site.server.bucket, Prefix=key[:200])["Contents"]
         assert key in [entry["Key"] for entry in listed]
-    assert curl("-fL", "-X", "DELETE", site.url_of(key)).ok
-    assert curl("-fLI", site.url_of(key)).code == 22
+    assert curl("-fL", "-X", "DELETE", url).ok
+    if readable:
+        assert curl("-fLI", url).code == 22
 
 
 def test_3_megabytes_through_the_redirect(site, key, tmp_path):
