@@ -3,6 +3,7 @@
 import base64
 import os
 import pathlib
+import re
 import subprocess
 import threading
 from urllib.parse import quote
@@ -16,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SIGNPOST_LOCAL", str(ROOT / "target" / "debug" / "signpost-local"))
 START_SECONDS = 30
 READY = "signpost: listening on "
+SIGNATURE = re.compile(r"X-Amz-Signature=[0-9a-f]{64}")
 
 RULES = """\
 version = 1
@@ -91,13 +93,13 @@ class Signpost:
             if line.startswith(READY):
                 return line.removeprefix(READY).strip().rstrip("/")
         self.stop()
-        raise RuntimeError(f"{BINARY} did not start:\n{self.log}")
+        raise RuntimeError(f"{BINARY} did not start:\n{redact(self.log)}")
 
     def stop(self):
         """Ends the server, and fails if it ever logged what opens the bucket."""
         processes.stop(self._process)
         self._reader.join(5)
-        assert redact(self.log) == self.log, "a signature or a session token was logged"
+        assert not SIGNATURE.search(self.log), "a signature was logged"
         assert not any(secret in self.log for secret in self._secrets), "a credential was logged"
 
     @property
