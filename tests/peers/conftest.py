@@ -1,0 +1,66 @@
+"""The servers of the suite, each started once, and nothing secret in what is printed."""
+
+import contextlib
+import signal
+
+import pytest
+
+import radosgw
+import servers
+import signpost
+from redaction import redact
+
+
+def pytest_configure(config):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures are torn down
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.longrepr is not None and not isinstance(report.longrepr, tuple):
+        report.longrepr = redact(str(report.longrepr))
+    report.sections = [(name, redact(text)) for name, text in report.sections]
+    return report
+
+
+@pytest.fixture
+def run(tmp_path_factory):
+    """Starts a Signpost for a `with` block: `run(rules, arguments, credentials)`."""
+
+    @contextlib.contextmanager
+    def start(table, arguments, credentials=None):
+        server = signpost.Signpost(tmp_path_factory.mktemp("signpost"), table, arguments, credentials)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def radosgw_server(tmp_path_factory):
+    with radosgw.Radosgw(tmp_path_factory.mktemp("radosgw")) as gateway:
+        server = servers.Ceph(tmp_path_factory.mktemp, gateway)
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded_server(tmp_path_factory):
+    server = servers.Embedded(tmp_path_factory.mktemp)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["radosgw", "embedded"])
+def server(request):
+    """Each test that takes it runs on both servers."""
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+@pytest.fixture
+def site(server):
+    """A Signpost that lets anyone do everything, in front of each server in turn."""
+    return server.site()

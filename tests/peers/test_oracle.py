@@ -1,0 +1,176 @@
+"""Every redirect equals what botocore signs for the same request, credentials and second."""
+
+import json
+import re
+
+import oracle
+import samples
+import signpost
+from presigned import Presigned, encode
+
+KEYS = 240
+METHODS = ("GET", "HEAD", "PUT", "DELETE")
+EXPIRES = 300
+BUCKET = "oracle-bucket"
+ENDPOINT = "http://127.0.0.1:9"  # presigning opens no connection, so nothing needs to listen here
+REGION = "eu-central-1"
+LONG_TERM = signpost.Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+SESSION = signpost.Credentials("ASIAIOSFODNN7EXAMPLE", "secret/with+slash=", "IQoJb3JpZ2luX2VjE/+token==")
+TRACE = re.compile(r"[\x21-\x7e]+")
+MIRRORED = re.compile(r"content-md5|x-amz-checksum-.*|x-amz-sdk-checksum-algorithm|x-amz-meta-.*|if-(none-)?match")
+
+ENFORCED = {
+    "PUT": {
+        "x-amz-meta-origin": "signpost", "x-amz-meta-team-name": "two words & more",
+        "x-amz-storage-class": "STANDARD_IA", "x-amz-server-side-encryption": "AES256", "If-None-Match": "*",
+    },
+    "GET": {"response-content-disposition": "attachment"},
+}
+ENFORCING = """\
+disposition = "attachment"
+storage_class = "STANDARD_IA"
+sse = "AES256"
+
+[rule.metadata]
+origin = "signpost"
+team-name = "two words & more"
+"""
+
+
+def start(run, table, front, credentials):
+    arguments = ["--bucket", BUCKET, "--endpoint", ENDPOINT, "--region", REGION, "--front", front]
+    return run(table, arguments, credentials)
+
+
+def check(server, credentials, method, key, path, headers, body, query="", parameters=None):
+    """Asks for one redirect and holds each part of it against the expectation, then against botocore."""
+    location = server.redirect(method, key, headers, body, query=query, path=path)
+    hold(location, credentials, method, key, expected_headers(method, headers, body), parameters or {})
+
+
+def hold(url, credentials, method, key, headers, parameters):
+    """`url` is what botocore signs for this key with these signed headers and query parameters, and for no others."""
+    assert url.origin == ENDPOINT
+    assert url.path == f"/{BUCKET}/{encode(key, safe='/')}"
+    assert url.signed_headers == {"host", *headers}
+    assert url["X-Amz-Expires"] == str(EXPIRES)
+    trace = url.extra.get("x-signpost", "")
+    assert TRACE.fullmatch(trace), "no x-signpost=<request id>.<uid>.<rule> in the query"
+    expected = parameters | {"x-signpost": trace}
+    assert url.extra == expected
+
+    theirs, made = oracle.sign(
+        method, ENDPOINT, url.path, headers, expected, credentials, REGION, EXPIRES, url["X-Amz-Date"]
+    )
+    ours = oracle.sent(method, url, headers)
+    different = ours.differences(theirs)
+    assert not different, "\n".join([f"{method} {key!r}: Signpost against botocore", *different])
+    assert dict(url.query) == dict(made.query)
+
+
+def expected_headers(method, headers, body):
+    """What is mirrored into the signature, by lower-case name."""
+    if method != "PUT":
+        return {}
+    wanted = {name.lower(): value for name, value in headers.items() if MIRRORED.fullmatch(name.lower())}
+    return wanted | ({"content-length": str(len(body))} if body else {})
+
+
+def expected_parameters(enforced, headers):
+    """What the rule enforces; a create-only condition that the client sends itself stays a header."""
+    dropped = {"If-None-Match"} if "If-None-Match" in headers else set()
+    return {name: value for name, value in enforced.items() if name not in dropped}
+
+
+def requests_for(key, rng):
+    """One request of each kind that the key allows: to read a path that ends in a slash is to list."""
+    for method in METHODS:
+        if key.endswith("/") and method in ("GET", "HEAD"):
+            continue
+        sent = samples.upload(rng) if method == "PUT" else samples.Upload(None, {})
+        yield method, samples.spelling(key, rng), sent.headers | samples.unsigned(rng), sent.body
+
+
+def run_all(server, credentials, parameters=None, carried=lambda key: True, count=KEYS):
+    rng = samples.generator()
+    done = 0
+    for key in filter(carried, samples.keys(count, rng)):
+        for method, path, headers, body in requests_for(key, rng):
+            enforced = (parameters or {}).get(method, {})
+            if "If-None-Match" in enforced:
+                headers.pop("If-Match", None)  # a rule that forbids overwriting refuses it
+            expected = expected_parameters(enforced, headers)
+            check(server, credentials, method, key, path, headers, body, parameters=expected)
+            done += 1
+    return done
+
+
+def test_long_term_credentials_on_a_rest_front(run):
+    with start(run, signpost.rules(), "rest", LONG_TERM) as server:
+        assert run_all(server, LONG_TERM) > 3 * KEYS
+
+
+def test_a_session_token_on_a_function_url(run):
+    with start(run, signpost.rules(), "url", SESSION) as server:
+        assert run_all(server, SESSION) > 3 * KEYS
+
+
+def test_enforced_parameters_with_a_session_token_on_an_alb(run):
+    table = signpost.rules(overwrite=False, more=ENFORCING)
+    with start(run, table, "alb", SESSION) as server:
+        assert run_all(server, SESSION, ENFORCED) > 3 * KEYS
+
+
+def test_an_http_api_for_the_keys_that_it_can_carry(run):
+    with start(run, signpost.rules(), "http", LONG_TERM) as server:
+        assert run_all(server, LONG_TERM, carried=lambda key: "?" not in key) > 2 * KEYS
+
+
+def test_parameters_that_the_client_chooses(run):
+    table = signpost.rules(accepts=["versionId", "response-content-disposition"])
+    names = ["report.pdf", "a b+c%.txt", "\u00e9\U0001f600.bin", "quo\"te;.txt"]
+    with start(run, table, "rest", LONG_TERM) as server:
+        for method in ("GET", "HEAD", "DELETE"):
+            wanted = {"versionId": "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"}
+            query = "versionId=" + encode(wanted["versionId"])
+            check(server, LONG_TERM, method, "a/b", None, {}, None, query, wanted)
+        for name in names:
+            location = server.redirect("GET", "a/b", query="download=" + encode(name))
+            disposition = location.extra["response-content-disposition"]
+            assert disposition.startswith("attachment;") and f"filename*=UTF-8''{encode(name)}" in disposition
+            check(server, LONG_TERM, "GET", "a/b", None, {}, None, "download=" + encode(name),
+                  {"response-content-disposition": disposition})
+        wanted = {"response-content-disposition": "inline; filename=\"x y.txt\""}
+        check(server, LONG_TERM, "GET", "a/b", None, {}, None,
+              "response-content-disposition=" + encode(wanted["response-content-disposition"]), wanted)
+
+
+ASKED = {
+    "contentLength": ("content-length", "1000000000"),
+    "contentMD5": ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+    "checksum-sha256": ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+}
+APPLIED = {
+    "meta-team": ("x-amz-meta-team", "red & blue=+"),
+    "storage-class": ("x-amz-storage-class", "STANDARD_IA"),
+    "tagging": ("x-amz-tagging", "a=b&c=d"),
+}
+
+
+def test_constraints_asked_for_by_parameter(run):
+    """Without a body, in the forms that are not redirects: as a signed query in the bare URL, as headers in JSON."""
+    table = signpost.rules(accepts=["x-amz-storage-class", "x-amz-tagging"])
+    query = "&".join(f"{name}={encode(value)}" for name, (_, value) in (ASKED | APPLIED).items())
+    asked, applied = dict(ASKED.values()), dict(APPLIED.values())
+    with start(run, table, "rest", SESSION) as server:
+        for key in samples.keys(60, samples.generator()):
+            bare = server.ask("PUT", key, query="url&" + query)
+            assert bare.status == 200, bare.body
+            hold(Presigned.parse(bare.body.decode().strip()), SESSION, "PUT", key, asked, applied)
+            told = server.ask("PUT", key, {"Accept": "application/json"}, query=query)
+            assert told.status == 200, told.body
+            instruction = json.loads(told.body)
+            assert (instruction["method"], instruction["key"]) == ("PUT", key)
+            assert instruction["expires_in"] == EXPIRES
+            assert instruction["headers"] == asked | applied
+            hold(Presigned.parse(instruction["url"]), SESSION, "PUT", key, asked | applied, {})
