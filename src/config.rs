@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Uri, uri::Scheme};
+use tracing::level_filters::LevelFilter;
 
 /// A setting that stops the start-up. It begins with the name of the variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +75,7 @@ settings! {
     #[doc = " The origins, separated by commas, whose pages may use the service: `https://app.example.com`, or `*`."]
     cors_origins: CorsOrigins = "SIGNPOST_CORS_ORIGINS", default Some(""), cors_origins;
     #[doc = " How much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`."]
-    log: tracing::Level = "SIGNPOST_LOG", default Some("info"), level;
+    log: LevelFilter = "SIGNPOST_LOG", default Some("info"), level;
     #[doc = " The bucket's region. Lambda sets it; required elsewhere."]
     region: String = "AWS_REGION", default None, region;
     #[doc = " The SDK's switch for FIPS endpoints."]
@@ -257,9 +258,9 @@ fn cors_origins(value: Option<&str>) -> Result<CorsOrigins, String> {
     Ok(CorsOrigins::Listed(listed.collect::<Result<_, _>>()?))
 }
 
-fn level(value: Option<&str>) -> Result<tracing::Level, String> {
+fn level(value: Option<&str>) -> Result<LevelFilter, String> {
     let value = required(value)?;
     value
         .parse()
-        .map_err(|_| format!("{value:?} is none of error, warn, info, debug, trace"))
+        .map_err(|_| format!("{value:?} is none of off, error, warn, info, debug, trace"))
 }

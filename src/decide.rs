@@ -217,10 +217,25 @@ impl Draft {
     /// the client is told the headers, and every S3 implementation enforces those.
     fn settle(mut self, form: Form) -> (Pairs, Pairs) {
         match form {
-            Form::Redirect | Form::Text => self.query.append(&mut self.applied),
+            Form::Redirect | Form::Text => {
+                self.query.extend(
+                    self.applied
+                        .drain(..)
+                        .map(|(name, value)| (query_spelling(name), value)),
+                );
+            }
             Form::Json | Form::GoExample => self.headers.append(&mut self.applied),
         }
         (self.headers, self.query)
+    }
+}
+
+/// S3 is known to apply these from the query in this spelling; `x-amz-` names in lower case.
+fn query_spelling(header: String) -> String {
+    match header.as_str() {
+        "if-match" => "If-Match".to_owned(),
+        "if-none-match" => "If-None-Match".to_owned(),
+        _ => header,
     }
 }
 
@@ -228,13 +243,17 @@ impl Draft {
 fn signed_length(wanted: &ObjectRequest, max_bytes: u64) -> Result<Option<u64>, Rejection> {
     let limited = max_bytes < MAX_PUT_BYTES;
     match wanted.length {
-        BodyLength::Chunked => Err(Rejection::Chunked),
+        BodyLength::Chunked => Err(Rejection::NoLength),
+        // S3 would answer the redirected request so.
+        BodyLength::Undeclared if wanted.form == Form::Redirect => Err(Rejection::NoLength),
         BodyLength::Declared(length) if length > max_bytes => Err(Rejection::TooLarge { length, max_bytes }),
         BodyLength::Declared(length) if length > 0 => Ok(Some(length)),
         // An empty file, sent as such.
         BodyLength::Declared(_) if limited && wanted.form == Form::Redirect => Ok(Some(0)),
-        BodyLength::Declared(_) | BodyLength::Undeclared if limited => Err(Rejection::LengthRequired { max_bytes }),
-        BodyLength::Declared(_) | BodyLength::Undeclared => Ok(None),
+        BodyLength::Declared(_) | BodyLength::Undeclared | BodyLength::Untold if limited => {
+            Err(Rejection::LengthRequired { max_bytes })
+        }
+        BodyLength::Declared(_) | BodyLength::Undeclared | BodyLength::Untold => Ok(None),
     }
 }
 

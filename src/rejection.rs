@@ -64,9 +64,9 @@ pub enum Rejection {
     /// The path lies outside `SIGNPOST_BASE_PATH`.
     #[error("the path lies outside the base path of this service")]
     OutsideBasePath,
-    /// A PUT in chunks, whose length S3 cannot know.
-    #[error("a chunked upload has no length, and S3 needs one")]
-    Chunked,
+    /// A PUT in chunks or without any length, which S3 does not take.
+    #[error("an upload in chunks or without a length can't be stored, since S3 needs to know the length")]
+    NoLength,
     /// A PUT that declares no length where the rule limits it.
     #[error("the rule limits uploads to {max_bytes} bytes, so the length must be declared")]
     LengthRequired {
@@ -125,7 +125,7 @@ impl Rejection {
             Self::NotAccepted { .. } | Self::AccessDenied { .. } => "AccessDenied",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath | Self::OutsideBasePath => "NoSuchKey",
-            Self::Chunked | Self::LengthRequired { .. } => "MissingContentLength",
+            Self::NoLength | Self::LengthRequired { .. } => "MissingContentLength",
             Self::TooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
             Self::MediaType { .. } => "UnsupportedMediaType",
             Self::BadCredential { .. } => "InvalidCredential",
@@ -154,7 +154,10 @@ impl Rejection {
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
             Self::UnknownReservedPath => "See /-/health and /-/presign/KEY.".into(),
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
-            Self::Chunked => format!("Send a Content-Length: {}", two_steps(url)),
+            Self::NoLength => format!(
+                "Send a file of known length; this works at any size: {}",
+                two_steps(url)
+            ),
             Self::LengthRequired { .. } => format!(
                 "Send the file with its length (curl -fL -T FILE {url}), or declare it in the first of two steps: \
                 curl -fT FILE \"$(curl -fsS -X PUT '{url}?url&contentLength=BYTES')\""

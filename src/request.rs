@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
 
-use crate::key::{ObjectKey, PathEncoding, decode_path};
+use crate::key::{KeyError, ObjectKey, PathEncoding, decode_path};
 use crate::operation::{Carrier, Operation};
 use crate::rejection::Rejection;
 
@@ -37,7 +37,9 @@ pub struct ApiRequest {
 /// What is known of the length of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
-    /// No body, and nothing said of its length.
+    /// No body, from a front that tells no lengths.
+    Untold,
+    /// No body, and no `Content-Length` from a front that would have told it.
     Undeclared,
     /// A `Content-Length`, or on a REST API the length of the body that it delivered.
     Declared(u64),
@@ -169,6 +171,9 @@ impl ObjectRequest {
     /// Parses a request for `target`; paths that name no object have no operation.
     pub fn parse(request: &ApiRequest, target: &Target) -> Result<Self, Rejection> {
         let refused = || Rejection::MethodNotAllowed { allow: target.allow() };
+        if *target == Target::Prefix(None) && Operation::from_method(&request.method).is_some() {
+            return Err(KeyError::Empty.into());
+        }
         if !target.allow().iter().any(|method| *method == request.method.as_str()) {
             return Err(refused());
         }
@@ -194,7 +199,7 @@ impl ObjectRequest {
         };
         if form == Form::GoExample {
             // Here the request is not the upload, so only its query speaks of the upload.
-            parsed.length = BodyLength::Undeclared;
+            parsed.length = BodyLength::Untold;
         } else {
             parsed.mirror_headers(request)?;
         }

@@ -270,7 +270,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::NotAccepted { .. } | Rejection::AccessDenied { .. } => StatusCode::FORBIDDEN,
         Rejection::UnknownReservedPath | Rejection::OutsideBasePath => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Rejection::Chunked | Rejection::LengthRequired { .. } => StatusCode::LENGTH_REQUIRED,
+        Rejection::NoLength | Rejection::LengthRequired { .. } => StatusCode::LENGTH_REQUIRED,
         Rejection::TooLarge { .. } | Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     }

@@ -15,6 +15,7 @@ use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tracing::level_filters::LevelFilter;
 
 use crate::adapters::aws::CredentialSource;
 use crate::adapters::handler::{Handler, chain};
@@ -60,7 +61,7 @@ async fn start() -> Result<(), RunError> {
 }
 
 /// One JSON line for each event, on standard output as Lambda wants it.
-fn log_as(level: tracing::Level) {
+fn log_as(level: LevelFilter) {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -183,7 +184,7 @@ impl Event<'_> {
         });
         let length = self.body_length(front, &headers).unwrap_or_else(|rejection| {
             defect = Some(rejection);
-            BodyLength::Undeclared
+            BodyLength::Untold
         });
         let request = ApiRequest {
             method: self.method().to_owned(),
@@ -370,6 +371,7 @@ impl Event<'_> {
                     problem: "must be a whole number of bytes".into(),
                 })
             }
+            None if front == Front::Rest => Ok(BodyLength::Untold),
             None if delivered > 0 => Ok(BodyLength::Chunked),
             None => Ok(BodyLength::Undeclared),
         }

@@ -101,7 +101,7 @@ async fn json_tells_everything_that_the_client_needs() {
 #[tokio::test]
 async fn create_only_is_signed_into_the_query_of_a_redirect() {
     let url = location(ask("PUT", "/k").sized(5)).await;
-    assert_eq!(parameter(&url, "if-none-match").unwrap(), "*");
+    assert_eq!(parameter(&url, "If-None-Match").unwrap(), "*");
     assert_eq!(parameter(&url, "X-Amz-SignedHeaders").unwrap(), "content-length;host");
 }
 
@@ -125,7 +125,7 @@ async fn headers_that_s3_wants_signed_are_mirrored() {
         "content-length;content-md5;host;if-none-match;x-amz-checksum-sha256;x-amz-meta-color;\
          x-amz-sdk-checksum-algorithm"
     );
-    assert_eq!(parameter(&url, "if-none-match"), None, "the client sends it itself");
+    assert_eq!(parameter(&url, "If-None-Match"), None, "the client sends it itself");
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn what_the_operator_enforces_is_applied_in_every_form() {
         assert_eq!(parameter(header(&redirect, "location"), name).unwrap(), value);
         assert_eq!(in_json["headers"][name], value);
     }
-    assert_eq!(parameter(header(&redirect, "location"), "if-none-match"), None);
+    assert_eq!(parameter(header(&redirect, "location"), "If-None-Match"), None);
     assert_eq!(in_json["expires_in"], 60);
 }
 

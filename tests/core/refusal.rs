@@ -22,6 +22,7 @@ async fn refused(rules: &str, request: ApiRequest) -> (u16, String) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn what_cannot_be_honoured_is_refused() {
     let chunked = ApiRequest {
         length: BodyLength::Chunked,
@@ -30,8 +31,10 @@ async fn what_cannot_be_honoured_is_refused() {
     let cases = [
         (ask("GET", "/a/../b"), 400, "InvalidURI"),
         (ask("GET", "/a%zz"), 400, "InvalidURI"),
-        (ask("PUT", "/"), 405, "MethodNotAllowed"),
-        (ask("DELETE", "/"), 405, "MethodNotAllowed"),
+        (ask("GET", "/"), 400, "InvalidURI"),
+        (ask("PUT", "/"), 400, "InvalidURI"),
+        (ask("DELETE", "/"), 400, "InvalidURI"),
+        (ask("POST", "/"), 405, "MethodNotAllowed"),
         (ask("GET", &format!("/{}", "a".repeat(1025))), 400, "KeyTooLongError"),
         (ask("POST", "/k"), 405, "MethodNotAllowed"),
         (ask("PATCH", "/k"), 405, "MethodNotAllowed"),
@@ -142,6 +145,22 @@ async fn what_cannot_be_honoured_is_refused() {
             request.method, request.path, request.query, request.headers
         );
         assert_eq!(refused(OPEN_RULES, request).await, (status, code.to_owned()), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_redirected_upload_must_bring_its_length() {
+    let undeclared = |path| ApiRequest {
+        length: BodyLength::Undeclared,
+        ..ask("PUT", path)
+    };
+    let handler = handler(OPEN_RULES).await;
+    for (request, status) in [
+        (undeclared("/k"), 411),
+        (undeclared("/k?url"), 200),
+        (ask("PUT", "/k"), 307),
+    ] {
+        assert_eq!(handler.handle(&request, now()).await.status(), status, "{request:?}");
     }
 }
 

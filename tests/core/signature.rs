@@ -179,11 +179,11 @@ async fn no_url_outlives_the_credentials() {
             now() + Duration::from_millis(1),
         );
         match (outcome, expires_in) {
-            (Ok(signed), Some(seconds)) => {
-                assert_eq!(signed.expires_in, Duration::from_secs(seconds));
-                assert_eq!(signed.expires_at, now() + signed.expires_in);
+            (Ok(instruction), Some(seconds)) => {
+                assert_eq!(instruction.expires_in, Duration::from_secs(seconds));
+                assert_eq!(instruction.expires_at, now() + instruction.expires_in);
                 assert_eq!(
-                    parameter(signed.url.expose(), "X-Amz-Expires").unwrap(),
+                    parameter(instruction.url.expose(), "X-Amz-Expires").unwrap(),
                     seconds.to_string()
                 );
             }

@@ -71,7 +71,7 @@ pub(crate) fn ask(method: &str, path_and_query: &str) -> ApiRequest {
         encoding: PathEncoding::Percent,
         query: pairs.map(|(name, value)| (name.into(), value.into())).collect(),
         headers: HeaderMap::new(),
-        length: BodyLength::Undeclared,
+        length: BodyLength::Untold,
         base_url: "https://files.example.com".into(),
         request_id: "request-1".into(),
         defect: None,
