@@ -2,6 +2,8 @@
 
 pub mod token;
 
+use std::fmt::Write as _;
+
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +28,7 @@ pub struct Member {
     pub subject: String,
     /// The groups that rules can name.
     pub groups: Vec<String>,
+    uid: String,
 }
 
 /// Who vouches for an identity.
@@ -52,26 +55,43 @@ impl Principal {
     }
 
     /// A short name for logs and signed URLs: [`Member::uid`], or `-` for nobody.
-    pub fn uid(&self) -> String {
-        self.member().map_or_else(|| "-".to_owned(), Member::uid)
+    pub fn uid(&self) -> &str {
+        self.member().map_or("-", Member::uid)
     }
 }
 
 impl Member {
-    /// A hash of issuer and subject: the same for the same member always, different for any two members.
-    pub fn uid(&self) -> String {
-        let issuer = match self.issuer {
-            Issuer::Token => "token",
-        };
-        let digest = Sha256::new()
-            .chain_update(issuer)
-            .chain_update([0])
-            .chain_update(&self.subject)
-            .finalize();
-        digest[..16]
-            .iter()
-            .fold(String::with_capacity(32), |uid, byte| uid + &format!("{byte:02x}"))
+    /// An identity that `issuer` vouches for.
+    pub fn new(issuer: Issuer, subject: String, groups: Vec<String>) -> Self {
+        let uid = uid(&issuer, &subject);
+        Self {
+            issuer,
+            subject,
+            groups,
+            uid,
+        }
     }
+
+    /// A hash of issuer and subject: the same for the same member always, different for any two members.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+}
+
+/// Many rules may ask for it, so it is made once for each member.
+fn uid(issuer: &Issuer, subject: &str) -> String {
+    let issuer = match issuer {
+        Issuer::Token => "token",
+    };
+    let digest = Sha256::new()
+        .chain_update(issuer)
+        .chain_update([0])
+        .chain_update(subject)
+        .finalize();
+    digest[..16].iter().fold(String::with_capacity(32), |mut uid, byte| {
+        write!(uid, "{byte:02x}").expect("a String takes every write");
+        uid
+    })
 }
 
 impl Authenticators {

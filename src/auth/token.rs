@@ -111,11 +111,7 @@ fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<Member, Re
         }
     }
     let token = found.ok_or_else(|| refused("the token is unknown"))?;
-    Ok(Member {
-        issuer: Issuer::Token,
-        subject: token.id.clone(),
-        groups: token.groups.clone(),
-    })
+    Ok(Member::new(Issuer::Token, token.id.clone(), token.groups.clone()))
 }
 
 const fn refused(problem: &'static str) -> Rejection {

@@ -73,11 +73,7 @@ on = ["archive/**"]
 
 fn token(id: &str, groups: &[&str]) -> Principal {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    Principal::Member(Member {
-        issuer: Issuer::Token,
-        subject: id.into(),
-        groups,
-    })
+    Principal::Member(Member::new(Issuer::Token, id.into(), groups))
 }
 
 fn decides(policy: &Policy, principal: &Principal, action: Action, key: &str) -> Option<String> {
