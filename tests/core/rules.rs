@@ -12,10 +12,10 @@ const CI_DIGEST: &str = "0d8be34b5b1e27ff1b2ff5cb9d63e50a2b1ae0d6d6bb6a1dbd5a4e7
 
 fn digest(secret: &str) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(secret)
+    let digest = sha2::Sha256::digest(secret);
+    digest
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn team_rules() -> String {

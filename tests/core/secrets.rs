@@ -18,7 +18,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         key: ObjectKey::new("k").unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
-        expires: std::time::Duration::from_secs(60),
+        expires: std::time::Duration::from_mins(1),
     };
     let signer = Signer::resolve(&settings(&[])).await.unwrap();
     let instruction = signer.sign(plan, &credentials, now()).unwrap();
