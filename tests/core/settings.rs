@@ -175,3 +175,38 @@ async fn buckets_that_are_signed_in_another_way_are_refused() {
         assert_eq!(error.var, "SIGNPOST_BUCKET", "{bucket}");
     }
 }
+
+#[test]
+fn the_readme_lists_every_setting_as_the_code_declares_it() {
+    let readme = include_str!("../../README.md");
+    for setting in Settings::ALL {
+        let default = match setting.default {
+            Some("") | None => " ".to_owned(),
+            Some(default) => format!(" `{default}` "),
+        };
+        let row = format!("| `{}` |{default}| {} |", setting.var, setting.doc.trim());
+        assert!(readme.contains(&row), "README.md wants the row\n{row}");
+    }
+    let listed = readme
+        .lines()
+        .filter(|line| line.starts_with("| `SIGNPOST_") || line.starts_with("| `AWS_"));
+    assert_eq!(
+        listed.count(),
+        Settings::ALL.len(),
+        "README.md lists a setting that the code does not know"
+    );
+}
+
+#[test]
+fn the_template_sets_only_what_the_code_knows() {
+    let template = include_str!("../../template.yaml");
+    let set = template
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "))
+        .map(|(name, _)| name);
+    let set: Vec<_> = set.filter(|name| name.starts_with("SIGNPOST_")).collect();
+    assert!(set.contains(&"SIGNPOST_BUCKET") && set.contains(&"SIGNPOST_RULES"));
+    for name in set {
+        assert!(Settings::ALL.iter().any(|setting| setting.var == name), "{name}");
+    }
+}
