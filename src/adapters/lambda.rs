@@ -19,10 +19,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::adapters::aws::CredentialSource;
 use crate::adapters::handler::{Handler, chain};
+use crate::adapters::identity::{self, Authorizer, RestIdentity};
 use crate::config::{ConfigError, Settings};
 use crate::key::PathEncoding;
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, BodyLength};
+use crate::request::{ApiRequest, BodyLength, GatewayIdentity};
 use crate::response::{self, ApiResponse, Failure};
 
 /// Why the function ended.
@@ -144,6 +145,10 @@ struct RequestContext<'a> {
     domain_name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     request_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    authorizer: Option<Authorizer>,
+    #[serde(default)]
+    identity: Option<RestIdentity>,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +206,7 @@ impl Event<'_> {
                 .as_deref()
                 .unwrap_or(invocation)
                 .to_owned(),
+            gateway: self.gateway(front),
             headers,
             defect,
         };
@@ -237,6 +243,17 @@ impl Event<'_> {
     fn method(&self) -> &str {
         let payload2 = self.request_context.http.as_ref().map(|http| &*http.method);
         payload2.or(self.http_method.as_deref()).unwrap_or_default()
+    }
+
+    fn gateway(&self, front: Front) -> Option<GatewayIdentity> {
+        let RequestContext {
+            authorizer, identity, ..
+        } = &self.request_context;
+        match front {
+            Front::Rest => identity::of_rest(authorizer.as_ref(), identity.as_ref()),
+            Front::HttpApi | Front::FunctionUrl => identity::of_payload2(authorizer.as_ref()?),
+            Front::Alb => None,
+        }
     }
 
     fn key_path(&self, front: Front, base_path: &str) -> Result<KeyPath<'_>, Failure> {
