@@ -1,5 +1,7 @@
 //! Identities that the gateway verified: believed where the rules name their issuer, and nowhere else.
 
+#![expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+
 use serde_json::{Value, json};
 use signpost::adapters::handler::Handler;
 use signpost::adapters::lambda::respond;
