@@ -1,0 +1,3 @@
+//! The local server: an embedded S3 in this process.
+
+pub mod s3;
