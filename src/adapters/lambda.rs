@@ -397,7 +397,7 @@ impl Event<'_> {
 }
 
 /// Whether a host can stand in a command that is pasted into a shell.
-fn is_plain_host(host: &str) -> bool {
+pub fn is_plain_host(host: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
     !host.is_empty() && host.bytes().all(plain)
 }
@@ -501,7 +501,11 @@ mod tests {
         });
         let event = event.to_string();
         let event: Event<'_> = serde_json::from_str(&event).unwrap();
-        event.deliver("", "id").unwrap_or_else(|failure| panic!("{failure}")).1.base_url
+        event
+            .deliver("", "id")
+            .unwrap_or_else(|failure| panic!("{failure}"))
+            .1
+            .base_url
     }
 
     #[test]
