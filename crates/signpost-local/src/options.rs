@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
 
-    /// Another S3 server instead of the embedded one: its origin, such as <https://s3.example.com>.
+    /// Another S3 server instead of the embedded one: its origin, such as `https://s3.example.com`.
     #[arg(long, value_name = "ORIGIN")]
     pub endpoint: Option<String>,
 
