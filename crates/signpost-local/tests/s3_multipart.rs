@@ -2,6 +2,8 @@
 
 mod s3_support;
 
+use std::fmt::Write;
+
 use s3_support::{Reply, Server, Signing};
 
 const PART: usize = 5 * 1024 * 1024;
@@ -24,13 +26,14 @@ fn put_part(server: &Server, key: &str, id: &str, number: usize, body: &[u8]) ->
 }
 
 fn complete(server: &Server, key: &str, query: &str, parts: &[(usize, &str)]) -> Reply {
-    let parts: String = parts
-        .iter()
-        .map(|(number, etag)| {
-            format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
-        })
-        .collect();
-    let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+    let mut body = String::from("<CompleteMultipartUpload>");
+    for (number, etag) in parts {
+        let _ = write!(
+            body,
+            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
+        );
+    }
+    body.push_str("</CompleteMultipartUpload>");
     server.send(&Signing::new("POST", key).query(query), body.as_bytes())
 }
 
@@ -64,7 +67,7 @@ fn parts_become_one_object() {
     };
     assert_eq!(
         server.send(&uploads, b"").elements("UploadId"),
-        [id.clone()]
+        std::slice::from_ref(&id)
     );
     server.get("k").expect(404, "NoSuchKey");
 

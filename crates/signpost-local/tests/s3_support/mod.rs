@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -129,13 +130,13 @@ impl Server {
             self.address
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         let framed = headers
             .iter()
             .any(|(name, _)| ["content-length", "transfer-encoding"].contains(name));
         if !framed && (length > 0 || method == "PUT" || method == "POST") {
-            head.push_str(&format!("content-length: {length}\r\n"));
+            let _ = write!(head, "content-length: {length}\r\n");
         }
         head.push_str("\r\n");
         head.into_bytes()
@@ -216,7 +217,7 @@ impl<'a> Signing<'a> {
             access_key: KEY,
             token: None,
             time: SystemTime::now(),
-            expires: Duration::from_secs(300),
+            expires: Duration::from_mins(5),
         }
     }
 

@@ -179,19 +179,19 @@ fn a_tampered_request_is_refused() {
     let tampers: [(&str, Tamper); 8] = [
         ("method", |head| head.method = http::Method::HEAD),
         ("key", |head| {
-            change_target(head, |target| target.replace("/bucket/key", "/bucket/kez"))
+            change_target(head, |target| target.replace("/bucket/key", "/bucket/kez"));
         }),
         ("bucket", |head| {
-            change_target(head, |target| target.replace("/bucket/", "/other/"))
+            change_target(head, |target| target.replace("/bucket/", "/other/"));
         }),
         ("added parameter", |head| {
-            change_target(head, |target| format!("{target}&versionId=1"))
+            change_target(head, |target| format!("{target}&versionId=1"));
         }),
         ("changed parameter", |head| {
-            change_target(head, |target| target.replace("Expires=300", "Expires=301"))
+            change_target(head, |target| target.replace("Expires=300", "Expires=301"));
         }),
         ("removed parameter", |head| {
-            change_target(head, |target| target.replace("x-signpost=1&", ""))
+            change_target(head, |target| target.replace("x-signpost=1&", ""));
         }),
         ("signature", |head| {
             change_target(head, |target| {
