@@ -20,6 +20,7 @@ mod config;
 mod cors;
 mod errors;
 mod fault;
+mod form;
 mod lingering;
 mod server;
 mod service;

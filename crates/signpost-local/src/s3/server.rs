@@ -20,7 +20,7 @@ use super::service::Service;
 use super::store::{Store, StoreError};
 use super::strict::Strict;
 
-const HEADER_PATIENCE: Duration = Duration::from_secs(60);
+const HEADER_PATIENCE: Duration = Duration::from_mins(1);
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the embedded S3 does not start.
@@ -87,7 +87,7 @@ impl EmbeddedS3 {
         let address = listener.local_addr().map_err(refuse)?;
         let store = Arc::new(open(config.data, config.bucket).await?);
         let strict = Arc::new(Strict::new(config.region.clone(), config.credentials));
-        let backend = Backend::new(store.clone(), strict.clone(), config.region);
+        let backend = Backend::new(store.clone(), config.region);
         let mut builder = S3ServiceBuilder::new(backend);
         builder.set_auth(key_pairs(&strict));
         builder.set_access(Access {

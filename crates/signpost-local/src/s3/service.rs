@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use http::header::{CONTENT_LENGTH, EXPECT, ORIGIN};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -15,9 +15,10 @@ use s3s::service::S3Service;
 use super::cors::{self, PreflightRefusal};
 use super::errors::{self, ErrorBody};
 use super::fault;
+use super::form::ReadAhead;
 use super::lingering::LingeringBody;
 use super::store::{Store, ids};
-use super::strict::{Strict, decode_path};
+use super::strict::{Mechanism, Refusal, Strict, decode_path};
 
 /// The service behind every connection.
 #[derive(Clone)]
@@ -66,17 +67,19 @@ impl Service {
 
     async fn operate(
         &self,
-        mut head: Parts,
+        head: Parts,
         body: LingeringBody,
         seen: &Seen,
     ) -> (Response<Body>, Option<String>) {
-        if let Err(refusal) = self.strict.admit(&mut head, SystemTime::now()) {
-            return (
-                refusal.with_body(|error| error.into_response(&seen.path, &seen.id)),
-                None,
-            );
-        }
-        let request = Request::from_parts(head, Body::http_body_unsync(body));
+        let request = match self.admit(head, body).await {
+            Ok(request) => request,
+            Err(refusal) => {
+                return (
+                    refusal.with_body(|error| error.into_response(&seen.path, &seen.id)),
+                    None,
+                );
+            }
+        };
         let (answer, cause) = fault::scope(self.operations.call(request)).await;
         let response = answer.unwrap_or_else(|_| {
             let mut response = Response::new(Body::empty());
@@ -87,6 +90,26 @@ impl Service {
             errors::reshape(response, self.may_list, &seen.path, &seen.id),
             cause,
         )
+    }
+
+    async fn admit(&self, mut head: Parts, body: LingeringBody) -> Result<Request<Body>, Refusal> {
+        let now = SystemTime::now();
+        let body = match self.strict.admit(&mut head, now)? {
+            Mechanism::Query | Mechanism::Header => ReadAhead::nothing(body),
+            Mechanism::Form => {
+                let content_type = head
+                    .headers
+                    .get(CONTENT_TYPE)
+                    .and_then(|value| value.to_str().ok());
+                let (presented, body) =
+                    ReadAhead::form(body, content_type.unwrap_or_default()).await;
+                let presented = presented.ok_or(Refusal::Unsigned)?;
+                self.strict
+                    .admit_form(&presented.access_key, presented.token.as_deref(), now)?;
+                body
+            }
+        };
+        Ok(Request::from_parts(head, Body::http_body_unsync(body)))
     }
 
     fn preflight(&self, seen: &Seen) -> Response<Body> {

@@ -32,7 +32,7 @@ impl Promises {
         })
     }
 
-    /// The object of these parts, whose order and ETags the store has checked.
+    /// The object of these parts, whose order and `ETag`s the store has checked.
     pub(super) fn assemble(
         &self,
         upload: &Upload,

@@ -11,6 +11,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::{Backend, timestamp};
+use crate::s3::store::Store;
 use crate::s3::store::records::{CorsRule, Versioning};
 
 /// The one account that owns everything here.
@@ -29,10 +30,7 @@ impl Backend {
         let name = request.input.bucket;
         let location = Some(format!("/{name}"));
         self.ask(move |store| store.create_bucket(&name)).await?;
-        Ok(S3Response::new(CreateBucketOutput {
-            location,
-            ..CreateBucketOutput::default()
-        }))
+        Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
     pub(super) async fn look_at_bucket(
@@ -52,7 +50,7 @@ impl Backend {
         &self,
         _request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let rows = self.ask(|store| store.buckets()).await?;
+        let rows = self.ask(Store::buckets).await?;
         let told = rows.into_iter().map(|(name, bucket)| ToldBucket {
             name: Some(name),
             creation_date: Some(timestamp(bucket.created)),

@@ -12,17 +12,17 @@ use crate::s3::store::{EtagMatch, WriteCondition};
 /// The conditions of a GET or HEAD.
 #[derive(Debug, Default)]
 pub(super) struct ReadCondition {
-    pub(super) if_match: Option<ETagCondition>,
-    pub(super) if_none_match: Option<ETagCondition>,
-    pub(super) if_modified_since: Option<Timestamp>,
-    pub(super) if_unmodified_since: Option<Timestamp>,
+    pub(super) matches: Option<ETagCondition>,
+    pub(super) none_match: Option<ETagCondition>,
+    pub(super) modified_since: Option<Timestamp>,
+    pub(super) unmodified_since: Option<Timestamp>,
 }
 
 impl ReadCondition {
-    /// Answers 412 or 304 in the order of RFC 9110: an ETag condition rules out that of a date.
+    /// Answers 412 or 304 in the order of RFC 9110: an `ETag` condition rules out that of a date.
     pub(super) fn check(&self, version: &Version, object: &Object) -> S3Result<()> {
         let later_than = |date: &Timestamp| version.modified > seconds(date);
-        let failed = match (&self.if_match, &self.if_unmodified_since) {
+        let failed = match (&self.matches, &self.unmodified_since) {
             (Some(wanted), _) => !matcher(wanted).names(object),
             (None, Some(date)) => later_than(date),
             (None, None) => false,
@@ -30,7 +30,7 @@ impl ReadCondition {
         if failed {
             return Err(failure::precondition_failed());
         }
-        let unchanged = match (&self.if_none_match, &self.if_modified_since) {
+        let unchanged = match (&self.none_match, &self.modified_since) {
             (Some(unwanted), _) => matcher(unwanted).names(object),
             (None, Some(date)) => !later_than(date),
             (None, None) => false,

@@ -42,7 +42,9 @@ struct Sink {
 
 impl Sink {
     fn take(mut self, chunks: &[Bytes]) -> Result<Self, StoreError> {
-        chunks.iter().for_each(|chunk| self.hashing.update(chunk));
+        for chunk in chunks {
+            self.hashing.update(chunk);
+        }
         self.writer.write(chunks)?;
         Ok(self)
     }

@@ -48,7 +48,7 @@ impl Backend {
             key_count: i32::try_from(page.rows.len() + page.prefixes.len()).ok(),
             is_truncated: Some(page.next.is_some()),
             next_continuation_token: page.next.as_ref().map(token),
-            common_prefixes: common(&page, &spell),
+            common_prefixes: Some(common(&page, &spell)),
             contents: Some(
                 page.rows
                     .into_iter()
@@ -91,7 +91,7 @@ impl Backend {
         Ok(S3Response::new(ListObjectsOutput {
             is_truncated: Some(page.next.is_some()),
             next_marker: page.next.as_ref().map(|after| spell.write(name(after))),
-            common_prefixes: common(&page, &spell),
+            common_prefixes: Some(common(&page, &spell)),
             contents: Some(
                 page.rows
                     .into_iter()
@@ -149,7 +149,7 @@ impl Backend {
                 Some(After::Version { version, .. }) => Some(version.clone()),
                 Some(After::Key(_) | After::Prefix(_)) | None => None,
             },
-            common_prefixes: common(&page, &spell),
+            common_prefixes: Some(common(&page, &spell)),
             name: Some(input.bucket),
             prefix: Some(spell.write(&input.prefix.unwrap_or_default())),
             delimiter: input.delimiter.map(|delimiter| spell.write(&delimiter)),
@@ -166,7 +166,7 @@ impl Backend {
         output.delete_markers = Some(
             markers
                 .into_iter()
-                .map(|row| told_marker(row, &spell))
+                .map(|row| told_marker(&row, &spell))
                 .collect(),
         );
         output.versions = Some(
@@ -267,15 +267,9 @@ fn parse_token(token: &str) -> S3Result<After> {
     }
 }
 
-fn common(page: &Listed, spell: &Spelling) -> Option<Vec<CommonPrefix>> {
-    Some(
-        page.prefixes
-            .iter()
-            .map(|prefix| CommonPrefix {
-                prefix: Some(spell.write(prefix)),
-            })
-            .collect(),
-    )
+fn common(page: &Listed, spell: &Spelling) -> Vec<CommonPrefix> {
+    let spelled = page.prefixes.iter().map(|prefix| Some(spell.write(prefix)));
+    spelled.map(|prefix| CommonPrefix { prefix }).collect()
 }
 
 fn told(row: Row, spell: &Spelling, with_owner: bool) -> ToldObject {
@@ -299,18 +293,11 @@ fn told(row: Row, spell: &Spelling, with_owner: bool) -> ToldObject {
 
 fn told_version(row: Row, spell: &Spelling) -> ObjectVersion {
     let version_id = Some(row.version.name().to_owned());
-    let told = told(
-        Row {
-            version: row.version,
-            key: row.key,
-            newest: row.newest,
-        },
-        spell,
-        true,
-    );
+    let newest = row.newest;
+    let told = told(row, spell, true);
     ObjectVersion {
         e_tag: told.e_tag,
-        is_latest: Some(row.newest),
+        is_latest: Some(newest),
         key: told.key,
         last_modified: told.last_modified,
         owner: told.owner,
@@ -323,7 +310,7 @@ fn told_version(row: Row, spell: &Spelling) -> ObjectVersion {
     }
 }
 
-fn told_marker(row: Row, spell: &Spelling) -> DeleteMarkerEntry {
+fn told_marker(row: &Row, spell: &Spelling) -> DeleteMarkerEntry {
     DeleteMarkerEntry {
         is_latest: Some(row.newest),
         key: Some(spell.write(&row.key)),

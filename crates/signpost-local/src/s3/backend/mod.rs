@@ -7,7 +7,6 @@ mod checksums;
 mod conditions;
 mod describe;
 mod failure;
-mod forms;
 mod ingest;
 mod listing;
 mod multipart;
@@ -25,24 +24,18 @@ use s3s::{S3Error, S3Result};
 pub(crate) use self::access::Access;
 
 use super::store::{Store, StoreError};
-use super::strict::Strict;
 
 /// The operations.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Backend {
     store: Arc<Store>,
-    strict: Arc<Strict>,
     region: String,
 }
 
 impl Backend {
     /// The operations on this store.
-    pub(crate) fn new(store: Arc<Store>, strict: Arc<Strict>, region: String) -> Self {
-        Self {
-            store,
-            strict,
-            region,
-        }
+    pub(crate) fn new(store: Arc<Store>, region: String) -> Self {
+        Self { store, region }
     }
 
     /// Asks the store, which blocks, away from the threads that serve.

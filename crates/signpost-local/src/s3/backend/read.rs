@@ -66,10 +66,10 @@ macro_rules! wanted {
             part: $input.part_number,
             checksum: $input.checksum_mode.is_some(),
             condition: ReadCondition {
-                if_match: $input.if_match.clone(),
-                if_none_match: $input.if_none_match.clone(),
-                if_modified_since: $input.if_modified_since.clone(),
-                if_unmodified_since: $input.if_unmodified_since.clone(),
+                matches: $input.if_match.clone(),
+                none_match: $input.if_none_match.clone(),
+                modified_since: $input.if_modified_since.clone(),
+                unmodified_since: $input.if_unmodified_since.clone(),
             },
         }
     };

@@ -40,7 +40,6 @@ operations! {
     list_objects(ListObjectsInput) -> ListObjectsOutput = list_v1;
     list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output = list_v2;
     list_parts(ListPartsInput) -> ListPartsOutput = parts;
-    post_object(PostObjectInput) -> PostObjectOutput = post;
     put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput = set_cors;
     put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput = set_versioning;
     put_object(PutObjectInput) -> PutObjectOutput = put;

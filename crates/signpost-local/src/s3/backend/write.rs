@@ -1,14 +1,14 @@
-//! `PutObject`, `PostObject` and `DeleteObject`.
+//! `PutObject`, which a form becomes too, and `DeleteObject`.
 
 use http::HeaderMap;
 use s3s::dto::{
-    Checksum, DeleteObjectInput, DeleteObjectOutput, ETag, PostObjectInput, PostObjectOutput,
-    PutObjectInput, PutObjectOutput, ServerSideEncryption,
+    Checksum, DeleteObjectInput, DeleteObjectOutput, ETag, PutObjectInput, PutObjectOutput,
+    ServerSideEncryption,
 };
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3Request, S3Response, S3Result};
 
 use super::checksums::{self, Declared, Hashing};
-use super::{Backend, conditions, describe, forms};
+use super::{Backend, conditions, describe};
 use crate::s3::store::records::Object;
 
 impl Backend {
@@ -58,14 +58,6 @@ impl Backend {
             .await?;
         output.version_id = version;
         Ok(S3Response::new(output))
-    }
-
-    pub(super) async fn post(
-        &self,
-        request: S3Request<PostObjectInput>,
-    ) -> S3Result<S3Response<PostObjectOutput>> {
-        forms::check_token(&self.strict, &request)?;
-        forms::FormSink(self.clone()).post_object(request).await
     }
 
     pub(super) async fn delete(

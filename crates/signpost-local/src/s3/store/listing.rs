@@ -59,7 +59,7 @@ impl Store {
             last: None,
         };
         let mut start = walk.start(&table)?;
-        while let Some(next) = walk.run(&table, start)? {
+        while let Some(next) = walk.run(&table, &start)? {
             start = Place {
                 key: next,
                 rank: Bound::Included(0),
@@ -125,7 +125,7 @@ impl Walk<'_> {
     fn run(
         &mut self,
         table: &impl ReadableTable<tables::VersionKey<'static>, &'static [u8]>,
-        start: Place,
+        start: &Place,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let from = match start.rank {
             Bound::Excluded(rank) => Bound::Excluded((self.bucket, start.key.as_slice(), rank)),

@@ -8,10 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::Refusal;
 use super::query::Query;
 
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
     "if-match",
     "if-none-match",
     "x-amz-acl",
+    "x-amz-checksum-mode",
     "x-amz-storage-class",
     "x-amz-tagging",
 ];

@@ -40,7 +40,7 @@ pub(crate) struct Strict {
 
 /// The way in which a request says who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mechanism {
+pub(crate) enum Mechanism {
     Query,
     Header,
     /// A form carries its signature in its body, which `s3s` verifies.
@@ -57,7 +57,7 @@ impl Strict {
     }
 
     /// Admits a request, and makes its head say what the signed query sets; or refuses it.
-    pub(crate) fn admit(&self, head: &mut Parts, now: SystemTime) -> Result<(), Refusal> {
+    pub(crate) fn admit(&self, head: &mut Parts, now: SystemTime) -> Result<Mechanism, Refusal> {
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let mechanism = mechanism(head, &query)?;
         length::check(head, mechanism == Mechanism::Form)?;
@@ -65,17 +65,18 @@ impl Strict {
             Mechanism::Query => {
                 presigned::verify(self, head, &query, now)?;
                 hoist::apply(&mut head.headers, &query)?;
-                canonical::normalize(&mut head.uri)
+                canonical::normalize(&mut head.uri)?;
             }
             Mechanism::Header => {
                 header_auth::verify(self, head, &query, now)?;
-                canonical::normalize(&mut head.uri)
+                canonical::normalize(&mut head.uri)?;
             }
-            Mechanism::Form => Ok(()),
+            Mechanism::Form => {}
         }
+        Ok(mechanism)
     }
 
-    /// Whether the token that a form presents is the one of these credentials, and they still live.
+    /// Admits a form by what its fields present: `s3s` verifies the signature, but knows no token and no end.
     pub(crate) fn admit_form(
         &self,
         access_key: &str,
