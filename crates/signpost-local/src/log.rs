@@ -26,7 +26,7 @@ pub(crate) fn start(level: Level) {
 pub(crate) fn request(method: &str, key: &str, status: StatusCode, took: Duration) {
     let milliseconds = took.as_secs_f64() * 1000.0;
     line(format_args!(
-        "{} {method:<6} {milliseconds:>7.1} ms  {}",
+        "{} {method:<7} {milliseconds:>7.1} ms  {}",
         status.as_u16(),
         printable(key)
     ));

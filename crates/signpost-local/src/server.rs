@@ -17,6 +17,10 @@ use crate::api::Api;
 /// How long a client may take over the head of a request.
 const HEADER_PATIENCE: Duration = Duration::from_mins(1);
 
+/// About the head of a request that the most generous front, an ALB, takes
+/// ([quotas](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)).
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
 /// Serves until `shutdown`.
 pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>, shutdown: impl Future<Output = ()>) {
     let connections = GracefulShutdown::new();
@@ -46,6 +50,7 @@ fn spawn(connections: &GracefulShutdown, stream: TcpStream, peer: SocketAddr, ap
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .max_buf_size(MAX_HEAD_BYTES)
         // A client may end its side with the request and still want the answer.
         .half_close(true)
         .header_read_timeout(HEADER_PATIENCE)

@@ -85,6 +85,36 @@ fn no_bytes_on_a_socket_end_the_server_or_make_it_fail() {
 }
 
 #[test]
+fn what_cannot_be_read_is_the_fault_of_the_client() {
+    let long = format!("GET /a HTTP/1.1\r\nHost: x\r\nlong: {}\r\n\r\n", "a".repeat(300_000));
+    for front in ["rest", "http", "url", "alb", "alb-multi-value"] {
+        let Some(local) = Local::start(&["--front", front]) else {
+            return;
+        };
+        for (request, status) in [
+            ("garbage\r\n\r\n", 400),
+            ("GET /a HTTP/1.1\r\n\r\n", 307),
+            ("GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET /%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET /a/%2e%2e/b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", 400),
+            (&long, 431),
+        ] {
+            let answer = local.send_raw(request.as_bytes());
+            let answer = String::from_utf8_lossy(&answer);
+            let shown = &request[..request.len().min(80)];
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{front} {shown:?}: {answer}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_forged_host_is_not_pasted_into_a_command() {
     let Some(local) = Local::start(&["--front", "url"]) else {
         return;
