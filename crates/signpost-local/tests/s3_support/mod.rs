@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
-    UriPathNormalizationMode, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -230,6 +230,25 @@ impl<'a> Signing<'a> {
         self
     }
 
+    /// The headers that sign this request with a body of this kind, and those that were signed.
+    pub(crate) fn authorize(&self, address: SocketAddr, payload: &str) -> Vec<(String, String)> {
+        let path = utf8_percent_encode(self.key, PATH);
+        let uri = format!("http://{address}/{}/{path}", self.bucket);
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let request = self.sign(
+            &uri,
+            settings,
+            SignableBody::Precomputed(payload.to_owned()),
+        );
+        let signed = request.headers().iter();
+        signed
+            .map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()))
+            .collect()
+    }
+
     /// The path and query of the presigned URL.
     pub(crate) fn presign(&self, address: SocketAddr) -> String {
         let path = if self.bucket_only {
@@ -239,19 +258,28 @@ impl<'a> Signing<'a> {
         };
         let mark = if self.query.is_empty() { "" } else { "?" };
         let uri = format!("http://{address}{path}{mark}{}", self.query);
-        let credentials = Credentials::new(
-            self.access_key,
-            SECRET,
-            self.token.map(String::from),
-            None,
-            "test",
-        );
-        let identity = credentials.into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(self.expires);
+        let request = self.sign(&uri, settings, SignableBody::UnsignedPayload);
+        request
+            .uri()
+            .path_and_query()
+            .expect("a target")
+            .as_str()
+            .to_owned()
+    }
+
+    fn sign(
+        &self,
+        uri: &str,
+        settings: SigningSettings,
+        body: SignableBody<'_>,
+    ) -> http::Request<()> {
+        let token = self.token.map(String::from);
+        let identity = Credentials::new(self.access_key, SECRET, token, None, "test").into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(REGION)
@@ -261,28 +289,16 @@ impl<'a> Signing<'a> {
             .build()
             .expect("complete parameters")
             .into();
-        let headers = self.headers.iter().copied();
-        let signable = SignableRequest::new(
-            self.method,
-            uri.as_str(),
-            headers,
-            SignableBody::UnsignedPayload,
-        );
-        let (instructions, _) = sign(signable.expect("a signable request"), &parameters)
-            .expect("signed")
-            .into_parts();
-        let mut request = http::Request::builder()
-            .method(self.method)
-            .uri(&uri)
-            .body(())
-            .expect("a request");
+        let signable = SignableRequest::new(self.method, uri, self.headers.iter().copied(), body);
+        let signable = signable.expect("a signable request");
+        let (instructions, _) = sign(signable, &parameters).expect("signed").into_parts();
+        let mut request = http::Request::builder().method(self.method).uri(uri);
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(()).expect("a request");
         instructions.apply_to_request_http1x(&mut request);
         request
-            .uri()
-            .path_and_query()
-            .expect("a target")
-            .as_str()
-            .to_owned()
     }
 }
 
