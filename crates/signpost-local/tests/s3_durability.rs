@@ -40,15 +40,10 @@ fn start(data: &Path) -> (Child, SocketAddr) {
         .spawn()
         .expect("a child");
     let output = BufReader::new(child.stdout.take().expect("its output"));
-    let address = output.lines().find_map(|line| {
-        line.expect("a line")
-            .strip_prefix("listens on ")
-            .map(str::to_owned)
-    });
-    (
-        child,
-        address.expect("an address").parse().expect("an address"),
-    )
+    let address = output
+        .lines()
+        .find_map(|line| line.expect("a line").strip_prefix("listens on ").map(str::to_owned));
+    (child, address.expect("an address").parse().expect("an address"))
 }
 
 #[test]
@@ -94,9 +89,7 @@ fn put(address: SocketAddr, key: &str, body: &[u8]) -> String {
     stream.write_all(head.as_bytes()).expect("written");
     stream.write_all(body).expect("written");
     let mut status = String::new();
-    BufReader::new(stream)
-        .read_line(&mut status)
-        .expect("an answer");
+    BufReader::new(stream).read_line(&mut status).expect("an answer");
     status
 }
 
@@ -112,12 +105,7 @@ fn data_outlives_the_server() {
     let second = start();
     assert_eq!(second.get("k").text(), "two");
     let query = format!("versionId={version}");
-    assert_eq!(
-        second
-            .send(&Signing::new("GET", "k").query(&query), b"")
-            .text(),
-        "one"
-    );
+    assert_eq!(second.send(&Signing::new("GET", "k").query(&query), b"").text(), "one");
 }
 
 async fn bind(listen: SocketAddr, data: &Path) -> Result<EmbeddedS3, StartError> {
@@ -133,9 +121,7 @@ async fn a_start_that_cannot_succeed_says_why() {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let running = bind(any, one.path()).await.expect("a server");
 
-    let error = bind(running.local_addr(), two.path())
-        .await
-        .expect_err("a taken port");
+    let error = bind(running.local_addr(), two.path()).await.expect_err("a taken port");
     assert!(matches!(error, StartError::Address { .. }), "{error}");
     assert!(
         error

@@ -28,9 +28,7 @@ impl Form {
         Self {
             access_key: KEY,
             expires_in: 300,
-            conditions:
-                r#"["starts-with","$key","in/"],["content-length-range",1,10],{"bucket":"bucket"}"#
-                    .into(),
+            conditions: r#"["starts-with","$key","in/"],["content-length-range",1,10],{"bucket":"bucket"}"#.into(),
             fields: vec![("key", "in/file".into())],
             file: b"content",
             forged: false,
@@ -39,13 +37,9 @@ impl Form {
 
     fn send(mut self, server: &Server) -> Reply {
         let now = OffsetDateTime::now_utc();
-        let day = now
-            .format(format_description!("[year][month][day]"))
-            .expect("a date");
+        let day = now.format(format_description!("[year][month][day]")).expect("a date");
         let date = now
-            .format(format_description!(
-                "[year][month][day]T[hour][minute][second]Z"
-            ))
+            .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
             .expect("a date");
         let end = now + time::Duration::seconds(self.expires_in);
         let end = end
@@ -74,15 +68,10 @@ impl Form {
         let mut body = Vec::new();
         for (name, value) in &self.fields {
             body.extend(
-                format!(
-                    "--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-                )
-                .bytes(),
+                format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes(),
             );
         }
-        body.extend(
-            b"--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n",
-        );
+        body.extend(b"--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n");
         body.extend(self.file);
         body.extend(b"\r\n--edge--\r\n");
         server.raw(
@@ -102,15 +91,11 @@ fn signature(day: &str, policy: &str) -> String {
     };
     let key = [day, REGION, "s3", "aws4_request"]
         .iter()
-        .fold(format!("AWS4{SECRET}").into_bytes(), |key, step| {
-            sign(&key, step)
-        });
-    sign(&key, policy)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        .fold(format!("AWS4{SECRET}").into_bytes(), |key, step| sign(&key, step));
+    sign(&key, policy).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[test]
@@ -149,10 +134,7 @@ fn a_form_outside_its_policy_is_refused() {
         (
             "extra field",
             Form {
-                fields: vec![
-                    ("key", "in/file".into()),
-                    ("content-type", "text/html".into()),
-                ],
+                fields: vec![("key", "in/file".into()), ("content-type", "text/html".into())],
                 ..Form::new()
             },
         ),

@@ -13,12 +13,7 @@ fn send(server: &Server, signing: &Signing<'_>, payload: &str, body: &[u8]) -> R
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    server.raw(
-        signing.method,
-        &format!("/bucket/{}", signing.key),
-        &headers,
-        body,
-    )
+    server.raw(signing.method, &format!("/bucket/{}", signing.key), &headers, body)
 }
 
 fn in_chunks(server: &Server, length: &str, checksum: &str) -> Reply {
@@ -33,12 +28,8 @@ fn in_chunks(server: &Server, length: &str, checksum: &str) -> Reply {
 #[test]
 fn the_hash_of_the_body_is_part_of_the_signature() {
     let server = Server::start();
-    assert_eq!(
-        send(&server, &Signing::new("PUT", "k"), HELLO, b"hello").status,
-        200
-    );
-    send(&server, &Signing::new("PUT", "k"), HELLO, b"hellO")
-        .expect(400, "XAmzContentSHA256Mismatch");
+    assert_eq!(send(&server, &Signing::new("PUT", "k"), HELLO, b"hello").status, 200);
+    send(&server, &Signing::new("PUT", "k"), HELLO, b"hellO").expect(400, "XAmzContentSHA256Mismatch");
     assert_eq!(
         send(&server, &Signing::new("GET", "k"), "UNSIGNED-PAYLOAD", b"").text(),
         "hello"
@@ -56,10 +47,7 @@ fn chunks_are_joined_and_their_trailing_checksum_verified() {
         stored.text()
     );
     let read = server.get("k");
-    assert_eq!(
-        (read.text().as_str(), read.header("content-encoding")),
-        ("hello", "")
-    );
+    assert_eq!((read.text().as_str(), read.header("content-encoding")), ("hello", ""));
     in_chunks(&server, "5", "AAAAAA==").expect(400, "BadDigest");
 }
 

@@ -47,11 +47,7 @@ fn bytes(length: usize, seed: usize) -> Vec<u8> {
 fn parts_become_one_object() {
     let server = Server::start();
     let (one, two) = (bytes(PART, 1), bytes(1000, 2));
-    let id = begin(
-        &server,
-        "k",
-        &[("content-type", "text/x-test"), ("x-amz-meta-a", "b")],
-    );
+    let id = begin(&server, "k", &[("content-type", "text/x-test"), ("x-amz-meta-a", "b")]);
     let replaced = put_part(&server, "k", &id, 1, &two);
     let first = put_part(&server, "k", &id, 1, &one);
     let last = put_part(&server, "k", &id, 7, &two);
@@ -91,15 +87,9 @@ fn parts_become_one_object() {
         &[("range", "bytes=5242879-5242880")],
         b"",
     );
-    assert_eq!(
-        (across.status, across.body),
-        (206, vec![one[PART - 1], two[0]])
-    );
+    assert_eq!((across.status, across.body), (206, vec![one[PART - 1], two[0]]));
     let part = server.send(&Signing::new("GET", "k").query("partNumber=2"), b"");
-    assert_eq!(
-        (part.status, part.header("x-amz-mp-parts-count")),
-        (206, "2")
-    );
+    assert_eq!((part.status, part.header("x-amz-mp-parts-count")), (206, "2"));
     assert!(part.body == two);
     complete(&server, "k", &query, &[(1, &first)]).expect(404, "NoSuchUpload");
     assert_eq!(server.blobs(), 2);
@@ -153,22 +143,9 @@ fn an_upload_keeps_the_checksum_that_it_promised() {
         &[(1, &parts[0]), (2, &parts[1])],
     );
     let whole = server.put("whole", &[one, two].concat());
-    let head = |key| {
-        server.send(
-            &Signing::new("HEAD", key).query("x-amz-checksum-mode=ENABLED"),
-            b"",
-        )
-    };
-    assert_eq!(
-        done.element("ChecksumType"),
-        "FULL_OBJECT",
-        "{}",
-        done.text()
-    );
-    assert_eq!(
-        head("k").header("x-amz-checksum-crc32"),
-        done.element("ChecksumCRC32")
-    );
+    let head = |key| server.send(&Signing::new("HEAD", key).query("x-amz-checksum-mode=ENABLED"), b"");
+    assert_eq!(done.element("ChecksumType"), "FULL_OBJECT", "{}", done.text());
+    assert_eq!(head("k").header("x-amz-checksum-crc32"), done.element("ChecksumCRC32"));
     assert!(!whole.header("x-amz-checksum-crc64nvme").is_empty());
 
     let plain = begin(&server, "plain", &[]);

@@ -37,11 +37,7 @@ fn every_key_comes_back_and_none_meets_another() {
     }
     for key in keys {
         let reply = server.get(key);
-        assert_eq!(
-            (reply.status, reply.body.as_slice()),
-            (200, key.as_bytes()),
-            "{key:?}"
-        );
+        assert_eq!((reply.status, reply.body.as_slice()), (200, key.as_bytes()), "{key:?}");
     }
     let listed = server.send(
         &Signing {
@@ -52,15 +48,9 @@ fn every_key_comes_back_and_none_meets_another() {
         b"",
     );
     assert_eq!(listed.element("KeyCount"), keys.len().to_string());
-    server
-        .put(&format!("{long}x"), b"")
-        .expect(400, "KeyTooLongError");
+    server.put(&format!("{long}x"), b"").expect(400, "KeyTooLongError");
     for key in keys {
-        assert_eq!(
-            server.send(&Signing::new("DELETE", key), b"").status,
-            204,
-            "{key:?}"
-        );
+        assert_eq!(server.send(&Signing::new("DELETE", key), b"").status, 204, "{key:?}");
         server.get(key).expect(404, "NoSuchKey");
     }
     assert_eq!(server.blobs(), 0);
@@ -108,8 +98,8 @@ fn signed_parameters_override_the_answer_and_describe_the_object() {
     let server = Server::start();
     let put = Signing::new("PUT", "k").query("x-amz-meta-by=rule&x-amz-storage-class=GLACIER_IR&x-amz-tagging=a%3Db&x-amz-server-side-encryption=AES256&x-signpost=1");
     assert_eq!(server.send(&put, b"hello").status, 200);
-    let get = Signing::new("GET", "k")
-        .query("response-content-type=text%2Fplain&response-content-disposition=attachment");
+    let get =
+        Signing::new("GET", "k").query("response-content-type=text%2Fplain&response-content-disposition=attachment");
     let reply = server.send(&get, b"");
     assert_eq!(reply.header("x-amz-meta-by"), "rule");
     assert_eq!(reply.header("x-amz-storage-class"), "GLACIER_IR");
@@ -118,10 +108,7 @@ fn signed_parameters_override_the_answer_and_describe_the_object() {
     assert_eq!(reply.header("content-type"), "text/plain");
     assert_eq!(reply.header("content-disposition"), "attachment");
     let tags = server.send(&Signing::new("GET", "k").query("tagging"), b"");
-    assert_eq!(
-        (tags.element("Key"), tags.element("Value")),
-        ("a".into(), "b".into())
-    );
+    assert_eq!((tags.element("Key"), tags.element("Value")), ("a".into(), "b".into()));
 }
 
 #[test]
@@ -187,9 +174,7 @@ fn a_signed_create_only_does_not_overwrite() {
     let server = Server::start();
     let create = Signing::new("PUT", "k").query("If-None-Match=%2A");
     assert_eq!(server.send(&create, b"first").status, 200);
-    server
-        .send(&create, b"second")
-        .expect(412, "PreconditionFailed");
+    server.send(&create, b"second").expect(412, "PreconditionFailed");
     assert_eq!(server.get("k").text(), "first");
     assert_eq!(server.blobs(), 1);
 }
@@ -222,10 +207,7 @@ fn of_racing_creates_exactly_one_wins() {
                 .iter()
                 .map(|body| scope.spawn(|| server.raw("PUT", &target, &[], body.as_bytes()).status))
                 .collect();
-            racers
-                .into_iter()
-                .map(|racer| racer.join().expect("a racer"))
-                .collect()
+            racers.into_iter().map(|racer| racer.join().expect("a racer")).collect()
         });
         let winners: Vec<_> = (0..8).filter(|n| statuses[*n] == 200).collect();
         assert_eq!(winners.len(), 1, "{statuses:?}");
@@ -245,29 +227,14 @@ fn checksums_are_verified_kept_and_told_on_request() {
         ("x-amz-checksum-crc32", "NhCmhg=="),
         ("x-amz-checksum-crc32c", "mnG7TA=="),
         ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00="),
-        (
-            "x-amz-checksum-sha256",
-            "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
-        ),
+        ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
     ];
     for (name, value) in cases {
         let put = server.send(&Signing::new("PUT", name).header(name, value), b"hello");
+        assert_eq!((put.status, put.header(name)), (200, value), "{}", put.text());
+        let head = server.send(&Signing::new("HEAD", name).query("x-amz-checksum-mode=ENABLED"), b"");
         assert_eq!(
-            (put.status, put.header(name)),
-            (200, value),
-            "{}",
-            put.text()
-        );
-        let head = server.send(
-            &Signing::new("HEAD", name).query("x-amz-checksum-mode=ENABLED"),
-            b"",
-        );
-        assert_eq!(
-            (
-                head.status,
-                head.header(name),
-                head.header("x-amz-checksum-type")
-            ),
+            (head.status, head.header(name), head.header("x-amz-checksum-type")),
             (200, value, "FULL_OBJECT")
         );
         assert_eq!(server.get(name).header(name), "");
@@ -287,12 +254,7 @@ fn checksums_are_verified_kept_and_told_on_request() {
 #[test]
 fn content_md5_is_verified() {
     let server = Server::start();
-    let put = |md5| {
-        server.send(
-            &Signing::new("PUT", "k").header("content-md5", md5),
-            b"hello",
-        )
-    };
+    let put = |md5| server.send(&Signing::new("PUT", "k").header("content-md5", md5), b"hello");
     assert_eq!(put("XUFAKrxLKna5cZ2REBfFkg==").status, 200);
     put("AAAAAAAAAAAAAAAAAAAAAA==").expect(400, "BadDigest");
     put("short").expect(400, "InvalidDigest");
@@ -302,25 +264,10 @@ fn content_md5_is_verified() {
 fn what_is_not_implemented_is_refused() {
     let server = Server::start();
     let cases = [
-        (
-            "x-amz-object-lock-mode",
-            "GOVERNANCE",
-            501,
-            "NotImplemented",
-        ),
-        (
-            "x-amz-website-redirect-location",
-            "/x",
-            501,
-            "NotImplemented",
-        ),
+        ("x-amz-object-lock-mode", "GOVERNANCE", 501, "NotImplemented"),
+        ("x-amz-website-redirect-location", "/x", 501, "NotImplemented"),
         ("x-amz-grant-read", "id=1", 501, "NotImplemented"),
-        (
-            "x-amz-acl",
-            "public-read",
-            400,
-            "AccessControlListNotSupported",
-        ),
+        ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),
         ("x-amz-storage-class", "CHEAP", 400, "InvalidStorageClass"),
     ];
     for (name, value, status, code) in cases {

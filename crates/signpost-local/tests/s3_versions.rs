@@ -20,19 +20,10 @@ fn a_versioned_bucket_keeps_what_is_overwritten_and_deleted() {
     let server = Server::start();
     server.put("k", b"before");
     server.set_versioning("Enabled");
-    let first = server
-        .put("k", b"first")
-        .header("x-amz-version-id")
-        .to_owned();
-    let second = server
-        .put("k", b"second")
-        .header("x-amz-version-id")
-        .to_owned();
+    let first = server.put("k", b"first").header("x-amz-version-id").to_owned();
+    let second = server.put("k", b"second").header("x-amz-version-id").to_owned();
     let deleted = server.send(&Signing::new("DELETE", "k"), b"");
-    assert_eq!(
-        (deleted.status, deleted.header("x-amz-delete-marker")),
-        (204, "true")
-    );
+    assert_eq!((deleted.status, deleted.header("x-amz-delete-marker")), (204, "true"));
     let marker = deleted.header("x-amz-version-id").to_owned();
 
     let gone = server.get("k").expect(404, "NoSuchKey");
@@ -43,12 +34,7 @@ fn a_versioned_bucket_keeps_what_is_overwritten_and_deleted() {
         ("null", "before"),
     ] {
         let query = format!("versionId={version}");
-        assert_eq!(
-            server
-                .send(&Signing::new("GET", "k").query(&query), b"")
-                .text(),
-            body
-        );
+        assert_eq!(server.send(&Signing::new("GET", "k").query(&query), b"").text(), body);
     }
     let query = format!("versionId={marker}");
     server
@@ -63,25 +49,12 @@ fn a_versioned_bucket_keeps_what_is_overwritten_and_deleted() {
         listed.elements("VersionId"),
         [marker.clone(), second.clone(), first.clone(), "null".into()]
     );
-    assert_eq!(
-        listed.elements("IsLatest"),
-        ["true", "false", "false", "false"]
-    );
+    assert_eq!(listed.elements("IsLatest"), ["true", "false", "false", "false"]);
 
-    assert_eq!(
-        server
-            .send(&Signing::new("DELETE", "k").query(&query), b"")
-            .status,
-        204
-    );
+    assert_eq!(server.send(&Signing::new("DELETE", "k").query(&query), b"").status, 204);
     assert_eq!(server.get("k").text(), "second");
     let query = format!("versionId={second}");
-    assert_eq!(
-        server
-            .send(&Signing::new("DELETE", "k").query(&query), b"")
-            .status,
-        204
-    );
+    assert_eq!(server.send(&Signing::new("DELETE", "k").query(&query), b"").status, 204);
     assert_eq!(server.get("k").text(), "first");
     assert_eq!(server.blobs(), 2);
 }
@@ -90,18 +63,12 @@ fn a_versioned_bucket_keeps_what_is_overwritten_and_deleted() {
 fn a_suspended_bucket_replaces_only_the_null_version() {
     let server = Server::start();
     server.set_versioning("Enabled");
-    let kept = server
-        .put("k", b"kept")
-        .header("x-amz-version-id")
-        .to_owned();
+    let kept = server.put("k", b"kept").header("x-amz-version-id").to_owned();
     server.set_versioning("Suspended");
     assert_eq!(server.put("k", b"one").header("x-amz-version-id"), "null");
     assert_eq!(server.put("k", b"two").header("x-amz-version-id"), "null");
     assert_eq!(server.get("k").text(), "two");
-    assert_eq!(
-        versions(&server).elements("VersionId"),
-        ["null".to_owned(), kept]
-    );
+    assert_eq!(versions(&server).elements("VersionId"), ["null".to_owned(), kept]);
     assert_eq!(server.blobs(), 2);
 }
 

@@ -163,33 +163,21 @@ fn a_browser_on_this_machine_may_use_the_bucket() {
     ];
     let preflight = server.raw("OPTIONS", "/bucket/k?any=query", &asked, b"");
     assert_eq!(
-        (
-            preflight.status,
-            preflight.header("access-control-allow-origin")
-        ),
+        (preflight.status, preflight.header("access-control-allow-origin")),
         (200, origin.1)
     );
-    assert_eq!(
-        preflight.header("access-control-allow-headers"),
-        "content-type"
-    );
+    assert_eq!(preflight.header("access-control-allow-headers"), "content-type");
     let put = server.raw(
         "PUT",
         &Signing::new("PUT", "k").presign(server.address),
         &[origin],
         b"x",
     );
-    assert_eq!(
-        (put.status, put.header("access-control-allow-origin")),
-        (200, origin.1)
-    );
+    assert_eq!((put.status, put.header("access-control-allow-origin")), (200, origin.1));
     assert!(put.header("access-control-expose-headers").contains("ETag"));
     let refused = server.raw("GET", "/bucket/k", &[origin], b"");
     assert_eq!(
-        (
-            refused.status,
-            refused.header("access-control-allow-origin")
-        ),
+        (refused.status, refused.header("access-control-allow-origin")),
         (403, origin.1)
     );
 
@@ -200,9 +188,7 @@ fn a_browser_on_this_machine_may_use_the_bucket() {
     server
         .raw("OPTIONS", "/bucket/k", &foreign, b"")
         .expect(403, "AccessForbidden");
-    server
-        .raw("OPTIONS", "/bucket/k", &[], b"")
-        .expect(400, "BadRequest");
+    server.raw("OPTIONS", "/bucket/k", &[], b"").expect(400, "BadRequest");
 }
 
 #[test]
@@ -213,9 +199,7 @@ fn the_bucket_s_own_rules_replace_the_default() {
         query: "cors",
         ..Signing::new(method, "")
     };
-    server
-        .send(&cors("GET"), b"")
-        .expect(404, "NoSuchCORSConfiguration");
+    server.send(&cors("GET"), b"").expect(404, "NoSuchCORSConfiguration");
     let rules = b"<CORSConfiguration><CORSRule><AllowedOrigin>https://example.com</AllowedOrigin>\
         <AllowedMethod>GET</AllowedMethod><ExposeHeader>ETag</ExposeHeader></CORSRule></CORSConfiguration>";
     let reply = server.send(&cors("PUT"), rules);
@@ -234,10 +218,7 @@ fn the_bucket_s_own_rules_replace_the_default() {
             .header("access-control-expose-headers"),
         "ETag"
     );
-    let asked = [
-        ("origin", "http://localhost"),
-        ("access-control-request-method", "GET"),
-    ];
+    let asked = [("origin", "http://localhost"), ("access-control-request-method", "GET")];
     server
         .raw("OPTIONS", "/bucket/k", &asked, b"")
         .expect(403, "AccessForbidden");

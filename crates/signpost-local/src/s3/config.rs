@@ -37,10 +37,7 @@ impl fmt::Debug for S3Credentials {
         f.debug_struct("S3Credentials")
             .field("access_key_id", &self.access_key_id)
             .field("secret_access_key", &self.secret_access_key)
-            .field(
-                "session_token",
-                &self.session_token.as_ref().map(|_| "[redacted]"),
-            )
+            .field("session_token", &self.session_token.as_ref().map(|_| "[redacted]"))
             .field("expires_at", &self.expires_at)
             .finish()
     }
@@ -89,9 +86,6 @@ mod tests {
         };
         let shown = format!("{credentials:?}");
         assert!(shown.contains("AKIDEXAMPLE"), "{shown}");
-        assert!(
-            !shown.contains("the-secret") && !shown.contains("the-token"),
-            "{shown}"
-        );
+        assert!(!shown.contains("the-secret") && !shown.contains("the-token"), "{shown}");
     }
 }

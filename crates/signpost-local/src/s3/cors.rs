@@ -35,10 +35,7 @@ impl PreflightRefusal {
 }
 
 /// The answer's headers to a preflight; `rules` are `None` for a bucket without a configuration.
-pub(crate) fn preflight(
-    rules: Option<&[CorsRule]>,
-    request: &HeaderMap,
-) -> Result<HeaderMap, PreflightRefusal> {
+pub(crate) fn preflight(rules: Option<&[CorsRule]>, request: &HeaderMap) -> Result<HeaderMap, PreflightRefusal> {
     let origin = text(request, &ORIGIN).ok_or(PreflightRefusal::NoOrigin)?;
     let method = text(request, &ACCESS_CONTROL_REQUEST_METHOD).ok_or(PreflightRefusal::NoMethod)?;
     let asked: Vec<_> = text(request, &ACCESS_CONTROL_REQUEST_HEADERS)
@@ -55,11 +52,7 @@ pub(crate) fn preflight(
     let rule = rule.ok_or(PreflightRefusal::NotAllowed)?;
     let mut headers = granted(rule, origin);
     if !asked.is_empty() {
-        set(
-            &mut headers,
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            &asked.join(", "),
-        );
+        set(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &asked.join(", "));
     }
     if let Some(seconds) = rule.max_age_seconds {
         set(&mut headers, ACCESS_CONTROL_MAX_AGE, &seconds.to_string());
@@ -68,11 +61,7 @@ pub(crate) fn preflight(
 }
 
 /// The headers that an actual request's answer gets in addition.
-pub(crate) fn actual(
-    rules: Option<&[CorsRule]>,
-    request: &HeaderMap,
-    method: &Method,
-) -> HeaderMap {
+pub(crate) fn actual(rules: Option<&[CorsRule]>, request: &HeaderMap, method: &Method) -> HeaderMap {
     let default = default_rules();
     let rules = rules.unwrap_or(&default);
     let rule = text(request, &ORIGIN).and_then(|origin| {
@@ -81,8 +70,7 @@ pub(crate) fn actual(
             .find(|rule| allows(rule, origin, method.as_str()))
             .map(|rule| (rule, origin))
     });
-    rule.map(|(rule, origin)| granted(rule, origin))
-        .unwrap_or_default()
+    rule.map(|(rule, origin)| granted(rule, origin)).unwrap_or_default()
 }
 
 /// While nobody configures the bucket, pages served from this machine may use it.
@@ -183,9 +171,7 @@ fn is_loopback(origin: &str) -> bool {
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
-        Some((start, end)) => {
-            text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
-        }
+        Some((start, end)) => text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end),
     }
 }
 
@@ -222,11 +208,7 @@ mod tests {
             set(&mut request, ORIGIN, origin);
             set(&mut request, ACCESS_CONTROL_REQUEST_METHOD, "PUT");
             assert_eq!(preflight(None, &request).is_ok(), allowed, "{origin}");
-            assert_eq!(
-                actual(None, &request, &Method::PUT).is_empty(),
-                !allowed,
-                "{origin}"
-            );
+            assert_eq!(actual(None, &request, &Method::PUT).is_empty(), !allowed, "{origin}");
         }
     }
 
@@ -241,12 +223,7 @@ mod tests {
         };
         let rules = std::slice::from_ref(&rule);
         let cases = [
-            (
-                "https://a.example.com",
-                "PUT",
-                "x-amz-date, X-Amz-Meta-A",
-                true,
-            ),
+            ("https://a.example.com", "PUT", "x-amz-date, X-Amz-Meta-A", true),
             ("https://a.example.com", "PUT", "content-type", false),
             ("https://a.example.com", "DELETE", "", false),
             ("https://example.com", "PUT", "", false),

@@ -37,12 +37,7 @@ impl ErrorBody<'_> {
 }
 
 /// Gives an error of `s3s` the shape of the others; `may_list` decides whether a missing key may be told.
-pub(crate) fn reshape(
-    response: Response<Body>,
-    may_list: bool,
-    resource: &str,
-    request_id: &str,
-) -> Response<Body> {
+pub(crate) fn reshape(response: Response<Body>, may_list: bool, resource: &str, request_id: &str) -> Response<Body> {
     let status = response.status();
     if status == StatusCode::NOT_MODIFIED {
         return response.map(|_| Body::empty());

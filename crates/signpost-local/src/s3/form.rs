@@ -32,17 +32,11 @@ pub(crate) struct ReadAhead {
 impl ReadAhead {
     /// A body that nobody has read.
     pub(crate) fn nothing(rest: LingeringBody) -> Self {
-        Self {
-            beginning: None,
-            rest,
-        }
+        Self { beginning: None, rest }
     }
 
     /// Reads up to the file, and tells what the fields present.
-    pub(crate) async fn form(
-        mut rest: LingeringBody,
-        content_type: &str,
-    ) -> (Option<Presented>, Self) {
+    pub(crate) async fn form(mut rest: LingeringBody, content_type: &str) -> (Option<Presented>, Self) {
         let mut read = BytesMut::new();
         while !has_file(&read) && read.len() < MOST {
             let Some(Ok(frame)) = rest.frame().await else {
@@ -72,9 +66,7 @@ impl Body for ReadAhead {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.beginning.take() {
-            Some(beginning) if !beginning.is_empty() => {
-                Poll::Ready(Some(Ok(Frame::data(beginning))))
-            }
+            Some(beginning) if !beginning.is_empty() => Poll::Ready(Some(Ok(Frame::data(beginning)))),
             _ => Pin::new(&mut self.rest).poll_frame(cx),
         }
     }
@@ -107,10 +99,7 @@ fn boundary(content_type: &str) -> Option<&str> {
 /// A field that is there twice presents nothing: it could mean one thing here and another to `s3s`.
 fn presented(read: &[u8], boundary: &str) -> Option<Presented> {
     let text = String::from_utf8_lossy(read);
-    let fields: Vec<_> = text
-        .split(&format!("--{boundary}"))
-        .filter_map(field)
-        .collect();
+    let fields: Vec<_> = text.split(&format!("--{boundary}")).filter_map(field).collect();
     let only = |wanted: &str| {
         let mut values = fields
             .iter()
@@ -132,17 +121,13 @@ fn presented(read: &[u8], boundary: &str) -> Option<Presented> {
 
 fn field(part: &str) -> Option<(&str, &str)> {
     let (head, value) = part.split_once("\r\n\r\n")?;
-    let disposition = head.lines().find(|line| {
-        line.to_ascii_lowercase()
-            .starts_with("content-disposition:")
-    })?;
+    let disposition = head
+        .lines()
+        .find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))?;
     let name = disposition
         .split(';')
         .find_map(|parameter| parameter.trim().strip_prefix("name="))?;
-    Some((
-        name.trim_matches('"'),
-        value.strip_suffix("\r\n").unwrap_or(value),
-    ))
+    Some((name.trim_matches('"'), value.strip_suffix("\r\n").unwrap_or(value)))
 }
 
 #[cfg(test)]
@@ -153,8 +138,7 @@ mod tests {
         let parts = fields.iter().map(|(name, value)| {
             format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         });
-        parts.collect::<String>()
-            + "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
+        parts.collect::<String>() + "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
     }
 
     #[test]
@@ -177,10 +161,7 @@ mod tests {
 
     #[test]
     fn a_field_given_twice_presents_nothing() {
-        let text = form(&[
-            ("x-amz-credential", "AKID/1"),
-            ("x-amz-credential", "OTHER/1"),
-        ]);
+        let text = form(&[("x-amz-credential", "AKID/1"), ("x-amz-credential", "OTHER/1")]);
         assert_eq!(presented(text.as_bytes(), "edge"), None);
         let text = form(&[
             ("x-amz-credential", "AKID/1"),

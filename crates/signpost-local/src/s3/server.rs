@@ -75,9 +75,7 @@ impl EmbeddedS3 {
     /// Takes the folder and the port, and makes the bucket when it is missing.
     pub async fn bind(listen: SocketAddr, config: EmbeddedS3Config) -> Result<Self, StartError> {
         if !s3s::path::check_bucket_name(&config.bucket) {
-            return Err(StartError::BucketName {
-                bucket: config.bucket,
-            });
+            return Err(StartError::BucketName { bucket: config.bucket });
         }
         let refuse = |source| StartError::Address {
             address: listen,
@@ -169,9 +167,7 @@ async fn open(folder: PathBuf, bucket: String) -> Result<Store, StartError> {
     let opened = tokio::task::spawn_blocking(work).await;
     match opened {
         Ok(Ok(store)) => Ok(store),
-        Ok(Err(StoreError::Index(redb::Error::DatabaseAlreadyOpen))) => {
-            Err(StartError::InUse { folder })
-        }
+        Ok(Err(StoreError::Index(redb::Error::DatabaseAlreadyOpen))) => Err(StartError::InUse { folder }),
         Ok(Err(error)) => Err(StartError::Folder {
             folder,
             source: error.into(),

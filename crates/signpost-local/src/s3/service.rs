@@ -65,12 +65,7 @@ impl Service {
         response
     }
 
-    async fn operate(
-        &self,
-        head: Parts,
-        body: LingeringBody,
-        seen: &Seen,
-    ) -> (Response<Body>, Option<String>) {
+    async fn operate(&self, head: Parts, body: LingeringBody, seen: &Seen) -> (Response<Body>, Option<String>) {
         let request = match self.admit(head, body).await {
             Ok(request) => request,
             Err(refusal) => {
@@ -86,10 +81,7 @@ impl Service {
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             response
         });
-        (
-            errors::reshape(response, self.may_list, &seen.path, &seen.id),
-            cause,
-        )
+        (errors::reshape(response, self.may_list, &seen.path, &seen.id), cause)
     }
 
     async fn admit(&self, mut head: Parts, body: LingeringBody) -> Result<Request<Body>, Refusal> {
@@ -97,12 +89,8 @@ impl Service {
         let body = match self.strict.admit(&mut head, now)? {
             Mechanism::Query | Mechanism::Header => ReadAhead::nothing(body),
             Mechanism::Form => {
-                let content_type = head
-                    .headers
-                    .get(CONTENT_TYPE)
-                    .and_then(|value| value.to_str().ok());
-                let (presented, body) =
-                    ReadAhead::form(body, content_type.unwrap_or_default()).await;
+                let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+                let (presented, body) = ReadAhead::form(body, content_type.unwrap_or_default()).await;
                 let presented = presented.ok_or(Refusal::Unsigned)?;
                 self.strict
                     .admit_form(&presented.access_key, presented.token.as_deref(), now)?;
@@ -125,9 +113,7 @@ impl Service {
             Err(_) => PreflightRefusal::NotAllowed,
         };
         let (status, code) = match refusal {
-            PreflightRefusal::NoOrigin | PreflightRefusal::NoMethod => {
-                (StatusCode::BAD_REQUEST, "BadRequest")
-            }
+            PreflightRefusal::NoOrigin | PreflightRefusal::NoMethod => (StatusCode::BAD_REQUEST, "BadRequest"),
             PreflightRefusal::NotAllowed => (StatusCode::FORBIDDEN, "AccessForbidden"),
         };
         ErrorBody {
@@ -148,11 +134,9 @@ impl Service {
             && seen.headers.contains_key(ORIGIN)
             && let Ok(bucket) = self.store.bucket(&seen.bucket)
         {
-            response.headers_mut().extend(cors::actual(
-                bucket.cors.as_deref(),
-                &seen.headers,
-                &seen.method,
-            ));
+            response
+                .headers_mut()
+                .extend(cors::actual(bucket.cors.as_deref(), &seen.headers, &seen.method));
         }
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-    SigningSettings, UriPathNormalizationMode, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -25,11 +25,7 @@ pub(crate) const KEY: &str = "AKIDEXAMPLE";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 pub(crate) const REGION: &str = "eu-central-1";
 
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 /// A running server; it stops when this is dropped.
@@ -103,13 +99,7 @@ impl Server {
     }
 
     /// Sends a request as it is; a body brings its length along.
-    pub(crate) fn raw(
-        &self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Reply {
+    pub(crate) fn raw(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut stream = self.connect();
         stream
             .write_all(&self.head(method, target, headers, body.len()))
@@ -118,13 +108,7 @@ impl Server {
         Reply::read(&mut stream, method)
     }
 
-    pub(crate) fn head(
-        &self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-        length: usize,
-    ) -> Vec<u8> {
+    pub(crate) fn head(&self, method: &str, target: &str, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
         let mut head = format!(
             "{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
             self.address
@@ -151,8 +135,7 @@ impl Server {
     }
 
     pub(crate) fn set_versioning(&self, status: &str) {
-        let body =
-            format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>");
+        let body = format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>");
         let reply = self.send(
             &Signing {
                 bucket_only: true,
@@ -238,11 +221,7 @@ impl<'a> Signing<'a> {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let request = self.sign(
-            &uri,
-            settings,
-            SignableBody::Precomputed(payload.to_owned()),
-        );
+        let request = self.sign(&uri, settings, SignableBody::Precomputed(payload.to_owned()));
         let signed = request.headers().iter();
         signed
             .map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()))
@@ -264,20 +243,10 @@ impl<'a> Signing<'a> {
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(self.expires);
         let request = self.sign(&uri, settings, SignableBody::UnsignedPayload);
-        request
-            .uri()
-            .path_and_query()
-            .expect("a target")
-            .as_str()
-            .to_owned()
+        request.uri().path_and_query().expect("a target").as_str().to_owned()
     }
 
-    fn sign(
-        &self,
-        uri: &str,
-        settings: SigningSettings,
-        body: SignableBody<'_>,
-    ) -> http::Request<()> {
+    fn sign(&self, uri: &str, settings: SigningSettings, body: SignableBody<'_>) -> http::Request<()> {
         let token = self.token.map(String::from);
         let identity = Credentials::new(self.access_key, SECRET, token, None, "test").into();
         let parameters = v4::SigningParams::builder()
@@ -318,10 +287,7 @@ impl Reply {
         while !head.ends_with(b"\r\n\r\n") {
             match stream.read(&mut byte) {
                 Ok(1) => head.push(byte[0]),
-                other => panic!(
-                    "the answer ended early ({other:?}): {}",
-                    String::from_utf8_lossy(&head)
-                ),
+                other => panic!("the answer ended early ({other:?}): {}", String::from_utf8_lossy(&head)),
             }
         }
         let head = String::from_utf8(head).expect("text");
@@ -337,21 +303,14 @@ impl Reply {
         let status = status.expect("a status");
         let mut body = Vec::new();
         if method != "HEAD" && !matches!(status, 100 | 204 | 304) {
-            assert!(
-                !headers.contains_key("transfer-encoding"),
-                "chunked: {headers:?}"
-            );
+            assert!(!headers.contains_key("transfer-encoding"), "chunked: {headers:?}");
             let length = headers
                 .get("content-length")
                 .map_or(0, |length| length.parse().expect("a length"));
             body = vec![0; length];
             stream.read_exact(&mut body).expect("a body");
         }
-        Self {
-            status,
-            headers,
-            body,
-        }
+        Self { status, headers, body }
     }
 
     pub(crate) fn text(&self) -> String {

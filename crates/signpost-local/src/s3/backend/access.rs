@@ -5,12 +5,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::s3_error;
 
 /// The operations that need `s3:ListBucket` or `s3:ListBucketVersions`.
-const LISTING: [&str; 4] = [
-    "HeadBucket",
-    "ListObjects",
-    "ListObjectsV2",
-    "ListObjectVersions",
-];
+const LISTING: [&str; 4] = ["HeadBucket", "ListObjects", "ListObjectsV2", "ListObjectVersions"];
 
 /// The permissions of every signer.
 #[derive(Debug)]

@@ -46,9 +46,7 @@ impl Promises {
                 }
                 checksums::composite(algorithm, &values(&parts))
             }
-            Some((algorithm, Coverage::FullObject)) => {
-                checksums::joined(algorithm, &sized(&values(&parts), &parts))
-            }
+            Some((algorithm, Coverage::FullObject)) => checksums::joined(algorithm, &sized(&values(&parts), &parts)),
             None => {
                 let own: Vec<_> = parts.iter().map(|part| part.crc64nvme.as_str()).collect();
                 checksums::joined(Algorithm::Crc64Nvme, &sized(&own, &parts))
@@ -67,10 +65,7 @@ impl Promises {
     }
 
     fn check(&self, checksum: Option<&StoredChecksum>, size: u64) -> Result<(), StoreError> {
-        if self
-            .size
-            .is_some_and(|promised| u64::try_from(promised) != Ok(size))
-        {
+        if self.size.is_some_and(|promised| u64::try_from(promised) != Ok(size)) {
             return Err(StoreError::SizeDiffers);
         }
         let Some(promised) = self.declared.algorithm.zip(self.declared.value.as_deref()) else {
@@ -107,11 +102,7 @@ fn strip_counts(given: &mut Checksum) {
 fn values(parts: &[Part]) -> Vec<&str> {
     parts
         .iter()
-        .map(|part| {
-            part.checksum
-                .as_ref()
-                .map_or("", |checksum| checksum.value.as_str())
-        })
+        .map(|part| part.checksum.as_ref().map_or("", |checksum| checksum.value.as_str()))
         .collect()
 }
 
@@ -124,10 +115,6 @@ fn sized<'a>(values: &[&'a str], parts: &[Part]) -> Vec<(&'a str, u64)> {
 }
 
 fn etag(parts: &[Part]) -> String {
-    let digests: Vec<u8> = parts
-        .iter()
-        .filter_map(|part| unhex(&part.etag))
-        .flatten()
-        .collect();
+    let digests: Vec<u8> = parts.iter().filter_map(|part| unhex(&part.etag)).flatten().collect();
     format!("{}-{}", hex(Md5::checksum(&digests).as_ref()), parts.len())
 }

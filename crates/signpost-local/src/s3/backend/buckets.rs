@@ -2,10 +2,9 @@
 
 use s3s::dto::{
     Bucket as ToldBucket, BucketVersioningStatus, CORSRule, CreateBucketInput, CreateBucketOutput,
-    DeleteBucketCorsInput, DeleteBucketCorsOutput, GetBucketCorsInput, GetBucketCorsOutput,
-    GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
-    GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
-    ListBucketsOutput, Owner, PutBucketCorsInput, PutBucketCorsOutput, PutBucketVersioningInput,
+    DeleteBucketCorsInput, DeleteBucketCorsOutput, GetBucketCorsInput, GetBucketCorsOutput, GetBucketLocationInput,
+    GetBucketLocationOutput, GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput,
+    ListBucketsInput, ListBucketsOutput, Owner, PutBucketCorsInput, PutBucketCorsOutput, PutBucketVersioningInput,
     PutBucketVersioningOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
@@ -37,8 +36,7 @@ impl Backend {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.ask(move |store| store.bucket(&request.input.bucket))
-            .await?;
+        self.ask(move |store| store.bucket(&request.input.bucket)).await?;
         let bucket_region = Some(self.region.clone());
         Ok(S3Response::new(HeadBucketOutput {
             bucket_region,
@@ -68,14 +66,11 @@ impl Backend {
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-        self.ask(move |store| store.bucket(&request.input.bucket))
-            .await?;
+        self.ask(move |store| store.bucket(&request.input.bucket)).await?;
         // S3 tells the oldest region by telling none.
         let region = Some(self.region.clone()).filter(|region| region != "us-east-1");
         let location_constraint = region.map(Into::into);
-        Ok(S3Response::new(GetBucketLocationOutput {
-            location_constraint,
-        }))
+        Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
     }
 
     pub(super) async fn set_versioning(
@@ -98,10 +93,8 @@ impl Backend {
                 ));
             }
         };
-        self.ask(move |store| {
-            store.update_bucket(&input.bucket, |bucket| bucket.versioning = versioning)
-        })
-        .await?;
+        self.ask(move |store| store.update_bucket(&input.bucket, |bucket| bucket.versioning = versioning))
+            .await?;
         Ok(S3Response::new(PutBucketVersioningOutput {}))
     }
 
@@ -109,17 +102,11 @@ impl Backend {
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        let bucket = self
-            .ask(move |store| store.bucket(&request.input.bucket))
-            .await?;
+        let bucket = self.ask(move |store| store.bucket(&request.input.bucket)).await?;
         let status = match bucket.versioning {
             Versioning::Never => None,
-            Versioning::Enabled => Some(BucketVersioningStatus::from_static(
-                BucketVersioningStatus::ENABLED,
-            )),
-            Versioning::Suspended => Some(BucketVersioningStatus::from_static(
-                BucketVersioningStatus::SUSPENDED,
-            )),
+            Versioning::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),
+            Versioning::Suspended => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED)),
         };
         Ok(S3Response::new(GetBucketVersioningOutput {
             status,
@@ -132,16 +119,9 @@ impl Backend {
         request: S3Request<PutBucketCorsInput>,
     ) -> S3Result<S3Response<PutBucketCorsOutput>> {
         let input = request.input;
-        let rules: Vec<_> = input
-            .cors_configuration
-            .cors_rules
-            .into_iter()
-            .map(stored)
-            .collect();
-        self.ask(move |store| {
-            store.update_bucket(&input.bucket, |bucket| bucket.cors = Some(rules))
-        })
-        .await?;
+        let rules: Vec<_> = input.cors_configuration.cors_rules.into_iter().map(stored).collect();
+        self.ask(move |store| store.update_bucket(&input.bucket, |bucket| bucket.cors = Some(rules)))
+            .await?;
         Ok(S3Response::new(PutBucketCorsOutput {}))
     }
 
@@ -149,21 +129,9 @@ impl Backend {
         &self,
         request: S3Request<GetBucketCorsInput>,
     ) -> S3Result<S3Response<GetBucketCorsOutput>> {
-        let bucket = self
-            .ask(move |store| store.bucket(&request.input.bucket))
-            .await?;
-        let missing = || {
-            s3_error!(
-                NoSuchCORSConfiguration,
-                "The CORS configuration does not exist"
-            )
-        };
-        let rules = bucket
-            .cors
-            .ok_or_else(missing)?
-            .into_iter()
-            .map(told)
-            .collect();
+        let bucket = self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        let missing = || s3_error!(NoSuchCORSConfiguration, "The CORS configuration does not exist");
+        let rules = bucket.cors.ok_or_else(missing)?.into_iter().map(told).collect();
         Ok(S3Response::new(GetBucketCorsOutput {
             cors_rules: Some(rules),
         }))
@@ -173,10 +141,8 @@ impl Backend {
         &self,
         request: S3Request<DeleteBucketCorsInput>,
     ) -> S3Result<S3Response<DeleteBucketCorsOutput>> {
-        self.ask(move |store| {
-            store.update_bucket(&request.input.bucket, |bucket| bucket.cors = None)
-        })
-        .await?;
+        self.ask(move |store| store.update_bucket(&request.input.bucket, |bucket| bucket.cors = None))
+            .await?;
         Ok(S3Response::new(DeleteBucketCorsOutput {}))
     }
 }

@@ -127,22 +127,13 @@ impl Hashed {
 
 impl Declared {
     /// Reads what the headers say; more than one checksum, or a malformed one, is refused.
-    pub(super) fn new(
-        given: &Checksum,
-        algorithm: Option<&ChecksumAlgorithm>,
-        md5: Option<String>,
-    ) -> S3Result<Self> {
+    pub(super) fn new(given: &Checksum, algorithm: Option<&ChecksumAlgorithm>, md5: Option<String>) -> S3Result<Self> {
         if let Some(md5) = &md5
             && STANDARD.decode(md5).map_or(true, |bytes| bytes.len() != 16)
         {
-            return Err(s3_error!(
-                InvalidDigest,
-                "The Content-MD5 you specified was invalid."
-            ));
+            return Err(s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid."));
         }
-        let mut values = ALL
-            .into_iter()
-            .filter_map(|one| Some((one, field(given, one)?)));
+        let mut values = ALL.into_iter().filter_map(|one| Some((one, field(given, one)?)));
         let declared = match (values.next(), values.next()) {
             (Some(_), Some(_)) => {
                 return Err(s3_error!(
@@ -175,10 +166,7 @@ impl Declared {
             Algorithm::Sha1 => 20,
             Algorithm::Sha256 => 32,
         };
-        if STANDARD
-            .decode(value)
-            .is_ok_and(|bytes| bytes.len() == length)
-        {
+        if STANDARD.decode(value).is_ok_and(|bytes| bytes.len() == length) {
             return Ok(());
         }
         Err(s3_error!(
@@ -202,12 +190,7 @@ pub(super) fn parse(algorithm: &ChecksumAlgorithm) -> S3Result<Algorithm> {
     let found = ALL
         .into_iter()
         .find(|one| name(*one).eq_ignore_ascii_case(algorithm.as_str()));
-    found.ok_or_else(|| {
-        s3_error!(
-            InvalidRequest,
-            "Checksum algorithm provided is unsupported."
-        )
-    })
+    found.ok_or_else(|| s3_error!(InvalidRequest, "Checksum algorithm provided is unsupported."))
 }
 
 /// The algorithm as S3 spells it.
@@ -299,12 +282,9 @@ pub(super) fn joined(algorithm: Algorithm, parts: &[(&str, u64)]) -> Option<Stor
         .iter()
         .map(|(value, size)| Some((number(value)?, *size)))
         .collect::<Option<Vec<_>>>()?;
-    let all = numbers.into_iter().reduce(|(all, length), (next, size)| {
-        (
-            crc_fast::checksum_combine(code, all, next, size),
-            length + size,
-        )
-    })?;
+    let all = numbers
+        .into_iter()
+        .reduce(|(all, length), (next, size)| (crc_fast::checksum_combine(code, all, next, size), length + size))?;
     let value = STANDARD.encode(&all.0.to_be_bytes()[8 - width..]);
     Some(StoredChecksum {
         algorithm,
@@ -339,10 +319,7 @@ mod tests {
                 hashing.finish().kept().value
             };
             let (a, b) = (of(first), of(second));
-            let all = joined(
-                algorithm,
-                &[(&a, first.len() as u64), (&b, second.len() as u64)],
-            );
+            let all = joined(algorithm, &[(&a, first.len() as u64), (&b, second.len() as u64)]);
             assert_eq!(all.map(|all| all.value), Some(of(&whole)), "{algorithm:?}");
         }
     }

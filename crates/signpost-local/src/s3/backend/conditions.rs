@@ -44,10 +44,7 @@ impl ReadCondition {
 }
 
 /// The condition of a write.
-pub(super) fn of_write(
-    if_match: Option<&ETagCondition>,
-    if_none_match: Option<&ETagCondition>,
-) -> WriteCondition {
+pub(super) fn of_write(if_match: Option<&ETagCondition>, if_none_match: Option<&ETagCondition>) -> WriteCondition {
     WriteCondition {
         if_match: if_match.map(matcher),
         if_none_match: if_none_match.map(matcher),
@@ -55,9 +52,9 @@ pub(super) fn of_write(
 }
 
 fn matcher(condition: &ETagCondition) -> EtagMatch {
-    condition.as_etag().map_or(EtagMatch::Any, |etag| {
-        EtagMatch::Etag(etag.value().to_owned())
-    })
+    condition
+        .as_etag()
+        .map_or(EtagMatch::Any, |etag| EtagMatch::Etag(etag.value().to_owned()))
 }
 
 fn validators(version: &Version, object: &Object) -> HeaderMap {

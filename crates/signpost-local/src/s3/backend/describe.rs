@@ -107,10 +107,7 @@ fn metadata(given: Option<&s3s::dto::Metadata>) -> S3Result<BTreeMap<String, Str
         .flatten()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let size: usize = metadata
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > MOST_METADATA {
         let message = "Your metadata headers exceed the maximum allowed metadata size";
         return Err(s3_error!(MetadataTooLarge, "{message}"));
@@ -145,9 +142,8 @@ pub(super) fn check_tags(tags: Vec<(String, String)>) -> S3Result<BTreeMap<Strin
     }
     let count = tags.len();
     let tags: BTreeMap<_, _> = tags.into_iter().collect();
-    let fits = |(name, value): (&String, &String)| {
-        (1..=128).contains(&name.chars().count()) && value.chars().count() <= 256
-    };
+    let fits =
+        |(name, value): (&String, &String)| (1..=128).contains(&name.chars().count()) && value.chars().count() <= 256;
     if tags.len() < count || !tags.iter().all(fits) {
         return Err(invalid_tag());
     }

@@ -19,10 +19,9 @@ pub(super) fn of_store(error: StoreError) -> S3Error {
             "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted \
              or completed."
         ),
-        StoreError::DeleteMarker { version } => marked(
-            s3_error!(NoSuchKey, "The specified key does not exist."),
-            &version,
-        ),
+        StoreError::DeleteMarker { version } => {
+            marked(s3_error!(NoSuchKey, "The specified key does not exist."), &version)
+        }
         StoreError::MarkerNamed { version } => {
             let message = "The specified method is not allowed against this resource.";
             marked(s3_error!(MethodNotAllowed, "{message}"), &version)

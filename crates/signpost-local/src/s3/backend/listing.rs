@@ -4,10 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput,
-    ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object as ToldObject, ObjectStorageClass, ObjectVersion,
-    ObjectVersionStorageClass,
+    CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput,
+    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object as ToldObject,
+    ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -35,12 +34,7 @@ impl Backend {
             (None, None) => None,
         };
         let limit = limit(input.max_keys)?;
-        let query = query(
-            input.prefix.as_ref(),
-            input.delimiter.as_ref(),
-            after,
-            limit,
-        );
+        let query = query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit);
         let page = self.page(input.bucket.clone(), query).await?;
         let spell = Spelling::of(input.encoding_type.as_ref());
         let with_owner = input.fetch_owner.unwrap_or_default();
@@ -49,12 +43,7 @@ impl Backend {
             is_truncated: Some(page.next.is_some()),
             next_continuation_token: page.next.as_ref().map(token),
             common_prefixes: Some(common(&page, &spell)),
-            contents: Some(
-                page.rows
-                    .into_iter()
-                    .map(|row| told(row, &spell, with_owner))
-                    .collect(),
-            ),
+            contents: Some(page.rows.into_iter().map(|row| told(row, &spell, with_owner)).collect()),
             name: Some(input.bucket),
             prefix: Some(spell.write(&input.prefix.unwrap_or_default())),
             delimiter: input.delimiter.map(|delimiter| spell.write(&delimiter)),
@@ -75,29 +64,17 @@ impl Backend {
         let after = input.marker.clone().filter(|marker| !marker.is_empty());
         // A marker that ends in the delimiter is the common prefix that an earlier page ended with.
         let after = after.map(|marker| match &input.delimiter {
-            Some(delimiter) if !delimiter.is_empty() && marker.ends_with(delimiter.as_str()) => {
-                After::Prefix(marker)
-            }
+            Some(delimiter) if !delimiter.is_empty() && marker.ends_with(delimiter.as_str()) => After::Prefix(marker),
             _ => After::Key(marker),
         });
-        let query = query(
-            input.prefix.as_ref(),
-            input.delimiter.as_ref(),
-            after,
-            limit,
-        );
+        let query = query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit);
         let page = self.page(input.bucket.clone(), query).await?;
         let spell = Spelling::of(input.encoding_type.as_ref());
         Ok(S3Response::new(ListObjectsOutput {
             is_truncated: Some(page.next.is_some()),
             next_marker: page.next.as_ref().map(|after| spell.write(name(after))),
             common_prefixes: Some(common(&page, &spell)),
-            contents: Some(
-                page.rows
-                    .into_iter()
-                    .map(|row| told(row, &spell, true))
-                    .collect(),
-            ),
+            contents: Some(page.rows.into_iter().map(|row| told(row, &spell, true)).collect()),
             name: Some(input.bucket),
             prefix: Some(spell.write(&input.prefix.unwrap_or_default())),
             marker: Some(spell.write(&input.marker.unwrap_or_default())),
@@ -115,10 +92,7 @@ impl Backend {
         let input = request.input;
         let limit = limit(input.max_keys)?;
         let key = input.key_marker.clone().filter(|key| !key.is_empty());
-        let version = input
-            .version_id_marker
-            .clone()
-            .filter(|version| !version.is_empty());
+        let version = input.version_id_marker.clone().filter(|version| !version.is_empty());
         let after = match (key, version, &input.delimiter) {
             (None, Some(_), _) => {
                 let message = "A version-id marker cannot be specified without a key marker.";
@@ -126,19 +100,12 @@ impl Backend {
             }
             (None, None, _) => None,
             (Some(key), Some(version), _) => Some(After::Version { key, version }),
-            (Some(key), None, Some(delimiter)) if key.ends_with(delimiter.as_str()) => {
-                Some(After::Prefix(key))
-            }
+            (Some(key), None, Some(delimiter)) if key.ends_with(delimiter.as_str()) => Some(After::Prefix(key)),
             (Some(key), None, _) => Some(After::Key(key)),
         };
         let query = ListQuery {
             versions: true,
-            ..query(
-                input.prefix.as_ref(),
-                input.delimiter.as_ref(),
-                after,
-                limit,
-            )
+            ..query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit)
         };
         let page = self.page(input.bucket.clone(), query).await?;
         let spell = Spelling::of(input.encoding_type.as_ref());
@@ -159,22 +126,9 @@ impl Backend {
             encoding_type: input.encoding_type,
             ..ListObjectVersionsOutput::default()
         };
-        let (markers, versions): (Vec<_>, Vec<_>) = page
-            .rows
-            .into_iter()
-            .partition(|row| row.version.object.is_none());
-        output.delete_markers = Some(
-            markers
-                .into_iter()
-                .map(|row| told_marker(&row, &spell))
-                .collect(),
-        );
-        output.versions = Some(
-            versions
-                .into_iter()
-                .map(|row| told_version(row, &spell))
-                .collect(),
-        );
+        let (markers, versions): (Vec<_>, Vec<_>) = page.rows.into_iter().partition(|row| row.version.object.is_none());
+        output.delete_markers = Some(markers.into_iter().map(|row| told_marker(&row, &spell)).collect());
+        output.versions = Some(versions.into_iter().map(|row| told_version(row, &spell)).collect());
         Ok(S3Response::new(output))
     }
 
@@ -216,12 +170,7 @@ pub(super) fn limit(asked: Option<i32>) -> S3Result<i32> {
     }
 }
 
-fn query(
-    prefix: Option<&String>,
-    delimiter: Option<&String>,
-    after: Option<After>,
-    limit: i32,
-) -> ListQuery {
+fn query(prefix: Option<&String>, delimiter: Option<&String>, after: Option<After>, limit: i32) -> ListQuery {
     ListQuery {
         prefix: prefix.cloned().unwrap_or_default(),
         delimiter: delimiter.cloned().filter(|delimiter| !delimiter.is_empty()),
@@ -240,21 +189,12 @@ fn name(after: &After) -> &str {
 
 /// A continuation token; it tells a key from a common prefix.
 fn token(after: &After) -> String {
-    let kind = if matches!(after, After::Prefix(_)) {
-        'p'
-    } else {
-        'k'
-    };
+    let kind = if matches!(after, After::Prefix(_)) { 'p' } else { 'k' };
     URL_SAFE_NO_PAD.encode(format!("{kind}{}", name(after)))
 }
 
 fn parse_token(token: &str) -> S3Result<After> {
-    let refuse = || {
-        s3_error!(
-            InvalidArgument,
-            "The continuation token provided is incorrect"
-        )
-    };
+    let refuse = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
     let text = URL_SAFE_NO_PAD
         .decode(token)
         .ok()
@@ -280,10 +220,7 @@ fn told(row: Row, spell: &Spelling, with_owner: bool) -> ToldObject {
         ..ToldObject::default()
     };
     if let Some(object) = row.version.object {
-        let class = object
-            .description
-            .storage_class
-            .unwrap_or_else(|| "STANDARD".into());
+        let class = object.description.storage_class.unwrap_or_else(|| "STANDARD".into());
         told.e_tag = Some(ETag::Strong(object.etag));
         told.size = Some(signed(object.size));
         told.storage_class = Some(ObjectStorageClass::from(class));

@@ -45,9 +45,7 @@ impl Backend {
     ) -> S3Result<T> {
         let store = self.store.clone();
         let answer = tokio::task::spawn_blocking(move || question(&store)).await;
-        answer
-            .map_err(S3Error::internal_error)?
-            .map_err(failure::of_store)
+        answer.map_err(S3Error::internal_error)?.map_err(failure::of_store)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use http::HeaderMap;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, Checksum, ChecksumAlgorithm,
-    ChecksumType, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part as ToldPart,
-    ServerSideEncryption, StorageClass, UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Checksum, ChecksumAlgorithm, ChecksumType,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, ETag, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListPartsInput,
+    ListPartsOutput, MultipartUpload, Part as ToldPart, ServerSideEncryption, StorageClass, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -25,14 +25,8 @@ impl Backend {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = request.input;
         let description = describe::of_upload(&input)?;
-        let checksum = promised(
-            input.checksum_algorithm.as_ref(),
-            input.checksum_type.as_ref(),
-        )?;
-        let encryption = description
-            .encryption
-            .clone()
-            .unwrap_or_else(|| "AES256".into());
+        let checksum = promised(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
+        let encryption = description.encryption.clone().unwrap_or_else(|| "AES256".into());
         let mut output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket.clone()),
             key: Some(input.key.clone()),
@@ -54,10 +48,7 @@ impl Backend {
         Ok(S3Response::new(output))
     }
 
-    pub(super) async fn put_part(
-        &self,
-        request: S3Request<UploadPartInput>,
-    ) -> S3Result<S3Response<UploadPartOutput>> {
+    pub(super) async fn put_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let S3Request {
             mut input,
             trailing_headers,
@@ -102,49 +93,29 @@ impl Backend {
         Ok(S3Response::new(output))
     }
 
-    pub(super) async fn parts(
-        &self,
-        request: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
+    pub(super) async fn parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
         let input = request.input;
         let limit = listing::limit(input.max_parts)?;
         let after = input.part_number_marker.unwrap_or_default().unsigned_abs();
-        let (bucket, key, id) = (
-            input.bucket.clone(),
-            input.key.clone(),
-            input.upload_id.clone(),
-        );
+        let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
         let (upload, parts) = self
             .ask(move |store| Ok((store.upload(&bucket, &key, &id)?, store.parts(&id)?)))
             .await?;
         let mut rest = parts.into_iter().filter(|(number, _)| *number > after);
-        let page: Vec<_> = rest
-            .by_ref()
-            .take(usize::try_from(limit).unwrap_or_default())
-            .collect();
-        let next = page
-            .last()
-            .and_then(|(number, _)| i32::try_from(*number).ok());
+        let page: Vec<_> = rest.by_ref().take(usize::try_from(limit).unwrap_or_default()).collect();
+        let next = page.last().and_then(|(number, _)| i32::try_from(*number).ok());
         Ok(S3Response::new(ListPartsOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(input.upload_id),
-            checksum_algorithm: upload
-                .checksum
-                .map(|(algorithm, _)| told_algorithm(algorithm)),
-            checksum_type: upload
-                .checksum
-                .map(|(_, coverage)| checksums::coverage_type(coverage)),
+            checksum_algorithm: upload.checksum.map(|(algorithm, _)| told_algorithm(algorithm)),
+            checksum_type: upload.checksum.map(|(_, coverage)| checksums::coverage_type(coverage)),
             is_truncated: Some(rest.next().is_some()),
             max_parts: Some(limit),
             next_part_number_marker: next,
             owner: Some(owner()),
             part_number_marker: input.part_number_marker,
-            parts: Some(
-                page.into_iter()
-                    .map(|(number, part)| told_part(number, part))
-                    .collect(),
-            ),
+            parts: Some(page.into_iter().map(|(number, part)| told_part(number, part)).collect()),
             storage_class: Some(storage_class(&upload)),
             ..ListPartsOutput::default()
         }))
@@ -182,9 +153,7 @@ impl Backend {
                     parts: &parts,
                     condition: &condition,
                 };
-                store.complete_upload(&request, |upload, stored| {
-                    promises.assemble(upload, &parts, stored)
-                })
+                store.complete_upload(&request, |upload, stored| promises.assemble(upload, &parts, stored))
             })
             .await?;
         let checksum = checksums::told(object.checksum.as_ref());
@@ -215,22 +184,14 @@ impl Backend {
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = request.input;
         let limit = listing::limit(input.max_uploads)?;
-        let (bucket, prefix) = (
-            input.bucket.clone(),
-            input.prefix.clone().unwrap_or_default(),
-        );
-        let rows = self
-            .ask(move |store| store.uploads(&bucket, &prefix))
-            .await?;
+        let (bucket, prefix) = (input.bucket.clone(), input.prefix.clone().unwrap_or_default());
+        let rows = self.ask(move |store| store.uploads(&bucket, &prefix)).await?;
         let marker = (
             input.key_marker.clone().unwrap_or_default(),
             input.upload_id_marker.clone(),
         );
         let mut rest = rows.into_iter().filter(|row| is_after(row, &marker));
-        let page: Vec<_> = rest
-            .by_ref()
-            .take(usize::try_from(limit).unwrap_or_default())
-            .collect();
+        let page: Vec<_> = rest.by_ref().take(usize::try_from(limit).unwrap_or_default()).collect();
         let last = page
             .last()
             .filter(|_| rest.next().is_some())
@@ -267,10 +228,7 @@ fn promised(
     let Some(algorithm) = algorithm.map(checksums::parse).transpose()? else {
         return Ok(None);
     };
-    let joins = matches!(
-        algorithm,
-        Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme
-    );
+    let joins = matches!(algorithm, Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme);
     let coverage = match coverage.map(ChecksumType::as_str) {
         Some("COMPOSITE") => Coverage::Composite,
         Some("FULL_OBJECT") => Coverage::FullObject,
@@ -298,8 +256,7 @@ fn promised(
 }
 
 fn algorithm_of_part(upload: &Upload, declared: Option<Algorithm>) -> S3Result<Option<Algorithm>> {
-    let spell =
-        |algorithm: Option<Algorithm>| algorithm.map_or("null", checksums::name).to_lowercase();
+    let spell = |algorithm: Option<Algorithm>| algorithm.map_or("null", checksums::name).to_lowercase();
     match (upload.checksum, declared) {
         (None, declared) => Ok(declared),
         (Some((wanted, _)), Some(declared)) if wanted == declared => Ok(Some(wanted)),
@@ -335,11 +292,7 @@ fn named(part: CompletedPart) -> S3Result<NamedPart> {
         coverage: Coverage::FullObject,
         value,
     });
-    Ok(NamedPart {
-        number,
-        etag,
-        checksum,
-    })
+    Ok(NamedPart { number, etag, checksum })
 }
 
 fn given(input: &UploadPartInput) -> Checksum {
@@ -355,11 +308,7 @@ fn given(input: &UploadPartInput) -> Checksum {
 
 fn told_upload_part(part: &Part, upload: &Upload) -> UploadPartOutput {
     let checksum = checksums::told(part.checksum.as_ref());
-    let encryption = upload
-        .description
-        .encryption
-        .clone()
-        .unwrap_or_else(|| "AES256".into());
+    let encryption = upload.description.encryption.clone().unwrap_or_else(|| "AES256".into());
     UploadPartOutput {
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
@@ -389,10 +338,7 @@ fn told_part(number: u32, part: Part) -> ToldPart {
 
 fn told_upload(row: UploadRow) -> MultipartUpload {
     MultipartUpload {
-        checksum_algorithm: row
-            .upload
-            .checksum
-            .map(|(algorithm, _)| told_algorithm(algorithm)),
+        checksum_algorithm: row.upload.checksum.map(|(algorithm, _)| told_algorithm(algorithm)),
         checksum_type: row
             .upload
             .checksum

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::{
-    Checksum, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Range,
-    ServerSideEncryption, StorageClass, StreamingBlob,
+    Checksum, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Range, ServerSideEncryption,
+    StorageClass, StreamingBlob,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use tokio::fs::File;
@@ -99,13 +99,8 @@ macro_rules! output {
             content_language: (input.response_content_language.clone())
                 .or_else(|| description.content_language.clone()),
             content_length: Some(signed(found.span.end - found.span.start)),
-            content_range: (found.partial).then(|| {
-                format!(
-                    "bytes {}-{}/{size}",
-                    found.span.start,
-                    found.span.end.saturating_sub(1)
-                )
-            }),
+            content_range: (found.partial)
+                .then(|| format!("bytes {}-{}/{size}", found.span.start, found.span.end.saturating_sub(1))),
             content_type: (input.response_content_type.clone())
                 .or_else(|| description.content_type.clone())
                 .or_else(|| Some("binary/octet-stream".into())),
@@ -118,10 +113,7 @@ macro_rules! output {
             metadata: Some(description.metadata.clone().into_iter().collect()),
             parts_count: parts_count(&found.object, input.part_number),
             server_side_encryption: Some(ServerSideEncryption::from(
-                description
-                    .encryption
-                    .clone()
-                    .unwrap_or_else(|| "AES256".into()),
+                description.encryption.clone().unwrap_or_else(|| "AES256".into()),
             )),
             ssekms_key_id: description.encryption_key.clone(),
             storage_class: description.storage_class.clone().map(StorageClass::from),
@@ -132,26 +124,17 @@ macro_rules! output {
 }
 
 impl Backend {
-    pub(super) async fn get(
-        &self,
-        request: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
+    pub(super) async fn get(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         for _ in 1..ATTEMPTS {
             if let Some(answer) = self.try_get(&input).await? {
                 return Ok(answer);
             }
         }
-        Err(s3_error!(
-            SlowDown,
-            "The object is replaced faster than it can be read"
-        ))
+        Err(s3_error!(SlowDown, "The object is replaced faster than it can be read"))
     }
 
-    async fn try_get(
-        &self,
-        input: &GetObjectInput,
-    ) -> S3Result<Option<S3Response<GetObjectOutput>>> {
+    async fn try_get(&self, input: &GetObjectInput) -> S3Result<Option<S3Response<GetObjectOutput>>> {
         let found = self.look_up(wanted!(input)).await?;
         let pieces = pieces(&found.object, found.span.clone());
         let opened = self
@@ -166,10 +149,7 @@ impl Backend {
         Ok(Some(S3Response::new(output)))
     }
 
-    pub(super) async fn head(
-        &self,
-        request: S3Request<HeadObjectInput>,
-    ) -> S3Result<S3Response<HeadObjectOutput>> {
+    pub(super) async fn head(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
         let found = self.look_up(wanted!(input)).await?;
         let mut response = S3Response::new(output!(HeadObjectOutput, found, input));
@@ -180,11 +160,7 @@ impl Backend {
     }
 
     async fn look_up(&self, wanted: Wanted) -> S3Result<Found> {
-        let (bucket, key, name) = (
-            wanted.bucket.clone(),
-            wanted.key.clone(),
-            wanted.version.clone(),
-        );
+        let (bucket, key, name) = (wanted.bucket.clone(), wanted.key.clone(), wanted.version.clone());
         let mut version = self
             .ask(move |store| store.find(&bucket, &key, name.as_deref()))
             .await?;
@@ -193,10 +169,7 @@ impl Backend {
         let span = span(&object, wanted.range, wanted.part)?;
         let whole = span.is_none();
         let all = 0..object.size;
-        let checksum = object
-            .checksum
-            .as_ref()
-            .filter(|_| wanted.checksum && whole);
+        let checksum = object.checksum.as_ref().filter(|_| wanted.checksum && whole);
         let checksum = checksums::told(checksum);
         Ok(Found {
             version,
@@ -207,10 +180,7 @@ impl Backend {
         })
     }
 
-    fn stream(
-        &self,
-        pieces: VecDeque<Piece>,
-    ) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
+    fn stream(&self, pieces: VecDeque<Piece>) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
         let store = self.store.clone();
         stream::iter(pieces)
             .then(move |piece| {
@@ -259,16 +229,10 @@ fn unsatisfiable(size: u64) -> S3Error {
 }
 
 fn part_span(object: &Object, number: i32) -> S3Result<Span<u64>> {
-    let index = usize::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_sub(1));
+    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
     let part = index.and_then(|index| object.segments.get(index).map(|part| (index, part)));
-    let (index, part) = part.ok_or_else(|| {
-        failure::bad_request(
-            "InvalidPartNumber",
-            "The requested partnumber is not satisfiable",
-        )
-    })?;
+    let (index, part) =
+        part.ok_or_else(|| failure::bad_request("InvalidPartNumber", "The requested partnumber is not satisfiable"))?;
     let start: u64 = object.segments[..index].iter().map(|part| part.size).sum();
     Ok(start..start + part.size)
 }

@@ -1,8 +1,8 @@
 //! The tags of objects.
 
 use s3s::dto::{
-    DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput,
-    GetObjectTaggingOutput, PutObjectTaggingInput, PutObjectTaggingOutput, Tag,
+    DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+    PutObjectTaggingInput, PutObjectTaggingOutput, Tag,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -43,14 +43,9 @@ impl Backend {
         let tags = describe::check_tags(tags)?;
         let version_id = self
             .ask(move |store| {
-                store.update_object(
-                    &input.bucket,
-                    &input.key,
-                    input.version_id.as_deref(),
-                    |object| {
-                        object.description.tags = tags;
-                    },
-                )
+                store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {
+                    object.description.tags = tags;
+                })
             })
             .await?;
         Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
@@ -63,14 +58,9 @@ impl Backend {
         let input = request.input;
         let version_id = self
             .ask(move |store| {
-                store.update_object(
-                    &input.bucket,
-                    &input.key,
-                    input.version_id.as_deref(),
-                    |object| {
-                        object.description.tags.clear();
-                    },
-                )
+                store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {
+                    object.description.tags.clear();
+                })
             })
             .await?;
         Ok(S3Response::new(DeleteObjectTaggingOutput { version_id }))

@@ -2,8 +2,7 @@
 
 use http::HeaderMap;
 use s3s::dto::{
-    Checksum, DeleteObjectInput, DeleteObjectOutput, ETag, PutObjectInput, PutObjectOutput,
-    ServerSideEncryption,
+    Checksum, DeleteObjectInput, DeleteObjectOutput, ETag, PutObjectInput, PutObjectOutput, ServerSideEncryption,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
@@ -12,10 +11,7 @@ use super::{Backend, conditions, describe};
 use crate::s3::store::records::Object;
 
 impl Backend {
-    pub(super) async fn put(
-        &self,
-        request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    pub(super) async fn put(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let S3Request {
             mut input,
             trailing_headers,
@@ -67,14 +63,7 @@ impl Backend {
         let input = request.input;
         let condition = conditions::of_write(input.if_match.as_ref(), None);
         let deleted = self
-            .ask(move |store| {
-                store.delete(
-                    &input.bucket,
-                    &input.key,
-                    input.version_id.as_deref(),
-                    &condition,
-                )
-            })
+            .ask(move |store| store.delete(&input.bucket, &input.key, input.version_id.as_deref(), &condition))
             .await?;
         Ok(S3Response::new(DeleteObjectOutput {
             delete_marker: deleted.marker.then_some(true),
@@ -97,11 +86,7 @@ fn given(input: &PutObjectInput) -> Checksum {
 
 fn told(object: &Object) -> PutObjectOutput {
     let checksum = checksums::told(object.checksum.as_ref());
-    let encryption = object
-        .description
-        .encryption
-        .clone()
-        .unwrap_or_else(|| "AES256".into());
+    let encryption = object.description.encryption.clone().unwrap_or_else(|| "AES256".into());
     PutObjectOutput {
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,

@@ -34,11 +34,7 @@ impl Blobs {
         let file = File::options().write(true).create_new(true).open(&path)?;
         Ok(BlobWriter {
             file,
-            draft: Draft {
-                id,
-                path,
-                kept: false,
-            },
+            draft: Draft { id, path, kept: false },
             size: 0,
         })
     }
@@ -61,11 +57,7 @@ impl Blobs {
         for shard in fs::read_dir(&self.root)? {
             for entry in fs::read_dir(shard?.path())? {
                 let entry = entry?;
-                if !entry
-                    .file_name()
-                    .to_str()
-                    .is_some_and(|name| named.contains(name))
-                {
+                if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
                     fs::remove_file(entry.path())?;
                     swept += 1;
                 }
@@ -140,8 +132,7 @@ impl Drop for Draft {
 
 #[cfg(unix)]
 fn sync_folder(file: &Path) -> io::Result<()> {
-    file.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(not(unix))]

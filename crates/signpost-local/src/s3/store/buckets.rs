@@ -41,11 +41,7 @@ impl Store {
     }
 
     /// Changes the settings of a bucket.
-    pub(crate) fn update_bucket(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut Bucket),
-    ) -> Result<(), StoreError> {
+    pub(crate) fn update_bucket(&self, name: &str, change: impl FnOnce(&mut Bucket)) -> Result<(), StoreError> {
         let write = self.index.begin_write()?;
         {
             let mut table = write.open_table(tables::BUCKETS)?;

@@ -38,9 +38,7 @@ impl WriteCondition {
             }
         }
         match (&self.if_none_match, object) {
-            (Some(unwanted), Some(object)) if unwanted.names(object) => {
-                Err(StoreError::PreconditionFailed)
-            }
+            (Some(unwanted), Some(object)) if unwanted.names(object) => Err(StoreError::PreconditionFailed),
             _ => Ok(()),
         }
     }

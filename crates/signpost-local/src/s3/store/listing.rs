@@ -165,11 +165,7 @@ impl Walk<'_> {
                 self.page.prefixes.push(common);
                 return Ok(Some(next));
             }
-            self.push(Row {
-                key,
-                version,
-                newest,
-            });
+            self.push(Row { key, version, newest });
         }
         Ok(None)
     }
@@ -259,9 +255,7 @@ mod tests {
 
     #[test]
     fn pages_with_a_delimiter_give_every_key_and_prefix_once() {
-        let keys = [
-            "a", "a/b", "a/c", "a//d", "b", "c/", "c/x", "/", "/x", "é/1", "é/2",
-        ];
+        let keys = ["a", "a/b", "a/c", "a//d", "b", "c/", "c/x", "/", "/x", "é/1", "é/2"];
         let (_folder, store) = filled(keys.into_iter().map(str::to_owned));
         for limit in 1..6 {
             let mut found = Vec::new();
@@ -290,30 +284,16 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_keys_below_one_prefix_do_not_slow_a_listing() {
-        let (_folder, store) = filled(
-            (0..100_000)
-                .map(|n| format!("many/{n:06}"))
-                .chain(["other".into()]),
-        );
+        let (_folder, store) = filled((0..100_000).map(|n| format!("many/{n:06}")).chain(["other".into()]));
         let begun = Instant::now();
         let top = store.list("b", &query("", 1000)).expect("a page");
-        assert_eq!(
-            (top.rows.len(), top.prefixes),
-            (1, vec!["many/".to_owned()])
-        );
+        assert_eq!((top.rows.len(), top.prefixes), (1, vec!["many/".to_owned()]));
         let deep = ListQuery {
             after: Some(After::Key("many/090000".into())),
             ..query("many/", 1000)
         };
         let page = store.list("b", &deep).expect("a page");
-        assert_eq!(
-            (page.rows.len(), page.rows[0].key.as_str()),
-            (1000, "many/090001")
-        );
-        assert!(
-            begun.elapsed() < Duration::from_millis(500),
-            "{:?}",
-            begun.elapsed()
-        );
+        assert_eq!((page.rows.len(), page.rows[0].key.as_str()), (1000, "many/090001"));
+        assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
     }
 }

@@ -36,12 +36,7 @@ pub(crate) struct CompleteRequest<'a> {
 
 impl Store {
     /// Begins an upload, and tells its ID.
-    pub(crate) fn create_upload(
-        &self,
-        bucket: &str,
-        key: &str,
-        upload: &Upload,
-    ) -> Result<String, StoreError> {
+    pub(crate) fn create_upload(&self, bucket: &str, key: &str, upload: &Upload) -> Result<String, StoreError> {
         let id = ids::random();
         let write = self.index.begin_write()?;
         tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?;
@@ -90,10 +85,7 @@ impl Store {
 
     /// The parts of an upload by number.
     pub(crate) fn parts(&self, upload_id: &str) -> Result<Vec<(u32, Part)>, StoreError> {
-        parts_in(
-            &self.index.begin_read()?.open_table(tables::PARTS)?,
-            upload_id,
-        )
+        parts_in(&self.index.begin_read()?.open_table(tables::PARTS)?, upload_id)
     }
 
     /// The uploads under way below a prefix, by key.
@@ -148,8 +140,7 @@ impl Store {
         let written = insert_version(&write, place, Some(object.clone()), request.condition)?;
         write.commit()?;
         self.discard(&written.replaced);
-        self.blobs
-            .remove(left.iter().map(|part| part.segment.blob.as_str()));
+        self.blobs.remove(left.iter().map(|part| part.segment.blob.as_str()));
         Ok((object, written.version))
     }
 }
@@ -188,10 +179,7 @@ fn remove_upload(
 }
 
 /// Splits the stored parts into those that the request names, in order, and those that it leaves out.
-fn choose(
-    stored: Vec<(u32, Part)>,
-    named: &[NamedPart],
-) -> Result<(Vec<Part>, Vec<Part>), StoreError> {
+fn choose(stored: Vec<(u32, Part)>, named: &[NamedPart]) -> Result<(Vec<Part>, Vec<Part>), StoreError> {
     if !named.is_sorted_by(|a, b| a.number < b.number) {
         return Err(StoreError::InvalidPartOrder);
     }
@@ -208,10 +196,7 @@ fn choose(
         return Err(StoreError::InvalidPart);
     }
     let last = chosen.len() - 1;
-    if chosen[..last]
-        .iter()
-        .any(|part| part.segment.size < LEAST_PART)
-    {
+    if chosen[..last].iter().any(|part| part.segment.size < LEAST_PART) {
         return Err(StoreError::PartTooSmall);
     }
     Ok((chosen, left))
@@ -219,9 +204,7 @@ fn choose(
 
 fn agrees(named: &NamedPart, part: &Part) -> bool {
     let checksum_agrees = match (&named.checksum, &part.checksum) {
-        (Some(named), Some(stored)) => {
-            named.algorithm == stored.algorithm && named.value == stored.value
-        }
+        (Some(named), Some(stored)) => named.algorithm == stored.algorithm && named.value == stored.value,
         (Some(named), None) => named.value == part.crc64nvme,
         (None, _) => true,
     };

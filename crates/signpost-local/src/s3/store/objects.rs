@@ -15,12 +15,7 @@ pub(crate) struct Deleted {
 
 impl Store {
     /// The newest version of a key or the named one; delete markers are errors of their own.
-    pub(crate) fn find(
-        &self,
-        bucket: &str,
-        key: &str,
-        version: Option<&str>,
-    ) -> Result<Version, StoreError> {
+    pub(crate) fn find(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Version, StoreError> {
         let read = self.index.begin_read()?;
         tables::bucket_in(&read.open_table(tables::BUCKETS)?, bucket)?;
         let mut versions = tables::versions_of(&read.open_table(tables::VERSIONS)?, bucket, key)?;
@@ -38,12 +33,7 @@ impl Store {
     }
 
     /// Whether a write under this condition could succeed now; asked before the body is read.
-    pub(crate) fn may_put(
-        &self,
-        bucket: &str,
-        key: &str,
-        condition: &WriteCondition,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn may_put(&self, bucket: &str, key: &str, condition: &WriteCondition) -> Result<(), StoreError> {
         let read = self.index.begin_read()?;
         tables::bucket_in(&read.open_table(tables::BUCKETS)?, bucket)?;
         let versions = tables::versions_of(&read.open_table(tables::VERSIONS)?, bucket, key)?;
@@ -79,12 +69,7 @@ impl Store {
         }
     }
 
-    fn delete_version(
-        &self,
-        bucket: &str,
-        key: &str,
-        version: &str,
-    ) -> Result<Deleted, StoreError> {
+    fn delete_version(&self, bucket: &str, key: &str, version: &str) -> Result<Deleted, StoreError> {
         let write = self.index.begin_write()?;
         let removed = {
             tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?;
@@ -109,32 +94,18 @@ impl Store {
         Ok(deleted)
     }
 
-    fn delete_newest(
-        &self,
-        bucket: &str,
-        key: &str,
-        condition: &WriteCondition,
-    ) -> Result<Deleted, StoreError> {
+    fn delete_newest(&self, bucket: &str, key: &str, condition: &WriteCondition) -> Result<Deleted, StoreError> {
         let write = self.index.begin_write()?;
         let versioning = tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?.versioning;
         let (deleted, replaced) = if versioning == Versioning::Never {
             let mut table = write.open_table(tables::VERSIONS)?;
             let versions = tables::versions_of(&table, bucket, key)?;
             condition.check(versions.first().map(|(_, version)| version))?;
-            (
-                Deleted::default(),
-                remove_null(&mut table, (bucket, key), versions)?,
-            )
+            (Deleted::default(), remove_null(&mut table, (bucket, key), versions)?)
         } else {
             let written = insert_version(&write, (bucket, key), None, condition)?;
             let version = written.version.or_else(|| Some("null".to_owned()));
-            (
-                Deleted {
-                    version,
-                    marker: true,
-                },
-                written.replaced,
-            )
+            (Deleted { version, marker: true }, written.replaced)
         };
         write.commit()?;
         self.discard(&replaced);
@@ -157,10 +128,7 @@ impl Store {
             let place = position(&versions, version)?;
             let (rank, mut found) = versions.swap_remove(place);
             change(found.object.as_mut().ok_or(StoreError::NoSuchKey)?);
-            table.insert(
-                (bucket, key.as_bytes(), rank),
-                tables::encode(&found)?.as_slice(),
-            )?;
+            table.insert((bucket, key.as_bytes(), rank), tables::encode(&found)?.as_slice())?;
             found.id
         };
         write.commit()?;
@@ -169,9 +137,7 @@ impl Store {
 
     /// Removes the files of versions that the index no longer names.
     pub(super) fn discard(&self, versions: &[Version]) {
-        let objects = versions
-            .iter()
-            .filter_map(|version| version.object.as_ref());
+        let objects = versions.iter().filter_map(|version| version.object.as_ref());
         self.blobs.remove(
             objects
                 .flat_map(|object| &object.segments)
@@ -208,10 +174,7 @@ pub(super) fn insert_version(
         modified: now(),
         object,
     };
-    table.insert(
-        (bucket, key.as_bytes(), rank),
-        tables::encode(&version)?.as_slice(),
-    )?;
+    table.insert((bucket, key.as_bytes(), rank), tables::encode(&version)?.as_slice())?;
     let name = (versioning != Versioning::Never).then(|| version.name().to_owned());
     Ok(Written {
         version: name,
@@ -225,10 +188,7 @@ fn remove_null(
     versions: Vec<Ranked>,
 ) -> Result<Vec<Version>, StoreError> {
     let mut removed = Vec::new();
-    for (rank, version) in versions
-        .into_iter()
-        .filter(|(_, version)| version.id.is_none())
-    {
+    for (rank, version) in versions.into_iter().filter(|(_, version)| version.id.is_none()) {
         table.remove((bucket, key.as_bytes(), rank))?;
         removed.push(version);
     }
@@ -240,9 +200,7 @@ fn position(versions: &[Ranked], wanted: Option<&str>) -> Result<usize, StoreErr
         None if versions.is_empty() => Err(StoreError::NoSuchKey),
         None => Ok(0),
         Some(name) => {
-            let place = versions
-                .iter()
-                .position(|(_, version)| version.name() == name);
+            let place = versions.iter().position(|(_, version)| version.name() == name);
             place.ok_or(StoreError::NoSuchVersion)
         }
     }

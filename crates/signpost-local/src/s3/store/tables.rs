@@ -11,12 +11,10 @@ use super::records::{Bucket, Version};
 pub(super) const BUCKETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("buckets");
 
 /// Bucket, key and rank to [`Version`]. The rank counts down, so the newest version of a key comes first.
-pub(super) const VERSIONS: TableDefinition<'_, VersionKey<'_>, &[u8]> =
-    TableDefinition::new("versions");
+pub(super) const VERSIONS: TableDefinition<'_, VersionKey<'_>, &[u8]> = TableDefinition::new("versions");
 
 /// Bucket, key and upload ID to an upload.
-pub(super) const UPLOADS: TableDefinition<'_, UploadKey<'_>, &[u8]> =
-    TableDefinition::new("uploads");
+pub(super) const UPLOADS: TableDefinition<'_, UploadKey<'_>, &[u8]> = TableDefinition::new("uploads");
 
 /// Upload ID and part number to a part.
 pub(super) const PARTS: TableDefinition<'_, (&str, u32), &[u8]> = TableDefinition::new("parts");

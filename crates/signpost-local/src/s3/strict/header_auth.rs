@@ -17,20 +17,13 @@ const SKEW: Duration = Duration::from_mins(15);
 const EXEMPT: &str = "x-amz-content-sha256";
 
 /// Refuses a request whose `Authorization` header does not sign it, now.
-pub(super) fn verify(
-    strict: &Strict,
-    head: &Parts,
-    query: &Query,
-    now: SystemTime,
-) -> Result<(), Refusal> {
+pub(super) fn verify(strict: &Strict, head: &Parts, query: &Query, now: SystemTime) -> Result<(), Refusal> {
     let authorization = only(&head.headers, AUTHORIZATION.as_str())
         .ok_or_else(|| Refusal::AuthorizationHeader("expecting one value".into()))?;
-    let fields =
-        Fields::parse(authorization).map_err(|what| Refusal::AuthorizationHeader(what.into()))?;
+    let fields = Fields::parse(authorization).map_err(|what| Refusal::AuthorizationHeader(what.into()))?;
     let date = only(&head.headers, "x-amz-date").ok_or(Refusal::MissingHeader("x-amz-date"))?;
     let payload = only(&head.headers, EXEMPT).ok_or(Refusal::MissingHeader(EXEMPT))?;
-    let scope = Scope::parse(fields.credential, &strict.region, date)
-        .map_err(Refusal::AuthorizationHeader)?;
+    let scope = Scope::parse(fields.credential, &strict.region, date).map_err(Refusal::AuthorizationHeader)?;
     check_skew(date, now)?;
     refuse_unsigned(&head.headers, &fields.signed_headers)?;
     let token = only(&head.headers, "x-amz-security-token");
@@ -47,8 +40,7 @@ pub(super) fn verify(
 
 /// Refuses `x-amz-` headers and a host that are not among the signed ones.
 pub(super) fn refuse_unsigned(headers: &HeaderMap, signed: &[&str]) -> Result<(), Refusal> {
-    let must_be_signed =
-        |name: &str| name == "host" || (name.starts_with("x-amz-") && name != EXEMPT);
+    let must_be_signed = |name: &str| name == "host" || (name.starts_with("x-amz-") && name != EXEMPT);
     let names = headers.keys().map(http::HeaderName::as_str);
     let mut unsigned: Vec<_> = names
         .filter(|name| must_be_signed(name) && !signed.contains(name))
@@ -73,12 +65,8 @@ impl<'a> Fields<'a> {
             .strip_prefix("AWS4-HMAC-SHA256 ")
             .ok_or("expecting AWS4-HMAC-SHA256")?;
         let get = |name| {
-            let mut values = fields
-                .split(',')
-                .filter_map(|field| field.trim().split_once('='));
-            values
-                .find(|(found, _)| *found == name)
-                .map(|(_, value)| value)
+            let mut values = fields.split(',').filter_map(|field| field.trim().split_once('='));
+            values.find(|(found, _)| *found == name).map(|(_, value)| value)
         };
         Ok(Self {
             credential: get("Credential").ok_or("missing Credential")?,
@@ -101,12 +89,6 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn check_skew(date: &str, now: SystemTime) -> Result<(), Refusal> {
     let date = parse_date(date).ok_or(Refusal::MissingHeader("x-amz-date"))?;
-    let skew = now
-        .duration_since(date)
-        .unwrap_or_else(|early| early.duration());
-    if skew > SKEW {
-        Err(Refusal::TooSkewed)
-    } else {
-        Ok(())
-    }
+    let skew = now.duration_since(date).unwrap_or_else(|early| early.duration());
+    if skew > SKEW { Err(Refusal::TooSkewed) } else { Ok(()) }
 }

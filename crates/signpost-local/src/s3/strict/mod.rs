@@ -50,10 +50,7 @@ pub(crate) enum Mechanism {
 impl Strict {
     /// A layer that accepts signatures of these credentials for this region.
     pub(crate) fn new(region: String, credentials: Vec<S3Credentials>) -> Self {
-        Self {
-            region,
-            credentials,
-        }
+        Self { region, credentials }
     }
 
     /// Admits a request, and makes its head say what the signed query sets; or refuses it.
@@ -77,12 +74,7 @@ impl Strict {
     }
 
     /// Admits a form by what its fields present: `s3s` verifies the signature, but knows no token and no end.
-    pub(crate) fn admit_form(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: SystemTime,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn admit_form(&self, access_key: &str, token: Option<&str>, now: SystemTime) -> Result<(), Refusal> {
         self.signer(access_key, token, now).map(|_| ())
     }
 
@@ -93,23 +85,14 @@ impl Strict {
             .map(|one| (one.access_key_id.as_str(), one.secret_access_key.expose()))
     }
 
-    fn signer(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: SystemTime,
-    ) -> Result<&S3Credentials, Refusal> {
-        let known = self
-            .credentials
-            .iter()
-            .find(|one| one.access_key_id == access_key);
+    fn signer(&self, access_key: &str, token: Option<&str>, now: SystemTime) -> Result<&S3Credentials, Refusal> {
+        let known = self.credentials.iter().find(|one| one.access_key_id == access_key);
         let signer = known.ok_or(Refusal::UnknownAccessKey)?;
         match (&signer.session_token, token) {
             (None, None) => {}
             // AWS does not know temporary keys without their token.
             (Some(_), None) => return Err(Refusal::UnknownAccessKey),
-            (Some(wanted), Some(given))
-                if bool::from(wanted.as_bytes().ct_eq(given.as_bytes())) => {}
+            (Some(wanted), Some(given)) if bool::from(wanted.as_bytes().ct_eq(given.as_bytes())) => {}
             (_, Some(_)) => return Err(Refusal::InvalidToken),
         }
         match signer.expires_at {

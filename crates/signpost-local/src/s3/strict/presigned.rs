@@ -25,16 +25,11 @@ struct Presigned<'a> {
 }
 
 /// Refuses a presigned request that is not exactly what its signer signed, now.
-pub(super) fn verify(
-    strict: &Strict,
-    head: &Parts,
-    query: &Query,
-    now: SystemTime,
-) -> Result<(), Refusal> {
+pub(super) fn verify(strict: &Strict, head: &Parts, query: &Query, now: SystemTime) -> Result<(), Refusal> {
     let url = Presigned::parse(query)?;
     let expires = lifetime(url.expires)?;
-    let scope = Scope::parse(url.credential, &strict.region, url.date)
-        .map_err(|what| malformed("Credential", &what))?;
+    let scope =
+        Scope::parse(url.credential, &strict.region, url.date).map_err(|what| malformed("Credential", &what))?;
     check_window(url.date, expires, now)?;
     header_auth::refuse_unsigned(&head.headers, &url.signed_headers)?;
     let signer = strict.signer(&scope.access_key, url.token, now)?;
@@ -58,14 +53,10 @@ impl<'a> Presigned<'a> {
                 .ok_or_else(incomplete)
         };
         if get("X-Amz-Algorithm")? != "AWS4-HMAC-SHA256" {
-            let what =
-                "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"";
+            let what = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"";
             return Err(Refusal::QueryParameters(what.into()));
         }
-        let tokens = query
-            .names()
-            .filter(|name| *name == "X-Amz-Security-Token")
-            .count();
+        let tokens = query.names().filter(|name| *name == "X-Amz-Security-Token").count();
         if tokens > 1 {
             return Err(incomplete());
         }
@@ -87,9 +78,7 @@ fn incomplete() -> Refusal {
 }
 
 fn malformed(parameter: &str, what: &str) -> Refusal {
-    Refusal::QueryParameters(format!(
-        "Error parsing the X-Amz-{parameter} parameter; {what}"
-    ))
+    Refusal::QueryParameters(format!("Error parsing the X-Amz-{parameter} parameter; {what}"))
 }
 
 fn lifetime(expires: &str) -> Result<Duration, Refusal> {
@@ -106,9 +95,7 @@ fn lifetime(expires: &str) -> Result<Duration, Refusal> {
 
 fn check_window(date: &str, lifetime: Duration, now: SystemTime) -> Result<(), Refusal> {
     let begin = parse_date(date).ok_or_else(|| {
-        Refusal::QueryParameters(
-            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"".into(),
-        )
+        Refusal::QueryParameters("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"".into())
     })?;
     if begin > now + SKEW {
         return Err(Refusal::NotYetValid);
@@ -126,10 +113,7 @@ fn check_window(date: &str, lifetime: Duration, now: SystemTime) -> Result<(), R
 /// The body of a presigned request is not signed, unless its hash is a signed parameter or header.
 fn payload_hash<'a>(head: &'a Parts, query: &'a Query, signed_headers: &[&str]) -> &'a str {
     const NAME: &str = "x-amz-content-sha256";
-    let header = head
-        .headers
-        .get(NAME)
-        .filter(|_| signed_headers.contains(&NAME));
+    let header = head.headers.get(NAME).filter(|_| signed_headers.contains(&NAME));
     let header = header.and_then(|value| value.to_str().ok());
     header
         .or_else(|| query.only("X-Amz-Content-Sha256"))

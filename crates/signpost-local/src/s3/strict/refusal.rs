@@ -52,22 +52,13 @@ impl Refusal {
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unsigned
-            | Self::NotYetValid
-            | Self::Expired { .. }
-            | Self::HeadersNotSigned(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
-            Self::TwoMechanisms | Self::InvalidQueryValue(_) => {
-                (StatusCode::BAD_REQUEST, "InvalidArgument")
+            Self::Unsigned | Self::NotYetValid | Self::Expired { .. } | Self::HeadersNotSigned(_) => {
+                (StatusCode::FORBIDDEN, "AccessDenied")
             }
-            Self::OldSignature | Self::MissingHeader(_) => {
-                (StatusCode::BAD_REQUEST, "InvalidRequest")
-            }
-            Self::QueryParameters(_) => {
-                (StatusCode::BAD_REQUEST, "AuthorizationQueryParametersError")
-            }
-            Self::AuthorizationHeader(_) => {
-                (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed")
-            }
+            Self::TwoMechanisms | Self::InvalidQueryValue(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+            Self::OldSignature | Self::MissingHeader(_) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            Self::QueryParameters(_) => (StatusCode::BAD_REQUEST, "AuthorizationQueryParametersError"),
+            Self::AuthorizationHeader(_) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),
             Self::UnknownAccessKey => (StatusCode::FORBIDDEN, "InvalidAccessKeyId"),
             Self::InvalidToken => (StatusCode::BAD_REQUEST, "InvalidToken"),
             Self::ExpiredToken => (StatusCode::BAD_REQUEST, "ExpiredToken"),
@@ -84,16 +75,12 @@ impl Refusal {
     fn message(&self) -> String {
         match self {
             Self::Unsigned => "Access Denied".into(),
-            Self::TwoMechanisms => {
-                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, \
+            Self::TwoMechanisms => "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, \
                  Signature query string parameter or the Authorization header should be specified"
-                    .into()
-            }
-            Self::OldSignature => {
-                "The authorization mechanism you have provided is not supported. \
+                .into(),
+            Self::OldSignature => "The authorization mechanism you have provided is not supported. \
                  Please use AWS4-HMAC-SHA256."
-                    .into()
-            }
+                .into(),
             Self::QueryParameters(what) => what.clone(),
             Self::AuthorizationHeader(what) => {
                 format!("The authorization header is malformed; {what}")
@@ -101,35 +88,23 @@ impl Refusal {
             Self::MissingHeader(name) => {
                 format!("Missing required header for this request: {name}")
             }
-            Self::UnknownAccessKey => {
-                "The AWS Access Key Id you provided does not exist in our records.".into()
-            }
+            Self::UnknownAccessKey => "The AWS Access Key Id you provided does not exist in our records.".into(),
             Self::InvalidToken => "The provided token is malformed or otherwise invalid.".into(),
             Self::ExpiredToken => "The provided token has expired.".into(),
             Self::NotYetValid => "Request is not valid yet".into(),
             Self::Expired { .. } => "Request has expired".into(),
-            Self::TooSkewed => {
-                "The difference between the request time and the current time is too large.".into()
-            }
-            Self::HeadersNotSigned(_) => {
-                "There were headers present in the request which were not signed".into()
-            }
-            Self::SignatureDoesNotMatch { .. } => {
-                "The request signature we calculated does not match the signature \
+            Self::TooSkewed => "The difference between the request time and the current time is too large.".into(),
+            Self::HeadersNotSigned(_) => "There were headers present in the request which were not signed".into(),
+            Self::SignatureDoesNotMatch { .. } => "The request signature we calculated does not match the signature \
                  you provided. Check your key and signing method."
-                    .into()
-            }
+                .into(),
             Self::InvalidUri => "Couldn't parse the specified URI.".into(),
             Self::InvalidQueryValue(name) => {
                 format!("The value of the query parameter {name} is not valid")
             }
-            Self::TransferEncoding => {
-                "A header you provided implies functionality that is not implemented".into()
-            }
+            Self::TransferEncoding => "A header you provided implies functionality that is not implemented".into(),
             Self::MissingLength => "You must provide the Content-Length HTTP header.".into(),
-            Self::InvalidLength => {
-                "The Content-Length or x-amz-decoded-content-length header is not valid".into()
-            }
+            Self::InvalidLength => "The Content-Length or x-amz-decoded-content-length header is not valid".into(),
             Self::TooLarge => "Your proposed upload exceeds the maximum allowed size".into(),
         }
     }

@@ -16,11 +16,7 @@ pub(super) struct Scope {
 
 impl Scope {
     /// Parses a credential for one region and the date of a request; tells what is wrong with it.
-    pub(super) fn parse(
-        credential: &str,
-        region: &str,
-        request_date: &str,
-    ) -> Result<Self, String> {
+    pub(super) fn parse(credential: &str, region: &str, request_date: &str) -> Result<Self, String> {
         let fields: Vec<_> = credential.rsplitn(5, '/').collect();
         let [terminator, service, named_region, date, access_key] = fields[..] else {
             return Err("expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"".into());
@@ -32,9 +28,7 @@ impl Scope {
             return Err("incorrect service; this endpoint belongs to \"s3\"".into());
         }
         if named_region != region {
-            return Err(format!(
-                "the region '{named_region}' is wrong; expecting '{region}'"
-            ));
+            return Err(format!("the region '{named_region}' is wrong; expecting '{region}'"));
         }
         if !request_date.starts_with(date) || date.len() != 8 {
             return Err("the date is not the same as X-Amz-Date".into());

@@ -39,12 +39,7 @@ impl Claim<'_> {
 
     fn signing_key(&self, signer: &S3Credentials) -> Vec<u8> {
         let secret = format!("AWS4{}", signer.secret_access_key.expose());
-        let steps = [
-            self.scope.date.as_str(),
-            &self.scope.region,
-            "s3",
-            "aws4_request",
-        ];
+        let steps = [self.scope.date.as_str(), &self.scope.region, "s3", "aws4_request"];
         steps
             .iter()
             .fold(secret.into_bytes(), |key, step| sign(&key, step.as_bytes()))
@@ -63,12 +58,10 @@ fn redact_token(canonical_request: String, signer: &S3Credentials) -> String {
         if line.starts_with("x-amz-security-token:") {
             return "x-amz-security-token:[redacted]".to_owned();
         }
-        let parameters = line
-            .split('&')
-            .map(|parameter| match parameter.split_once('=') {
-                Some(("X-Amz-Security-Token", _)) => "X-Amz-Security-Token=[redacted]",
-                _ => parameter,
-            });
+        let parameters = line.split('&').map(|parameter| match parameter.split_once('=') {
+            Some(("X-Amz-Security-Token", _)) => "X-Amz-Security-Token=[redacted]",
+            _ => parameter,
+        });
         parameters.collect::<Vec<_>>().join("&")
     });
     match signer.session_token {

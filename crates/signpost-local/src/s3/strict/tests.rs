@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
-    UriPathNormalizationMode, sign,
+    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
+    sign,
 };
 use aws_sigv4::sign::v4;
 use http::request::Parts;
@@ -70,13 +70,7 @@ impl Default for Signing {
 impl Signing {
     fn request(&self) -> Parts {
         let uri = format!("http://127.0.0.1:9000{}", self.target);
-        let credentials = Credentials::new(
-            self.key,
-            self.secret,
-            self.token.map(String::from),
-            None,
-            "test",
-        );
+        let credentials = Credentials::new(self.key, self.secret, self.token.map(String::from), None, "test");
         let identity = credentials.into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
@@ -85,8 +79,7 @@ impl Signing {
         if self.location == SignatureLocation::QueryParams {
             settings.expires_in = Some(Duration::from_secs(self.expires));
         } else {
-            settings.payload_checksum_kind =
-                aws_sigv4::http_request::PayloadChecksumKind::XAmzSha256;
+            settings.payload_checksum_kind = aws_sigv4::http_request::PayloadChecksumKind::XAmzSha256;
         }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
@@ -98,12 +91,7 @@ impl Signing {
             .expect("complete parameters")
             .into();
         let headers = self.headers.iter().copied();
-        let signable = SignableRequest::new(
-            self.method,
-            uri.as_str(),
-            headers,
-            SignableBody::UnsignedPayload,
-        );
+        let signable = SignableRequest::new(self.method, uri.as_str(), headers, SignableBody::UnsignedPayload);
         let (instructions, _) = sign(signable.expect("a signable request"), &parameters)
             .expect("signed")
             .into_parts();
@@ -200,8 +188,7 @@ fn a_tampered_request_is_refused() {
             });
         }),
         ("host", |head| {
-            head.headers
-                .insert("host", "127.0.0.1:9001".parse().expect("a host"));
+            head.headers.insert("host", "127.0.0.1:9001".parse().expect("a host"));
         }),
     ];
     for (what, tamper) in tampers {
@@ -211,11 +198,7 @@ fn a_tampered_request_is_refused() {
         }
         .request();
         tamper(&mut head);
-        assert_eq!(
-            code(admit(&mut head)),
-            (403, "SignatureDoesNotMatch".into()),
-            "{what}"
-        );
+        assert_eq!(code(admit(&mut head)), (403, "SignatureDoesNotMatch".into()), "{what}");
     }
 }
 
@@ -260,11 +243,7 @@ fn unsigned_amz_headers_are_refused_and_named() {
         head.headers.insert(name, value.parse().expect("a value"));
         let result = admit(&mut head);
         if refused {
-            assert_eq!(
-                result,
-                Err(Refusal::HeadersNotSigned(vec![name.to_owned()])),
-                "{name}"
-            );
+            assert_eq!(result, Err(Refusal::HeadersNotSigned(vec![name.to_owned()])), "{name}");
         } else {
             assert_eq!(result, Ok(()), "{name}");
         }
@@ -294,9 +273,7 @@ fn a_url_lives_from_its_date_to_its_end() {
         } else {
             noon() + Duration::from_secs(offset.unsigned_abs().into())
         };
-        let result = strict()
-            .admit(&mut Signing::default().request(), now)
-            .map(|_| ());
+        let result = strict().admit(&mut Signing::default().request(), now).map(|_| ());
         match expected {
             Ok(()) => assert_eq!(result, Ok(()), "{offset}"),
             Err(expected) => assert_eq!(code(result), (403, expected.into()), "{offset}"),
@@ -311,22 +288,12 @@ fn a_malformed_query_is_refused() {
         ("more than a week", |target| {
             target.replace("Expires=300", "Expires=604801")
         }),
-        ("negative", |target| {
-            target.replace("Expires=300", "Expires=-1")
-        }),
-        ("no number", |target| {
-            target.replace("Expires=300", "Expires=soon")
-        }),
-        ("no expiry", |target| {
-            target.replace("X-Amz-Expires=300&", "")
-        }),
+        ("negative", |target| target.replace("Expires=300", "Expires=-1")),
+        ("no number", |target| target.replace("Expires=300", "Expires=soon")),
+        ("no expiry", |target| target.replace("X-Amz-Expires=300&", "")),
         ("twice", |target| format!("{target}&X-Amz-Expires=300")),
-        ("other region", |target| {
-            target.replace("eu-central-1", "us-east-1")
-        }),
-        ("other service", |target| {
-            target.replace("%2Fs3%2F", "%2Fsts%2F")
-        }),
+        ("other region", |target| target.replace("eu-central-1", "us-east-1")),
+        ("other service", |target| target.replace("%2Fs3%2F", "%2Fsts%2F")),
         ("other algorithm", |target| {
             target.replace("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1")
         }),
@@ -414,11 +381,7 @@ fn credentials_must_be_known_whole_and_alive() {
             let result = strict()
                 .admit(&mut signing.request(), noon() + Duration::from_secs(later))
                 .map(|_| ());
-            assert_eq!(
-                code(result),
-                (status, expected.into()),
-                "{what} {location:?}"
-            );
+            assert_eq!(code(result), (status, expected.into()), "{what} {location:?}");
         }
     }
     let alive = Signing {
@@ -440,14 +403,9 @@ fn an_unsigned_or_old_request_is_refused() {
             .into_parts()
             .0
     };
+    assert_eq!(code(admit(&mut head("/bucket/key"))), (403, "AccessDenied".into()));
     assert_eq!(
-        code(admit(&mut head("/bucket/key"))),
-        (403, "AccessDenied".into())
-    );
-    assert_eq!(
-        code(admit(&mut head(
-            "/bucket/key?AWSAccessKeyId=a&Signature=b&Expires=1"
-        ))),
+        code(admit(&mut head("/bucket/key?AWSAccessKeyId=a&Signature=b&Expires=1"))),
         (400, "InvalidRequest".into())
     );
 }
@@ -471,10 +429,7 @@ fn an_upload_tells_its_length() {
         for (name, value) in headers {
             head.headers.insert(*name, value.parse().expect("a value"));
         }
-        let status = admit(&mut head).map_or_else(
-            |refusal| refusal.with_body(|body| body.status),
-            |()| StatusCode::OK,
-        );
+        let status = admit(&mut head).map_or_else(|refusal| refusal.with_body(|body| body.status), |()| StatusCode::OK);
         assert_eq!(status.as_u16(), expected, "{headers:?}");
     }
 }
@@ -505,9 +460,7 @@ fn signed_parameters_become_headers() {
     ];
     for (name, value) in applied {
         assert_eq!(
-            head.headers
-                .get(name)
-                .map(|found| found.to_str().expect("text")),
+            head.headers.get(name).map(|found| found.to_str().expect("text")),
             value,
             "{name}"
         );
@@ -524,11 +477,7 @@ fn a_path_signed_unescaped_is_refused() {
             }
             .request(),
         );
-        assert_eq!(
-            code(result),
-            (403, "SignatureDoesNotMatch".into()),
-            "{target}"
-        );
+        assert_eq!(code(result), (403, "SignatureDoesNotMatch".into()), "{target}");
     }
 }
 
@@ -546,17 +495,10 @@ fn an_answer_never_shows_the_token_or_the_signature() {
         }
         .request();
         head.method = http::Method::PUT;
-        head.headers
-            .insert("content-length", "0".parse().expect("a value"));
+        head.headers.insert("content-length", "0".parse().expect("a value"));
         let refusal = admit(&mut head).expect_err("a refusal");
         let shown = format!("{refusal:?}");
-        assert!(
-            matches!(refusal, Refusal::SignatureDoesNotMatch { .. }),
-            "{shown}"
-        );
-        assert!(
-            !shown.contains("token+") && !shown.contains("token%2B"),
-            "{shown}"
-        );
+        assert!(matches!(refusal, Refusal::SignatureDoesNotMatch { .. }), "{shown}");
+        assert!(!shown.contains("token+") && !shown.contains("token%2B"), "{shown}");
     }
 }
