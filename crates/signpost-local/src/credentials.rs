@@ -7,10 +7,13 @@ use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime::expiring_cache::ExpiringCache;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -39,6 +42,11 @@ pub(crate) async fn default_region() -> Option<Region> {
     chain.or_else(ProfileFileRegionProvider::new()).region().await
 }
 
+fn https() -> SharedHttpClient {
+    let ring = tls::Provider::Rustls(CryptoMode::Ring);
+    aws_smithy_http_client::Builder::new().tls_provider(ring).build_https()
+}
+
 /// The SDK's default chain, with the SDK's cache in front.
 #[derive(Debug)]
 pub(crate) struct DefaultChain<P = DefaultCredentialsChain> {
@@ -51,6 +59,7 @@ impl DefaultChain {
     pub(crate) async fn new(region: &str) -> Self {
         Self::over(
             DefaultCredentialsChain::builder()
+                .configure(ProviderConfig::default().with_http_client(https()))
                 .region(Region::new(region.to_owned()))
                 .build()
                 .await,

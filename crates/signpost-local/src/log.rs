@@ -5,13 +5,13 @@ use std::io::{Write as _, stderr};
 use std::time::Duration;
 
 use http::StatusCode;
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Shows events of Signpost's own up to `level`. Other crates may log whole requests, and a signed URL is a secret.
-pub(crate) fn start(level: Level) {
+pub(crate) fn start(level: LevelFilter) {
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(stderr)
         .without_time()

@@ -10,7 +10,7 @@ use signpost::adapters::aws::CredentialSource;
 use signpost::adapters::handler::Handler;
 use signpost::config::{ConfigError, Settings};
 use tokio::net::TcpListener;
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use crate::api::Api;
 use crate::credentials::{self, DefaultChain};
@@ -169,7 +169,7 @@ async fn elsewhere(options: &Options, mut environment: Environment) -> Result<Pr
 fn settings(options: &Options, environment: Environment) -> Result<Settings, StartError> {
     let asks_for_log = environment.asks_for_log();
     let settings = environment.settings().map_err(|error| config_error(options, error))?;
-    log::start(if asks_for_log { settings.log } else { Level::WARN });
+    log::start(if asks_for_log { settings.log } else { LevelFilter::WARN });
     Ok(settings)
 }
 
