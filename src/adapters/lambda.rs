@@ -305,13 +305,14 @@ impl Event<'_> {
                 problem: "the path does not end with the proxy parameter",
             });
         };
+        // Without a proxy parameter only slashes stand behind the place, and all but the first are the key.
         let key = if proxy.is_empty() { "" } else { &path[before.len()..] };
         let whole = self.request_context.path.as_deref().unwrap_or(path);
         // An emulator may tell the resource there, and not the path.
         let whole = if whole.ends_with(key) { whole } else { path };
         let before = &whole[..whole.len() - key.len()];
         let place = before.trim_end_matches('/');
-        let path = format!("{}{key}", if key.is_empty() { "/" } else { &before[place.len()..] });
+        let path = format!("{}{key}", &before[place.len()..]);
         Ok(KeyPath {
             path: path.into(),
             encoding: PathEncoding::Percent,

@@ -122,6 +122,8 @@ async fn every_front_reaches_the_same_key() {
         "/a//b",
         "//a",
         "///a//b",
+        "//",
+        "////",
         "/%F0%9F%A6%80/e%CC%81",
         "/a%5Cb",
         "/a%22%3C%3E'b",
