@@ -44,7 +44,7 @@ pub fn decide(policy: &Policy, request: &ApiRequest) -> Result<Decision, Rejecti
         return Ok(Decision::Health);
     }
     let wanted = ObjectRequest::parse(request, &target)?;
-    let principal = policy.authenticators.authenticate(&request.headers)?;
+    let principal = policy.authenticators.authenticate(request)?;
     let grant = policy.decide(&principal, wanted.operation.action(), &wanted.key)?;
     let audit = format!("{}.{}.{}", request.request_id, principal.uid(), grant.rule);
     let (form, rule) = (wanted.form, grant.rule.to_owned());

@@ -1,5 +1,6 @@
 //! What a front delivered, and the object request parsed from it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
@@ -30,6 +31,8 @@ pub struct ApiRequest {
     pub base_url: String,
     /// The front's id of this request.
     pub request_id: String,
+    /// What the front has verified of the caller.
+    pub gateway: Option<GatewayIdentity>,
     /// What made the delivery unreadable, if anything; such a request is refused with it.
     pub defect: Option<Rejection>,
 }
@@ -45,6 +48,26 @@ pub enum BodyLength {
     Declared(u64),
     /// A body that came in chunks.
     Chunked,
+}
+
+/// Whom the front has verified, in its own words; nothing follows from it unless the rules name its issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayIdentity {
+    /// What verified it.
+    pub authorizer: GatewayAuthorizer,
+    /// The claims, by name; only texts, numbers and booleans, as texts.
+    pub claims: BTreeMap<String, String>,
+}
+
+/// The kinds of authorizer of the gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayAuthorizer {
+    /// A JWT authorizer of an HTTP API, or a Cognito authorizer of a REST API.
+    Jwt,
+    /// A Lambda authorizer.
+    Lambda,
+    /// IAM.
+    Iam,
 }
 
 /// What a path names.

@@ -19,10 +19,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::adapters::aws::CredentialSource;
 use crate::adapters::handler::{Handler, chain};
+use crate::adapters::identity::{self, Authorizer, RestIdentity};
 use crate::config::{ConfigError, Settings};
 use crate::key::PathEncoding;
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, BodyLength};
+use crate::request::{ApiRequest, BodyLength, GatewayIdentity};
 use crate::response::{self, ApiResponse, Failure};
 
 /// Why the function ended.
@@ -144,6 +145,10 @@ struct RequestContext<'a> {
     domain_name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     request_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    authorizer: Option<Authorizer>,
+    #[serde(default)]
+    identity: Option<RestIdentity>,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +206,7 @@ impl Event<'_> {
                 .as_deref()
                 .unwrap_or(invocation)
                 .to_owned(),
+            gateway: self.gateway(front),
             headers,
             defect,
         };
@@ -237,6 +243,17 @@ impl Event<'_> {
     fn method(&self) -> &str {
         let payload2 = self.request_context.http.as_ref().map(|http| &*http.method);
         payload2.or(self.http_method.as_deref()).unwrap_or_default()
+    }
+
+    fn gateway(&self, front: Front) -> Option<GatewayIdentity> {
+        let RequestContext {
+            authorizer, identity, ..
+        } = &self.request_context;
+        match front {
+            Front::Rest => identity::of_rest(authorizer.as_ref(), identity.as_ref()),
+            Front::HttpApi | Front::FunctionUrl => identity::of_payload2(authorizer.as_ref()?),
+            Front::Alb => None,
+        }
     }
 
     fn key_path(&self, front: Front, base_path: &str) -> Result<KeyPath<'_>, Failure> {
@@ -387,15 +404,21 @@ impl Event<'_> {
         bytes as u64
     }
 
-    /// Scheme and host, for the commands in our texts.
+    /// Scheme and host, for the commands in our texts: the host that the client addressed, or else the front's name.
     fn origin(&self, headers: &HeaderMap) -> Option<String> {
         let told = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = self.request_context.domain_name.as_deref().or(told)?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
+        let named = self.request_context.domain_name.as_deref();
+        let host = told.into_iter().chain(named).find(|host| is_plain_host(host))?;
         let insecure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "http");
         let scheme = if insecure { "http" } else { "https" };
-        host.bytes().all(plain).then(|| format!("{scheme}://{host}"))
+        Some(format!("{scheme}://{host}"))
     }
+}
+
+/// Whether a host can stand in a command that is pasted into a shell.
+pub fn is_plain_host(host: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
+    !host.is_empty() && host.bytes().all(plain)
 }
 
 fn is_function_url(domain: Option<&str>) -> bool {
@@ -477,5 +500,38 @@ impl Shape {
             multi_value_headers: multiple.then_some(grouped),
         };
         serde_json::to_string(&answer).expect("an answer of strings and numbers is JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The base URL of a function URL's request whose `Host` and whose own name are these.
+    fn base_url(host: &str) -> String {
+        let event = serde_json::json!({
+            "version": "2.0",
+            "rawPath": "/a",
+            "headers": { "host": host, "x-forwarded-proto": "http" },
+            "requestContext": {
+                "domainName": "x.lambda-url.us-east-1.on.aws",
+                "http": { "method": "GET" },
+            },
+        });
+        let event = event.to_string();
+        let event: Event<'_> = serde_json::from_str(&event).unwrap();
+        event
+            .deliver("", "id")
+            .unwrap_or_else(|failure| panic!("{failure}"))
+            .1
+            .base_url
+    }
+
+    #[test]
+    fn texts_name_the_host_that_the_client_addressed_if_it_is_one() {
+        assert_eq!(base_url("127.0.0.1:8080"), "http://127.0.0.1:8080");
+        for forged in ["", "$(id)", "a' b", "a/b", "a@b"] {
+            assert_eq!(base_url(forged), "http://x.lambda-url.us-east-1.on.aws", "{forged:?}");
+        }
     }
 }

@@ -3,4 +3,6 @@
 pub mod aws;
 pub mod handler;
 #[cfg(feature = "lambda")]
+mod identity;
+#[cfg(feature = "lambda")]
 pub mod lambda;

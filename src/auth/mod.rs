@@ -1,13 +1,17 @@
 //! Who is asking: exactly one credential a request, and one that is wrong is refused, never taken for nobody.
 
+pub mod gateway;
 pub mod token;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use http::{HeaderMap, header};
+use http::header;
 use sha2::{Digest, Sha256};
 
 use crate::rejection::Rejection;
+use crate::request::ApiRequest;
+pub use gateway::GatewayIssuer;
 pub use token::{Token, TokenDigest};
 
 /// The caller.
@@ -19,7 +23,7 @@ pub enum Principal {
     Member(Member),
 }
 
-/// An identity: what its issuer calls it, and the groups that it belongs to.
+/// An identity: what its issuer says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Who vouches for it.
@@ -28,6 +32,7 @@ pub struct Member {
     pub subject: String,
     /// The groups that rules can name.
     pub groups: Vec<String>,
+    claims: BTreeMap<String, String>,
     uid: String,
 }
 
@@ -36,6 +41,13 @@ pub struct Member {
 pub enum Issuer {
     /// The `[[token]]` table of the rules.
     Token,
+    /// An `[[issuer]]` of the rules.
+    Named {
+        /// Its name in the rules.
+        name: String,
+        /// What it calls itself, so that a new name in the rules changes no member's `uid`.
+        iss: String,
+    },
 }
 
 /// The ways of proving an identity that are switched on.
@@ -43,6 +55,15 @@ pub enum Issuer {
 pub struct Authenticators {
     /// Generated tokens, by Basic or Bearer.
     pub tokens: Vec<Token>,
+    /// What the gateway has verified.
+    pub gateway: Vec<GatewayIssuer>,
+}
+
+impl Issuer {
+    /// Whether it is the `[[issuer]]` of this name.
+    pub fn is_named(&self, name: &str) -> bool {
+        matches!(self, Self::Named { name: own, .. } if own == name)
+    }
 }
 
 impl Principal {
@@ -68,20 +89,37 @@ impl Member {
             issuer,
             subject,
             groups,
+            claims: BTreeMap::new(),
             uid,
         }
+    }
+
+    /// Adds what else the issuer says of it.
+    #[must_use]
+    pub fn with_claims(self, claims: BTreeMap<String, String>) -> Self {
+        Self { claims, ..self }
     }
 
     /// A hash of issuer and subject: the same for the same member always, different for any two members.
     pub fn uid(&self) -> &str {
         &self.uid
     }
+
+    /// A claim by its name: `uid`, `sub`, or one that its issuer made.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        match name {
+            "uid" => Some(&self.uid),
+            "sub" => Some(&self.subject),
+            name => self.claims.get(name).map(String::as_str),
+        }
+    }
 }
 
 /// Many rules may ask for it, so it is made once for each member.
 fn uid(issuer: &Issuer, subject: &str) -> String {
     let issuer = match issuer {
-        Issuer::Token => "token",
+        Issuer::Token => "token".to_owned(),
+        Issuer::Named { iss, .. } => format!("iss:{iss}"),
     };
     let digest = Sha256::new()
         .chain_update(issuer)
@@ -97,20 +135,34 @@ fn uid(issuer: &Issuer, subject: &str) -> String {
 impl Authenticators {
     /// Whether any credential at all could be accepted.
     pub const fn is_empty(&self) -> bool {
-        self.tokens.is_empty()
+        self.tokens.is_empty() && self.gateway.is_empty()
     }
 
-    /// Finds out who sent these headers.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
-        let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
+    /// Finds out who sent `request`.
+    ///
+    /// What the gateway has verified came in the `Authorization` header, so the two count as one credential. Where the
+    /// rules rely on the gateway, a request that it has not verified is nobody's, unless it brings a token.
+    pub fn authenticate(&self, request: &ApiRequest) -> Result<Principal, Rejection> {
+        if let Some(identity) = request.gateway.as_ref().filter(|_| !self.gateway.is_empty()) {
+            return gateway::authenticate(&self.gateway, identity).map(Principal::Member);
+        }
+        let mut credentials = request.headers.get_all(header::AUTHORIZATION).iter();
         let Some(credential) = credentials.next() else {
-            return Ok(Principal::Anonymous);
+            return if self.gateway.is_empty() {
+                Ok(Principal::Anonymous)
+            } else {
+                Err(refused(UNVERIFIED))
+            };
         };
         if credentials.next().is_some() {
-            return Err(Rejection::BadCredential {
-                problem: "the request carries more than one credential",
-            });
+            return Err(refused("the request carries more than one credential"));
         }
         token::authenticate(&self.tokens, credential.as_bytes()).map(Principal::Member)
     }
+}
+
+const UNVERIFIED: &str = "the gateway has verified no credential of this request";
+
+const fn refused(problem: &'static str) -> Rejection {
+    Rejection::BadCredential { problem }
 }

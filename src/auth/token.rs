@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{Issuer, Member};
+use super::{Issuer, Member, refused};
 use crate::rejection::Rejection;
 
 /// One `[[token]]` of the rules.
@@ -112,8 +112,4 @@ fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<Member, Re
     }
     let token = found.ok_or_else(|| refused("the token is unknown"))?;
     Ok(Member::new(Issuer::Token, token.id.clone(), token.groups.clone()))
-}
-
-const fn refused(problem: &'static str) -> Rejection {
-    Rejection::BadCredential { problem }
 }

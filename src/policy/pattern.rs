@@ -18,13 +18,7 @@ pub struct Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(String),
-    Claim(Claim),
-}
-
-/// A claim that a pattern can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claim {
-    Uid,
+    Claim(String),
 }
 
 /// Why a text is not a pattern.
@@ -42,12 +36,19 @@ pub enum PatternError {
     /// Braces that are not a whole segment.
     #[error("a `{{claim}}` is a whole segment")]
     Brace,
-    /// A claim that does not exist.
-    #[error("unknown claim {0:?}; known: uid")]
-    UnknownClaim(String),
+    /// A claim without a name, or one of other characters than claims have.
+    #[error("{0:?} is not the name of a claim")]
+    ClaimName(String),
 }
 
 impl Pattern {
+    /// Whether it names a claim that means something with its issuer only.
+    pub(super) fn names_issued_claim(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::Claim(name) if name != "uid"))
+    }
+
     /// Whether `key` lies within the pattern for this caller. A caller without the claim matches nothing.
     pub fn matches(&self, key: &ObjectKey, principal: &Principal) -> bool {
         let mut rest = Some(key.as_str());
@@ -65,11 +66,20 @@ impl Pattern {
     }
 }
 
+/// Whether a claim's value can stand for a segment; what could be read as more or less than one does not.
+fn is_segment(value: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@|:+=-".contains(&byte);
+    (1..=128).contains(&value.len()) && value.bytes().all(plain) && value != "." && value != ".."
+}
+
 impl Segment {
     fn matches(&self, text: &str, principal: &Principal) -> bool {
         match self {
             Self::Literal(literal) => literal == text,
-            Self::Claim(Claim::Uid) => principal.member().is_some_and(|member| member.uid() == text),
+            Self::Claim(name) => {
+                let value = principal.member().and_then(|member| member.claim(name));
+                value.is_some_and(|value| value == text && is_segment(value))
+            }
         }
     }
 }
@@ -103,9 +113,11 @@ fn segment(text: &str) -> Result<Segment, PatternError> {
         return Err(PatternError::Star);
     }
     if let Some(claim) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'.');
         return match claim {
-            "uid" => Ok(Segment::Claim(Claim::Uid)),
-            other => Err(PatternError::UnknownClaim(other.to_owned())),
+            "" => Err(PatternError::ClaimName(claim.to_owned())),
+            claim if claim.bytes().all(plain) => Ok(Segment::Claim(claim.to_owned())),
+            claim => Err(PatternError::ClaimName(claim.to_owned())),
         };
     }
     if text.contains(['{', '}']) {

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
-use std::time::Duration;
 
-use bytesize::ByteSize;
 use serde::Deserialize;
 
-use super::{Constraints, DEFAULT_EXPIRES, Disposition, Effect, MAX_EXPIRES, Pattern, Policy, Rule, Who};
-use crate::auth::{Authenticators, Token};
-use crate::operation::{ACCEPTABLE, Action};
+use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, Size, parse_expires};
+use super::rule::{Condition, Effect, Rule, Who};
+use super::{Pattern, Policy};
+use crate::auth::{Authenticators, GatewayIssuer, Token};
+use crate::operation::Action;
 use crate::rejection::MAX_PUT_BYTES;
+use crate::request::GatewayAuthorizer;
 
 /// Why a rules file was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +38,31 @@ struct RulesTable {
     version: u32,
     defaults: Option<DefaultsTable>,
     #[serde(default)]
+    issuer: Vec<IssuerTable>,
+    #[serde(default)]
     token: Vec<TokenTable>,
     #[serde(default)]
     rule: Vec<RuleTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuerTable {
+    name: String,
+    iss: String,
+    via: Via,
+    groups: Option<String>,
+}
+
+/// Who has verified the identities of an issuer.
+#[derive(Clone, Copy, Deserialize)]
+enum Via {
+    #[serde(rename = "gateway")]
+    Jwt,
+    #[serde(rename = "gateway-lambda")]
+    Lambda,
+    #[serde(rename = "gateway-iam")]
+    Iam,
 }
 
 #[derive(Deserialize)]
@@ -99,50 +122,92 @@ constraints_table!(RuleTable {
     #[serde(default)]
     effect: Effect,
     who: Vec<String>,
+    #[serde(default, rename = "if")]
+    conditions: BTreeMap<String, Vec<String>>,
     can: Vec<Action>,
     on: Vec<String>,
     #[serde(default)]
     allow_anonymous_write: bool,
 });
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Size {
-    Bytes(u64),
-    Text(String),
-}
-
-type Fragment = Result<(), String>;
-
 pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
     let table: RulesTable = toml::from_str(text).map_err(|error| RulesError::Toml(error.to_string()))?;
     if table.version != 1 {
         return Err(RulesError::Version(table.version));
     }
-    let built_in = Constraints::built_in();
+    let (defaults, ceiling) = defaults(table.defaults.as_ref()).map_err(at("[defaults]"))?;
+    let authenticators = Authenticators {
+        tokens: tokens(table.token)?,
+        gateway: issuers(table.issuer)?,
+    };
+    let mut ids = BTreeSet::new();
+    let rules = table.rule.into_iter().map(|table| {
+        let place = format!("rule {:?}", table.id);
+        unique(&mut ids, &table.id).map_err(at(&place))?;
+        table
+            .into_rule(&defaults, &ceiling, &authenticators)
+            .map_err(at(&place))
+    });
+    Ok(Policy {
+        rules: rules.collect::<Result<_, _>>()?,
+        authenticators,
+    })
+}
+
+/// What rules start from, and what they may not exceed.
+fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), String> {
     let ceiling = Ceiling {
         expires: MAX_EXPIRES,
         max_bytes: MAX_PUT_BYTES,
     };
-    let (defaults, ceiling) = match &table.defaults {
-        None => (built_in, ceiling),
-        Some(table) => {
-            let defaults = table.constraints(&built_in, &ceiling).map_err(at("[defaults]"))?;
-            let expires = if table.expires.is_some() {
-                defaults.expires
-            } else {
-                MAX_EXPIRES
-            };
-            let max_bytes = defaults.max_bytes;
-            (defaults, Ceiling { expires, max_bytes })
-        }
+    let Some(table) = table else {
+        return Ok((Constraints::built_in(), ceiling));
     };
-    let tokens = tokens(table.token)?;
-    let rules = rules(table.rule, &defaults, &ceiling, &tokens)?;
-    Ok(Policy {
-        authenticators: Authenticators { tokens },
-        rules,
-    })
+    let defaults = table.constraints(&Constraints::built_in(), &ceiling)?;
+    let expires = if table.expires.is_some() {
+        defaults.expires
+    } else {
+        MAX_EXPIRES
+    };
+    let max_bytes = defaults.max_bytes;
+    Ok((defaults, Ceiling { expires, max_bytes }))
+}
+
+fn issuers(tables: Vec<IssuerTable>) -> Result<Vec<GatewayIssuer>, RulesError> {
+    let (mut names, mut identities) = (BTreeSet::new(), BTreeSet::new());
+    let issuers = tables.into_iter().map(|table| {
+        let place = format!("issuer {:?}", table.name);
+        name(&table.name)
+            .and_then(|()| unique(&mut names, &table.name))
+            .map_err(at(&place))?;
+        let authorizer = match table.via {
+            Via::Jwt => GatewayAuthorizer::Jwt,
+            Via::Lambda => GatewayAuthorizer::Lambda,
+            Via::Iam => GatewayAuthorizer::Iam,
+        };
+        if table.iss.is_empty() || !identities.insert(table.iss.clone()) {
+            return Err(at(&place)(format!(
+                "iss: {:?} is empty, or another issuer's",
+                table.iss
+            )));
+        }
+        Ok(GatewayIssuer {
+            name: table.name,
+            authorizer,
+            iss: table.iss,
+            groups: table.groups,
+        })
+    });
+    let issuers = issuers.collect::<Result<Vec<_>, _>>()?;
+    let mut lambdas = issuers
+        .iter()
+        .filter(|issuer| issuer.authorizer == GatewayAuthorizer::Lambda);
+    if let Some(second) = lambdas.nth(1) {
+        return Err(at(&format!("issuer {:?}", second.name))(
+            "there is one Lambda authorizer at most".into(),
+        ));
+    }
+    Ok(issuers)
 }
 
 fn tokens(tables: Vec<TokenTable>) -> Result<Vec<Token>, RulesError> {
@@ -166,40 +231,26 @@ fn tokens(tables: Vec<TokenTable>) -> Result<Vec<Token>, RulesError> {
         .collect()
 }
 
-fn rules(
-    tables: Vec<RuleTable>,
-    defaults: &Constraints,
-    ceiling: &Ceiling,
-    tokens: &[Token],
-) -> Result<Vec<Rule>, RulesError> {
-    let mut ids = BTreeSet::new();
-    tables
-        .into_iter()
-        .map(|table| {
-            let place = format!("rule {:?}", table.id);
-            unique(&mut ids, &table.id).map_err(at(&place))?;
-            table.into_rule(defaults, ceiling, tokens).map_err(at(&place))
-        })
-        .collect()
-}
-
 impl RuleTable {
-    fn into_rule(self, defaults: &Constraints, ceiling: &Ceiling, tokens: &[Token]) -> Result<Rule, String> {
+    fn into_rule(self, defaults: &Constraints, ceiling: &Ceiling, known: &Authenticators) -> Result<Rule, String> {
         name(&self.id)?;
+        let constraints = self.constraints(defaults, ceiling)?;
         let who = self
             .who
             .iter()
-            .map(|who| parse_who(who, tokens))
+            .map(|who| parse_who(who, known))
             .collect::<Result<Vec<_>, _>>()?;
-        let on = self
+        let patterns = self
             .on
             .iter()
             .map(|on| Pattern::from_str(on).map_err(|error| format!("on {on:?}: {error}")));
-        let on = on.collect::<Result<Vec<_>, _>>()?;
+        let on = patterns.collect::<Result<Vec<_>, _>>()?;
+        let empty_condition = self.conditions.values().any(Vec::is_empty);
         for (field, empty) in [
             ("who", who.is_empty()),
             ("can", self.can.is_empty()),
             ("on", on.is_empty()),
+            ("if", empty_condition),
         ] {
             if empty {
                 return Err(format!("{field}: an empty list matches nothing"));
@@ -212,112 +263,54 @@ impl RuleTable {
         if self.effect == Effect::Allow && who.contains(&Who::Anyone) && changes && !self.allow_anonymous_write {
             return Err("lets anyone change objects; say `allow_anonymous_write = true` if that is meant".into());
         }
-        let constraints = self.constraints(defaults, ceiling)?;
-        Ok(Rule {
+        let conditions = self
+            .conditions
+            .into_iter()
+            .map(|(claim, values)| Condition { claim, values })
+            .collect();
+        let rule = Rule {
             id: self.id,
             effect: self.effect,
             who,
+            conditions,
             can: self.can,
             on,
             constraints,
-        })
+        };
+        rule.check()?;
+        Ok(rule)
     }
 }
 
-/// What no rule may exceed.
-struct Ceiling {
-    expires: Duration,
-    max_bytes: u64,
-}
-
-impl Constraints {
-    fn built_in() -> Self {
-        Self {
-            expires: DEFAULT_EXPIRES,
-            max_bytes: MAX_PUT_BYTES,
-            overwrite: false,
-            disposition: Disposition::Attachment,
-            content_types: Vec::new(),
-            metadata: BTreeMap::new(),
-            storage_class: None,
-            sse: None,
-            sse_kms_key_id: None,
-            accepts: Vec::new(),
-        }
-    }
-}
-
-impl Constraints {
-    fn check(&self, ceiling: &Ceiling) -> Fragment {
-        if self.expires > ceiling.expires {
-            let ceiling = humantime::format_duration(ceiling.expires);
-            return Err(format!(
-                "expires: {} is above the ceiling of {ceiling}",
-                humantime::format_duration(self.expires)
-            ));
-        }
-        if self.max_bytes > ceiling.max_bytes {
-            return Err(format!(
-                "max_bytes: {} is above the ceiling of {} bytes",
-                self.max_bytes, ceiling.max_bytes
-            ));
-        }
-        for range in &self.content_types {
-            media_range(range)?;
-        }
-        for (name, value) in &self.metadata {
-            metadata(name, value)?;
-        }
-        for value in self.storage_class.iter().chain(&self.sse).chain(&self.sse_kms_key_id) {
-            visible_ascii(value)?;
-        }
-        match self.accepts.iter().find(|name| !ACCEPTABLE.contains(&name.as_str())) {
-            Some(name) => Err(format!(
-                "accepts: unknown name {name:?}; known: {}",
-                ACCEPTABLE.join(", ")
-            )),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Size {
-    fn bytes(&self) -> Result<u64, String> {
-        match self {
-            Self::Bytes(bytes) => Ok(*bytes),
-            Self::Text(text) => {
-                let size = text
-                    .parse::<ByteSize>()
-                    .map_err(|_| format!("max_bytes: {text:?} is not a size such as 5GiB"))?;
-                Ok(size.as_u64())
-            }
-        }
-    }
-}
-
-fn parse_expires(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("expires: {text:?}: {error}"))?;
-    if duration.as_secs() == 0 || duration.subsec_nanos() != 0 {
-        return Err(format!("expires: {text:?} is not a whole number of seconds above 0"));
-    }
-    Ok(duration)
-}
-
-fn parse_who(text: &str, tokens: &[Token]) -> Result<Who, String> {
+fn parse_who(text: &str, known: &Authenticators) -> Result<Who, String> {
+    let issuer = |name: &str| match known.gateway.iter().find(|issuer| issuer.name == name) {
+        Some(issuer) => Ok(issuer.name.clone()),
+        None => Err(format!("who: there is no [[issuer]] with name {name:?}")),
+    };
     match text.split_once(':') {
         None if text == "anyone" => Ok(Who::Anyone),
         None if text == "authenticated" => Ok(Who::Authenticated),
-        Some(("token", id)) if tokens.iter().any(|token| token.id == id) => Ok(Who::Token(id.to_owned())),
+        Some(("token", id)) if known.tokens.iter().any(|token| token.id == id) => Ok(Who::Token(id.to_owned())),
         Some(("token", id)) => Err(format!("who: there is no [[token]] with id {id:?}")),
         Some(("group", group)) if !group.is_empty() => Ok(Who::Group(group.to_owned())),
+        Some(("issuer", name)) => issuer(name).map(Who::Issuer),
+        Some(("user", user)) => match user.split_once('/') {
+            Some((name, subject)) if !subject.is_empty() => Ok(Who::User {
+                issuer: issuer(name)?,
+                subject: subject.to_owned(),
+            }),
+            _ => Err(format!(
+                "who: {text:?} is not user:ISSUER/SUBJECT; a subject is unique with its issuer only"
+            )),
+        },
         _ => Err(format!(
-            "who: {text:?} is none of anyone, authenticated, token:ID, group:NAME"
+            "who: {text:?} is none of anyone, authenticated, token:ID, group:NAME, issuer:NAME, user:ISSUER/SUBJECT"
         )),
     }
 }
 
 /// Ids reach signed URLs and logs, so they are plain.
-fn name(id: &str) -> Fragment {
+fn name(id: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if id.is_empty() || id.len() > 64 || !id.bytes().all(plain) {
         return Err("an id has 1 to 64 letters, digits, `-` or `_`".into());
@@ -325,41 +318,12 @@ fn name(id: &str) -> Fragment {
     Ok(())
 }
 
-fn unique(ids: &mut BTreeSet<String>, id: &str) -> Fragment {
+fn unique(ids: &mut BTreeSet<String>, id: &str) -> Result<(), String> {
     if ids.insert(id.to_owned()) {
         Ok(())
     } else {
         Err("this id stands twice".into())
     }
-}
-
-fn media_range(range: &str) -> Fragment {
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-    match range.split_once('/') {
-        Some((kind, subtype)) if token(kind) && token(subtype) && kind != "*" => Ok(()),
-        _ => Err(format!(
-            "content_types: {range:?} is not a media type such as image/png or image/*"
-        )),
-    }
-}
-
-fn metadata(name: &str, value: &str) -> Fragment {
-    let header = http::HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| format!("metadata: {name:?} is not a header name"))?;
-    if header.as_str() != name {
-        return Err(format!("metadata: {name:?} must be in lower case"));
-    }
-    visible_ascii(value)
-}
-
-fn visible_ascii(value: &str) -> Fragment {
-    let visible = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if value.is_empty() || value.trim() != value || !visible {
-        return Err(format!(
-            "{value:?} can't be a header: visible ASCII only, and not empty"
-        ));
-    }
-    Ok(())
 }
 
 fn at(place: &str) -> impl Fn(String) -> RulesError + '_ {

@@ -1,6 +1,7 @@
 //! The properties of the library, by its public interface; one binary, so that it links once.
 
 mod fronts;
+mod identity;
 mod instruction;
 mod key;
 mod refusal;

@@ -284,7 +284,7 @@ fn what_is_unclear_stops_the_start_up() {
         ),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"{nope}/a\"]"),
-            "unknown claim",
+            "with one issuer only",
         ),
         (with("colour = 1"), "unknown field `colour`"),
         (with("effect = \"maybe\""), "unknown variant"),

@@ -1,3 +1,11 @@
 //! The local server.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use signpost_local::Options;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    signpost_local::run(&Options::parse()).await
+}

@@ -1,0 +1,170 @@
+//! Buckets, their versioning and their CORS rules.
+
+use s3s::dto::{
+    Bucket as ToldBucket, BucketVersioningStatus, CORSRule, CreateBucketInput, CreateBucketOutput,
+    DeleteBucketCorsInput, DeleteBucketCorsOutput, GetBucketCorsInput, GetBucketCorsOutput, GetBucketLocationInput,
+    GetBucketLocationOutput, GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput,
+    ListBucketsInput, ListBucketsOutput, Owner, PutBucketCorsInput, PutBucketCorsOutput, PutBucketVersioningInput,
+    PutBucketVersioningOutput,
+};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::{Backend, timestamp};
+use crate::s3::store::Store;
+use crate::s3::store::records::{CorsRule, Versioning};
+
+/// The one account that owns everything here.
+pub(super) fn owner() -> Owner {
+    Owner {
+        display_name: Some("signpost".into()),
+        id: Some("0".repeat(64)),
+    }
+}
+
+impl Backend {
+    pub(super) async fn make_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let name = request.input.bucket;
+        let location = Some(format!("/{name}"));
+        self.ask(move |store| store.create_bucket(&name)).await?;
+        Ok(S3Response::new(CreateBucketOutput { location }))
+    }
+
+    pub(super) async fn look_at_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        let bucket_region = Some(self.region.clone());
+        Ok(S3Response::new(HeadBucketOutput {
+            bucket_region,
+            ..HeadBucketOutput::default()
+        }))
+    }
+
+    pub(super) async fn all_buckets(
+        &self,
+        _request: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let rows = self.ask(Store::buckets).await?;
+        let told = rows.into_iter().map(|(name, bucket)| ToldBucket {
+            name: Some(name),
+            creation_date: Some(timestamp(bucket.created)),
+            ..ToldBucket::default()
+        });
+        let (buckets, owner) = (Some(told.collect()), Some(owner()));
+        Ok(S3Response::new(ListBucketsOutput {
+            buckets,
+            owner,
+            ..ListBucketsOutput::default()
+        }))
+    }
+
+    pub(super) async fn location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        // S3 tells the oldest region by telling none.
+        let region = Some(self.region.clone()).filter(|region| region != "us-east-1");
+        let location_constraint = region.map(Into::into);
+        Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
+    }
+
+    pub(super) async fn set_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let input = request.input;
+        let versioning = match input
+            .versioning_configuration
+            .status
+            .as_ref()
+            .map(BucketVersioningStatus::as_str)
+        {
+            Some("Enabled") => Versioning::Enabled,
+            Some("Suspended") => Versioning::Suspended,
+            _ => {
+                return Err(s3_error!(
+                    IllegalVersioningConfigurationException,
+                    "Versioning must be specified"
+                ));
+            }
+        };
+        self.ask(move |store| store.update_bucket(&input.bucket, |bucket| bucket.versioning = versioning))
+            .await?;
+        Ok(S3Response::new(PutBucketVersioningOutput {}))
+    }
+
+    pub(super) async fn versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        let bucket = self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        let status = match bucket.versioning {
+            Versioning::Never => None,
+            Versioning::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),
+            Versioning::Suspended => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED)),
+        };
+        Ok(S3Response::new(GetBucketVersioningOutput {
+            status,
+            ..GetBucketVersioningOutput::default()
+        }))
+    }
+
+    pub(super) async fn set_cors(
+        &self,
+        request: S3Request<PutBucketCorsInput>,
+    ) -> S3Result<S3Response<PutBucketCorsOutput>> {
+        let input = request.input;
+        let rules: Vec<_> = input.cors_configuration.cors_rules.into_iter().map(stored).collect();
+        self.ask(move |store| store.update_bucket(&input.bucket, |bucket| bucket.cors = Some(rules)))
+            .await?;
+        Ok(S3Response::new(PutBucketCorsOutput {}))
+    }
+
+    pub(super) async fn cors(
+        &self,
+        request: S3Request<GetBucketCorsInput>,
+    ) -> S3Result<S3Response<GetBucketCorsOutput>> {
+        let bucket = self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        let missing = || s3_error!(NoSuchCORSConfiguration, "The CORS configuration does not exist");
+        let rules = bucket.cors.ok_or_else(missing)?.into_iter().map(told).collect();
+        Ok(S3Response::new(GetBucketCorsOutput {
+            cors_rules: Some(rules),
+        }))
+    }
+
+    pub(super) async fn remove_cors(
+        &self,
+        request: S3Request<DeleteBucketCorsInput>,
+    ) -> S3Result<S3Response<DeleteBucketCorsOutput>> {
+        self.ask(move |store| store.update_bucket(&request.input.bucket, |bucket| bucket.cors = None))
+            .await?;
+        Ok(S3Response::new(DeleteBucketCorsOutput {}))
+    }
+}
+
+fn stored(rule: CORSRule) -> CorsRule {
+    CorsRule {
+        id: rule.id,
+        allowed_origins: rule.allowed_origins,
+        allowed_methods: rule.allowed_methods,
+        allowed_headers: rule.allowed_headers.unwrap_or_default(),
+        expose_headers: rule.expose_headers.unwrap_or_default(),
+        max_age_seconds: rule.max_age_seconds,
+    }
+}
+
+fn told(rule: CorsRule) -> CORSRule {
+    CORSRule {
+        id: rule.id,
+        allowed_origins: rule.allowed_origins,
+        allowed_methods: rule.allowed_methods,
+        allowed_headers: Some(rule.allowed_headers).filter(|list| !list.is_empty()),
+        expose_headers: Some(rule.expose_headers).filter(|list| !list.is_empty()),
+        max_age_seconds: rule.max_age_seconds,
+    }
+}

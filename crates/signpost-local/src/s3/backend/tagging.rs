@@ -1,0 +1,68 @@
+//! The tags of objects.
+
+use s3s::dto::{
+    DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+    PutObjectTaggingInput, PutObjectTaggingOutput, Tag,
+};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::{Backend, describe};
+
+impl Backend {
+    pub(super) async fn tags(
+        &self,
+        request: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let input = request.input;
+        let version = self
+            .ask(move |store| store.find(&input.bucket, &input.key, input.version_id.as_deref()))
+            .await?;
+        let object = version.object.ok_or_else(|| s3_error!(NoSuchKey))?;
+        let tags = object.description.tags.into_iter();
+        let tag_set = tags
+            .map(|(key, value)| Tag {
+                key: Some(key),
+                value: Some(value),
+            })
+            .collect();
+        Ok(S3Response::new(GetObjectTaggingOutput {
+            tag_set,
+            version_id: version.id,
+        }))
+    }
+
+    pub(super) async fn set_tags(
+        &self,
+        request: S3Request<PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let input = request.input;
+        let tags = input.tagging.tag_set.into_iter();
+        let tags = tags
+            .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
+            .collect();
+        let tags = describe::check_tags(tags)?;
+        let version_id = self
+            .ask(move |store| {
+                store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {
+                    object.description.tags = tags;
+                })
+            })
+            .await?;
+        Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
+    }
+
+    pub(super) async fn remove_tags(
+        &self,
+        request: S3Request<DeleteObjectTaggingInput>,
+    ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        let input = request.input;
+        let version_id = self
+            .ask(move |store| {
+                store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {
+                    object.description.tags.clear();
+                })
+            })
+            .await?;
+        Ok(S3Response::new(DeleteObjectTaggingOutput { version_id }))
+    }
+}

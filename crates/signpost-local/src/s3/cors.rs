@@ -1,0 +1,244 @@
+//! Cross-origin requests: a bucket's rules, and what stands in for them while it has none.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+use super::store::records::CorsRule;
+
+const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
+
+/// Why a preflight is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PreflightRefusal {
+    NoOrigin,
+    NoMethod,
+    NotAllowed,
+}
+
+impl PreflightRefusal {
+    /// The words of AWS.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::NoOrigin => "Insufficient information. Origin request header needed.",
+            Self::NoMethod => "Invalid Access-Control-Request-Method: null",
+            Self::NotAllowed => {
+                "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, \
+                 request method / Access-Control-Request-Method or Access-Control-Request-Headers are not \
+                 whitelisted by the resource's CORS spec."
+            }
+        }
+    }
+}
+
+/// The answer's headers to a preflight; `rules` are `None` for a bucket without a configuration.
+pub(crate) fn preflight(rules: Option<&[CorsRule]>, request: &HeaderMap) -> Result<HeaderMap, PreflightRefusal> {
+    let origin = text(request, &ORIGIN).ok_or(PreflightRefusal::NoOrigin)?;
+    let method = text(request, &ACCESS_CONTROL_REQUEST_METHOD).ok_or(PreflightRefusal::NoMethod)?;
+    let asked: Vec<_> = text(request, &ACCESS_CONTROL_REQUEST_HEADERS)
+        .into_iter()
+        .flat_map(|names| names.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    let default = default_rules();
+    let rules = rules.unwrap_or(&default);
+    let rule = rules
+        .iter()
+        .find(|rule| allows(rule, origin, method) && allows_headers(rule, &asked));
+    let rule = rule.ok_or(PreflightRefusal::NotAllowed)?;
+    let mut headers = granted(rule, origin);
+    if !asked.is_empty() {
+        set(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &asked.join(", "));
+    }
+    if let Some(seconds) = rule.max_age_seconds {
+        set(&mut headers, ACCESS_CONTROL_MAX_AGE, &seconds.to_string());
+    }
+    Ok(headers)
+}
+
+/// The headers that an actual request's answer gets in addition.
+pub(crate) fn actual(rules: Option<&[CorsRule]>, request: &HeaderMap, method: &Method) -> HeaderMap {
+    let default = default_rules();
+    let rules = rules.unwrap_or(&default);
+    let rule = text(request, &ORIGIN).and_then(|origin| {
+        rules
+            .iter()
+            .find(|rule| allows(rule, origin, method.as_str()))
+            .map(|rule| (rule, origin))
+    });
+    rule.map(|(rule, origin)| granted(rule, origin)).unwrap_or_default()
+}
+
+/// While nobody configures the bucket, pages served from this machine may use it.
+fn default_rules() -> Vec<CorsRule> {
+    let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+    vec![CorsRule {
+        allowed_origins: names(&["loopback"]),
+        allowed_methods: names(&["GET", "HEAD", "PUT", "POST", "DELETE"]),
+        allowed_headers: names(&["*"]),
+        expose_headers: names(&[
+            "ETag",
+            "Content-Range",
+            "Accept-Ranges",
+            "x-amz-version-id",
+            "x-amz-request-id",
+            "x-amz-delete-marker",
+            "x-amz-checksum-crc32",
+            "x-amz-checksum-crc32c",
+            "x-amz-checksum-crc64nvme",
+            "x-amz-checksum-sha1",
+            "x-amz-checksum-sha256",
+        ]),
+        max_age_seconds: Some(3000),
+        id: None,
+    }]
+}
+
+fn allows(rule: &CorsRule, origin: &str, method: &str) -> bool {
+    let origins = &rule.allowed_origins;
+    origins.iter().any(|pattern| {
+        if pattern == "loopback" {
+            is_loopback(origin)
+        } else {
+            glob(pattern, origin)
+        }
+    }) && rule.allowed_methods.iter().any(|allowed| allowed == method)
+}
+
+fn allows_headers(rule: &CorsRule, asked: &[String]) -> bool {
+    let allows = |name: &String| {
+        rule.allowed_headers
+            .iter()
+            .any(|pattern| glob(&pattern.to_ascii_lowercase(), name))
+    };
+    asked.iter().all(allows)
+}
+
+fn granted(rule: &CorsRule, origin: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let any = rule.allowed_origins.iter().any(|pattern| pattern == "*");
+    set(
+        &mut headers,
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        if any { "*" } else { origin },
+    );
+    set(
+        &mut headers,
+        ACCESS_CONTROL_ALLOW_METHODS,
+        &rule.allowed_methods.join(", "),
+    );
+    if !rule.expose_headers.is_empty() {
+        set(
+            &mut headers,
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            &rule.expose_headers.join(", "),
+        );
+    }
+    if !any {
+        set(
+            &mut headers,
+            HeaderName::from_static("access-control-allow-credentials"),
+            "true",
+        );
+    }
+    set(&mut headers, VARY, VARIES);
+    headers
+}
+
+fn is_loopback(origin: &str) -> bool {
+    let Ok(origin) = origin.parse::<Uri>() else {
+        return false;
+    };
+    let is_web = matches!(origin.scheme_str(), Some("http" | "https"));
+    let host = origin
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let is_local = host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    is_web && is_local
+}
+
+/// One `*` stands for anything, as in the rules of S3.
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, end)) => text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_origins_are_allowed_without_a_configuration() {
+        let cases = [
+            ("http://localhost:8080", true),
+            ("http://127.0.0.1", true),
+            ("http://127.9.9.9:1", true),
+            ("https://[::1]:3000", true),
+            ("https://app.localhost", true),
+            ("null", false),
+            ("http://localhost.example.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("https://example.com", false),
+            ("file://localhost", false),
+        ];
+        for (origin, allowed) in cases {
+            let mut request = HeaderMap::new();
+            set(&mut request, ORIGIN, origin);
+            set(&mut request, ACCESS_CONTROL_REQUEST_METHOD, "PUT");
+            assert_eq!(preflight(None, &request).is_ok(), allowed, "{origin}");
+            assert_eq!(actual(None, &request, &Method::PUT).is_empty(), !allowed, "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_replaces_the_default() {
+        let rule = CorsRule {
+            allowed_origins: vec!["https://*.example.com".into()],
+            allowed_methods: vec!["PUT".into()],
+            allowed_headers: vec!["x-amz-*".into()],
+            expose_headers: vec!["ETag".into()],
+            ..CorsRule::default()
+        };
+        let rules = std::slice::from_ref(&rule);
+        let cases = [
+            ("https://a.example.com", "PUT", "x-amz-date, X-Amz-Meta-A", true),
+            ("https://a.example.com", "PUT", "content-type", false),
+            ("https://a.example.com", "DELETE", "", false),
+            ("https://example.com", "PUT", "", false),
+            ("http://localhost", "PUT", "", false),
+        ];
+        for (origin, method, headers, allowed) in cases {
+            let mut request = HeaderMap::new();
+            set(&mut request, ORIGIN, origin);
+            set(&mut request, ACCESS_CONTROL_REQUEST_METHOD, method);
+            set(&mut request, ACCESS_CONTROL_REQUEST_HEADERS, headers);
+            assert_eq!(
+                preflight(Some(rules), &request).is_ok(),
+                allowed,
+                "{origin} {method} {headers}"
+            );
+        }
+    }
+}

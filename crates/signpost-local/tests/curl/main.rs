@@ -1,0 +1,8 @@
+//! The local server as its users meet it: the real binary, the real curl, real sockets.
+
+mod fronts;
+mod limits;
+mod lives;
+mod malformed;
+mod objects;
+mod support;

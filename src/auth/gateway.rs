@@ -1,0 +1,62 @@
+//! Identities that the gateway has verified: believed only where the rules name their issuer.
+
+use super::{Issuer, Member, refused};
+use crate::rejection::Rejection;
+use crate::request::{GatewayAuthorizer, GatewayIdentity};
+
+/// An `[[issuer]]` whose identities the gateway verifies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayIssuer {
+    /// Its name in the rules.
+    pub name: String,
+    /// The kind of authorizer that speaks for it.
+    pub authorizer: GatewayAuthorizer,
+    /// The `iss` of its tokens, the AWS account of its IAM identities, or what stands for them with a Lambda authorizer.
+    pub iss: String,
+    /// The claim that tells a group.
+    pub groups: Option<String>,
+}
+
+/// The member that the gateway's identity stands for.
+pub(super) fn authenticate(issuers: &[GatewayIssuer], identity: &GatewayIdentity) -> Result<Member, Rejection> {
+    let issuer = issuers.iter().find(|issuer| issuer.vouches_for(identity));
+    let issuer =
+        issuer.ok_or_else(|| refused("the gateway verified an identity of an issuer that the rules do not name"))?;
+    let subject = subject(identity).ok_or_else(|| refused("the identity that the gateway verified has no subject"))?;
+    let groups = issuer.groups.as_ref().and_then(|claim| identity.claims.get(claim));
+    let groups = groups.into_iter().filter_map(|value| group(value)).collect();
+    let named = Issuer::Named {
+        name: issuer.name.clone(),
+        iss: issuer.iss.clone(),
+    };
+    Ok(Member::new(named, subject.to_owned(), groups).with_claims(identity.claims.clone()))
+}
+
+impl GatewayIssuer {
+    fn vouches_for(&self, identity: &GatewayIdentity) -> bool {
+        let claim = |name: &str| identity.claims.get(name) == Some(&self.iss);
+        self.authorizer == identity.authorizer
+            && match identity.authorizer {
+                GatewayAuthorizer::Jwt => claim("iss"),
+                GatewayAuthorizer::Iam => claim("accountId"),
+                // The operator's own function; it has decided already whom to let in.
+                GatewayAuthorizer::Lambda => true,
+            }
+    }
+}
+
+fn subject(identity: &GatewayIdentity) -> Option<&str> {
+    let names: &[&str] = match identity.authorizer {
+        GatewayAuthorizer::Jwt => &["sub"],
+        GatewayAuthorizer::Iam => &["userArn"],
+        GatewayAuthorizer::Lambda => &["principalId", "sub"],
+    };
+    let subject = names.iter().find_map(|name| identity.claims.get(*name))?;
+    Some(subject.as_str()).filter(|subject| !subject.is_empty())
+}
+
+/// The one group that a value names. An HTTP API flattens an array to `[a b c]`, where a group called `b c` looks like
+/// two; such a value names no group.
+fn group(value: &str) -> Option<String> {
+    (!value.is_empty() && !value.starts_with('[')).then(|| value.to_owned())
+}

@@ -1,0 +1,189 @@
+//! What an allowing rule demands of an operation and lends to it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+use crate::operation::ACCEPTABLE;
+use crate::rejection::MAX_PUT_BYTES;
+
+/// The lifetime of a signed URL where the rules do not say otherwise.
+pub const DEFAULT_EXPIRES: Duration = Duration::from_mins(5);
+
+/// The longest lifetime that rules can give, which is also the bucket policy's `s3:signatureAge`
+/// ([condition keys](https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html)).
+pub const MAX_EXPIRES: Duration = Duration::from_mins(15);
+
+/// What an allowing rule demands of the operation and lends to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constraints {
+    /// The lifetime of a signed URL.
+    pub expires: Duration,
+    /// The greatest length of an upload, in bytes.
+    pub max_bytes: u64,
+    /// Whether a PUT may replace an object.
+    pub overwrite: bool,
+    /// How a GET tells browsers to treat the object.
+    pub disposition: Disposition,
+    /// The media types of uploads, such as `image/*`; empty for any.
+    pub content_types: Vec<String>,
+    /// `x-amz-meta-` headers of every upload, by the name after that prefix.
+    pub metadata: BTreeMap<String, String>,
+    /// The storage class of every upload.
+    pub storage_class: Option<String>,
+    /// The server-side encryption of every upload: `AES256`, `aws:kms` or `aws:kms:dsse`.
+    pub sse: Option<String>,
+    /// The KMS key of every upload.
+    pub sse_kms_key_id: Option<String>,
+    /// Names of [`crate::operation::ACCEPTABLE`] that the client may choose.
+    pub accepts: Vec<String>,
+}
+
+/// How a GET tells browsers to treat the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disposition {
+    /// Always a download, so that HTML and SVG cannot run on the bucket's origin.
+    Attachment,
+    /// As the object's own metadata says.
+    Inline,
+}
+
+/// What no rule may exceed.
+pub(super) struct Ceiling {
+    pub(super) expires: Duration,
+    pub(super) max_bytes: u64,
+}
+
+impl Constraints {
+    /// Whether the client may choose `name`.
+    pub fn accepts(&self, name: &str) -> bool {
+        self.accepts.iter().any(|accepted| accepted == name)
+    }
+
+    /// Whether uploads of this media type are taken; parameters such as `charset` do not count.
+    pub fn takes_content_type(&self, content_type: &str) -> bool {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        self.content_types.is_empty() || self.content_types.iter().any(|range| in_media_range(range, essence))
+    }
+}
+
+fn in_media_range(range: &str, media_type: &str) -> bool {
+    match range.strip_suffix("/*") {
+        Some(kind) => media_type
+            .split_once('/')
+            .is_some_and(|(found, _)| found.eq_ignore_ascii_case(kind)),
+        None => range.eq_ignore_ascii_case(media_type),
+    }
+}
+
+impl Constraints {
+    pub(super) fn built_in() -> Self {
+        Self {
+            expires: DEFAULT_EXPIRES,
+            max_bytes: MAX_PUT_BYTES,
+            overwrite: false,
+            disposition: Disposition::Attachment,
+            content_types: Vec::new(),
+            metadata: BTreeMap::new(),
+            storage_class: None,
+            sse: None,
+            sse_kms_key_id: None,
+            accepts: Vec::new(),
+        }
+    }
+}
+
+impl Constraints {
+    pub(super) fn check(&self, ceiling: &Ceiling) -> Result<(), String> {
+        if self.expires > ceiling.expires {
+            let ceiling = humantime::format_duration(ceiling.expires);
+            return Err(format!(
+                "expires: {} is above the ceiling of {ceiling}",
+                humantime::format_duration(self.expires)
+            ));
+        }
+        if self.max_bytes > ceiling.max_bytes {
+            return Err(format!(
+                "max_bytes: {} is above the ceiling of {} bytes",
+                self.max_bytes, ceiling.max_bytes
+            ));
+        }
+        for range in &self.content_types {
+            media_range(range)?;
+        }
+        for (name, value) in &self.metadata {
+            metadata(name, value)?;
+        }
+        for value in self.storage_class.iter().chain(&self.sse).chain(&self.sse_kms_key_id) {
+            visible_ascii(value)?;
+        }
+        match self.accepts.iter().find(|name| !ACCEPTABLE.contains(&name.as_str())) {
+            Some(name) => Err(format!(
+                "accepts: unknown name {name:?}; known: {}",
+                ACCEPTABLE.join(", ")
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Size {
+    Bytes(u64),
+    Text(String),
+}
+
+impl Size {
+    pub(super) fn bytes(&self) -> Result<u64, String> {
+        match self {
+            Self::Bytes(bytes) => Ok(*bytes),
+            Self::Text(text) => {
+                let size = text
+                    .parse::<ByteSize>()
+                    .map_err(|_| format!("max_bytes: {text:?} is not a size such as 5GiB"))?;
+                Ok(size.as_u64())
+            }
+        }
+    }
+}
+
+pub(super) fn parse_expires(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("expires: {text:?}: {error}"))?;
+    if duration.as_secs() == 0 || duration.subsec_nanos() != 0 {
+        return Err(format!("expires: {text:?} is not a whole number of seconds above 0"));
+    }
+    Ok(duration)
+}
+
+fn media_range(range: &str) -> Result<(), String> {
+    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    match range.split_once('/') {
+        Some((kind, subtype)) if token(kind) && token(subtype) && kind != "*" => Ok(()),
+        _ => Err(format!(
+            "content_types: {range:?} is not a media type such as image/png or image/*"
+        )),
+    }
+}
+
+fn metadata(name: &str, value: &str) -> Result<(), String> {
+    let header = http::HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| format!("metadata: {name:?} is not a header name"))?;
+    if header.as_str() != name {
+        return Err(format!("metadata: {name:?} must be in lower case"));
+    }
+    visible_ascii(value)
+}
+
+fn visible_ascii(value: &str) -> Result<(), String> {
+    let visible = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if value.is_empty() || value.trim() != value || !visible {
+        return Err(format!(
+            "{value:?} can't be a header: visible ASCII only, and not empty"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! One rule: whom, what and which keys it speaks of.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::constraints::Constraints;
+use super::pattern::Pattern;
+use crate::auth::{Issuer, Member, Principal};
+use crate::key::ObjectKey;
+use crate::operation::Action;
+
+/// One `[[rule]]`.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) id: String,
+    pub(super) effect: Effect,
+    pub(super) who: Vec<Who>,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) can: Vec<Action>,
+    pub(super) on: Vec<Pattern>,
+    pub(super) constraints: Constraints,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Effect {
+    #[default]
+    Allow,
+    Deny,
+}
+
+/// Whom a rule speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Anyone,
+    Authenticated,
+    Token(String),
+    Group(String),
+    Issuer(String),
+    User { issuer: String, subject: String },
+}
+
+/// A claim and the values that it may have, one entry of `if`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    pub(super) claim: String,
+    pub(super) values: Vec<String>,
+}
+
+impl Rule {
+    pub(super) fn speaks_of(&self, principal: &Principal, action: Action, key: &ObjectKey) -> bool {
+        self.can.contains(&action)
+            && self.who.iter().any(|who| who.includes(principal))
+            && self.conditions.iter().all(|condition| condition.holds(principal))
+            && self.on.iter().any(|pattern| pattern.matches(key, principal))
+    }
+
+    /// Refuses what would read a claim without knowing whose claim it is: two issuers may use one name, or one subject,
+    /// for different things.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let wants_issuer = !self.conditions.is_empty() || self.on.iter().any(Pattern::names_issued_claim);
+        let issuers: BTreeSet<_> = self.who.iter().map(Who::issuer).collect();
+        if wants_issuer && (issuers.len() != 1 || issuers.contains(&None)) {
+            return Err(
+                "`if` and every `{claim}` but `{uid}` mean something with one issuer only, so `who` must \
+                name one: issuer:NAME, user:NAME/SUBJECT or token:ID"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Who {
+    fn includes(&self, principal: &Principal) -> bool {
+        let holds = |test: &dyn Fn(&Member) -> bool| principal.member().is_some_and(test);
+        match self {
+            Self::Anyone => true,
+            Self::Authenticated => holds(&|_| true),
+            Self::Token(id) => holds(&|member| member.issuer == Issuer::Token && member.subject == *id),
+            Self::Group(name) => holds(&|member| member.groups.contains(name)),
+            Self::Issuer(name) => holds(&|member| member.issuer.is_named(name)),
+            Self::User { issuer, subject } => {
+                holds(&|member| member.issuer.is_named(issuer) && member.subject == *subject)
+            }
+        }
+    }
+
+    /// The one issuer whose members this speaks of, if it is one; tokens have the empty name.
+    fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Anyone | Self::Authenticated | Self::Group(_) => None,
+            Self::Token(_) => Some(""),
+            Self::Issuer(issuer) | Self::User { issuer, .. } => Some(issuer),
+        }
+    }
+}
+
+impl Condition {
+    fn holds(&self, principal: &Principal) -> bool {
+        let value = principal.member().and_then(|member| member.claim(&self.claim));
+        value.is_some_and(|value| self.values.iter().any(|allowed| allowed == value))
+    }
+}
