@@ -50,8 +50,6 @@ impl Environment {
         self.set("SIGNPOST_BUCKET", EMBEDDED_BUCKET);
         self.set("SIGNPOST_ENDPOINT", endpoint);
         self.set("AWS_REGION", region);
-        // Nothing here is worth more than what the open rules already give.
-        self.set_default("SIGNPOST_CORS_ORIGINS", "*");
     }
 
     /// Names the region that the SDK's chain found, unless one is named already.
@@ -122,7 +120,6 @@ fn open_rules() -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use signpost::config::CorsOrigins;
     use signpost::policy::Policy;
 
     use super::*;
@@ -164,13 +161,16 @@ mod tests {
         let settings = environment.settings().unwrap();
         assert!(!settings.use_fips);
         assert_eq!(settings.region, "us-east-1");
-        assert_eq!(settings.cors_origins, CorsOrigins::Any);
     }
 
     #[test]
-    fn a_real_bucket_is_not_opened_to_every_web_page() {
-        let environment = environment(&["--bucket", "files", "--region", "eu-west-1"], &[]);
-        assert!(environment.names_a_bucket());
-        assert!(environment.settings().unwrap().cors_origins.is_empty());
+    fn no_web_page_is_let_in_unasked() {
+        let mut embedded = environment(&[], &[]);
+        embedded.use_embedded("http://127.0.0.1:9", "us-east-1");
+        let real = environment(&["--bucket", "files", "--region", "eu-west-1"], &[]);
+        assert!(real.names_a_bucket());
+        for environment in [embedded, real] {
+            assert!(environment.settings().unwrap().cors_origins.is_empty());
+        }
     }
 }

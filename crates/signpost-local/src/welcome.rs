@@ -47,12 +47,9 @@ impl fmt::Display for Welcome {
         if self.open {
             writeln!(
                 f,
-                "  rules       none: ANYONE who reaches this address, web pages in a browser here among them,"
+                "  rules       none: ANYONE who reaches this address may read, write, delete and list everything;"
             )?;
-            writeln!(
-                f,
-                "              may read, write, delete and list everything; --rules FILE changes that"
-            )?;
+            writeln!(f, "              --rules FILE changes that")?;
         }
         writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
         writeln!(f, "  download    curl -fL -O {url}/FILE")?;

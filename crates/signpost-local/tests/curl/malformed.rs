@@ -119,7 +119,7 @@ fn a_forged_host_is_not_pasted_into_a_command() {
     let Some(local) = Local::start(&["--front", "url"]) else {
         return;
     };
-    let answer = local.send_raw(b"PUT /a HTTP/1.1\r\nHost: $(id)';\r\nConnection: close\r\n\r\n");
+    let answer = local.send_raw(b"DELETE /a HTTP/1.1\r\nHost: $(id)';\r\nConnection: close\r\n\r\n");
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(answer.starts_with("HTTP/1.1 307"), "{answer}");
     assert!(!answer.contains("$(id)"), "{answer}");
