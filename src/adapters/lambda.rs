@@ -15,7 +15,12 @@ use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::adapters::aws::CredentialSource;
 use crate::adapters::handler::{Handler, chain};
@@ -61,14 +66,23 @@ async fn start() -> Result<(), RunError> {
     lambda_runtime::run(service).await.map_err(RunError::Runtime)
 }
 
-/// One JSON line for each event, on standard output as Lambda wants it.
+/// One JSON line for each log event, on standard output as Lambda wants it.
 fn log_as(level: LevelFilter) {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_target(false)
-        .with_max_level(level)
-        .init();
+    log_to(std::io::stdout, level).init();
+}
+
+/// Of other crates only errors are told: at `trace` the runtime logs whole requests with their credentials, and the
+/// signer what it signs.
+fn log_to(
+    writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    level: LevelFilter,
+) -> impl Subscriber + Send + Sync {
+    let others = level.min(LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+    let filter = Targets::new().with_default(others).with_target("signpost", level);
+    tracing_subscriber::registry()
+        .with(lines.with_target(false).with_writer(writer))
+        .with(filter)
 }
 
 /// Answers one event, as JSON for the front that sent it. `invocation` is Lambda's own id of the request.
@@ -506,7 +520,37 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_level_lets_other_crates_log_requests() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(log_to(move || writer.clone(), LevelFilter::TRACE), || {
+            tracing::trace!(target: "lambda_runtime::layers::api_response", body = "secret", "raw event");
+            tracing::error!(target: "lambda_runtime", "broken");
+            tracing::trace!(target: "signpost::adapters::handler", "signed");
+        });
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(lines.contains("broken") && lines.contains("signed"), "{lines}");
+        assert!(!lines.contains("secret"), "{lines}");
+    }
 
     /// The base URL of a function URL's request whose `Host` and whose own name are these.
     fn base_url(host: &str) -> String {
