@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use http::header::GetAll;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -58,7 +58,8 @@ async fn start() -> Result<(), RunError> {
             Ok::<_, Infallible>(answer(&handler, event.payload.get(), &event.context.request_id, now).await)
         }
     });
-    lambda_runtime::run(service).await.map_err(RunError::Runtime)
+    // Not `lambda_runtime::run`, which puts a span around each event, dearer than the line that it is written into.
+    Runtime::new(service).run().await.map_err(RunError::Runtime)
 }
 
 /// One JSON line for each event, on standard output as Lambda wants it.
@@ -67,8 +68,6 @@ fn log_as(level: LevelFilter) {
         .json()
         .flatten_event(true)
         .with_target(false)
-        // The runtime's span is the only one, and the current one.
-        .with_span_list(false)
         .with_max_level(level)
         .init();
 }
@@ -91,7 +90,7 @@ async fn answer(handler: &Handler, event: &str, invocation: &str, now: SystemTim
             response: handler.handle(&request, now).await,
         },
         Err(failure) => {
-            tracing::error!(request.id = invocation, error = %failure, "could not read the event");
+            tracing::error!(request.invocation = invocation, error = %failure, "could not read the event");
             Answer {
                 shape: Shape::MultiValue,
                 response: response::failure(&HeaderMap::new(), invocation, &failure),
@@ -222,6 +221,7 @@ impl Event<'_> {
                 .unwrap_or(invocation)
                 .to_owned(),
             gateway: self.gateway(front),
+            invocation: invocation.to_owned(),
             headers,
             defect,
         };
