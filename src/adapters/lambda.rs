@@ -50,7 +50,7 @@ pub async fn run() -> ExitCode {
 async fn start() -> Result<(), RunError> {
     let settings = Settings::from_env(std::env::vars())?;
     log_as(settings.log);
-    let handler = Arc::new(Handler::start(settings, CredentialSource::environment()).await?);
+    let handler = Arc::new(Handler::start(settings, CredentialSource::environment().await).await?);
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let handler = Arc::clone(&handler);
         async move {
