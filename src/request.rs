@@ -31,6 +31,8 @@ pub struct ApiRequest {
     pub base_url: String,
     /// The front's id of this request.
     pub request_id: String,
+    /// Lambda's own id of this request, as in the platform's log lines.
+    pub invocation: String,
     /// What the front has verified of the caller.
     pub gateway: Option<GatewayIdentity>,
     /// What made the delivery unreadable, if anything; such a request is refused with it.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
@@ -18,6 +19,9 @@ use percent_encoding::utf8_percent_encode;
 use crate::config::{ConfigError, PathStyle, Settings};
 use crate::key::QUERY;
 use crate::plan::{Instruction, MIN_LIFETIME, PresignError, PresignPlan, PresignedUrl};
+
+/// Room for a URL with a session token, which alone is about 1,000 bytes long.
+const URL_CAPACITY: usize = 2048;
 
 /// Signs plans for one bucket.
 #[derive(Clone, Debug)]
@@ -93,7 +97,7 @@ impl Signer {
     }
 
     fn unsigned_url(&self, plan: &PresignPlan) -> String {
-        let mut url = String::with_capacity(1024);
+        let mut url = String::with_capacity(URL_CAPACITY);
         url.push_str(&self.bucket_url);
         url.push_str(&plan.key.to_path());
         for (name, value) in &plan.query {
@@ -161,9 +165,14 @@ fn lifetime(wanted: Duration, credentials: &Credentials, time: SystemTime) -> Re
 pub struct CredentialSource(SharedCredentialsProvider);
 
 impl CredentialSource {
-    /// The environment: in Lambda, the function's own role, without any network call.
-    pub fn environment() -> Self {
-        Self::from_provider(aws_config::environment::EnvironmentVariableCredentialsProvider::new())
+    /// The environment: in Lambda, the function's own role, without any network call. It is read once, since it can't
+    /// change; without credentials there it is asked at each request, which then fails and is logged.
+    pub async fn environment() -> Self {
+        let environment = EnvironmentVariableCredentialsProvider::new();
+        match environment.provide_credentials().await {
+            Ok(credentials) => Self::from_provider(credentials),
+            Err(_) => Self::from_provider(environment),
+        }
     }
 
     /// Any provider of the SDK's.

@@ -54,6 +54,7 @@ impl Handler {
                 Err(failure) => {
                     tracing::error!(
                         request.id = request.request_id,
+                        request.invocation = request.invocation,
                         error = chain(&failure),
                         "could not sign"
                     );
@@ -63,7 +64,12 @@ impl Handler {
             Ok(Decision::Health) => response::health(),
             Ok(Decision::Preflight { allow }) => response::preflight(&allow),
             Err(rejection) => {
-                tracing::info!(request.id = request.request_id, code = rejection.code(), "refused");
+                tracing::info!(
+                    request.id = request.request_id,
+                    request.invocation = request.invocation,
+                    code = rejection.code(),
+                    "refused"
+                );
                 response::rejection(request, &rejection)
             }
         };
@@ -80,6 +86,7 @@ impl Handler {
         let plan = &instruction.plan;
         tracing::info!(
             request.id = request.request_id,
+            request.invocation = request.invocation,
             operation = plan.operation.name(),
             key = plan.key.as_str(),
             rule,

@@ -10,10 +10,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::header::GetAll;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -54,16 +55,16 @@ pub async fn run() -> ExitCode {
 async fn start() -> Result<(), RunError> {
     let settings = Settings::from_env(std::env::vars())?;
     log_as(settings.log);
-    let handler = Arc::new(Handler::start(settings, CredentialSource::environment()).await?);
+    let handler = Arc::new(Handler::start(settings, CredentialSource::environment().await).await?);
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let handler = Arc::clone(&handler);
         async move {
             let now = SystemTime::now();
-            let answer = respond(&handler, event.payload.get(), &event.context.request_id, now).await;
-            Ok::<_, Infallible>(RawValue::from_string(answer).expect("the answer was written as JSON"))
+            Ok::<_, Infallible>(answer(&handler, event.payload.get(), &event.context.request_id, now).await)
         }
     });
-    lambda_runtime::run(service).await.map_err(RunError::Runtime)
+    // Not `lambda_runtime::run`, which puts a span around each event, dearer than the line that it is written into.
+    Runtime::new(service).run().await.map_err(RunError::Runtime)
 }
 
 /// One JSON line for each log event, on standard output as Lambda wants it.
@@ -86,23 +87,31 @@ fn log_to(
 }
 
 /// Answers one event, as JSON for the front that sent it. `invocation` is Lambda's own id of the request.
+#[expect(clippy::missing_panics_doc, reason = "an answer of strings and numbers is always JSON")]
 pub async fn respond(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> String {
+    let answer = answer(handler, event, invocation, now).await;
+    serde_json::to_string(&answer).expect("an answer of strings and numbers is JSON")
+}
+
+async fn answer(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> Answer {
     let delivered = serde_json::from_str(event)
         .map_err(|_| Failure::UnknownFront {
             problem: "the event is not an HTTP request of a front",
         })
         .and_then(|event: Event<'_>| event.deliver(handler.base_path(), invocation));
-    let (shape, response) = match delivered {
-        Ok((shape, request)) => (shape, handler.handle(&request, now).await),
+    match delivered {
+        Ok((shape, request)) => Answer {
+            shape,
+            response: handler.handle(&request, now).await,
+        },
         Err(failure) => {
-            tracing::error!(request.id = invocation, error = %failure, "could not read the event");
-            (
-                Shape::MultiValue,
-                response::failure(&HeaderMap::new(), invocation, &failure),
-            )
+            tracing::error!(request.invocation = invocation, error = %failure, "could not read the event");
+            Answer {
+                shape: Shape::MultiValue,
+                response: response::failure(&HeaderMap::new(), invocation, &failure),
+            }
         }
-    };
-    shape.write(&response)
+    }
 }
 
 /// The union of the events' fields; what tells the key, the caller or the length, and nothing else.
@@ -119,16 +128,16 @@ struct Event<'a> {
     raw_path: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     raw_query_string: Option<Cow<'a, str>>,
-    #[serde(default)]
-    path_parameters: Option<PathParameters>,
-    #[serde(default)]
-    headers: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
-    #[serde(default)]
-    query_string_parameters: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(borrow, default)]
+    path_parameters: Option<PathParameters<'a>>,
+    #[serde(borrow, default)]
+    headers: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    #[serde(borrow, default)]
+    multi_value_headers: Option<BTreeMap<Text<'a>, Vec<Text<'a>>>>,
+    #[serde(borrow, default)]
+    query_string_parameters: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    #[serde(borrow, default)]
+    multi_value_query_string_parameters: Option<BTreeMap<Text<'a>, Vec<Text<'a>>>>,
     #[serde(borrow)]
     request_context: RequestContext<'a>,
     #[serde(borrow, default)]
@@ -138,9 +147,15 @@ struct Event<'a> {
 }
 
 #[derive(Deserialize)]
-struct PathParameters {
-    proxy: Option<String>,
+struct PathParameters<'a> {
+    #[serde(borrow, default)]
+    proxy: Option<Cow<'a, str>>,
 }
+
+/// A name or a value, borrowed from the event unless it has escapes there.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -221,6 +236,7 @@ impl Event<'_> {
                 .unwrap_or(invocation)
                 .to_owned(),
             gateway: self.gateway(front),
+            invocation: invocation.to_owned(),
             headers,
             defect,
         };
@@ -343,7 +359,7 @@ impl Event<'_> {
             .iter()
             .flatten()
             .filter(|_| self.multi_value_headers.is_none());
-        for (name, value) in multiple.chain(single) {
+        for (Text(name), Text(value)) in multiple.chain(single) {
             let bad = || Rejection::BadValue {
                 name: name.escape_debug().to_string(),
                 problem: "is not a header".into(),
@@ -367,11 +383,11 @@ impl Event<'_> {
                 .map(|(name, value)| Ok((form_decode(name)?, form_decode(value)?)))
                 .collect();
         }
-        let decode = |text: &String| {
+        let decode = |text: &str| {
             if front == Front::Alb {
                 form_decode(text)
             } else {
-                Ok(text.clone())
+                Ok(text.to_owned())
             }
         };
         let multiple = self.multi_value_query_string_parameters.iter().flatten();
@@ -380,7 +396,7 @@ impl Event<'_> {
         let single = self.query_string_parameters.iter().flatten().filter(|_| only_single);
         multiple
             .chain(single)
-            .map(|(name, value)| Ok((decode(name)?, decode(value)?)))
+            .map(|(Text(name), Text(value))| Ok((decode(name)?, decode(value)?)))
             .collect()
     }
 
@@ -480,42 +496,73 @@ enum Shape {
     AlbMultiValue,
 }
 
+/// An answer, and the shape in which it is written.
+struct Answer {
+    shape: Shape,
+    response: ApiResponse,
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { shape, response } = self;
+        let headers = response.headers();
+        let multiple = matches!(shape, Shape::MultiValue | Shape::AlbMultiValue);
+        let described = matches!(shape, Shape::AlbSingleValue | Shape::AlbMultiValue);
+        let fields = AnswerFields {
+            status_code: response.status().as_u16(),
+            status_description: described.then(|| response.status().to_string()),
+            headers: (!multiple).then_some(SingleValues(headers)),
+            multi_value_headers: multiple.then_some(MultipleValues(headers)),
+            body: std::str::from_utf8(response.body()).expect("every body of ours is text"),
+            is_base64_encoded: false,
+        };
+        fields.serialize(serializer)
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct AnswerFields<'a> {
     status_code: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<BTreeMap<&'a str, &'a str>>,
+    headers: Option<SingleValues<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    multi_value_headers: Option<BTreeMap<&'a str, Vec<&'a str>>>,
+    multi_value_headers: Option<MultipleValues<'a>>,
     body: &'a str,
     is_base64_encoded: bool,
 }
 
-impl Shape {
-    fn write(self, response: &ApiResponse) -> String {
-        let status = response.status();
-        let described = matches!(self, Self::AlbSingleValue | Self::AlbMultiValue);
-        let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
-        let mut grouped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (name, value) in headers {
-            grouped.entry(name).or_default().push(value);
-        }
-        let multiple = matches!(self, Self::MultiValue | Self::AlbMultiValue);
-        let single = || grouped.iter().map(|(name, values)| (*name, values[0])).collect();
-        let answer = Answer {
-            status_code: status.as_u16(),
-            status_description: described.then(|| status.to_string()),
-            headers: (!multiple).then(single),
-            body: std::str::from_utf8(response.body()).expect("every body of ours is text"),
-            is_base64_encoded: false,
-            multi_value_headers: multiple.then_some(grouped),
-        };
-        serde_json::to_string(&answer).expect("an answer of strings and numbers is JSON")
+/// The first value of each header.
+struct SingleValues<'a>(&'a HeaderMap);
+
+impl Serialize for SingleValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let first = |name| self.0.get(name).map(text);
+        serializer.collect_map(self.0.keys().map(|name| (name.as_str(), first(name))))
     }
+}
+
+/// Every value of each header.
+struct MultipleValues<'a>(&'a HeaderMap);
+
+impl Serialize for MultipleValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|name| (name.as_str(), Values(self.0.get_all(name)))))
+    }
+}
+
+struct Values<'a>(GetAll<'a, HeaderValue>);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(text))
+    }
+}
+
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
 }
 
 #[cfg(test)]

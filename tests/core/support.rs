@@ -74,6 +74,7 @@ pub(crate) fn ask(method: &str, path_and_query: &str) -> ApiRequest {
         length: BodyLength::Untold,
         base_url: "https://files.example.com".into(),
         request_id: "request-1".into(),
+        invocation: "invocation-1".into(),
         gateway: None,
         defect: None,
     }

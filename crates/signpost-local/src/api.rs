@@ -74,6 +74,7 @@ impl Api {
             length: BodyLength::Undeclared,
             base_url: self.base_url(parts),
             request_id: request_id.to_owned(),
+            invocation: request_id.to_owned(),
             gateway: None,
             defect: Some(rejection),
         };

@@ -1,0 +1,234 @@
+//! What a redirect costs: decide and sign, and a whole event, against the bare `SigV4` cryptography and the SDK's own
+//! `.presigned()` of the same run.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
+use aws_sdk_s3::presigning::PresigningConfig;
+use criterion::{Criterion, criterion_group, criterion_main};
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+use signpost::adapters::aws::{CredentialSource, Signer};
+use signpost::adapters::handler::Handler;
+use signpost::adapters::lambda::respond;
+use signpost::config::Settings;
+use signpost::decide::{Decision, decide};
+use signpost::key::PathEncoding;
+use signpost::plan::Instruction;
+use signpost::policy::Policy;
+use signpost::request::{ApiRequest, BodyLength};
+use tokio::runtime::Runtime;
+
+const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const KEY: &str = "docs/2026/report.pdf";
+const OPEN_RULES: &str = r#"
+version = 1
+[[rule]]
+id = "open"
+who = ["anyone"]
+can = ["read", "write", "delete"]
+on = ["**"]
+allow_anonymous_write = true
+"#;
+
+criterion_group!(benches, sign, decide_among_rules);
+criterion_main!(benches);
+
+fn sign(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let policy = Policy::parse(OPEN_RULES).expect("the rules are good");
+    let signer = runtime.block_on(Signer::resolve(&settings())).expect("it resolves");
+    let sdk = sdk();
+    let credentials = credentials();
+    let decide_and_sign = |request: &ApiRequest| match decide(&policy, request) {
+        Ok(Decision::Instruct { plan, .. }) => signer.sign(plan, &credentials, now()).expect("it can be signed"),
+        other => panic!("not an instruction: {other:?}"),
+    };
+    for method in ["GET", "PUT"] {
+        let request = request(method);
+        let mut group = criterion.benchmark_group(method);
+        group.bench_function("decide and sign", |bencher| {
+            bencher.iter(|| decide_and_sign(black_box(&request)));
+        });
+        let canonical = canonical_request(&decide_and_sign(&request));
+        group.bench_function("bare SigV4 cryptography", |bencher| {
+            bencher.iter(|| bare_signature(black_box(&canonical)));
+        });
+        group.bench_function("the SDK's .presigned()", |bencher| {
+            bencher.iter(|| runtime.block_on(presigned(&sdk, black_box(method))));
+        });
+        let event = std::fs::read_to_string(format!("events/rest-{}.json", method.to_ascii_lowercase()));
+        let event = event.expect("the event is there");
+        let handler = runtime.block_on(handler());
+        group.bench_function("a whole event", |bencher| {
+            bencher.iter(|| runtime.block_on(respond(&handler, black_box(&event), "invocation", now())));
+        });
+    }
+}
+
+/// 100 rules, the last of which allows, for nobody in particular and for the bearer of a token.
+fn decide_among_rules(criterion: &mut Criterion) {
+    let policy = Policy::parse(&hundred_rules()).expect("the rules are good");
+    let anonymous = request("GET");
+    let mut member = request("GET");
+    let bearer = HeaderValue::from_static("Bearer secret");
+    member.headers.insert(HeaderName::from_static("authorization"), bearer);
+    let mut group = criterion.benchmark_group("rules_100");
+    for (name, request) in [("anonymous", anonymous), ("member", member)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| decide(&policy, black_box(&request)).expect("the last rule allows it"));
+        });
+    }
+}
+
+fn hundred_rules() -> String {
+    let digest = Sha256::digest(b"secret").iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes every write");
+        text
+    });
+    let mut rules = format!("version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{digest}\"\ngroups = [\"deployers\"]\n");
+    for number in 0..99 {
+        let (who, on) = match number % 3 {
+            0 => ("authenticated", "docs/{uid}/**".to_owned()),
+            1 => ("group:deployers", format!("docs/{number}/**")),
+            _ => ("anyone", format!("public/{number}/images/**")),
+        };
+        write!(
+            rules,
+            "[[rule]]\nid = \"r{number}\"\nwho = [\"{who}\"]\ncan = [\"read\"]\non = [\"{on}\"]\n"
+        )
+        .expect("a String takes every write");
+    }
+    rules + "[[rule]]\nid = \"last\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"docs/**\"]\n"
+}
+
+/// The four HMACs of the signing key, the digest of the canonical request, the string to sign and its HMAC.
+fn bare_signature(canonical: &str) -> String {
+    let key = hmac(format!("AWS4{SECRET_KEY}").as_bytes(), b"20260710");
+    let key = ["eu-central-1", "s3", "aws4_request"]
+        .into_iter()
+        .fold(key, |key, scope| hmac(&key, scope.as_bytes()));
+    let digest = hex(&Sha256::digest(canonical));
+    let to_sign = format!("AWS4-HMAC-SHA256\n20260710T191904Z\n20260710/eu-central-1/s3/aws4_request\n{digest}");
+    hex(&hmac(&key, to_sign.as_bytes()))
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    mac.chain_update(text).finalize().into_bytes().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// A canonical request as long as the one that was signed.
+fn canonical_request(instruction: &Instruction) -> String {
+    let url = instruction.url.expose();
+    let (host_and_path, query) = url.split_once('?').expect("a presigned URL has a query");
+    let query = query.split("&X-Amz-Signature").next().unwrap_or_default();
+    let headers = instruction.plan.headers.iter();
+    let headers = headers.fold(String::new(), |text, (name, value)| text + name + ":" + value + "\n");
+    format!("GET\n{host_and_path}\n{query}\nhost:\n{headers}\nhost\nUNSIGNED-PAYLOAD")
+}
+
+async fn presigned(sdk: &aws_sdk_s3::Client, method: &str) -> String {
+    let presigning = PresigningConfig::builder()
+        .start_time(now())
+        .expires_in(Duration::from_mins(5));
+    let presigning = presigning.build().expect("the lifetime is allowed");
+    if method == "PUT" {
+        let put = sdk.put_object().bucket("example-bucket").key(KEY).content_length(1024);
+        let presigned = put.if_none_match("*").presigned(presigning).await;
+        presigned.expect("it can be signed").uri().to_owned()
+    } else {
+        let get = sdk.get_object().bucket("example-bucket").key(KEY);
+        let presigned = get
+            .response_content_disposition("attachment")
+            .presigned(presigning)
+            .await;
+        presigned.expect("it can be signed").uri().to_owned()
+    }
+}
+
+fn sdk() -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(credentials())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .identity_cache(IdentityCache::no_cache())
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+async fn handler() -> Handler {
+    let mut settings = settings();
+    settings.rules = Some(OPEN_RULES.into());
+    let source = CredentialSource::from_provider(credentials());
+    Handler::start(settings, source).await.expect("the handler starts")
+}
+
+fn settings() -> Settings {
+    let env = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Settings::from_env(env).expect("the settings are good")
+}
+
+/// With a session token, as a function's role has one.
+fn credentials() -> Credentials {
+    let token = "IQoJb3JpZ2luX2VjEXAMPLE/".repeat(16);
+    Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET_KEY, Some(token), None, "bench")
+}
+
+/// 2026-07-10T19:19:04Z.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_783_711_144)
+}
+
+fn request(method: &str) -> ApiRequest {
+    let headers = [
+        ("host", "files.example.com"),
+        ("user-agent", "curl/8.7.1"),
+        ("accept", "*/*"),
+        ("x-forwarded-for", "203.0.113.7"),
+        ("x-forwarded-port", "443"),
+        ("x-forwarded-proto", "https"),
+        ("x-amzn-trace-id", "Root=1-6a5145a8-536f3e792f6be9b44c1f46fa"),
+    ];
+    let headers = headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    ApiRequest {
+        method: method.into(),
+        path: format!("/{KEY}"),
+        encoding: PathEncoding::Percent,
+        query: Vec::new(),
+        headers: HeaderMap::from_iter(headers),
+        length: if method == "PUT" {
+            BodyLength::Declared(1024)
+        } else {
+            BodyLength::Undeclared
+        },
+        base_url: "https://files.example.com".into(),
+        request_id: "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0".into(),
+        invocation: "00000000-0000-4000-8000-000000000001".into(),
+        defect: None,
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime starts")
+}
