@@ -72,6 +72,9 @@ pub enum GatewayAuthorizer {
     Iam,
 }
 
+/// What a client with credentials of its own adds to the request that it signs.
+const SIGV4_HEADERS: [&str; 3] = ["x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
+
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -240,6 +243,10 @@ impl ObjectRequest {
             let name = name.as_str();
             let of_amazon = name.starts_with("x-amz-") && !name.starts_with("x-amz-cf-");
             let conditional = matches!(name, "content-md5" | "if-match" | "if-none-match");
+            // A client that signs its request to the gateway sends these to us; only a redirect takes them on to S3.
+            if self.form != Form::Redirect && SIGV4_HEADERS.contains(&name) {
+                continue;
+            }
             if of_amazon && !self.operation.mirrors(name) {
                 return Err(Rejection::UnsupportedHeader { name: name.to_owned() });
             }

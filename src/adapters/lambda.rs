@@ -87,7 +87,10 @@ fn log_to(
 }
 
 /// Answers one event, as JSON for the front that sent it. `invocation` is Lambda's own id of the request.
-#[expect(clippy::missing_panics_doc, reason = "an answer of strings and numbers is always JSON")]
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "an answer of strings and numbers is always JSON"
+)]
 pub async fn respond(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> String {
     let answer = answer(handler, event, invocation, now).await;
     serde_json::to_string(&answer).expect("an answer of strings and numbers is JSON")

@@ -56,7 +56,9 @@ impl Refusal {
                 (StatusCode::FORBIDDEN, "AccessDenied")
             }
             Self::TwoMechanisms | Self::InvalidQueryValue(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
-            Self::OldSignature | Self::MissingHeader(_) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            Self::OldSignature | Self::MissingHeader(_) | Self::InvalidLength => {
+                (StatusCode::BAD_REQUEST, "InvalidRequest")
+            }
             Self::QueryParameters(_) => (StatusCode::BAD_REQUEST, "AuthorizationQueryParametersError"),
             Self::AuthorizationHeader(_) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),
             Self::UnknownAccessKey => (StatusCode::FORBIDDEN, "InvalidAccessKeyId"),
@@ -67,7 +69,6 @@ impl Refusal {
             Self::InvalidUri => (StatusCode::BAD_REQUEST, "InvalidURI"),
             Self::TransferEncoding => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
             Self::MissingLength => (StatusCode::LENGTH_REQUIRED, "MissingContentLength"),
-            Self::InvalidLength => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::TooLarge => (StatusCode::BAD_REQUEST, "EntityTooLarge"),
         }
     }
