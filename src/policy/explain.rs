@@ -134,13 +134,13 @@ impl Aspect {
 
 /// How `rule` stands to a request.
 pub(super) fn finding<'a>(rule: &'a Rule, principal: &Principal, action: Action, key: &ObjectKey) -> Finding<'a> {
-    let missed = Aspect::ALL
+    let misses = Aspect::ALL
         .into_iter()
-        .filter(|aspect| !rule.agrees_on(*aspect, principal, action, key));
-    let misses = missed.map(|aspect| Miss {
-        aspect,
-        speaks_of: rule.words(aspect),
-    });
+        .filter(|aspect| !rule.agrees_on(*aspect, principal, action, key))
+        .map(|aspect| Miss {
+            aspect,
+            speaks_of: rule.words(aspect),
+        });
     Finding {
         rule: &rule.id,
         effect: rule.effect,
