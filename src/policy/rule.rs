@@ -56,11 +56,12 @@ pub(super) struct Condition {
 
 impl Rule {
     pub(super) fn speaks_of(&self, principal: &Principal, action: Action, key: &ObjectKey) -> bool {
-        Aspect::ALL
-            .into_iter()
-            .all(|aspect| self.agrees_on(aspect, principal, action, key))
+        let agrees = |aspect| self.agrees_on(aspect, principal, action, key);
+        // Spelled out and not a loop over `Aspect::ALL`, since every request comes by here: so it compiles to plain tests.
+        agrees(Aspect::Action) && agrees(Aspect::Caller) && agrees(Aspect::Claims) && agrees(Aspect::Key)
     }
 
+    #[inline]
     pub(super) fn agrees_on(&self, aspect: Aspect, principal: &Principal, action: Action, key: &ObjectKey) -> bool {
         match aspect {
             Aspect::Action => self.can.contains(&action),
