@@ -62,13 +62,14 @@ impl Report {
         }
     }
 
-    /// Says it, and gives the exit code.
+    /// Says it, and gives the exit code. What is for standard error tells of the output, so it goes where that has gone.
     pub fn tell(&self, out: &mut dyn Write, notes: &mut dyn Write) -> ExitCode {
-        let told = out.write_all(self.out.as_bytes()).and_then(|()| out.flush());
-        // Without standard error there is nowhere left to complain.
-        let _ = notes.write_all(self.notes.as_bytes());
-        match told {
-            Ok(()) => self.ending.exit_code(),
+        match out.write_all(self.out.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => {
+                // Without standard error there is nowhere left to complain.
+                let _ = notes.write_all(self.notes.as_bytes());
+                self.ending.exit_code()
+            }
             // The reader, such as `head`, has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.ending.exit_code(),
             Err(error) => {

@@ -72,3 +72,16 @@ fn a_key_has_an_id_and_256_bits() {
         assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(key).unwrap().len(), 32);
     }
 }
+
+#[test]
+fn a_secret_that_nobody_could_read_leaves_no_table() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_signpost"));
+    let output = command.args(["token", "new", "ci"]).stdout(full).output().unwrap();
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{notes}");
+    assert!(
+        notes.starts_with("error: can't write to standard output: ") && !notes.contains("[[token]]"),
+        "{notes}"
+    );
+}
