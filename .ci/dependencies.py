@@ -1,7 +1,7 @@
 """Holds the dependency tree to what `deny.toml` and the design say, without cargo-deny and without a network.
 
 Read from deny.toml: the licences that are allowed, the crates that are banned, and that nothing comes from git.
-Beyond it: the core names no vendor crate, the Lambda carries no TLS it does not use, and every dependency is used.
+Beyond it: the core and the command name no vendor crate, the Lambda carries no TLS it does not use, and every dependency is used.
 """
 
 import json
@@ -14,6 +14,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CORE = ("tree", "--no-default-features", "-p", "signpost")
 LAMBDA = ("tree", "-p", "signpost")
+COMMAND = ("tree", "-p", "signpost-cli")
 VENDORS = re.compile(r"aws|lambda|smithy")
 LAMBDA_BANS = re.compile(r"hyper-rustls|rustls|ring|aws-lc-.*|openssl.*|native-tls|cedar.*|argon2|s3s.*|clap")
 
@@ -28,6 +29,7 @@ def main():
         "sources": lambda: sources(packages.values()),
         "the core's tree": lambda: named(CORE, VENDORS),
         "the Lambda's tree": lambda: named(LAMBDA, LAMBDA_BANS),
+        "the command's tree": lambda: named(COMMAND, VENDORS),
         "unused dependencies": unused,
     }
     failed = 0

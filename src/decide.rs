@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::operation::{ACCEPTABLE, Operation};
 use crate::plan::PresignPlan;
-use crate::policy::{Disposition, Grant, Policy};
+use crate::policy::{Constraints, Disposition, Grant, Policy};
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target};
 
@@ -110,7 +110,7 @@ struct Draft {
 impl Draft {
     fn upload(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
         let constraints = grant.constraints;
-        if let Some(length) = signed_length(wanted, constraints.max_bytes)? {
+        if let Some(length) = signed_length(wanted, constraints)? {
             self.headers.push(("content-length".into(), length.to_string()));
         }
         self.content_type(wanted, grant)?;
@@ -135,17 +135,9 @@ impl Draft {
     }
 
     fn content_type(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
-        if grant.constraints.content_types.is_empty() {
-            return Ok(());
-        }
-        let taken = wanted
-            .content_type
-            .as_ref()
-            .filter(|sent| grant.constraints.takes_content_type(sent));
-        let content_type = taken.ok_or_else(|| Rejection::MediaType {
-            content_types: grant.constraints.content_types.clone(),
-        })?;
-        if self.value("content-type").is_none() {
+        grant.constraints.check_content_type(wanted.content_type.as_deref())?;
+        let constrained = !grant.constraints.content_types.is_empty() && self.value("content-type").is_none();
+        if let Some(content_type) = wanted.content_type.as_ref().filter(|_| constrained) {
             self.headers.push(("content-type".into(), content_type.clone()));
         }
         Ok(())
@@ -240,13 +232,16 @@ fn query_spelling(header: String) -> String {
 }
 
 /// The length to sign, so that S3 refuses whatever arrives shorter or longer.
-fn signed_length(wanted: &ObjectRequest, max_bytes: u64) -> Result<Option<u64>, Rejection> {
+fn signed_length(wanted: &ObjectRequest, constraints: &Constraints) -> Result<Option<u64>, Rejection> {
+    let max_bytes = constraints.max_bytes;
     let limited = max_bytes < MAX_PUT_BYTES;
+    if let BodyLength::Declared(length) = wanted.length {
+        constraints.check_length(length)?;
+    }
     match wanted.length {
         BodyLength::Chunked => Err(Rejection::NoLength),
         // S3 would answer the redirected request so.
         BodyLength::Undeclared if wanted.form == Form::Redirect => Err(Rejection::NoLength),
-        BodyLength::Declared(length) if length > max_bytes => Err(Rejection::TooLarge { length, max_bytes }),
         BodyLength::Declared(length) if length > 0 => Ok(Some(length)),
         // An empty file, sent as such.
         BodyLength::Declared(_) if limited && wanted.form == Form::Redirect => Ok(Some(0)),

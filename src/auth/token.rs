@@ -1,7 +1,7 @@
 //! Generated tokens, sent as `Basic` (RFC 7617) or `Bearer` (RFC 6750) and kept as SHA-256 digests. The secrets are
 //! random, so a plain digest is enough: there is nothing to guess.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -32,10 +32,25 @@ pub struct TokenDigest([u8; 32]);
 #[error("a SHA-256 digest has 64 hexadecimal digits")]
 pub struct TokenDigestError;
 
+impl Token {
+    /// Its bearer.
+    pub fn member(&self) -> Member {
+        Member::new(Issuer::Token, self.id.clone(), self.groups.clone())
+    }
+}
+
 impl TokenDigest {
     /// The digest of `secret`.
     pub fn of(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
+    }
+
+    /// The inverse of [`TokenDigest::from_str`].
+    pub fn to_hex(&self) -> String {
+        self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a String takes every write");
+            hex
+        })
     }
 
     fn matches(&self, other: &Self) -> Choice {
@@ -110,6 +125,5 @@ fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<Member, Re
             found = Some(token);
         }
     }
-    let token = found.ok_or_else(|| refused("the token is unknown"))?;
-    Ok(Member::new(Issuer::Token, token.id.clone(), token.groups.clone()))
+    found.map(Token::member).ok_or_else(|| refused("the token is unknown"))
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use super::explain::Source;
 use crate::operation::ACCEPTABLE;
-use crate::rejection::MAX_PUT_BYTES;
+use crate::rejection::{MAX_PUT_BYTES, Rejection};
 
 /// The lifetime of a signed URL where the rules do not say otherwise.
 pub const DEFAULT_EXPIRES: Duration = Duration::from_mins(5);
@@ -54,6 +55,7 @@ pub enum Disposition {
 /// What no rule may exceed.
 pub(super) struct Ceiling {
     pub(super) expires: Duration,
+    pub(super) expires_by: Source,
     pub(super) max_bytes: u64,
 }
 
@@ -63,10 +65,25 @@ impl Constraints {
         self.accepts.iter().any(|accepted| accepted == name)
     }
 
-    /// Whether uploads of this media type are taken; parameters such as `charset` do not count.
-    pub fn takes_content_type(&self, content_type: &str) -> bool {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        self.content_types.is_empty() || self.content_types.iter().any(|range| in_media_range(range, essence))
+    /// Refuses an upload that is too long.
+    pub fn check_length(&self, length: u64) -> Result<(), Rejection> {
+        let max_bytes = self.max_bytes;
+        if length > max_bytes {
+            return Err(Rejection::TooLarge { length, max_bytes });
+        }
+        Ok(())
+    }
+
+    /// Refuses an upload of a media type that is not taken; parameters such as `charset` do not count.
+    pub fn check_content_type(&self, content_type: Option<&str>) -> Result<(), Rejection> {
+        let essence = content_type.and_then(|sent| sent.split(';').next()).map(str::trim);
+        let taken = |range: &String| essence.is_some_and(|essence| in_media_range(range, essence));
+        if self.content_types.is_empty() || self.content_types.iter().any(taken) {
+            return Ok(());
+        }
+        Err(Rejection::MediaType {
+            content_types: self.content_types.clone(),
+        })
     }
 }
 

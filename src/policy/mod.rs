@@ -2,6 +2,7 @@
 //! and what no rule speaks of is refused.
 
 mod constraints;
+mod explain;
 pub mod pattern;
 mod rule;
 mod table;
@@ -11,8 +12,10 @@ use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 pub use constraints::{Constraints, DEFAULT_EXPIRES, Disposition, MAX_EXPIRES};
+pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
 pub use pattern::{Pattern, PatternError};
-use rule::{Effect, Rule};
+pub use rule::Effect;
+use rule::Rule;
 pub use table::RulesError;
 
 /// Everything that a rules file says. The default has no rules, and so refuses everything.
@@ -50,18 +53,49 @@ impl Policy {
 
     /// Decides whether `principal` may do `action` on `key`.
     pub fn decide(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Result<Grant<'_>, Rejection> {
+        self.verdict(principal, action, key).into_grant()
+    }
+
+    /// Tells what [`Policy::decide`] decides, and why.
+    pub fn explain(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Explanation<'_> {
+        let verdict = self.verdict(principal, action, key);
+        let granting = match verdict {
+            Verdict::Allowed(grant) => self.rules.iter().find(|rule| rule.id == grant.rule),
+            Verdict::Denied { .. } | Verdict::Unspoken { .. } => None,
+        };
+        Explanation {
+            lifetime: granting.map(|rule| rule.lifetime),
+            findings: self
+                .rules
+                .iter()
+                .map(|rule| explain::finding(rule, principal, action, key))
+                .collect(),
+            verdict,
+        }
+    }
+
+    fn verdict(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Verdict<'_> {
         let mut granted = None;
         for rule in self.rules.iter().filter(|rule| rule.speaks_of(principal, action, key)) {
             match rule.effect {
-                Effect::Deny => return Err(self.refuse(principal, action)),
+                Effect::Deny => {
+                    return Verdict::Denied {
+                        rule: &rule.id,
+                        refusal: self.refuse(principal, action),
+                    };
+                }
                 Effect::Allow => granted = granted.or(Some(rule)),
             }
         }
-        let rule = granted.ok_or_else(|| self.refuse(principal, action))?;
-        Ok(Grant {
-            rule: &rule.id,
-            constraints: &rule.constraints,
-        })
+        match granted {
+            Some(rule) => Verdict::Allowed(Grant {
+                rule: &rule.id,
+                constraints: &rule.constraints,
+            }),
+            None => Verdict::Unspoken {
+                refusal: self.refuse(principal, action),
+            },
+        }
     }
 
     fn refuse(&self, principal: &Principal, action: Action) -> Rejection {

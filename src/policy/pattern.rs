@@ -1,5 +1,6 @@
 //! Which keys a rule speaks of: literal segments, `{claim}` segments, and a trailing `/**`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::auth::Principal;
@@ -105,6 +106,23 @@ impl FromStr for Pattern {
             .map_or((text, false), |literal| (literal, true));
         let segments = literal.split('/').map(segment).collect::<Result<_, _>>()?;
         Ok(Self { segments, below })
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, segment) in self.segments.iter().enumerate() {
+            let slash = if index == 0 { "" } else { "/" };
+            match segment {
+                Segment::Literal(literal) => write!(f, "{slash}{literal}")?,
+                Segment::Claim(name) => write!(f, "{slash}{{{name}}}")?,
+            }
+        }
+        match (self.below, self.segments.is_empty()) {
+            (false, _) => Ok(()),
+            (true, true) => f.write_str("**"),
+            (true, false) => f.write_str("/**"),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! One rule: whom, what and which keys it speaks of.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Deserialize;
 
 use super::constraints::Constraints;
+use super::explain::{Aspect, LifetimeSource};
 use super::pattern::Pattern;
 use crate::auth::{Issuer, Member, Principal};
 use crate::key::ObjectKey;
@@ -20,13 +22,17 @@ pub(super) struct Rule {
     pub(super) can: Vec<Action>,
     pub(super) on: Vec<Pattern>,
     pub(super) constraints: Constraints,
+    pub(super) lifetime: LifetimeSource,
 }
 
+/// What a rule does where it matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Effect {
+pub enum Effect {
+    /// It allows.
     #[default]
     Allow,
+    /// It denies, whatever else allows.
     Deny,
 }
 
@@ -50,10 +56,29 @@ pub(super) struct Condition {
 
 impl Rule {
     pub(super) fn speaks_of(&self, principal: &Principal, action: Action, key: &ObjectKey) -> bool {
-        self.can.contains(&action)
-            && self.who.iter().any(|who| who.includes(principal))
-            && self.conditions.iter().all(|condition| condition.holds(principal))
-            && self.on.iter().any(|pattern| pattern.matches(key, principal))
+        let agrees = |aspect| self.agrees_on(aspect, principal, action, key);
+        // Spelled out and not a loop over `Aspect::ALL`, since every request comes by here: so it compiles to plain tests.
+        agrees(Aspect::Action) && agrees(Aspect::Caller) && agrees(Aspect::Claims) && agrees(Aspect::Key)
+    }
+
+    #[inline]
+    pub(super) fn agrees_on(&self, aspect: Aspect, principal: &Principal, action: Action, key: &ObjectKey) -> bool {
+        match aspect {
+            Aspect::Action => self.can.contains(&action),
+            Aspect::Caller => self.who.iter().any(|who| who.includes(principal)),
+            Aspect::Claims => self.conditions.iter().all(|condition| condition.holds(principal)),
+            Aspect::Key => self.on.iter().any(|pattern| pattern.matches(key, principal)),
+        }
+    }
+
+    /// What it says of `aspect`, in the words of the rules file.
+    pub(super) fn words(&self, aspect: Aspect) -> Vec<String> {
+        match aspect {
+            Aspect::Action => self.can.iter().map(|action| action.name().to_owned()).collect(),
+            Aspect::Caller => self.who.iter().map(Who::to_string).collect(),
+            Aspect::Claims => self.conditions.iter().map(Condition::to_string).collect(),
+            Aspect::Key => self.on.iter().map(Pattern::to_string).collect(),
+        }
     }
 
     /// Refuses what would read a claim without knowing whose claim it is: two issuers may use one name, or one subject,
@@ -94,6 +119,25 @@ impl Who {
             Self::Token(_) => Some(""),
             Self::Issuer(issuer) | Self::User { issuer, .. } => Some(issuer),
         }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anyone => f.write_str("anyone"),
+            Self::Authenticated => f.write_str("authenticated"),
+            Self::Token(id) => write!(f, "token:{id}"),
+            Self::Group(name) => write!(f, "group:{name}"),
+            Self::Issuer(name) => write!(f, "issuer:{name}"),
+            Self::User { issuer, subject } => write!(f, "user:{issuer}/{subject}"),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {:?}", self.claim, self.values)
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, Size, parse_expires};
+use super::explain::{LifetimeSource, Source};
 use super::rule::{Condition, Effect, Rule, Who};
 use super::{Pattern, Policy};
 use crate::auth::{Authenticators, GatewayIssuer, Token};
@@ -158,19 +159,24 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
 fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), String> {
     let ceiling = Ceiling {
         expires: MAX_EXPIRES,
+        expires_by: Source::BuiltIn,
         max_bytes: MAX_PUT_BYTES,
     };
     let Some(table) = table else {
         return Ok((Constraints::built_in(), ceiling));
     };
     let defaults = table.constraints(&Constraints::built_in(), &ceiling)?;
-    let expires = if table.expires.is_some() {
-        defaults.expires
+    let (expires, expires_by) = if table.expires.is_some() {
+        (defaults.expires, Source::Defaults)
     } else {
-        MAX_EXPIRES
+        (MAX_EXPIRES, Source::BuiltIn)
     };
-    let max_bytes = defaults.max_bytes;
-    Ok((defaults, Ceiling { expires, max_bytes }))
+    let ceiling = Ceiling {
+        expires,
+        expires_by,
+        max_bytes: defaults.max_bytes,
+    };
+    Ok((defaults, ceiling))
 }
 
 fn issuers(tables: Vec<IssuerTable>) -> Result<Vec<GatewayIssuer>, RulesError> {
@@ -268,6 +274,12 @@ impl RuleTable {
             .into_iter()
             .map(|(claim, values)| Condition { claim, values })
             .collect();
+        // Where `[defaults]` says nothing of it, both the lifetime and its ceiling are built in.
+        let lifetime = LifetimeSource {
+            set_by: self.expires.as_ref().map_or(ceiling.expires_by, |_| Source::Rule),
+            ceiling: ceiling.expires,
+            ceiling_by: ceiling.expires_by,
+        };
         let rule = Rule {
             id: self.id,
             effect: self.effect,
@@ -276,6 +288,7 @@ impl RuleTable {
             can: self.can,
             on,
             constraints,
+            lifetime,
         };
         rule.check()?;
         Ok(rule)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Feeds every event of events/ to the release binary under the Lambda Runtime Interface Emulator and holds the answers to expected.json.
 
-    tests/rie/run.py                     target/release/signpost, every event
+    tests/rie/run.py                     target/release/signpost-lambda, every event
     tests/rie/run.py --only rest-get     events whose name begins so
     tests/rie/run.py --update            rewrite the snapshots
     tests/rie/run.py --binary PATH --rie PATH
@@ -487,7 +487,7 @@ def cases(only):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", default=os.environ.get("SIGNPOST_BINARY", ROOT / "target/release/signpost"), type=Path)
+    parser.add_argument("--binary", default=os.environ.get("SIGNPOST_BINARY", ROOT / "target/release/signpost-lambda"), type=Path)
     parser.add_argument("--rie", help="the emulator's binary (default: the one that tests/sam/run has installed)")
     parser.add_argument("--only", help="only events whose name begins so; no snapshots, no malformed requests")
     parser.add_argument("--update", action="store_true", help="rewrite the snapshots")

@@ -377,9 +377,9 @@ def every_setting_is_known_to_the_code():
 
 def build_names_the_binary():
     metadata = SOURCE["Resources"]["Function"]["Metadata"]
-    assert metadata == {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": "signpost"}}
+    assert metadata == {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": "signpost-lambda"}}
     cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
-    assert "signpost" in [binary["name"] for binary in cargo["bin"]]
+    assert "signpost-lambda" in [binary["name"] for binary in cargo["bin"]]
 
 
 def deploying_asks_first():

@@ -73,7 +73,7 @@ class Results:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", type=Path, default=target() / "debug/signpost")
+    parser.add_argument("--binary", type=Path, default=target() / "debug/signpost-lambda")
     binary = parser.parse_args().binary.resolve()
     results = Results()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,15 @@
+//! The command.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use signpost_cli::{Options, System};
+
+fn main() -> ExitCode {
+    let system = System {
+        stdin: &mut io::stdin(),
+        random: |bytes| getrandom::fill(bytes).map_err(io::Error::from),
+    };
+    signpost_cli::run(&Options::parse(), system).tell(&mut io::stdout(), &mut io::stderr())
+}

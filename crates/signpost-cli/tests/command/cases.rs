@@ -1,0 +1,149 @@
+//! `rules test`: golden decisions hold, or each that does not is told.
+
+use crate::support::{RULES, Said, file, signpost_reading};
+
+const CI: &str = "[[case]]\nas = \"token:ci\"\n";
+
+fn test(cases: &str) -> Said {
+    let (_folder, path) = file("cases.toml", cases);
+    let mut said = signpost_reading(RULES, &["rules", "test", "-", path.to_str().unwrap()]);
+    for text in [&mut said.out, &mut said.notes] {
+        *text = text.replace(path.to_str().unwrap(), "cases.toml");
+    }
+    said
+}
+
+#[test]
+fn decisions_as_expected_pass() {
+    for lines in [
+        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"",
+        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"\nrule = \"deploy\"",
+        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"\nlength = 1\ncontent_type = \"image/png\"",
+        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"refuse\"\nlength = 3000000000\nrule = \"deploy\"",
+        "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"deny\"\nrule = \"worm\"",
+        "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"refuse\"",
+        "method = \"DELETE\"\nkey = \"releases/1\"\nexpect = \"refuse\"",
+        "method = \"GET\"\nkey = \"public/../a\"\nexpect = \"refuse\"",
+    ] {
+        let said = test(&format!("{CI}{lines}\n"));
+        assert_eq!(
+            (said.out.as_str(), said.code),
+            ("1 passed, 0 failed\n", 0),
+            "{lines}\n{said:?}"
+        );
+    }
+}
+
+#[test]
+fn claims_and_groups_belong_to_an_issuer() {
+    let cases = "
+[[case]]
+as = \"issuer:github/repo:a\"
+claims = { ref = \"refs/heads/main\", repository_id = \"7\" }
+method = \"PUT\"
+key = \"artifacts/7/a\"
+expect = \"allow\"
+rule = \"main\"
+
+[[case]]
+as = \"issuer:github/repo:a\"
+groups = [\"blue\"]
+method = \"LIST\"
+key = \"blue/\"
+expect = \"allow\"
+
+[[case]]
+as = \"anyone\"
+groups = [\"blue\"]
+method = \"LIST\"
+key = \"blue/\"
+expect = \"refuse\"
+";
+    let said = test(cases);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out
+            .starts_with("cases.toml:17: LIST blue/ as anyone: claims and groups go with"),
+        "{said:?}"
+    );
+    assert!(said.out.ends_with("\n2 passed, 1 failed\n"), "{said:?}");
+}
+
+#[test]
+fn each_failing_case_is_told_with_its_line_and_what_was_decided() {
+    let cases = "
+[[case]]
+as = \"token:ci\"
+method = \"PUT\"
+key = \"releases/1\"
+expect = \"deny\"
+
+[[case]]
+as = \"token:ci\"
+method = \"PUT\"
+key = \"releases/1\"
+expect = \"allow\"
+
+[[case]]
+as = \"token:ci\"
+method = \"GET\"
+key = \"public/1\"
+expect = \"allow\"
+rule = \"deploy\"
+
+[[case]]
+as = \"token:ci\"
+method = \"DELETE\"
+key = \"releases/1\"
+expect = \"deny\"
+
+[[case]]
+as = \"token:gone\"
+method = \"GET\"
+key = \"a\"
+expect = \"refuse\"
+";
+    let expected = "\
+cases.toml:2: PUT releases/1 as token:ci: expected deny, but it is allowed by rule \"deploy\"
+cases.toml:14: GET public/1 as token:ci: expected allow by rule \"deploy\", but it is allowed by rule \"public\"
+cases.toml:21: DELETE releases/1 as token:ci: expected deny, but it is refused: no rule lets this caller delete this key
+cases.toml:27: GET a as token:gone: the rules have no [[token]] with id \"gone\"
+1 passed, 4 failed
+";
+    let said = test(cases);
+    assert_eq!((said.out.as_str(), said.notes.as_str(), said.code), (expected, "", 1));
+}
+
+#[test]
+fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
+    let whole = "method = \"GET\"\nkey = \"a\"\nexpect = \"allow\"\n";
+    for (cases, problem) in [
+        (String::new(), "missing field `case`"),
+        ("case = []".into(), "nothing would be tested"),
+        (format!("{CI}{whole}colour = 1\n"), "unknown field `colour`"),
+        (format!("{CI}{whole}[[cases]]\n"), "unknown field `cases`"),
+        (format!("{CI}method = \"GET\"\nkey = \"a\"\n"), "missing field `expect`"),
+        (
+            format!("{CI}method = \"GET\"\nkey = \"a\"\nexpect = \"maybe\"\n"),
+            "unknown variant `maybe`",
+        ),
+        (
+            format!("{CI}method = \"get\"\nkey = \"a\"\nexpect = \"allow\"\n"),
+            "none of GET, HEAD",
+        ),
+        (format!("[[case]]\nas = \"me\"\n{whole}"), "none of anyone"),
+    ] {
+        let said = test(&cases);
+        assert_eq!((said.out.as_str(), said.code), ("", 1), "{cases}\n{said:?}");
+        assert!(
+            said.notes.starts_with("error: cases.toml: ") && said.notes.contains(problem),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn standard_input_is_one_file() {
+    let said = signpost_reading(RULES, &["rules", "test", "-", "-"]);
+    assert_eq!((said.out.as_str(), said.code), ("", 2), "{said:?}");
+}

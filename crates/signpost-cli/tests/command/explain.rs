@@ -1,0 +1,206 @@
+//! `rules explain`: who decides, what holds, and what came near.
+
+use serde_json::{Value, json};
+
+use crate::support::explain;
+
+#[test]
+fn the_deciding_rule_is_named() {
+    let github = "--as issuer:github/repo:a --claim repository_id=7 --claim";
+    for (arguments, verdict) in [
+        ("--as anyone GET public/a".to_owned(), "allowed by rule \"public\""),
+        ("--as anyone HEAD public/a".into(), "allowed by rule \"public\""),
+        ("--as token:ci PUT releases/1".into(), "allowed by rule \"deploy\""),
+        ("--as token:ci PUT releases/old/1".into(), "denied by rule \"worm\""),
+        (
+            "--as token:ci DELETE releases/1".into(),
+            "refused: no rule lets this caller delete this key",
+        ),
+        (
+            "--as anyone PUT releases/1".into(),
+            "refused: this request needs a credential",
+        ),
+        (
+            "--as anyone GET public/../a".into(),
+            "refused: the object key has a segment that is `.` or `..`",
+        ),
+        (
+            format!("{github} ref=refs/heads/main PUT artifacts/7/a"),
+            "allowed by rule \"main\"",
+        ),
+        (
+            format!("{github} ref=refs/heads/main PUT artifacts/8/a"),
+            "refused: no rule",
+        ),
+        (
+            format!("{github} ref=refs/heads/dev PUT artifacts/7/a"),
+            "refused: no rule",
+        ),
+        (format!("{github} team=blue LIST blue/"), "allowed by rule \"blue\""),
+        (
+            "--as issuer:github/a --group blue LIST blue/".into(),
+            "allowed by rule \"blue\"",
+        ),
+    ] {
+        let said = explain(&arguments);
+        assert_eq!((said.code, said.notes.as_str()), (0, ""), "{arguments}");
+        let second = said.out.lines().nth(1).unwrap();
+        assert!(second.starts_with(verdict), "{arguments}\n{}", said.out);
+    }
+}
+
+#[test]
+fn what_is_declared_of_an_upload_meets_the_constraints() {
+    for (arguments, verdict) in [
+        ("--length 2147483648", "allowed"),
+        (
+            "--length 2147483649",
+            "refused by the constraints of rule \"deploy\": the upload has 2147483649 bytes",
+        ),
+        ("--content-type image/png", "allowed"),
+        (
+            "--content-type text/html",
+            "refused by the constraints of rule \"deploy\": the media type",
+        ),
+    ] {
+        let said = explain(&format!("--as token:ci PUT releases/1 {arguments}"));
+        assert!(
+            said.out.lines().nth(1).unwrap().starts_with(verdict),
+            "{arguments}\n{}",
+            said.out
+        );
+        assert_eq!(said.out.contains("lifetime"), verdict == "allowed", "{}", said.out);
+    }
+}
+
+#[test]
+fn an_allowed_request_is_told_in_full() {
+    let expected = r#"PUT releases/1 as token:ci
+allowed by rule "deploy"
+
+caller:
+  uid     65575cb282e643d132d5b6516a6b67fd
+  groups  deployers
+
+lifetime of the URL:
+  1m: set by the rule; at most 10m, which [defaults] allows. It ends sooner where the credentials that sign it do.
+
+constraints:
+  max_bytes      2.0 GiB (2147483648 bytes), and the length must be declared
+  overwrite      false: S3 refuses (412) where the object exists
+  content_types  one of application/zip, image/*
+  metadata       team = "blue"
+  accepts        the client may choose x-amz-tagging
+"#;
+    assert_eq!(explain("--as token:ci PUT releases/1").out, expected);
+}
+
+#[test]
+fn rules_that_matched_too_or_came_near_are_told() {
+    let said = explain("--as token:ci GET public/a");
+    assert!(
+        said.out
+            .contains("also matched:\n  deploy  allows it, but does not decide\n"),
+        "{}",
+        said.out
+    );
+    for (arguments, near) in [
+        ("--as token:ci DELETE releases/1", "  deploy  can: read, write\n"),
+        ("--as token:ci PUT other/1", "  deploy  on: releases/**, public/**\n"),
+        ("--as anyone PUT releases/1", "  deploy  who: group:deployers\n"),
+        (
+            "--as issuer:github/a --claim repository_id=7 PUT artifacts/7/a",
+            "  main  if: ref = [\"refs/heads/main\"]\n",
+        ),
+    ] {
+        let said = explain(arguments);
+        assert!(
+            said.out.ends_with(&format!("came near, but for one thing:\n{near}")),
+            "{}",
+            said.out
+        );
+    }
+    assert!(
+        !explain("--as issuer:github/a PUT releases/old/1")
+            .out
+            .contains("came near")
+    );
+}
+
+#[test]
+fn a_leading_slash_is_remarked_on() {
+    assert!(
+        explain("--as anyone GET /public/a")
+            .out
+            .contains("the URL path /public/a names the key \"public/a\"")
+    );
+    assert!(!explain("--as anyone GET public/a").out.contains("note"));
+}
+
+#[test]
+fn json_tells_the_same() {
+    let parsed = |arguments: &str| -> Value { serde_json::from_str(&explain(arguments).out).unwrap() };
+    let expected = json!({
+        "request": "PUT releases/1 as token:ci",
+        "caller": { "uid": "65575cb282e643d132d5b6516a6b67fd", "groups": ["deployers"] },
+        "decision": "allow",
+        "rule": "deploy",
+        "refusal": null,
+        "lifetime": { "seconds": 60, "set_by": "rule", "ceiling_seconds": 600, "ceiling_set_by": "defaults" },
+        "constraints": {
+            "max_bytes": 2_147_483_648_u64,
+            "overwrite": false,
+            "content_types": ["application/zip", "image/*"],
+            "metadata": { "team": "blue" },
+            "accepts": ["x-amz-tagging"],
+        },
+        "also_matched": [],
+        "came_near": [],
+    });
+    assert_eq!(parsed("--as token:ci PUT releases/1 --json"), expected);
+
+    let refused = parsed("--as token:ci DELETE releases/1 --json");
+    assert_eq!(refused["decision"], "refuse");
+    assert_eq!(refused["refusal"]["code"], "AccessDenied");
+    let near = json!([{ "rule": "deploy", "field": "can", "speaks_of": ["read", "write"] }]);
+    assert_eq!(refused["came_near"], near);
+    assert_eq!(parsed("--as token:ci PUT releases/old/1 --json")["decision"], "deny");
+}
+
+#[test]
+fn what_means_nothing_is_misuse() {
+    for (arguments, problem) in [
+        ("--as nobody GET a", "none of anyone, token:ID, issuer:NAME/SUBJECT"),
+        (
+            "--as issuer:github GET a",
+            "none of anyone, token:ID, issuer:NAME/SUBJECT",
+        ),
+        ("--as token:ci POST a", "none of GET, HEAD, PUT, DELETE, LIST"),
+        ("GET a", "--as <WHO>"),
+        ("--as token:ci --group x GET a", "go with issuer:NAME/SUBJECT"),
+        ("--as anyone --claim a=b GET a", "go with issuer:NAME/SUBJECT"),
+        ("--as issuer:github/a --claim a GET a", "is not NAME=VALUE"),
+        ("--as token:ci --length 1 GET a", "only an upload"),
+    ] {
+        let said = explain(arguments);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments}");
+        assert!(
+            said.notes.starts_with("error: ") && said.notes.contains(problem),
+            "{arguments}\n{}",
+            said.notes
+        );
+        assert!(!said.notes.contains('\x1b'), "{}", said.notes);
+    }
+}
+
+#[test]
+fn a_caller_that_the_rules_do_not_know_is_a_failure() {
+    for (who, problem) in [
+        ("token:x", "the rules have no [[token]] with id \"x\""),
+        ("issuer:x/a", "the rules have no [[issuer]] with name \"x\""),
+    ] {
+        let said = explain(&format!("--as {who} GET a"));
+        assert_eq!((said.code, said.out.as_str()), (1, ""));
+        assert_eq!(said.notes, format!("error: standard input: {problem}\n"));
+    }
+}

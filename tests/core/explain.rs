@@ -1,0 +1,211 @@
+//! Explanations: they tell what is decided, by which rule, and what each other rule speaks of instead.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::support::ask;
+use proptest::prelude::*;
+use signpost::auth::{Issuer, Member, Principal, TokenDigest};
+use signpost::key::ObjectKey;
+use signpost::operation::Action;
+use signpost::policy::{Aspect, Effect, LifetimeSource, Pattern, Policy, Source, Verdict};
+use signpost::request::{GatewayAuthorizer, GatewayIdentity};
+
+const RULES: &str = r#"
+version = 1
+
+[[issuer]]
+name = "github"
+iss = "https://token.actions.githubusercontent.com"
+via = "gateway"
+groups = "team"
+
+[[token]]
+id = "ci"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+groups = ["deployers"]
+
+[[rule]]
+id = "public"
+who = ["anyone"]
+can = ["read"]
+on = ["public/**", "robots.txt"]
+
+[[rule]]
+id = "deploy"
+who = ["group:deployers", "token:ci"]
+can = ["read", "write"]
+on = ["releases/**"]
+expires = "1m"
+
+[[rule]]
+id = "main"
+who = ["issuer:github"]
+if = { ref = ["refs/heads/main"] }
+can = ["write"]
+on = ["artifacts/{repository_id}/**"]
+
+[[rule]]
+id = "worm"
+effect = "deny"
+who = ["anyone"]
+can = ["write", "delete"]
+on = ["releases/old/**"]
+"#;
+
+fn policy() -> Policy {
+    Policy::parse(RULES).unwrap()
+}
+
+fn ci() -> Principal {
+    Principal::Member(policy().authenticators.tokens[0].member())
+}
+
+fn key(text: &str) -> ObjectKey {
+    ObjectKey::new(text).unwrap()
+}
+
+#[test]
+fn the_rule_that_decides_is_named() {
+    let cases = [
+        (Action::Write, "releases/1", "allow", Some("deploy")),
+        (Action::Read, "public/1", "allow", Some("public")),
+        (Action::Write, "releases/old/1", "deny", Some("worm")),
+        (Action::Delete, "releases/1", "unspoken", None),
+    ];
+    let policy = policy();
+    for (action, text, decided, rule) in cases {
+        let verdict = policy.explain(&ci(), action, &key(text)).verdict;
+        let kind = match verdict {
+            Verdict::Allowed(_) => "allow",
+            Verdict::Denied { .. } => "deny",
+            Verdict::Unspoken { .. } => "unspoken",
+        };
+        assert_eq!((kind, verdict.rule()), (decided, rule), "{action:?} {text}");
+    }
+}
+
+#[test]
+fn each_rule_tells_what_it_speaks_of_instead() {
+    let policy = policy();
+    let explanation = policy.explain(&ci(), Action::Delete, &key("releases/1"));
+    let near: Vec<_> = explanation
+        .findings
+        .iter()
+        .filter_map(|finding| Some((finding.rule, finding.near_miss()?)))
+        .map(|(rule, miss)| (rule, miss.aspect, miss.speaks_of.join(", ")))
+        .collect();
+    let expected = [
+        ("deploy", Aspect::Action, "read, write".to_owned()),
+        ("worm", Aspect::Key, "releases/old/**".to_owned()),
+    ];
+    assert_eq!(near, expected);
+
+    let nobody = policy.explain(&Principal::Anonymous, Action::Write, &key("artifacts/7/a"));
+    let main = &nobody.findings[2];
+    let words: Vec<_> = main
+        .misses
+        .iter()
+        .map(|miss| (miss.aspect, miss.speaks_of.join(", ")))
+        .collect();
+    let expected = [
+        (Aspect::Caller, "issuer:github".to_owned()),
+        (Aspect::Claims, "ref = [\"refs/heads/main\"]".to_owned()),
+        (Aspect::Key, "artifacts/{repository_id}/**".to_owned()),
+    ];
+    assert_eq!(
+        (main.rule, main.effect, words.as_slice()),
+        ("main", Effect::Allow, &expected[..])
+    );
+}
+
+#[test]
+fn a_lifetime_tells_who_set_it_and_its_ceiling() {
+    let (rule, defaults) = ("expires = \"1m\"", "[defaults]\nexpires = \"10m\"");
+    let cases = [
+        ("", "", Source::BuiltIn, 15, Source::BuiltIn),
+        ("", rule, Source::Rule, 15, Source::BuiltIn),
+        (defaults, "", Source::Defaults, 10, Source::Defaults),
+        (defaults, rule, Source::Rule, 10, Source::Defaults),
+        ("[defaults]\noverwrite = true", "", Source::BuiltIn, 15, Source::BuiltIn),
+    ];
+    for (defaults, more, set_by, ceiling, ceiling_by) in cases {
+        let text = format!(
+            "version = 1\n{defaults}\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"**\"]\n{more}"
+        );
+        let policy = Policy::parse(&text).unwrap();
+        let lifetime = policy.explain(&Principal::Anonymous, Action::Read, &key("a")).lifetime;
+        let expected = LifetimeSource {
+            set_by,
+            ceiling: Duration::from_mins(ceiling),
+            ceiling_by,
+        };
+        assert_eq!(lifetime, Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn an_issuer_vouches_for_the_member_that_the_gateway_would_bring() {
+    let policy = policy();
+    let claims = BTreeMap::from([
+        ("iss", "https://token.actions.githubusercontent.com"),
+        ("sub", "repo:a/b"),
+        ("ref", "refs/heads/main"),
+        ("team", "blue"),
+    ]);
+    let claims: BTreeMap<_, _> = claims
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let mut request = ask("GET", "/a");
+    request.gateway = Some(GatewayIdentity {
+        authorizer: GatewayAuthorizer::Jwt,
+        claims: claims.clone(),
+    });
+    let verified = policy.authenticators.authenticate(&request).unwrap();
+    let told = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));
+    let vouched = policy.authenticators.gateway[0].vouch("repo:a/b", told.into()).unwrap();
+    assert_eq!(vouched.groups, ["blue"]);
+    assert_eq!(verified, Principal::Member(vouched));
+    assert!(policy.authenticators.gateway[0].vouch("", BTreeMap::new()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn an_explanation_never_contradicts_the_decision(
+        text in "(public|releases|releases/old|artifacts|robots\\.txt)(/[a-z0-9]{1,3}){0,2}",
+        action in prop::sample::select(vec![Action::Read, Action::Write, Action::Delete, Action::List]),
+        caller in 0..3,
+    ) {
+        let policy = policy();
+        let caller = match caller {
+            0 => Principal::Anonymous,
+            1 => ci(),
+            _ => Principal::Member(Member::new(Issuer::Token, "other".into(), vec!["deployers".into()])),
+        };
+        let key = key(&text);
+        let explanation = policy.explain(&caller, action, &key);
+        let matching = |effect| {
+            let mut findings = explanation.findings.iter();
+            findings.find(|finding| finding.effect == effect && finding.matches()).map(|finding| finding.rule)
+        };
+        let expected = matching(Effect::Deny).or_else(|| matching(Effect::Allow));
+        prop_assert_eq!(explanation.verdict.rule(), expected);
+        prop_assert_eq!(explanation.lifetime.is_some(), matches!(explanation.verdict, Verdict::Allowed(_)));
+        let decided = policy.decide(&caller, action, &key).map(|grant| grant.rule);
+        prop_assert_eq!(decided, explanation.verdict.clone().into_grant().map(|grant| grant.rule));
+    }
+
+    #[test]
+    fn a_pattern_is_written_as_it_is_read(text in "(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})(/(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})){0,3}(/\\*\\*)?|\\*\\*") {
+        if let Ok(pattern) = text.parse::<Pattern>() {
+            prop_assert_eq!(pattern.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_digest_is_written_as_it_is_read(secret in any::<[u8; 4]>()) {
+        let hex = TokenDigest::of(&secret).to_hex();
+        prop_assert_eq!(hex.parse::<TokenDigest>().unwrap().to_hex(), hex);
+    }
+}
