@@ -15,5 +15,6 @@ peers *arguments:
     tests/peers/run {{arguments}}
 
 # The numbers of docs/BENCHMARKS.md.
-bench:
-    cargo bench --workspace
+bench *arguments:
+    cargo bench -p signpost --bench decide
+    bench/run {{arguments}}
