@@ -9,6 +9,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_sdk_s3::presigning::PresigningConfig;
+use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -45,7 +46,7 @@ fn sign(criterion: &mut Criterion) {
     let signer = runtime.block_on(Signer::resolve(&settings())).expect("it resolves");
     let sdk = sdk();
     let credentials = credentials();
-    let decide_and_sign = |request: &ApiRequest| match decide(&policy, request) {
+    let decide_and_sign = |request: &ApiRequest| match decide(&policy, request, now()) {
         Ok(Decision::Instruct { plan, .. }) => signer.sign(plan, &credentials, now()).expect("it can be signed"),
         other => panic!("not an instruction: {other:?}"),
     };
@@ -81,7 +82,7 @@ fn decide_among_rules(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rules_100");
     for (name, request) in [("anonymous", anonymous), ("member", member)] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| decide(&policy, black_box(&request)).expect("the last rule allows it"));
+            bencher.iter(|| decide(&policy, black_box(&request), now()).expect("the last rule allows it"));
         });
     }
 }
@@ -223,6 +224,7 @@ fn request(method: &str) -> ApiRequest {
         base_url: "https://files.example.com".into(),
         request_id: "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0".into(),
         invocation: "00000000-0000-4000-8000-000000000001".into(),
+        body: Bytes::new(),
         gateway: None,
         defect: None,
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{HeaderValue, Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
+use crate::auth::share::{ShareKeys, ShareKeysError};
+
 /// A setting that stops the start-up. It begins with the name of the variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{var}: {problem}")]
@@ -63,6 +65,9 @@ settings! {
     rules: Option<String> = "SIGNPOST_RULES", default None, text;
     #[doc = " A file with the rules; without this setting, `rules.toml` beside the function if it is there."]
     rules_file: Option<String> = "SIGNPOST_RULES_FILE", default None, text;
+    #[doc = " The keys of share links, as `signpost key new` makes them: `ID:KEY`, or two with a comma, of which the first \
+              makes links and both check them. Without keys there are no share links."]
+    share_keys: ShareKeys = "SIGNPOST_SHARE_KEYS", default None, share_keys;
     #[doc = " The origin under which clients reach S3, where it is not AWS's own: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
     #[doc = " Whether the bucket stands in the path and not in the host name: `auto` (where the host name can't hold it, \
@@ -172,6 +177,14 @@ fn refuse_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
 #[expect(clippy::unnecessary_wraps, reason = "the parsers of settings share one shape")]
 fn text(value: Option<&str>) -> Result<Option<String>, String> {
     Ok(value.map(str::to_owned))
+}
+
+/// The value is a secret, so nothing of it is repeated.
+fn share_keys(value: Option<&str>) -> Result<ShareKeys, String> {
+    value
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error: ShareKeysError| error.to_string())
 }
 
 fn required(value: Option<&str>) -> Result<&str, String> {

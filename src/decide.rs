@@ -1,6 +1,8 @@
 //! From a request and the rules to a decision: a value, which a shell carries out.
 
-use std::time::Duration;
+mod share;
+
+use std::time::{Duration, SystemTime};
 
 use http::Method;
 
@@ -9,6 +11,7 @@ use crate::plan::PresignPlan;
 use crate::policy::{Constraints, Disposition, Grant, Policy};
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target};
+pub use share::Shared;
 
 /// What is to be done about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub enum Decision {
         /// The rule that allows it.
         rule: String,
     },
+    /// Tell this share link.
+    Share(Shared),
     /// Say that the service is up.
     Health,
     /// Answer `OPTIONS`: what may be asked here.
@@ -31,8 +36,8 @@ pub enum Decision {
     },
 }
 
-/// Decides about `request`.
-pub fn decide(policy: &Policy, request: &ApiRequest) -> Result<Decision, Rejection> {
+/// Decides about `request`, received at `now`.
+pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Decision, Rejection> {
     if let Some(defect) = &request.defect {
         return Err(defect.clone());
     }
@@ -43,9 +48,23 @@ pub fn decide(policy: &Policy, request: &ApiRequest) -> Result<Decision, Rejecti
     if target == Target::Health && target.allow().iter().any(|method| *method == request.method.as_str()) {
         return Ok(Decision::Health);
     }
+    if target == Target::Share && request.method == Method::POST.as_str() {
+        return share::make(policy, request, now).map(Decision::Share);
+    }
     let wanted = ObjectRequest::parse(request, &target)?;
-    let principal = policy.authenticators.authenticate(request)?;
-    let grant = policy.decide(&principal, wanted.operation.action(), &wanted.key)?;
+    let action = wanted.operation.action();
+    let (principal, link) = match &wanted.share {
+        None => (policy.authenticators.authenticate(request)?, None),
+        Some(text) => {
+            let (principal, link) = share::redeem(policy, request, &wanted, text, now)?;
+            (principal, Some(link))
+        }
+    };
+    let mut grant = policy.decide(&principal, action, &wanted.key)?;
+    let narrowed = link.map(|link| share::narrow(&link, grant, action, now)).transpose()?;
+    if let Some(constraints) = &narrowed {
+        grant.constraints = constraints;
+    }
     let audit = format!("{}.{}.{}", request.request_id, principal.uid(), grant.rule);
     let (form, rule) = (wanted.form, grant.rule.to_owned());
     let plan = plan(wanted, grant, audit)?;

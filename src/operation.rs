@@ -59,12 +59,14 @@ const fn parameter(name: &'static str, carrier: Carrier) -> Parameter {
 
 const URL: Parameter = parameter("url", Carrier::Signpost);
 const EXPIRES: Parameter = parameter("expires", Carrier::Signpost);
+const SHARE: Parameter = parameter("share", Carrier::Signpost);
 const VERSION_ID: Parameter = parameter("versionId", Carrier::Query);
 const CHECKSUM_MODE: Parameter = parameter("x-amz-checksum-mode", Carrier::Query);
 
 const GET: &[Parameter] = &[
     URL,
     EXPIRES,
+    SHARE,
     VERSION_ID,
     CHECKSUM_MODE,
     parameter("download", Carrier::Signpost),
@@ -76,13 +78,14 @@ const GET: &[Parameter] = &[
     parameter("response-expires", Carrier::Query),
 ];
 
-const HEAD: &[Parameter] = &[URL, EXPIRES, VERSION_ID, CHECKSUM_MODE];
+const HEAD: &[Parameter] = &[URL, EXPIRES, SHARE, VERSION_ID, CHECKSUM_MODE];
 
-const DELETE: &[Parameter] = &[URL, EXPIRES, VERSION_ID];
+const DELETE: &[Parameter] = &[URL, EXPIRES, SHARE, VERSION_ID];
 
 const PUT: &[Parameter] = &[
     URL,
     EXPIRES,
+    SHARE,
     parameter("contentLength", Carrier::Header("content-length")),
     parameter("contentType", Carrier::Header("content-type")),
     parameter("contentMD5", Carrier::Header("content-md5")),

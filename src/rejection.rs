@@ -102,6 +102,12 @@ pub enum Rejection {
     /// Nobody is signed in, and no rule lets everybody.
     #[error("this request needs a credential")]
     CredentialRequired,
+    /// A share link that does not lend this.
+    #[error("the share link does not lend this method on this key")]
+    NotLent,
+    /// No share link can be made here.
+    #[error("share links are switched off here")]
+    SharingOff,
     /// A known caller, and no rule that allows it.
     #[error("no rule lets this caller {action} this key")]
     AccessDenied {
@@ -122,9 +128,9 @@ impl Rejection {
             | Self::ConflictingParameter { .. }
             | Self::BadValue { .. }
             | Self::UnsupportedHeader { .. } => "InvalidArgument",
-            Self::NotAccepted { .. } | Self::AccessDenied { .. } => "AccessDenied",
+            Self::NotAccepted { .. } | Self::AccessDenied { .. } | Self::NotLent => "AccessDenied",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
-            Self::UnknownReservedPath | Self::OutsideBasePath => "NoSuchKey",
+            Self::UnknownReservedPath | Self::OutsideBasePath | Self::SharingOff => "NoSuchKey",
             Self::NoLength | Self::LengthRequired { .. } => "MissingContentLength",
             Self::TooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
             Self::MediaType { .. } => "UnsupportedMediaType",
@@ -152,7 +158,7 @@ impl Rejection {
                 format!("Leave it out, or ask the operator to add {name:?} to the rule's `accepts`.")
             }
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
-            Self::UnknownReservedPath => "See /-/health and /-/presign/KEY.".into(),
+            Self::UnknownReservedPath => "See /-/health, /-/presign/KEY and /-/share.".into(),
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
             Self::NoLength => format!(
                 "Send a file of known length; this works at any size: {}",
@@ -175,6 +181,8 @@ impl Rejection {
             Self::CredentialRequired => {
                 "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
             }
+            Self::NotLent => "Use the link for what it was made for, or ask its maker for another.".into(),
+            Self::SharingOff => "The operator switches them on with SIGNPOST_SHARE_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
         }
     }

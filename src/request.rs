@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 
 use crate::key::{KeyError, ObjectKey, PathEncoding, decode_path};
@@ -27,6 +28,8 @@ pub struct ApiRequest {
     pub headers: HeaderMap,
     /// The length of the upload, as far as the front lets one know.
     pub length: BodyLength,
+    /// The body of a POST, decoded; empty otherwise, since uploads are for S3.
+    pub body: Bytes,
     /// Scheme, host and whatever stands before the key, without a trailing `/`, when the front tells them.
     pub base_url: String,
     /// The front's id of this request.
@@ -86,6 +89,8 @@ pub enum Target {
     Presign(ObjectKey),
     /// `/-/health`.
     Health,
+    /// `/-/share`.
+    Share,
 }
 
 /// The form in which an instruction is told.
@@ -122,6 +127,8 @@ pub struct ObjectRequest {
     pub download: Option<Option<String>>,
     /// The lifetime that was asked for.
     pub expires: Option<Duration>,
+    /// The share link by which it is asked for.
+    pub share: Option<String>,
     /// The media type that the client will send, by header or parameter.
     pub content_type: Option<String>,
 }
@@ -151,6 +158,7 @@ impl Target {
         }
         match path {
             "health" => Ok(Self::Health),
+            "share" => Ok(Self::Share),
             _ => Err(Rejection::UnknownReservedPath),
         }
     }
@@ -163,6 +171,7 @@ impl Target {
             Self::Prefix(None) => vec![],
             Self::Presign(_) => vec![Method::GET],
             Self::Health => vec![Method::GET, Method::HEAD],
+            Self::Share => vec![Method::POST],
         };
         allow.push(Method::OPTIONS);
         allow
@@ -211,7 +220,7 @@ impl ObjectRequest {
                 (key, operation, Form::negotiate(request))
             }
             Target::Presign(key) => (key, presigned_operation(&request.query)?, Form::GoExample),
-            Target::Prefix(None) | Target::Health => return Err(refused()),
+            Target::Prefix(None) | Target::Health | Target::Share => return Err(refused()),
         };
         let mut parsed = Self {
             operation,
@@ -223,6 +232,7 @@ impl ObjectRequest {
             query: Vec::new(),
             download: None,
             expires: None,
+            share: None,
             content_type: None,
         };
         if form == Form::GoExample {
@@ -301,6 +311,7 @@ impl ObjectRequest {
     fn read_own_parameter(&mut self, name: &str, value: String) -> Result<(), Rejection> {
         match name {
             "expires" => self.expires = Some(parse_expires(&value)?),
+            "share" => self.share = Some(value),
             "download" => self.download = Some(Some(value).filter(|name| !name.is_empty())),
             _ => {} // `url` is read with `Accept`.
         }
@@ -414,7 +425,7 @@ fn parse_length(name: &str, value: &str) -> Result<u64, Rejection> {
         })
 }
 
-fn parse_expires(value: &str) -> Result<Duration, Rejection> {
+pub(crate) fn parse_expires(value: &str) -> Result<Duration, Rejection> {
     let seconds = value
         .parse()
         .map(Duration::from_secs)

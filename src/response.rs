@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::config::{CorsOrigins, PREFLIGHT_MAX_AGE};
+use crate::decide::Shared;
 use crate::operation::Operation;
 use crate::plan::{Instruction, PresignError};
 use crate::rejection::{Rejection, methods, two_steps};
@@ -50,6 +51,22 @@ pub fn instruction(request: &ApiRequest, instruction: &Instruction, form: Form) 
         Form::Json => answer(StatusCode::OK, JSON, instruction_json(instruction)),
         Form::GoExample => answer(StatusCode::OK, JSON, go_example_json(instruction)),
     }
+}
+
+/// Tells a share link: as JSON where that is asked for, else the URL alone.
+pub fn shared(request: &ApiRequest, shared: &Shared) -> ApiResponse {
+    let path = shared.place.to_path();
+    let url = format!("{}{path}?share={}", request.base_url, shared.token.expose());
+    if preferred(&request.headers, &["application/json"]).is_none() {
+        return answer(StatusCode::OK, TEXT, format!("{url}\n"));
+    }
+    let body = json!({
+        "url": url,
+        "id": shared.link.id,
+        "methods": shared.link.methods,
+        "expires_at": humantime::format_rfc3339_seconds(shared.link.ends()).to_string(),
+    });
+    answer(StatusCode::OK, JSON, body.to_string())
 }
 
 /// Says that the service is up; touches nothing else.
@@ -267,8 +284,8 @@ const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::BadValue { .. }
         | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
-        Rejection::NotAccepted { .. } | Rejection::AccessDenied { .. } => StatusCode::FORBIDDEN,
-        Rejection::UnknownReservedPath | Rejection::OutsideBasePath => StatusCode::NOT_FOUND,
+        Rejection::NotAccepted { .. } | Rejection::AccessDenied { .. } | Rejection::NotLent => StatusCode::FORBIDDEN,
+        Rejection::UnknownReservedPath | Rejection::OutsideBasePath | Rejection::SharingOff => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Rejection::NoLength | Rejection::LengthRequired { .. } => StatusCode::LENGTH_REQUIRED,
         Rejection::TooLarge { .. } | Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

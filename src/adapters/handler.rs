@@ -27,7 +27,8 @@ pub struct Handler {
 impl Handler {
     /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let policy = load_policy(&settings)?;
+        let mut policy = load_policy(&settings)?;
+        policy.authenticators.share_keys.clone_from(&settings.share_keys);
         let signer = Signer::resolve(&settings).await?;
         if policy.is_empty() {
             tracing::warn!("there are no rules, so every request is refused");
@@ -48,7 +49,7 @@ impl Handler {
 
     /// Answers one request, received at `now`.
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
-        let response = match decide(&self.policy, request) {
+        let response = match decide(&self.policy, request, now) {
             Ok(Decision::Instruct { plan, form, rule }) => match self.sign(plan, now).await {
                 Ok(instruction) => self.tell(request, &instruction, form, &rule),
                 Err(failure) => {
@@ -61,6 +62,15 @@ impl Handler {
                     response::failure(&request.headers, &request.request_id, &failure)
                 }
             },
+            Ok(Decision::Share(shared)) => {
+                tracing::info!(
+                    request.id = request.request_id,
+                    request.invocation = request.invocation,
+                    link = shared.link.id,
+                    "shared"
+                );
+                response::shared(request, &shared)
+            }
             Ok(Decision::Health) => response::health(),
             Ok(Decision::Preflight { allow }) => response::preflight(&allow),
             Err(rejection) => {

@@ -10,6 +10,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use http::header::GetAll;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
@@ -223,7 +226,12 @@ impl Event<'_> {
             defect = Some(rejection);
             BodyLength::Untold
         });
+        let body = self.post_body().unwrap_or_else(|rejection| {
+            defect = Some(rejection);
+            Bytes::new()
+        });
         let request = ApiRequest {
+            body,
             method: self.method().to_owned(),
             path: path.clone().into_owned(),
             encoding,
@@ -426,6 +434,22 @@ impl Event<'_> {
             None if delivered > 0 => Ok(BodyLength::Chunked),
             None => Ok(BodyLength::Undeclared),
         }
+    }
+
+    fn post_body(&self) -> Result<Bytes, Rejection> {
+        let body = self
+            .body
+            .as_deref()
+            .filter(|_| self.method() == "POST")
+            .unwrap_or_default();
+        if !self.is_base64_encoded {
+            return Ok(Bytes::copy_from_slice(body.as_bytes()));
+        }
+        let bad = |_| Rejection::BadValue {
+            name: "body".into(),
+            problem: "did not arrive whole".into(),
+        };
+        BASE64_STANDARD.decode(body).map(Bytes::from).map_err(bad)
     }
 
     fn delivered_bytes(&self) -> u64 {

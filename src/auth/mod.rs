@@ -1,10 +1,12 @@
 //! Who is asking: exactly one credential a request, and one that is wrong is refused, never taken for nobody.
 
 pub mod gateway;
+pub mod share;
 pub mod token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use http::header;
 use sha2::{Digest, Sha256};
@@ -12,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 pub use gateway::GatewayIssuer;
+use share::{Maker, ShareKeys, ShareLink};
 pub use token::{Token, TokenDigest};
 
 /// The caller.
@@ -57,6 +60,10 @@ pub struct Authenticators {
     pub tokens: Vec<Token>,
     /// What the gateway has verified.
     pub gateway: Vec<GatewayIssuer>,
+    /// Share links that no longer count, by their ids.
+    pub revoked_links: Vec<String>,
+    /// The keys of share links.
+    pub share_keys: ShareKeys,
 }
 
 impl Issuer {
@@ -98,6 +105,20 @@ impl Member {
     #[must_use]
     pub fn with_claims(self, claims: BTreeMap<String, String>) -> Self {
         Self { claims, ..self }
+    }
+
+    /// What a share link must tell of it: of its claims, those that the rules ask for.
+    pub fn as_maker(&self, claims: &BTreeSet<&str>) -> Maker {
+        let asked = self.claims.iter().filter(|(name, _)| claims.contains(name.as_str()));
+        Maker {
+            issuer: match &self.issuer {
+                Issuer::Token => None,
+                Issuer::Named { name, .. } => Some(name.clone()),
+            },
+            subject: self.subject.clone(),
+            groups: self.groups.clone(),
+            claims: asked.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        }
     }
 
     /// A hash of issuer and subject: the same for the same member always, different for any two members.
@@ -155,11 +176,49 @@ impl Authenticators {
             };
         };
         if credentials.next().is_some() {
-            return Err(refused("the request carries more than one credential"));
+            return Err(refused(TWO_CREDENTIALS));
         }
         token::authenticate(&self.tokens, credential.as_bytes()).map(Principal::Member)
     }
+
+    /// The link in `?share`, and its maker as the rules know it now.
+    ///
+    /// The link is the request's one credential, so nothing may stand beside it.
+    pub fn redeem(&self, text: &str, request: &ApiRequest, now: SystemTime) -> Result<(ShareLink, Member), Rejection> {
+        let verified = request.gateway.is_some() && !self.gateway.is_empty();
+        if verified || request.headers.contains_key(header::AUTHORIZATION) {
+            return Err(refused(TWO_CREDENTIALS));
+        }
+        let link = self.share_keys.read(text, now)?;
+        if self.revoked_links.contains(&link.id) {
+            return Err(refused("the share link has been revoked"));
+        }
+        let maker = self
+            .maker(&link.maker)
+            .ok_or_else(|| refused("the maker of the share link is no longer known"))?;
+        Ok((link, maker))
+    }
+
+    /// Groups of a token are those that the rules give it now; those of an issuer's member are what it had then.
+    fn maker(&self, maker: &Maker) -> Option<Member> {
+        let Some(name) = &maker.issuer else {
+            return self
+                .tokens
+                .iter()
+                .find(|token| token.id == maker.subject)
+                .map(Token::member);
+        };
+        let issuer = self.gateway.iter().find(|issuer| issuer.name == *name)?;
+        let issuer = Issuer::Named {
+            name: issuer.name.clone(),
+            iss: issuer.iss.clone(),
+        };
+        let member = Member::new(issuer, maker.subject.clone(), maker.groups.clone());
+        Some(member.with_claims(maker.claims.clone()))
+    }
 }
+
+const TWO_CREDENTIALS: &str = "the request carries more than one credential";
 
 const UNVERIFIED: &str = "the gateway has verified no credential of this request";
 

@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 
 use super::explain::Source;
-use crate::operation::ACCEPTABLE;
+use crate::operation::{ACCEPTABLE, Action};
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 
 /// The lifetime of a signed URL where the rules do not say otherwise.
@@ -40,6 +40,10 @@ pub struct Constraints {
     pub sse_kms_key_id: Option<String>,
     /// Names of [`crate::operation::ACCEPTABLE`] that the client may choose.
     pub accepts: Vec<String>,
+    /// What of it may be lent by share links.
+    pub share: Vec<Action>,
+    /// The longest life of a share link.
+    pub share_expires: Duration,
 }
 
 /// How a GET tells browsers to treat the object.
@@ -52,8 +56,15 @@ pub enum Disposition {
     Inline,
 }
 
+/// The longest life of a share link where the rules do not say otherwise.
+pub const DEFAULT_SHARE_EXPIRES: Duration = Duration::from_hours(7 * 24);
+
+/// The longest life of a share link that rules can give.
+pub const MAX_SHARE_EXPIRES: Duration = Duration::from_hours(365 * 24);
+
 /// What no rule may exceed.
 pub(super) struct Ceiling {
+    pub(super) share_expires: Duration,
     pub(super) expires: Duration,
     pub(super) expires_by: Source,
     pub(super) max_bytes: u64,
@@ -109,6 +120,8 @@ impl Constraints {
             sse: None,
             sse_kms_key_id: None,
             accepts: Vec::new(),
+            share: vec![Action::Read],
+            share_expires: DEFAULT_SHARE_EXPIRES,
         }
     }
 }
@@ -121,6 +134,10 @@ impl Constraints {
                 "expires: {} is above the ceiling of {ceiling}",
                 humantime::format_duration(self.expires)
             ));
+        }
+        if self.share_expires > ceiling.share_expires {
+            let ceiling = humantime::format_duration(ceiling.share_expires);
+            return Err(format!("share_expires: the ceiling is {ceiling}"));
         }
         if self.max_bytes > ceiling.max_bytes {
             return Err(format!(

@@ -7,11 +7,15 @@ pub mod pattern;
 mod rule;
 mod table;
 
+use std::collections::BTreeSet;
+
 use crate::auth::{Authenticators, Principal};
 use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
-pub use constraints::{Constraints, DEFAULT_EXPIRES, Disposition, MAX_EXPIRES};
+pub use constraints::{
+    Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES,
+};
 pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
 pub use pattern::{Pattern, PatternError};
 pub use rule::Effect;
@@ -49,6 +53,11 @@ impl Policy {
     /// Whether there is no rule, so that everything is refused.
     pub const fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The claims that the rules ask for.
+    pub fn claims(&self) -> BTreeSet<&str> {
+        self.rules.iter().flat_map(Rule::claims).collect()
     }
 
     /// Decides whether `principal` may do `action` on `key`.

@@ -43,6 +43,14 @@ pub enum PatternError {
 }
 
 impl Pattern {
+    /// The claims that it names.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Claim(name) => Some(name.as_str()),
+            Segment::Literal(_) => None,
+        })
+    }
+
     /// Whether it names a claim that means something with its issuer only.
     pub(super) fn names_issued_claim(&self) -> bool {
         self.segments

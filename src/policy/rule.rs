@@ -81,6 +81,12 @@ impl Rule {
         }
     }
 
+    /// The claims that it asks for.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        let conditions = self.conditions.iter().map(|condition| condition.claim.as_str());
+        conditions.chain(self.on.iter().flat_map(Pattern::claims))
+    }
+
     /// Refuses what would read a claim without knowing whose claim it is: two issuers may use one name, or one subject,
     /// for different things.
     pub(super) fn check(&self) -> Result<(), String> {

@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, Size, parse_expires};
+use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, Size, parse_expires};
 use super::explain::{LifetimeSource, Source};
 use super::rule::{Condition, Effect, Rule, Who};
 use super::{Pattern, Policy};
+use crate::auth::share::ShareKeys;
 use crate::auth::{Authenticators, GatewayIssuer, Token};
 use crate::operation::Action;
 use crate::rejection::MAX_PUT_BYTES;
@@ -39,11 +40,19 @@ struct RulesTable {
     version: u32,
     defaults: Option<DefaultsTable>,
     #[serde(default)]
+    share: ShareTable,
+    #[serde(default)]
     issuer: Vec<IssuerTable>,
     #[serde(default)]
     token: Vec<TokenTable>,
     #[serde(default)]
     rule: Vec<RuleTable>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShareTable {
+    revoked: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +101,8 @@ macro_rules! constraints_table {
             sse: Option<String>,
             sse_kms_key_id: Option<String>,
             accepts: Option<Vec<String>>,
+            share: Option<Vec<Action>>,
+            share_expires: Option<String>,
         }
 
         impl $table {
@@ -108,6 +119,8 @@ macro_rules! constraints_table {
                     sse: self.sse.clone().or_else(|| base.sse.clone()),
                     sse_kms_key_id: self.sse_kms_key_id.clone().or_else(|| base.sse_kms_key_id.clone()),
                     accepts: self.accepts.clone().unwrap_or_else(|| base.accepts.clone()),
+                    share: self.share.clone().unwrap_or_else(|| base.share.clone()),
+                    share_expires: self.share_expires.as_deref().map_or(Ok(base.share_expires), parse_expires)?,
                 };
                 constraints.check(ceiling)?;
                 Ok(constraints)
@@ -140,6 +153,8 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
     let authenticators = Authenticators {
         tokens: tokens(table.token)?,
         gateway: issuers(table.issuer)?,
+        revoked_links: table.share.revoked,
+        share_keys: ShareKeys::default(),
     };
     let mut ids = BTreeSet::new();
     let rules = table.rule.into_iter().map(|table| {
@@ -158,6 +173,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
 /// What rules start from, and what they may not exceed.
 fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), String> {
     let ceiling = Ceiling {
+        share_expires: MAX_SHARE_EXPIRES,
         expires: MAX_EXPIRES,
         expires_by: Source::BuiltIn,
         max_bytes: MAX_PUT_BYTES,
@@ -172,6 +188,10 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
         (MAX_EXPIRES, Source::BuiltIn)
     };
     let ceiling = Ceiling {
+        share_expires: table
+            .share_expires
+            .as_ref()
+            .map_or(MAX_SHARE_EXPIRES, |_| defaults.share_expires),
         expires,
         expires_by,
         max_bytes: defaults.max_bytes,

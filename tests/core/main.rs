@@ -9,5 +9,6 @@ mod refusal;
 mod rules;
 mod secrets;
 mod settings;
+mod share;
 mod signature;
 mod support;

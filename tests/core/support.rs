@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::Credentials;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use signpost::adapters::aws::CredentialSource;
 use signpost::adapters::handler::Handler;
@@ -75,6 +76,7 @@ pub(crate) fn ask(method: &str, path_and_query: &str) -> ApiRequest {
         base_url: "https://files.example.com".into(),
         request_id: "request-1".into(),
         invocation: "invocation-1".into(),
+        body: Bytes::new(),
         gateway: None,
         defect: None,
     }

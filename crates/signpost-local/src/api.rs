@@ -75,6 +75,7 @@ impl Api {
             base_url: self.base_url(parts),
             request_id: request_id.to_owned(),
             invocation: request_id.to_owned(),
+            body: Bytes::new(),
             gateway: None,
             defect: Some(rejection),
         };

@@ -1,0 +1,189 @@
+//! Share links: making one, and what one lends.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+
+use crate::auth::Principal;
+use crate::auth::share::{LinkToken, Scope, ShareLink};
+use crate::key::ObjectKey;
+use crate::operation::{Action, Operation};
+use crate::policy::{Constraints, Grant, MAX_SHARE_EXPIRES, Policy};
+use crate::rejection::Rejection;
+use crate::request::{ApiRequest, ObjectRequest, parse_expires};
+
+/// The life of a link whose maker does not say.
+const USUAL_LIFE: Duration = Duration::from_hours(24);
+
+/// A link that has just been made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// What it says.
+    pub link: ShareLink,
+    /// The link itself.
+    pub token: LinkToken,
+    /// The object, or the prefix, that its URL names.
+    pub place: ObjectKey,
+}
+
+/// The body of `POST /-/share`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShareRequest {
+    key: Option<String>,
+    prefix: Option<String>,
+    methods: Option<Vec<String>>,
+    expires: Option<Expires>,
+    max_bytes: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Expires {
+    Seconds(u64),
+    Text(String),
+}
+
+/// Makes the link that `request` asks for.
+pub(super) fn make(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Shared, Rejection> {
+    if policy.authenticators.share_keys.is_empty() {
+        return Err(Rejection::SharingOff);
+    }
+    if let Some((name, _)) = request.query.first() {
+        return Err(bad(name, "belongs in the JSON body"));
+    }
+    let principal = policy.authenticators.authenticate(request)?;
+    let Principal::Member(member) = &principal else {
+        return Err(Rejection::CredentialRequired);
+    };
+    let wanted: ShareRequest = serde_json::from_slice(&request.body)
+        .map_err(|error| bad("body", &format!("is not what it should be: {error}")))?;
+    let (scope, place) = wanted.scope()?;
+    let operations = wanted.operations()?;
+    let longest = longest_life(policy, &principal, &operations, &place)?;
+    let life = wanted.life()?.unwrap_or(USUAL_LIFE.min(longest));
+    if life > longest {
+        let longest = humantime::format_duration(longest);
+        return Err(bad("expires", &format!("the rule allows at most {longest}")));
+    }
+    let link = ShareLink {
+        id: policy.authenticators.share_keys.name(&request.request_id, now),
+        scope,
+        methods: operations
+            .iter()
+            .map(|operation| operation.method().to_string())
+            .collect(),
+        expires: seconds(now + life),
+        max_bytes: wanted.max_bytes,
+        maker: member.as_maker(&policy.claims()),
+    };
+    let token = policy
+        .authenticators
+        .share_keys
+        .write(&link)
+        .ok_or(Rejection::SharingOff)?;
+    Ok(Shared { link, token, place })
+}
+
+/// Who asks by the link in `wanted`, and what the link says.
+pub(super) fn redeem(
+    policy: &Policy,
+    request: &ApiRequest,
+    wanted: &ObjectRequest,
+    text: &str,
+    now: SystemTime,
+) -> Result<(Principal, ShareLink), Rejection> {
+    let (link, maker) = policy.authenticators.redeem(text, request, now)?;
+    let lends = link
+        .methods
+        .iter()
+        .any(|method| wanted.operation.method() == method.as_str());
+    if !lends || !link.scope.holds(&wanted.key) {
+        return Err(Rejection::NotLent);
+    }
+    Ok((Principal::Member(maker), link))
+}
+
+/// The rule's constraints, narrowed to what the link lends. Through a link nothing is ever replaced.
+pub(super) fn narrow(
+    link: &ShareLink,
+    grant: Grant<'_>,
+    action: Action,
+    now: SystemTime,
+) -> Result<Constraints, Rejection> {
+    lendable(grant, action)?;
+    let left = link.ends().duration_since(now).unwrap_or_default();
+    let left = Duration::from_secs(left.as_secs()).max(Duration::from_secs(1));
+    let mut constraints = grant.constraints.clone();
+    constraints.overwrite = false;
+    constraints.expires = constraints.expires.min(left);
+    constraints.max_bytes = constraints.max_bytes.min(link.max_bytes.unwrap_or(u64::MAX));
+    Ok(constraints)
+}
+
+impl ShareRequest {
+    fn scope(&self) -> Result<(Scope, ObjectKey), Rejection> {
+        match (&self.key, &self.prefix) {
+            (Some(key), None) => Ok((Scope::Key(key.clone()), ObjectKey::new(key.clone())?)),
+            (None, Some(prefix)) if prefix.ends_with('/') => {
+                Ok((Scope::Prefix(prefix.clone()), ObjectKey::new(prefix.clone())?))
+            }
+            (None, Some(_)) => Err(bad("prefix", "must end in /")),
+            (Some(_), Some(_)) | (None, None) => Err(bad("body", "must name either a key or a prefix")),
+        }
+    }
+
+    fn operations(&self) -> Result<Vec<Operation>, Rejection> {
+        let Some(methods) = &self.methods else {
+            return Ok(vec![Operation::GetObject, Operation::HeadObject]);
+        };
+        let operations = methods.iter().map(|method| Operation::from_method(method));
+        let operations: Option<Vec<_>> = operations.collect();
+        let operations = operations.filter(|operations| !operations.is_empty());
+        operations.ok_or_else(|| bad("methods", "must be some of GET, HEAD, PUT, DELETE"))
+    }
+
+    fn life(&self) -> Result<Option<Duration>, Rejection> {
+        match &self.expires {
+            None => Ok(None),
+            Some(Expires::Seconds(seconds)) => parse_expires(&seconds.to_string()).map(Some),
+            Some(Expires::Text(text)) => parse_expires(text).map(Some),
+        }
+    }
+}
+
+fn lendable(grant: Grant<'_>, action: Action) -> Result<(), Rejection> {
+    if grant.constraints.share.contains(&action) {
+        return Ok(());
+    }
+    Err(Rejection::AccessDenied { action: "share" })
+}
+
+/// The life that the rules of all operations allow, if they let `principal` share them at all.
+fn longest_life(
+    policy: &Policy,
+    principal: &Principal,
+    operations: &[Operation],
+    place: &ObjectKey,
+) -> Result<Duration, Rejection> {
+    let mut longest = MAX_SHARE_EXPIRES;
+    for operation in operations {
+        let grant = policy.decide(principal, operation.action(), place)?;
+        lendable(grant, operation.action())?;
+        longest = longest.min(grant.constraints.share_expires);
+    }
+    Ok(longest)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+fn bad(name: &str, problem: &str) -> Rejection {
+    Rejection::BadValue {
+        name: name.to_owned(),
+        problem: problem.to_owned(),
+    }
+}

@@ -1,0 +1,305 @@
+//! Share links: what they lend, to whom, for how long, and all the ways in which they end.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use signpost::adapters::handler::Handler;
+use signpost::request::ApiRequest;
+
+use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, parameter};
+
+const KEYS: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NEW_KEYS: &str = "k2:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
+
+/// The secret of the token is `secret`.
+const RULES: &str = r#"
+version = 1
+
+[[token]]
+id = "ann"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+groups = ["staff"]
+
+[[rule]]
+id = "read"
+who = ["token:ann"]
+can = ["read"]
+on = ["docs/**"]
+
+[[rule]]
+id = "drop"
+who = ["group:staff"]
+can = ["read", "write"]
+on = ["drop/**"]
+share = ["write"]
+share_expires = "1h"
+overwrite = true
+
+[[rule]]
+id = "private"
+who = ["token:ann"]
+can = ["read", "delete"]
+on = ["private/**"]
+share = []
+"#;
+
+async fn serve(rules: &str, keys: &str) -> Handler {
+    handler_with(
+        &[("SIGNPOST_RULES", rules), ("SIGNPOST_SHARE_KEYS", keys)],
+        credentials(None, None),
+    )
+    .await
+}
+
+fn share(wanted: &Value) -> ApiRequest {
+    let body = Bytes::from(wanted.to_string());
+    ApiRequest {
+        body,
+        ..ask("POST", "/-/share")
+    }
+    .with("authorization", "Bearer secret")
+    .with("accept", "application/json")
+}
+
+/// The value of `?share` in the link that is made for `wanted`.
+async fn link(handler: &Handler, wanted: Value) -> String {
+    let response = handler.handle(&share(&wanted), now()).await;
+    assert_eq!(response.status(), 200, "{}", body(&response));
+    let url = json(&response)["url"].as_str().unwrap().to_owned();
+    url.split_once("?share=").unwrap().1.to_owned()
+}
+
+async fn status(handler: &Handler, method: &str, path: &str, link: &str) -> u16 {
+    let request = ask(method, &format!("{path}?share={link}")).sized(5);
+    handler.handle(&request, now()).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn a_link_opens_one_object_for_reading_and_nothing_else() {
+    let handler = serve(RULES, KEYS).await;
+    let link = link(&handler, json!({"key": "docs/a b"})).await;
+    for (method, path, expected) in [
+        ("GET", "/docs/a%20b", 307),
+        ("HEAD", "/docs/a%20b", 307),
+        ("PUT", "/docs/a%20b", 403),
+        ("DELETE", "/docs/a%20b", 403),
+        ("GET", "/docs/a%20b2", 403),
+        ("GET", "/docs/a", 403),
+        ("GET", "/docs/", 405),
+        ("GET", "/private/a", 403),
+    ] {
+        assert_eq!(status(&handler, method, path, &link).await, expected, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_is_our_own_url_and_its_end() {
+    let handler = serve(RULES, KEYS).await;
+    let response = handler
+        .handle(&share(&json!({"key": "docs/a b", "expires": "2h"})), now())
+        .await;
+    let told = json(&response);
+    assert!(
+        told["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://files.example.com/docs/a%20b?share=k1.")
+    );
+    assert_eq!(told["expires_at"], "2026-07-10T21:19:04Z");
+    assert_eq!(told["methods"], json!(["GET", "HEAD"]));
+    assert!(!told["id"].as_str().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_drop_link_takes_new_uploads_below_its_prefix_up_to_its_size() {
+    let handler = serve(RULES, KEYS).await;
+    let wanted = json!({"prefix": "drop/x/", "methods": ["PUT"], "max_bytes": 5, "expires": 600});
+    let link = link(&handler, wanted).await;
+    let put = |path: &str, length| ask("PUT", &format!("{path}?share={link}")).sized(length);
+    let taken = handler.handle(&put("/drop/x/a", 5), now()).await;
+    assert_eq!(taken.status(), 307);
+    assert_eq!(
+        parameter(header(&taken, "location"), "If-None-Match").unwrap(),
+        "*",
+        "a link never replaces"
+    );
+    for (path, length, expected) in [
+        ("/drop/x/a", 6, 413),
+        ("/drop/a", 5, 403),
+        ("/drop/xy", 5, 403),
+        ("/drop/x/", 5, 403),
+    ] {
+        assert_eq!(
+            handler.handle(&put(path, length), now()).await.status(),
+            expected,
+            "{path} {length}"
+        );
+    }
+    assert_eq!(status(&handler, "GET", "/drop/x/a", &link).await, 403);
+}
+
+#[tokio::test]
+async fn only_what_the_rules_let_one_share_is_shared() {
+    let handler = serve(RULES, KEYS).await;
+    for (wanted, expected) in [
+        (json!({"key": "private/a"}), 403),
+        (json!({"key": "docs/a", "methods": ["PUT"]}), 403),
+        (json!({"key": "docs/a", "methods": ["GET", "DELETE"]}), 403),
+        (json!({"key": "drop/a"}), 403),
+        (json!({"key": "other/a"}), 403),
+        (json!({"prefix": "docs"}), 400),
+        (json!({"key": "docs/../a"}), 400),
+        (json!({"key": "docs/a", "prefix": "docs/"}), 400),
+        (json!({}), 400),
+        (json!({"key": "docs/a", "methods": []}), 400),
+        (json!({"key": "docs/a", "methods": ["POST"]}), 400),
+        (json!({"key": "docs/a", "colour": 1}), 400),
+        (json!({"key": "docs/a", "expires": 0}), 400),
+        (json!({"key": "docs/a", "expires": "8d"}), 400),
+        (json!({"prefix": "drop/", "methods": ["PUT"], "expires": "61m"}), 400),
+        (json!("text"), 400),
+    ] {
+        let response = handler.handle(&share(&wanted), now()).await;
+        assert_eq!(response.status(), expected, "{wanted}");
+    }
+    let nobody = ApiRequest {
+        body: Bytes::from_static(b"{\"key\":\"docs/a\"}"),
+        ..ask("POST", "/-/share")
+    };
+    assert_eq!(handler.handle(&nobody, now()).await.status(), 401);
+    assert_eq!(handler.handle(&ask("GET", "/-/share"), now()).await.status(), 405);
+}
+
+#[tokio::test]
+async fn a_link_ends_with_its_time_and_no_url_outlives_it() {
+    let handler = serve(RULES, KEYS).await;
+    let link = link(&handler, json!({"key": "docs/a", "expires": 100})).await;
+    let at = async |seconds| {
+        let response = handler
+            .handle(
+                &ask("GET", &format!("/docs/a?share={link}")),
+                now() + Duration::from_secs(seconds),
+            )
+            .await;
+        (
+            response.status().as_u16(),
+            parameter(header(&response, "location"), "X-Amz-Expires"),
+        )
+    };
+    assert_eq!(at(0).await, (307, Some("100".into())));
+    assert_eq!(at(60).await, (307, Some("40".into())));
+    assert_eq!(at(100).await, (401, None));
+}
+
+#[tokio::test]
+async fn an_altered_foreign_or_revoked_link_is_401() {
+    let handler = serve(RULES, KEYS).await;
+    let link = link(&handler, json!({"key": "docs/a"})).await;
+    let [id, statement, mac] = link.split('.').collect::<Vec<_>>()[..] else {
+        panic!("{link}")
+    };
+    let said = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(statement).unwrap()).unwrap();
+    let forged = BASE64_URL_SAFE_NO_PAD.encode(said.replace("docs/a", "docs/b"));
+    let altered = [
+        format!("{id}.{forged}.{mac}"),
+        format!("k2.{statement}.{mac}"),
+        format!("{id}.{statement}."),
+        format!("{id}.{statement}.{}", &mac[..20]),
+        format!("{id}.{statement}"),
+        String::new(),
+        "..".into(),
+        format!("{link}x"),
+    ];
+    for altered in altered {
+        assert_eq!(status(&handler, "GET", "/docs/a", &altered).await, 401, "{altered}");
+    }
+    let named: Value = serde_json::from_str(&said).unwrap();
+    let revoked = format!("{RULES}\n[share]\nrevoked = [{}]", named["id"]);
+    let cases = [
+        (serve(RULES, KEYS).await, 307),
+        (serve(RULES, NEW_KEYS).await, 401),
+        (serve(RULES, &format!("{NEW_KEYS},{KEYS}")).await, 307),
+        (serve(RULES, "").await, 401),
+        (serve(&revoked, KEYS).await, 401),
+    ];
+    for (handler, expected) in cases {
+        assert_eq!(status(&handler, "GET", "/docs/a", &link).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_link_lends_no_more_than_its_maker_has_now() {
+    let link = link(&serve(RULES, KEYS).await, json!({"key": "docs/a"})).await;
+    let without_rule = RULES.replace("docs/**", "else/**");
+    let without_maker = RULES.replace("\"ann\"", "\"bea\"").replace("token:ann", "token:bea");
+    let denied = format!(
+        "{RULES}\n[[rule]]\nid = \"d\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"docs/a\"]"
+    );
+    let unshared = RULES.replace("on = [\"docs/**\"]", "on = [\"docs/**\"]\nshare = []");
+    for (rules, expected) in [
+        (without_rule, 403),
+        (without_maker, 401),
+        (denied, 403),
+        (unshared, 403),
+    ] {
+        assert_eq!(
+            status(&serve(&rules, KEYS).await, "GET", "/docs/a", &link).await,
+            expected,
+            "{rules}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_stands_beside_a_link() {
+    let handler = serve(RULES, KEYS).await;
+    let link = link(&handler, json!({"key": "docs/a"})).await;
+    let request = ask("GET", &format!("/docs/a?share={link}")).with("authorization", "Bearer secret");
+    assert_eq!(handler.handle(&request, now()).await.status(), 401);
+    let twice = ask("GET", &format!("/docs/a?share={link}&share={link}"));
+    assert_eq!(handler.handle(&twice, now()).await.status(), 400);
+}
+
+#[tokio::test]
+async fn without_keys_there_are_no_links() {
+    let handler = serve(RULES, "").await;
+    assert_eq!(
+        handler.handle(&share(&json!({"key": "docs/a"})), now()).await.status(),
+        404
+    );
+}
+
+#[test]
+fn keys_that_are_none_stop_the_start_up_and_are_not_repeated() {
+    let short = "k1:c2VjcmV0";
+    for keys in [
+        "secret",
+        short,
+        "k 1:AAAA",
+        &format!("{KEYS},{KEYS}"),
+        &format!("{KEYS},{NEW_KEYS},k3{}", &KEYS[2..]),
+    ] {
+        let env = [
+            ("SIGNPOST_BUCKET", "example-bucket"),
+            ("AWS_REGION", "eu-central-1"),
+            ("SIGNPOST_SHARE_KEYS", keys),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let error = signpost::config::Settings::from_env(env).unwrap_err().to_string();
+        assert!(
+            error.starts_with("SIGNPOST_SHARE_KEYS: ") && !error.contains("c2VjcmV0") && !error.contains("AAAA"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_debug_output_holds_a_link_or_a_key() {
+    let handler = serve(RULES, KEYS).await;
+    let keys: signpost::auth::share::ShareKeys = KEYS.parse().unwrap();
+    let decided = format!("{handler:?} {keys:?}");
+    assert!(!decided.contains("AAAA"), "{decided}");
+}
