@@ -252,7 +252,9 @@ fn path_style(value: Option<&str>) -> Result<PathStyle, String> {
 
 fn base_path(value: Option<&str>) -> Result<String, String> {
     let value = required(value)?;
-    if !value.starts_with('/') || value.contains("//") || value.contains('%') {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let dots = value.split('/').any(|segment| segment == "." || segment == "..");
+    if !value.starts_with('/') || value.contains("//") || dots || !value.bytes().all(plain) {
         return Err(format!("{value:?} is not a path such as /files"));
     }
     Ok(value.trim_end_matches('/').to_owned())

@@ -84,6 +84,7 @@ fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<Presig
         Operation::GetObject => draft.download(&wanted, grant)?,
         Operation::HeadObject | Operation::DeleteObject => {}
     }
+    draft.check_size()?;
     // S3 ignores parameters that begin with `x-` and writes them to its access log.
     draft.query.push(("x-signpost".into(), audit));
     let (headers, query) = draft.settle(wanted.form);
@@ -118,6 +119,16 @@ fn lifetime(asked: Option<Duration>, allowed: Duration) -> Result<Duration, Reje
         None => Ok(allowed),
     }
 }
+
+/// S3's limit on user metadata
+/// ([object metadata](https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html)).
+const MAX_METADATA_BYTES: usize = 2048;
+
+/// Well above what requests hold, and well below what gateways, clients and S3 take as a URL.
+const MAX_SIGNED_BYTES: usize = 4096;
+
+/// The longest file name that file systems keep, in characters.
+const MAX_FILE_NAME: usize = 255;
 
 /// A plan in the making. What stands in `applied` becomes a signed header or a signed query parameter at the end.
 struct Draft {
@@ -224,6 +235,25 @@ impl Draft {
         Ok(())
     }
 
+    /// Refuses more than a URL or S3 can carry.
+    fn check_size(&self) -> Result<(), Rejection> {
+        let pairs = || self.headers.iter().chain(&self.applied).chain(&self.query);
+        let bytes: usize = pairs().map(|(name, value)| name.len() + value.len()).sum();
+        let metadata = pairs().filter_map(|(name, value)| Some(name.strip_prefix("x-amz-meta-")?.len() + value.len()));
+        for (sum, max_bytes, what) in [
+            (metadata.sum::<usize>(), MAX_METADATA_BYTES, "the user metadata"),
+            (bytes, MAX_SIGNED_BYTES, "what is to be signed"),
+        ] {
+            if sum > max_bytes {
+                return Err(Rejection::BadValue {
+                    name: what.to_owned(),
+                    problem: format!("has {sum} bytes, and the limit is {max_bytes}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// In a redirect or a bare URL S3 applies what the signed query says although the client sends nothing; in JSON
     /// the client is told the headers, and every S3 implementation enforces those.
     fn settle(mut self, form: Form) -> (Pairs, Pairs) {
@@ -278,16 +308,11 @@ fn file_name(key: &str) -> &str {
 /// `attachment` with a file name, in ASCII for old clients and exactly by RFC 8187
 /// ([RFC 6266](https://www.rfc-editor.org/rfc/rfc6266)).
 fn attachment(name: &str) -> String {
-    let name: String = name
-        .chars()
-        .map(|char| {
-            if matches!(char, '/' | '\\') || char.is_control() {
-                '_'
-            } else {
-                char
-            }
-        })
-        .collect();
+    // Bidirectional controls would show another ending than the one that the file gets.
+    let hidden = |char: char| matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let kept = |char: char| !(matches!(char, '/' | '\\') || char.is_control() || hidden(char));
+    let name = name.chars().take(MAX_FILE_NAME);
+    let name: String = name.map(|char| if kept(char) { char } else { '_' }).collect();
     let plain = |char: char| char == ' ' || char.is_ascii_graphic() && !matches!(char, '"' | '%' | ';');
     let fallback: String = name.chars().map(|char| if plain(char) { char } else { '_' }).collect();
     let exact = percent_encoding::utf8_percent_encode(&name, crate::key::QUERY);

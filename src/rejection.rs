@@ -33,7 +33,7 @@ pub enum Rejection {
         name: String,
     },
     /// A value that cannot be used.
-    #[error("{name}: {problem}")]
+    #[error("{}: {problem}", name.escape_debug())]
     BadValue {
         /// The query parameter or header.
         name: String,

@@ -197,9 +197,8 @@ impl ApiRequest {
         if values.next().is_some() {
             return Err(bad("the header is sent twice"));
         }
-        let value = value
-            .to_str()
-            .map_err(|_| bad("only visible ASCII can be signed (RFC 2047 encodes the rest)"))?;
+        let value = value.to_str().ok().filter(|value| !value.contains('\t'));
+        let value = value.ok_or_else(|| bad("only visible ASCII can be signed (RFC 2047 encodes the rest)"))?;
         Ok(Some(value.trim()))
     }
 }
@@ -293,7 +292,7 @@ impl ObjectRequest {
         match parameter.carrier {
             Carrier::Signpost => self.read_own_parameter(&name, value),
             Carrier::Query => {
-                non_empty(&name, &value)?;
+                signable(&name, "x", &value)?;
                 self.query.push((name, value));
                 Ok(())
             }
@@ -322,6 +321,7 @@ impl ObjectRequest {
         let length = parse_length(&name, value)?;
         match self.length {
             BodyLength::Declared(sent) if sent > 0 && sent != length => Err(Rejection::ConflictingParameter { name }),
+            BodyLength::Chunked => Ok(()),
             _ if length == 0 => Ok(()),
             _ => {
                 self.length = BodyLength::Declared(length);
@@ -369,6 +369,10 @@ impl Form {
     /// Picks the form by `?url`, then by `Accept` (RFC 9110, section 12.5.1): JSON and plain text only where they
     /// are named, since an image or video player must be redirected whatever it accepts.
     fn negotiate(request: &ApiRequest) -> Self {
+        // The answer to a HEAD has no body that could tell anything else.
+        if request.method == Method::HEAD.as_str() {
+            return Self::Redirect;
+        }
         if request.query.iter().any(|(name, _)| name == "url") {
             return Self::Text;
         }
@@ -437,16 +441,6 @@ pub(crate) fn parse_expires(value: &str) -> Result<Duration, Rejection> {
             name: "expires".into(),
             problem: "must be whole seconds above 0, or a duration such as 90s or 5m".into(),
         })
-}
-
-fn non_empty(name: &str, value: &str) -> Result<(), Rejection> {
-    if value.is_empty() {
-        return Err(Rejection::BadValue {
-            name: name.to_owned(),
-            problem: "must not be empty".into(),
-        });
-    }
-    Ok(())
 }
 
 /// Refuses what cannot be a header, or would be changed on its way: S3 signs trimmed values with single spaces.

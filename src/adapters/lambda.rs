@@ -349,6 +349,11 @@ impl Event<'_> {
         // Without a proxy parameter only slashes stand behind the place, and all but the first are the key.
         let key = if proxy.is_empty() { "" } else { &path[before.len()..] };
         let whole = self.request_context.path.as_deref().unwrap_or(path);
+        if !whole.ends_with(key) && whole.contains("//") {
+            return Err(Failure::UnknownFront {
+                problem: "the path of the request context spells the key in another way",
+            });
+        }
         // An emulator may tell the resource there, and not the path.
         let whole = if whole.ends_with(key) { whole } else { path };
         let before = &whole[..whole.len() - key.len()];
@@ -376,7 +381,8 @@ impl Event<'_> {
                 problem: "is not a header".into(),
             };
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
-            headers.append(header, HeaderValue::from_str(value).map_err(|_| bad())?);
+            let value = HeaderValue::from_str(value).map_err(|_| bad())?;
+            headers.try_append(header, value).map_err(|_| bad())?;
         }
         Ok(headers)
     }

@@ -27,7 +27,10 @@ pub(super) fn authenticate(issuers: &[GatewayIssuer], identity: &GatewayIdentity
         issuer.ok_or_else(|| refused("the gateway verified an identity of an issuer that the rules do not name"))?;
     let subject = subject(identity).ok_or_else(|| refused("the identity that the gateway verified has no subject"))?;
     let groups = issuer.groups.as_ref().and_then(|claim| identity.claims.get(claim));
-    let groups = groups.into_iter().filter_map(|value| group(value)).collect();
+    let groups = groups
+        .into_iter()
+        .filter_map(|value| group(&issuer.name, value))
+        .collect();
     let named = Issuer::Named {
         name: issuer.name.clone(),
         iss: issuer.iss.clone(),
@@ -77,11 +80,23 @@ fn subject(identity: &GatewayIdentity) -> Option<&str> {
         GatewayAuthorizer::Lambda => &["principalId", "sub"],
     };
     let subject = names.iter().find_map(|name| identity.claims.get(*name))?;
-    Some(subject.as_str()).filter(|subject| !subject.is_empty())
+    let subject = match identity.authorizer {
+        GatewayAuthorizer::Iam => without_session(subject),
+        GatewayAuthorizer::Jwt | GatewayAuthorizer::Lambda => subject,
+    };
+    Some(subject).filter(|subject| !subject.is_empty())
 }
 
-/// The one group that a value names. An HTTP API flattens an array to `[a b c]`, where a group called `b c` looks like
+/// An assumed role's ARN ends in a session name that the caller chooses, so it is nobody's name.
+fn without_session(arn: &str) -> &str {
+    match arn.split_once(":assumed-role/") {
+        Some((_, role)) => role.rfind('/').map_or(arn, |at| &arn[..arn.len() - role.len() + at]),
+        None => arn,
+    }
+}
+
+/// The one group that a value names; it counts with its issuer only. An HTTP API flattens an array to `[a b c]`, where a group called `b c` looks like
 /// two; such a value names no group.
-fn group(value: &str) -> Option<String> {
-    (!value.is_empty() && !value.starts_with('[')).then(|| value.to_owned())
+fn group(issuer: &str, value: &str) -> Option<String> {
+    (!value.is_empty() && !value.starts_with('[')).then(|| format!("{issuer}/{value}"))
 }

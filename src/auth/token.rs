@@ -117,6 +117,9 @@ fn basic(tokens: &[Token], encoded: &str) -> Result<Member, Rejection> {
 
 /// Compares with every token, so that the time taken tells nothing of which one was near.
 fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<Member, Rejection> {
+    if secret.is_empty() {
+        return Err(refused("the token is empty"));
+    }
     let digest = TokenDigest::of(secret);
     let mut found = None;
     for token in tokens {

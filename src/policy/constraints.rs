@@ -87,7 +87,7 @@ impl Constraints {
 
     /// Refuses an upload of a media type that is not taken; parameters such as `charset` do not count.
     pub fn check_content_type(&self, content_type: Option<&str>) -> Result<(), Rejection> {
-        let essence = content_type.and_then(|sent| sent.split(';').next()).map(str::trim);
+        let essence = content_type.and_then(essence);
         let taken = |range: &String| essence.is_some_and(|essence| in_media_range(range, essence));
         if self.content_types.is_empty() || self.content_types.iter().any(taken) {
             return Ok(());
@@ -96,6 +96,19 @@ impl Constraints {
             content_types: self.content_types.clone(),
         })
     }
+}
+
+/// The `type/subtype` of a media type ([RFC 9110, section 8.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1)).
+/// Browsers read a comma as the start of another one, which would then count, so there must be none.
+fn essence(media_type: &str) -> Option<&str> {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let (kind, subtype) = essence.split_once('/')?;
+    (is_token(kind) && is_token(subtype) && !media_type.contains(',')).then_some(essence)
+}
+
+fn is_token(text: &str) -> bool {
+    let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(tchar)
 }
 
 fn in_media_range(range: &str, media_type: &str) -> bool {
@@ -194,9 +207,9 @@ pub(super) fn parse_expires(text: &str) -> Result<Duration, String> {
 }
 
 fn media_range(range: &str) -> Result<(), String> {
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    let literal = |text: &str| is_token(text) && !text.contains('*');
     match range.split_once('/') {
-        Some((kind, subtype)) if token(kind) && token(subtype) && kind != "*" => Ok(()),
+        Some((kind, subtype)) if literal(kind) && (literal(subtype) || subtype == "*") => Ok(()),
         _ => Err(format!(
             "content_types: {range:?} is not a media type such as image/png or image/*"
         )),

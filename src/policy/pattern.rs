@@ -37,6 +37,9 @@ pub enum PatternError {
     /// Braces that are not a whole segment.
     #[error("a `{{claim}}` is a whole segment")]
     Brace,
+    /// A segment that no key has.
+    #[error("{0:?} is in no key: control characters, `.` and `..` are refused")]
+    NoKey(String),
     /// A claim without a name, or one of other characters than claims have.
     #[error("{0:?} is not the name of a claim")]
     ClaimName(String),
@@ -148,6 +151,9 @@ fn segment(text: &str) -> Result<Segment, PatternError> {
     }
     if text.contains(['{', '}']) {
         return Err(PatternError::Brace);
+    }
+    if text == "." || text == ".." || text.chars().any(char::is_control) {
+        return Err(PatternError::NoKey(text.to_owned()));
     }
     Ok(Segment::Literal(text.to_owned()))
 }

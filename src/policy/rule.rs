@@ -66,7 +66,10 @@ impl Rule {
         match aspect {
             Aspect::Action => self.can.contains(&action),
             Aspect::Caller => self.who.iter().any(|who| who.includes(principal)),
-            Aspect::Claims => self.conditions.iter().all(|condition| condition.holds(principal)),
+            Aspect::Claims => self
+                .conditions
+                .iter()
+                .all(|condition| condition.holds(principal, self.effect)),
             Aspect::Key => self.on.iter().any(|pattern| pattern.matches(key, principal)),
         }
     }
@@ -148,8 +151,11 @@ impl fmt::Display for Condition {
 }
 
 impl Condition {
-    fn holds(&self, principal: &Principal) -> bool {
+    /// A claim that is missing lets no allow hold, and no deny fail.
+    fn holds(&self, principal: &Principal, effect: Effect) -> bool {
         let value = principal.member().and_then(|member| member.claim(&self.claim));
-        value.is_some_and(|value| self.values.iter().any(|allowed| allowed == value))
+        value.map_or(effect == Effect::Deny, |value| {
+            self.values.iter().any(|allowed| allowed == value)
+        })
     }
 }

@@ -236,12 +236,27 @@ fn issuers(tables: Vec<IssuerTable>) -> Result<Vec<GatewayIssuer>, RulesError> {
     Ok(issuers)
 }
 
+/// SHA-256 of nothing, and of a lone newline: what a recipe makes whose random part failed.
+const EMPTY_DIGESTS: [&str; 2] = [
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b",
+];
+
 fn tokens(tables: Vec<TokenTable>) -> Result<Vec<Token>, RulesError> {
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut digests) = (BTreeSet::new(), BTreeSet::new());
     tables
         .into_iter()
         .map(|table| {
             let place = format!("token {:?}", table.id);
+            if EMPTY_DIGESTS.contains(&&*table.sha256.to_ascii_lowercase()) {
+                return Err(at(&place)("sha256: this is the digest of no secret at all".into()));
+            }
+            if !digests.insert(table.sha256.to_ascii_lowercase()) {
+                return Err(at(&place)("sha256: another token has the same secret".into()));
+            }
+            if table.groups.iter().any(|group| group.is_empty() || group.contains('/')) {
+                return Err(at(&place)("groups: a name is not empty and has no `/`".into()));
+            }
             name(&table.id).map_err(at(&place))?;
             unique(&mut ids, &table.id).map_err(at(&place))?;
             let sha256 = table
@@ -258,8 +273,27 @@ fn tokens(tables: Vec<TokenTable>) -> Result<Vec<Token>, RulesError> {
 }
 
 impl RuleTable {
+    /// Whether it says anything of constraints.
+    fn constrains(&self) -> bool {
+        self.expires.is_some()
+            || self.max_bytes.is_some()
+            || self.overwrite.is_some()
+            || self.disposition.is_some()
+            || self.content_types.is_some()
+            || self.metadata.is_some()
+            || self.storage_class.is_some()
+            || self.sse.is_some()
+            || self.sse_kms_key_id.is_some()
+            || self.accepts.is_some()
+            || self.share.is_some()
+            || self.share_expires.is_some()
+    }
+
     fn into_rule(self, defaults: &Constraints, ceiling: &Ceiling, known: &Authenticators) -> Result<Rule, String> {
         name(&self.id)?;
+        if self.effect == Effect::Deny && self.constrains() {
+            return Err("a deny rule refuses whatever it speaks of, so constraints mean nothing in it".into());
+        }
         let constraints = self.constraints(defaults, ceiling)?;
         let who = self
             .who
@@ -325,7 +359,10 @@ fn parse_who(text: &str, known: &Authenticators) -> Result<Who, String> {
         None if text == "authenticated" => Ok(Who::Authenticated),
         Some(("token", id)) if known.tokens.iter().any(|token| token.id == id) => Ok(Who::Token(id.to_owned())),
         Some(("token", id)) => Err(format!("who: there is no [[token]] with id {id:?}")),
-        Some(("group", group)) if !group.is_empty() => Ok(Who::Group(group.to_owned())),
+        Some(("group", group)) if !group.is_empty() => match group.split_once('/') {
+            Some((name, _)) => issuer(name).map(|_| Who::Group(group.to_owned())),
+            None => Ok(Who::Group(group.to_owned())),
+        },
         Some(("issuer", name)) => issuer(name).map(Who::Issuer),
         Some(("user", user)) => match user.split_once('/') {
             Some((name, subject)) if !subject.is_empty() => Ok(Who::User {
@@ -337,7 +374,8 @@ fn parse_who(text: &str, known: &Authenticators) -> Result<Who, String> {
             )),
         },
         _ => Err(format!(
-            "who: {text:?} is none of anyone, authenticated, token:ID, group:NAME, issuer:NAME, user:ISSUER/SUBJECT"
+            "who: {text:?} is none of anyone, authenticated, token:ID, group:NAME, group:ISSUER/NAME, issuer:NAME, \
+             user:ISSUER/SUBJECT"
         )),
     }
 }

@@ -165,7 +165,7 @@ fn an_issuer_vouches_for_the_member_that_the_gateway_would_bring() {
     let verified = policy.authenticators.authenticate(&request).unwrap();
     let told = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));
     let vouched = policy.authenticators.gateway[0].vouch("repo:a/b", told.into()).unwrap();
-    assert_eq!(vouched.groups, ["blue"]);
+    assert_eq!(vouched.groups, ["github/blue"]);
     assert_eq!(verified, Principal::Member(vouched));
     assert!(policy.authenticators.gateway[0].vouch("", BTreeMap::new()).is_err());
 }

@@ -65,7 +65,7 @@ on = ["boss/**"]
 
 [[rule]]
 id = "admins"
-who = ["group:admins"]
+who = ["group:cognito/admins", "group:custom/admins"]
 can = ["read"]
 on = ["admin/**"]
 
@@ -307,6 +307,62 @@ async fn an_authorizer_context_means_nothing_where_the_rules_name_no_issuer() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"authenticated\"]\ncan = [\"read\"]\non = [\"**\"]";
     let event = payload2("/a", jwt(json!({"iss": COGNITO, "sub": "alice"})));
     assert_eq!(status(&handler(rules).await, &event).await, 403);
+}
+
+#[tokio::test]
+async fn a_session_of_a_role_is_that_role_and_a_user_itself() {
+    let who = |arn: &str| json!({"iam": {"userArn": arn, "accountId": "123456789012"}});
+    let rules = |subject: &str| {
+        format!(
+            "version = 1\n[[issuer]]\nname = \"a\"\niss = \"123456789012\"\nvia = \"gateway-iam\"\n\
+             [[rule]]\nid = \"r\"\nwho = [\"user:a/{subject}\"]\ncan = [\"read\"]\non = [\"**\"]"
+        )
+    };
+    let role = "arn:aws:sts::123456789012:assumed-role/ci";
+    let user = "arn:aws:iam::123456789012:user/path/ann";
+    for (subject, arn, expected) in [
+        (role, format!("{role}/one"), 307),
+        (role, format!("{role}/two"), 307),
+        (role, format!("{role}2/one"), 403),
+        (user, user.to_owned(), 307),
+        (user, format!("{user}2"), 403),
+    ] {
+        let event = payload2("/a", who(&arn));
+        assert_eq!(status(&handler(&rules(subject)).await, &event).await, expected, "{arn}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_counts_with_its_issuer_only() {
+    let claims = |issuer: &str| jwt(json!({"iss": issuer, "sub": "a", "cognito:groups": "admins", "team": "admins"}));
+    let rules = RULES.replace(
+        "\"group:cognito/admins\", \"group:custom/admins\"",
+        "\"group:cognito/admins\", \"group:admins\"",
+    );
+    let handler = handler(&rules).await;
+    assert_eq!(status(&handler, &payload2("/admin/a", claims(COGNITO))).await, 307);
+    let lambda = json!({"lambda": {"sub": "joe", "team": "admins"}});
+    assert_eq!(status(&handler, &payload2("/admin/a", lambda)).await, 403);
+}
+
+#[tokio::test]
+async fn a_deny_holds_where_the_claim_is_missing() {
+    let deny = "[[rule]]\nid = \"d\"\neffect = \"deny\"\nwho = [\"issuer:cognito\"]\nif = { verified = [\"false\"] }\n\
+                can = [\"read\"]\non = [\"**\"]\n";
+    let handler = handler(&format!("{RULES}{deny}")).await;
+    for (verified, expected) in [
+        (json!("true"), 307),
+        (json!("false"), 403),
+        (Value::Null, 403),
+        (json!(["true"]), 403),
+    ] {
+        let claims = jwt(json!({"iss": COGNITO, "sub": "alice", "verified": verified}));
+        assert_eq!(
+            status(&handler, &payload2("/users/alice/a", claims)).await,
+            expected,
+            "{verified}"
+        );
+    }
 }
 
 #[test]

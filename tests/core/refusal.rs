@@ -28,6 +28,10 @@ async fn what_cannot_be_honoured_is_refused() {
         length: BodyLength::Chunked,
         ..ask("PUT", "/k")
     };
+    let chunked_but_declared = ApiRequest {
+        length: BodyLength::Chunked,
+        ..ask("PUT", "/k?contentLength=5")
+    };
     let cases = vec![
         (ask("GET", "/a/../b"), 400, "InvalidURI"),
         (ask("GET", "/a%zz"), 400, "InvalidURI"),
@@ -121,6 +125,24 @@ async fn what_cannot_be_honoured_is_refused() {
         (ask("GET", "/k").with("x-amz-meta-a", "1"), 400, "InvalidArgument"),
         (ask("GET", "/k").with("x-amz-mfa", "1"), 400, "InvalidArgument"),
         (chunked, 411, "MissingContentLength"),
+        (chunked_but_declared, 411, "MissingContentLength"),
+        (ask("PUT", "/k").with("x-amz-meta-a", "a\tb"), 400, "InvalidArgument"),
+        (
+            ask("PUT", &format!("/k?meta-a={}", "x".repeat(2048))),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("PUT", &format!("/k?contentType=a/{}", "x".repeat(5000))),
+            400,
+            "InvalidArgument",
+        ),
+        (
+            ask("GET", "/k?response-content-type=a/b\r\nX: 1"),
+            400,
+            "InvalidArgument",
+        ),
+        (ask("GET", "/k?versionId=☃"), 400, "InvalidArgument"),
         (ask("GET", "/-/nothing"), 404, "NoSuchKey"),
         (ask("GET", "/%2D/nothing"), 404, "NoSuchKey"),
         (ask("GET", "/-/presign/"), 400, "InvalidURI"),
@@ -188,6 +210,10 @@ async fn a_rule_with_media_types_signs_the_one_that_it_takes() {
         (Some("text/html"), 415),
         (Some("imagex/png"), 415),
         (Some("image"), 415),
+        (Some("image/png,text/html"), 415),
+        (Some("image/png;x, text/html"), 415),
+        (Some("image/p g"), 415),
+        (Some("image/"), 415),
         (None, 415),
     ] {
         let request = ask("PUT", "/k").sized(1);
@@ -233,6 +259,43 @@ async fn an_error_is_two_plain_lines_for_curl_and_escaped_html_for_browsers() {
         !body(&html).contains("<script>") && body(&html).contains("&#60;script&#62;"),
         "{}",
         body(&html)
+    );
+}
+
+#[tokio::test]
+async fn an_error_text_holds_no_control_character_of_the_request() {
+    let handler = handler(OPEN_RULES).await;
+    for path in ["/k?meta-\u{1b}[31m=x", "/k?meta-x\nInvalid: forged=x", "/k?\u{7}=x"] {
+        let response = handler.handle(&ask("PUT", path), now()).await;
+        assert_eq!(response.status(), 400);
+        assert_eq!(body(&response).lines().count(), 2, "{}", body(&response));
+        assert!(!body(&response).contains(['\u{1b}', '\u{7}']));
+    }
+}
+
+#[tokio::test]
+async fn a_head_is_redirected_whatever_it_accepts() {
+    let handler = handler(OPEN_RULES).await;
+    for request in [
+        ask("HEAD", "/k").with("accept", "application/json"),
+        ask("HEAD", "/k?url"),
+    ] {
+        assert_eq!(handler.handle(&request, now()).await.status(), 307);
+    }
+}
+
+#[tokio::test]
+async fn a_long_download_name_is_cut_and_hides_no_ending() {
+    let handler = handler(OPEN_RULES).await;
+    let long = format!("/k?download={}", "'".repeat(8200));
+    let response = handler.handle(&ask("GET", &long), now()).await;
+    assert_eq!(response.status(), 307);
+    assert!(header(&response, "location").len() < 4096);
+    let hidden = handler.handle(&ask("GET", "/k?download=a\u{202e}gpj.exe"), now()).await;
+    assert!(
+        !header(&hidden, "location").contains("%25E2%2580%25AE"),
+        "{}",
+        header(&hidden, "location")
     );
 }
 

@@ -71,6 +71,15 @@ on = ["archive/**"]
     )
 }
 
+/// Rules with tokens of these ids and secrets.
+fn tokens(tokens: &[(&str, &str)]) -> String {
+    let table = |(id, secret): &(&str, &str)| format!("[[token]]\nid = \"{id}\"\nsha256 = \"{}\"\n", digest(secret));
+    tokens
+        .iter()
+        .map(table)
+        .fold("version = 1\n".to_owned(), |rules, table| rules + &table)
+}
+
 fn token(id: &str, groups: &[&str]) -> Principal {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
     Principal::Member(Member::new(Issuer::Token, id.into(), groups))
@@ -297,6 +306,23 @@ fn what_is_unclear_stops_the_start_up() {
         (with("metadata = { team = \"a\\nb\" }"), "visible ASCII"),
         (with("accepts = [\"x-amz-acl\"]"), "unknown name"),
         (with("disposition = \"maybe\""), "unknown variant"),
+        (with("content_types = [\"image/p*\"]"), "not a media type"),
+        (with("effect = \"deny\"\nmax_bytes = 1"), "deny rule"),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"../a\"]"),
+            "in no key",
+        ),
+        (
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a\\u0000/**\"]"),
+            "in no key",
+        ),
+        (
+            rule("who = [\"group:nobody/g\"]\ncan = [\"read\"]\non = [\"a\"]"),
+            "no [[issuer]]",
+        ),
+        (tokens(&[("a", "")]), "no secret at all"),
+        (tokens(&[("a", "\n")]), "no secret at all"),
+        (tokens(&[("a", "same"), ("b", "same")]), "another token"),
         (
             format!("{}{}", rule(whole), rule(whole).replace("version = 1", "")),
             "stands twice",
