@@ -119,7 +119,9 @@ impl Question {
                 let issuer = issuer.ok_or_else(|| format!("the rules have no [[issuer]] with name {name:?}"))?;
                 let member = issuer.vouch(subject, self.claims.clone());
                 let mut member = member.map_err(|refusal| refusal.to_string())?;
-                member.groups.extend_from_slice(&self.groups);
+                member
+                    .groups
+                    .extend(self.groups.iter().map(|group| format!("{name}/{group}")));
                 Ok(Principal::Member(member))
             }
         }

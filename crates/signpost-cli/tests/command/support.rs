@@ -49,7 +49,7 @@ on = ["artifacts/{repository_id}/**"]
 
 [[rule]]
 id = "blue"
-who = ["group:blue"]
+who = ["group:github/blue"]
 can = ["list"]
 on = ["blue/**"]
 
