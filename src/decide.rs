@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::operation::{ACCEPTABLE, Operation};
 use crate::plan::PresignPlan;
-use crate::policy::{Disposition, Grant, Policy};
+use crate::policy::{Disposition, Grant, Policy, Scope};
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target};
 
@@ -46,13 +46,12 @@ pub fn decide(policy: &Policy, request: &ApiRequest) -> Result<Decision, Rejecti
     let wanted = ObjectRequest::parse(request, &target)?;
     let principal = policy.authenticators.authenticate(request)?;
     let grant = policy.decide(&principal, wanted.operation.action(), &wanted.key)?;
-    let audit = format!("{}.{}.{}", request.request_id, principal.uid(), grant.rule);
     let (form, rule) = (wanted.form, grant.rule.to_owned());
-    let plan = plan(wanted, grant, audit)?;
+    let plan = plan(wanted, grant, grant.scope(&principal), &request.request_id)?;
     Ok(Decision::Instruct { plan, form, rule })
 }
 
-fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<PresignPlan, Rejection> {
+fn plan(wanted: ObjectRequest, grant: Grant<'_>, scope: Scope, request_id: &str) -> Result<PresignPlan, Rejection> {
     check_choices(&wanted, grant)?;
     let expires = lifetime(wanted.expires, grant.constraints.expires)?;
     let mut draft = Draft {
@@ -66,6 +65,7 @@ fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<Presig
         Operation::HeadObject | Operation::DeleteObject => {}
     }
     // S3 ignores parameters that begin with `x-` and writes them to its access log.
+    let audit = format!("{request_id}.{}.{}", scope.uid, scope.rule);
     draft.query.push(("x-signpost".into(), audit));
     let (headers, query) = draft.settle(wanted.form);
     Ok(PresignPlan {
@@ -74,6 +74,7 @@ fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<Presig
         headers,
         query,
         expires,
+        scope,
     })
 }
 

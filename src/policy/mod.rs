@@ -4,6 +4,7 @@
 mod constraints;
 pub mod pattern;
 mod rule;
+mod scope;
 mod table;
 
 use crate::auth::{Authenticators, Principal};
@@ -11,8 +12,9 @@ use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 pub use constraints::{Constraints, DEFAULT_EXPIRES, Disposition, MAX_EXPIRES};
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{KeyRange, Pattern, PatternError};
 use rule::{Effect, Rule};
+pub use scope::Scope;
 pub use table::RulesError;
 
 /// Everything that a rules file says. The default has no rules, and so refuses everything.
@@ -30,6 +32,17 @@ pub struct Grant<'a> {
     pub rule: &'a str,
     /// What holds for the operation.
     pub constraints: &'a Constraints,
+    granted_by: &'a Rule,
+}
+
+impl<'a> From<&'a Rule> for Grant<'a> {
+    fn from(rule: &'a Rule) -> Self {
+        Self {
+            rule: &rule.id,
+            constraints: &rule.constraints,
+            granted_by: rule,
+        }
+    }
 }
 
 impl Policy {
@@ -58,10 +71,13 @@ impl Policy {
             }
         }
         let rule = granted.ok_or_else(|| self.refuse(principal, action))?;
-        Ok(Grant {
-            rule: &rule.id,
-            constraints: &rule.constraints,
-        })
+        Ok(rule.into())
+    }
+
+    /// What could be granted to one caller or another: every rule that allows.
+    pub fn grants(&self) -> impl Iterator<Item = Grant<'_>> {
+        let allowing = self.rules.iter().filter(|rule| rule.effect == Effect::Allow);
+        allowing.map(Grant::from)
     }
 
     fn refuse(&self, principal: &Principal, action: Action) -> Rejection {
