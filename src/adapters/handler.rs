@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::adapters::aws::{CredentialSource, Signer};
+use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
 use crate::config::{ConfigError, CorsOrigins, Settings};
 use crate::decide::{Decision, decide};
 use crate::plan::Instruction;
@@ -21,14 +21,16 @@ pub struct Handler {
     cors: CorsOrigins,
     base_path: String,
     signer: Signer,
-    credentials: CredentialSource,
+    credentials: SigningCredentials,
 }
 
 impl Handler {
-    /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up.
+    /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up. `credentials` sign, or
+    /// assume the role that signs.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         let policy = load_policy(&settings)?;
         let signer = Signer::resolve(&settings).await?;
+        let credentials = SigningCredentials::new(&settings, credentials, &policy)?;
         if policy.is_empty() {
             tracing::warn!("there are no rules, so every request is refused");
         }
@@ -71,7 +73,7 @@ impl Handler {
     }
 
     async fn sign(&self, plan: crate::plan::PresignPlan, now: SystemTime) -> Result<Instruction, Failure> {
-        let credentials = self.credentials.credentials().await?;
+        let credentials = self.credentials.credentials(&plan, now).await?;
         Ok(self.signer.sign(plan, &credentials, now)?)
     }
 
