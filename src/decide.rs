@@ -19,8 +19,6 @@ pub enum Decision {
         plan: PresignPlan,
         /// How to tell it.
         form: Form,
-        /// The rule that allows it.
-        rule: String,
     },
     /// Say that the service is up.
     Health,
@@ -46,9 +44,9 @@ pub fn decide(policy: &Policy, request: &ApiRequest) -> Result<Decision, Rejecti
     let wanted = ObjectRequest::parse(request, &target)?;
     let principal = policy.authenticators.authenticate(request)?;
     let grant = policy.decide(&principal, wanted.operation.action(), &wanted.key)?;
-    let (form, rule) = (wanted.form, grant.rule.to_owned());
+    let form = wanted.form;
     let plan = plan(wanted, grant, grant.scope(&principal), &request.request_id)?;
-    Ok(Decision::Instruct { plan, form, rule })
+    Ok(Decision::Instruct { plan, form })
 }
 
 fn plan(wanted: ObjectRequest, grant: Grant<'_>, scope: Scope, request_id: &str) -> Result<PresignPlan, Rejection> {

@@ -51,8 +51,8 @@ impl Handler {
     /// Answers one request, received at `now`.
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let response = match decide(&self.policy, request) {
-            Ok(Decision::Instruct { plan, form, rule }) => match self.sign(plan, now).await {
-                Ok(instruction) => self.tell(request, &instruction, form, &rule),
+            Ok(Decision::Instruct { plan, form }) => match self.sign(plan, now).await {
+                Ok(instruction) => self.tell(request, &instruction, form),
                 Err(failure) => {
                     tracing::error!(
                         request.id = request.request_id,
@@ -78,13 +78,13 @@ impl Handler {
     }
 
     #[expect(clippy::unused_self, reason = "the log line belongs to the handler")]
-    fn tell(&self, request: &ApiRequest, instruction: &Instruction, form: Form, rule: &str) -> ApiResponse {
+    fn tell(&self, request: &ApiRequest, instruction: &Instruction, form: Form) -> ApiResponse {
         let plan = &instruction.plan;
         tracing::info!(
             request.id = request.request_id,
             operation = plan.operation.name(),
             key = plan.key.as_str(),
-            rule,
+            rule = plan.scope.rule,
             expires_in = instruction.expires_in.as_secs(),
             "signed"
         );

@@ -16,6 +16,9 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::adapters::aws::CredentialSource;
 use crate::adapters::handler::{Handler, chain};
@@ -61,13 +64,17 @@ async fn start() -> Result<(), RunError> {
     lambda_runtime::run(service).await.map_err(RunError::Runtime)
 }
 
-/// One JSON line for each event, on standard output as Lambda wants it.
+/// One JSON line for each event, on standard output as Lambda wants it. Other crates may only warn: at their loudest
+/// they log whole requests, signatures and tokens among them.
 fn log_as(level: LevelFilter) {
+    let quiet = Targets::new().with_default(level.min(LevelFilter::WARN));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_target(false)
         .with_max_level(level)
+        .finish()
+        .with(quiet.with_target("signpost", level))
         .init();
 }
 

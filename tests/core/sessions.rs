@@ -12,6 +12,8 @@ use crate::support::{
 };
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/signer";
+type Env<'a> = &'a [(&'a str, &'a str)];
+
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A folder for each member, and one for all.
@@ -197,6 +199,23 @@ async fn a_session_that_is_over_when_it_comes_signs_nothing() {
 }
 
 #[tokio::test]
+async fn a_session_is_not_printed() {
+    let sts = fake().await;
+    let scoped = [("SIGNPOST_RULES", OPEN_RULES), ("SIGNPOST_SIGNER_SCOPE", "member")];
+    for handler in [open(&sts).await, signing_by(&sts, &scoped).await] {
+        get(&handler, now()).await;
+        let printed = format!("{handler:?}");
+        for number in [1, 2] {
+            let secret = format!("session-secret-{number}");
+            assert!(
+                !printed.contains(&token(number)) && !printed.contains(&secret),
+                "{printed}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_new_epoch_is_a_new_name() {
     let sts = fake().await;
     let handler = signing_by(&sts, &[("SIGNPOST_RULES", OPEN_RULES), ("SIGNPOST_SIGNER_EPOCH", "2")]).await;
@@ -206,14 +225,19 @@ async fn a_new_epoch_is_a_new_name() {
 
 /// The folders, and the members `a` and `b` whose tokens are their names.
 fn members() -> String {
-    let digest = |secret: &str| {
-        use sha2::Digest as _;
-        sha2::Sha256::digest(secret)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    let tables = ["a", "b"].map(|id| format!("[[token]]\nid = {id:?}\nsha256 = {:?}\n", digest(id)));
+    // The digests of "a" and "b".
+    let digests = [
+        ("a", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
+        ("b", "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"),
+    ];
+    let tables = digests.map(|(id, sha256)| {
+        format!(
+            "[[token]]
+id = {id:?}
+sha256 = {sha256:?}
+"
+        )
+    });
     format!("version = 1\n{}{FOLDERS}", tables.concat())
 }
 
@@ -293,7 +317,7 @@ async fn what_no_session_could_serve_stops_the_start_up() {
     let one_minute = OPEN_RULES.to_owned() + "expires = \"30s\"\n";
     let member = ("SIGNPOST_SIGNER_SCOPE", "member");
     let access_point = "arn:aws:s3:us-west-2:123456789012:accesspoint/files";
-    let cases: &[(&str, &[(&str, &str)], Option<&str>)] = &[
+    let cases: &[(&str, Env<'_>, Option<&str>)] = &[
         (&short, &[member], None),
         (&long, &[], None),
         (&long, &[member], Some("SIGNPOST_SIGNER_SCOPE")),

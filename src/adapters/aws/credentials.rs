@@ -79,7 +79,10 @@ impl SigningCredentials {
             return Ok(Self(Mode::Execution(base)));
         };
         check_session(settings, policy)?;
-        let sts = Sts::new(settings, role_arn, base.0);
+        let sts = Sts::new(settings, role_arn, base.0).map_err(|problem| ConfigError {
+            var: "AWS_ENDPOINT_URL_STS",
+            problem,
+        })?;
         let epoch = settings.signer_epoch.clone();
         Ok(Self(match settings.signer_scope {
             SignerScope::Everyone => Mode::Signer(Arc::new(Signer {

@@ -1,38 +1,41 @@
-//! `AssumeRole`, at the regional endpoint of STS.
+//! `AssumeRole`: one signed call to the regional endpoint of STS.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_sts::Client;
-use aws_sdk_sts::config::retry::RetryConfig;
-use aws_sdk_sts::config::timeout::TimeoutConfig;
-use aws_sdk_sts::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
-use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_types::date_time::{DateTime, Format};
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use percent_encoding::utf8_percent_encode;
 
+use super::https::{self, Https};
 use super::session::SessionError;
 use crate::config::Settings;
+use crate::key::QUERY;
 
 /// A client waits for a redirect meanwhile, and the function itself has ten seconds.
-const WHOLE_CALL: Duration = Duration::from_secs(6);
 const ONE_ATTEMPT: Duration = Duration::from_secs(2);
+
+/// How long to wait before each further attempt.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
 /// Assumes the signer role.
 #[derive(Debug)]
 pub(super) struct Sts {
     role_arn: String,
+    place: Params,
     region: String,
-    endpoint: Option<String>,
-    use_fips: bool,
-    use_dual_stack: bool,
-    seconds: i32,
+    session: Duration,
     base: SharedCredentialsProvider,
-    /// Made on first use: TLS and its roots cost milliseconds.
-    client: OnceLock<Client>,
+    https: Https,
 }
 
 /// What is asked of STS besides the role.
@@ -43,15 +46,25 @@ pub(super) struct Wanted {
     pub(super) policy: Option<String>,
 }
 
+type Boxed = Box<dyn std::error::Error + Send + Sync>;
 type Assumed = Result<Credentials, SessionError>;
 
 #[derive(Debug, thiserror::Error)]
 enum StsError {
-    #[error("STS did not give a session of {role_arn}{answer}")]
+    #[error("there are no credentials to assume the role with")]
+    NoCredentials(#[source] Boxed),
+    #[error("the call of STS can't be made")]
+    Call(#[source] Boxed),
+    #[error("STS was not reached")]
+    Unreached(#[source] https::Error),
+    #[error("STS did not answer within {} s", ONE_ATTEMPT.as_secs())]
+    Silent,
+    #[error("STS gave no session of {role_arn}: {status}, {code}: {message}")]
     Refused {
         role_arn: String,
-        answer: String,
-        source: Box<dyn std::error::Error + Send + Sync>,
+        status: StatusCode,
+        code: String,
+        message: String,
     },
     #[error("the answer of STS lacks credentials, or their end")]
     Incomplete,
@@ -59,81 +72,153 @@ enum StsError {
 
 impl Sts {
     /// Prepares for the role; `base` are the credentials that may assume it.
-    pub(super) fn new(settings: &Settings, role_arn: &str, base: SharedCredentialsProvider) -> Self {
-        Self {
+    pub(super) fn new(settings: &Settings, role_arn: &str, base: SharedCredentialsProvider) -> Result<Self, String> {
+        let place = Params::builder()
+            .region(&settings.region)
+            .set_endpoint(settings.custom_sts_endpoint().map(str::to_owned))
+            .use_fips(settings.use_fips)
+            .use_dual_stack(settings.use_dual_stack)
+            .use_global_endpoint(false)
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
             role_arn: role_arn.to_owned(),
+            place,
             region: settings.region.clone(),
-            endpoint: settings.custom_sts_endpoint().map(str::to_owned),
-            use_fips: settings.use_fips,
-            use_dual_stack: settings.use_dual_stack,
-            seconds: i32::try_from(settings.signer_session.as_secs()).expect("a session has 12 hours at most"),
+            session: settings.signer_session,
             base,
-            client: OnceLock::new(),
-        }
+            https: Https::default(),
+        })
     }
 
     /// A new session. The future stands on the heap, so that the path of every other request does not carry it.
     pub(super) fn assume(&self, wanted: Wanted) -> Pin<Box<dyn Future<Output = Assumed> + Send + '_>> {
-        Box::pin(async { self.call(wanted).await.map_err(|error| Arc::new(error) as SessionError) })
+        Box::pin(async move {
+            let session = self
+                .patiently(&wanted)
+                .await
+                .map_err(|error| Arc::new(error) as SessionError)?;
+            tracing::info!(session = wanted.session_name, "assumed the signer role");
+            Ok(session)
+        })
     }
 
-    async fn call(&self, wanted: Wanted) -> Result<Credentials, StsError> {
-        let name = wanted.session_name.clone();
-        let call = self.client.get_or_init(|| self.client()).assume_role();
-        let answer = call
-            .role_arn(&self.role_arn)
-            .role_session_name(wanted.session_name)
-            .duration_seconds(self.seconds)
-            .set_source_identity(wanted.source_identity)
-            .set_policy(wanted.policy)
-            .send()
+    async fn patiently(&self, wanted: &Wanted) -> Result<Credentials, StsError> {
+        for pause in PAUSES {
+            match self.once(wanted).await {
+                Err(error) if error.may_pass() => tokio::time::sleep(pause).await,
+                outcome => return outcome,
+            }
+        }
+        self.once(wanted).await
+    }
+
+    async fn once(&self, wanted: &Wanted) -> Result<Credentials, StsError> {
+        let request = self.request(self.form(wanted)).await?;
+        let answer = tokio::time::timeout(ONE_ATTEMPT, self.https.send(request));
+        let (status, text) = answer
             .await
-            .map_err(|error| self.refused(error))?;
-        let given = answer.credentials.ok_or(StsError::Incomplete)?;
-        let expiry = SystemTime::try_from(given.expiration).map_err(|_| StsError::Incomplete)?;
-        tracing::info!(session = name, "assumed the signer role");
-        Ok(Credentials::new(
-            given.access_key_id,
-            given.secret_access_key,
-            Some(given.session_token),
-            Some(expiry),
-            "signer role",
-        ))
+            .map_err(|_| StsError::Silent)?
+            .map_err(StsError::Unreached)?;
+        if status != StatusCode::OK {
+            let told = |name| element(&text, name).unwrap_or("-").to_owned();
+            return Err(StsError::Refused {
+                role_arn: self.role_arn.clone(),
+                status,
+                code: told("Code"),
+                message: told("Message"),
+            });
+        }
+        session(&text).ok_or(StsError::Incomplete)
     }
 
-    fn refused<R>(&self, error: SdkError<AssumeRoleError, R>) -> StsError
-    where
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
-        let told = |text: Option<&str>| text.map(|text| format!(": {text}")).unwrap_or_default();
-        StsError::Refused {
-            role_arn: self.role_arn.clone(),
-            answer: told(error.code()) + &told(error.message()),
-            source: error.into(),
+    fn form(&self, wanted: &Wanted) -> String {
+        let seconds = self.session.as_secs().to_string();
+        let always = [
+            ("Action", "AssumeRole"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", &self.role_arn),
+            ("RoleSessionName", &wanted.session_name),
+            ("DurationSeconds", &seconds),
+        ];
+        let sometimes = [
+            ("SourceIdentity", wanted.source_identity.as_deref()),
+            ("Policy", wanted.policy.as_deref()),
+        ];
+        let sometimes = sometimes.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let pairs = always.into_iter().chain(sometimes);
+        let pairs = pairs.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY)));
+        pairs.collect::<Vec<_>>().join("&")
+    }
+
+    async fn request(&self, form: String) -> Result<Request<Full<Bytes>>, StsError> {
+        let credentials = self.base.provide_credentials().await;
+        let identity = Identity::from(credentials.map_err(|error| StsError::NoCredentials(error.into()))?);
+        let call = |error: Boxed| StsError::Call(error);
+        let endpoint = DefaultResolver::new()
+            .resolve_endpoint(&self.place)
+            .await
+            .map_err(call)?;
+        let scheme = endpoint.auth_schemes().first();
+        let region = scheme.and_then(|scheme| scheme.get("signingRegion")?.as_string());
+        let uri: Uri = endpoint
+            .url()
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| call(error.into()))?;
+        let host = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
+        let mut request = Request::post(&uri)
+            .header(header::HOST, &host)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8")
+            .body(Full::from(form.clone()))
+            .map_err(|error| call(error.into()))?;
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(region.unwrap_or(&self.region))
+            .name("sts")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| call(error.into()))?;
+        let signable = SignableRequest::new(
+            "POST",
+            uri.to_string(),
+            [("host", host.as_str())].into_iter(),
+            SignableBody::Bytes(form.as_bytes()),
+        )
+        .map_err(|error| call(error.into()))?;
+        let signed = sign(signable, &params.into()).map_err(|error| call(error.into()))?;
+        signed.into_parts().0.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+}
+
+impl StsError {
+    /// Whether the same call may succeed in a moment.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreached(_) | Self::Silent => true,
+            Self::Refused { status, code, .. } => status.is_server_error() || code.starts_with("Throttling"),
+            Self::NoCredentials(_) | Self::Call(_) | Self::Incomplete => false,
         }
     }
+}
 
-    fn client(&self) -> Client {
-        let ring = tls::Provider::Rustls(CryptoMode::Ring);
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(ONE_ATTEMPT)
-            .operation_attempt_timeout(ONE_ATTEMPT)
-            .operation_timeout(WHOLE_CALL);
-        let mut config = aws_sdk_sts::Config::builder();
-        config.set_endpoint_url(self.endpoint.clone());
-        let config = config
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(self.region.clone()))
-            .use_fips(self.use_fips)
-            .use_dual_stack(self.use_dual_stack)
-            .credentials_provider(self.base.clone())
-            // Credentials of the environment never change, and every other source has its own cache.
-            .identity_cache(IdentityCache::no_cache())
-            .http_client(aws_smithy_http_client::Builder::new().tls_provider(ring).build_https())
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .timeout_config(timeouts.build())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Client::from_conf(config)
-    }
+/// The session in the XML of the answer.
+fn session(text: &str) -> Option<Credentials> {
+    let expiration = DateTime::from_str(element(text, "Expiration")?, Format::DateTimeWithOffset).ok()?;
+    Some(Credentials::new(
+        element(text, "AccessKeyId")?,
+        element(text, "SecretAccessKey")?,
+        Some(element(text, "SessionToken")?.to_owned()),
+        Some(SystemTime::try_from(expiration).ok()?),
+        "signer role",
+    ))
+}
+
+/// What stands in the first element of this name. None of those that are read has attributes, children or, but for
+/// messages, anything to unescape.
+fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (value, _) = rest.split_once("</")?;
+    Some(value.trim()).filter(|value| !value.is_empty())
 }
