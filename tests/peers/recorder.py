@@ -3,6 +3,7 @@
 import http.client
 import http.server
 import re
+import ssl
 import threading
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -19,10 +20,15 @@ class Session:
     expiration: str
 
 
-class Recorder:
-    """`endpoint` is where it answers for the STS at `upstream`."""
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass  # a client that trusts nobody here hangs up
 
-    def __init__(self, upstream):
+
+class Recorder:
+    """`endpoint` is where it answers for the STS at `upstream`, over TLS if there is a certificate for `localhost`."""
+
+    def __init__(self, upstream, certificate=None):
         self.sessions = []
         self._upstream = urlsplit(upstream)
         recorder = self
@@ -36,8 +42,13 @@ class Recorder:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.endpoint = f"https://localhost:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import time
 from datetime import datetime
 
@@ -46,12 +47,12 @@ def uid(token):
 class Signer:
     """A Signpost whose sessions come from radosgw's STS through a recorder."""
 
-    def __init__(self, run, server, table, **settings):
+    def __init__(self, run, server, table, certificate=None, environment=None, **settings):
         self.server = server
-        self.sts = recorder.Recorder(server.endpoint)
+        self.sts = recorder.Recorder(server.endpoint, certificate)
         # At its loudest, since nothing secret may stand in the log at any level.
         found = {"SIGNPOST_LOG": "trace"} | {f"SIGNPOST_SIGNER_{name.upper()}": value for name, value in settings.items()}
-        found = {"SIGNPOST_SIGNER_ROLE_ARN": server.role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint} | found
+        found = {"SIGNPOST_SIGNER_ROLE_ARN": server.role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint} | found | (environment or {})
         credentials = signpost.Credentials(radosgw.ACCESS_KEY, radosgw.SECRET_KEY, settings=found)
         self._running = run(table, server.arguments(None), credentials)
 
@@ -212,6 +213,30 @@ def test_a_session_is_renewed_and_the_old_one_ends(run, radosgw_server):
             time.sleep(0.3)
         assert len(site.sts.sessions) >= 2
         assert first.send("GET").status == 403, "radosgw took a session that had ended"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for `localhost` with its key; an authority of its own."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = folder / "made.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run([*command, *names, *files], check=True, capture_output=True)
+    made.write_text((folder / "certificate.pem").read_text() + (folder / "key.pem").read_text())
+    return made
+
+
+def test_sts_is_asked_over_tls_if_the_system_trusts_it(run, radosgw_server, certificate):
+    key, who = f"users/{uid('alice')}/k", {"Authorization": "Bearer alice"}
+    trusting = {"SSL_CERT_FILE": str(certificate)}
+    with Signer(run, radosgw_server, rules(), certificate, trusting) as site:
+        assert site.signpost.ask("GET", key, who).status == 307
+        assert len(site.sts.sessions) == 1
+    with Signer(run, radosgw_server, rules(), certificate) as site:
+        assert site.signpost.ask("GET", key, who).status == 500
+        assert site.sts.sessions == []
 
 
 def test_a_role_that_is_not_given_is_a_failure_without_details(run, radosgw_server):
