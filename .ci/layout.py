@@ -1,5 +1,5 @@
 """Holds `src/` to its layering: a module imports only from those that the list in `lib.rs` puts above it, only
-`adapters/aws.rs` names AWS crates, and only `adapters/lambda.rs` names `lambda_http`."""
+`adapters/aws/` names AWS crates, and only `adapters/lambda.rs` names `lambda_http`."""
 
 import pathlib
 import re
@@ -11,7 +11,7 @@ COMMENT = re.compile(r"^\s*//.*$|\s//\s.*$", re.MULTILINE)
 PATH = re.compile(r"\b(?:crate|signpost)::(\w+)")
 GROUP = re.compile(r"\b(?:crate|signpost)::\{")
 PARENT = re.compile(r"\bsuper::(\w+)")
-VENDORS = {r"\baws_\w+": "adapters/aws.rs", r"\blambda_(?:http|runtime)\b": "adapters/lambda.rs"}
+VENDORS = {r"\baws_\w+": "adapters/aws/", r"\blambda_(?:http|runtime)\b": "adapters/lambda.rs"}
 
 
 def main():
@@ -27,7 +27,7 @@ def examine(path, order):
     name = path.relative_to(SRC).as_posix()
     code = COMMENT.sub("", path.read_text())
     for pattern, home in VENDORS.items():
-        if name != home and (found := re.search(pattern, code)):
+        if not name.startswith(home) and (found := re.search(pattern, code)):
             yield f"{name} names {found[0]}, which belongs in {home}"
     module = module_of(path)
     if module in order:

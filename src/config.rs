@@ -75,6 +75,19 @@ settings! {
     path_style: PathStyle = "SIGNPOST_PATH_STYLE", default Some("auto"), path_style;
     #[doc = " Whether URLs use S3 Transfer Acceleration."]
     accelerate: bool = "SIGNPOST_ACCELERATE", default Some("false"), boolean;
+    #[doc = " The role whose sessions sign, instead of the function's own credentials: `arn:aws:iam::123456789012:role/signer`."]
+    signer_role_arn: Option<String> = "SIGNPOST_SIGNER_ROLE_ARN", default None, role_arn;
+    #[doc = " Whom a session of the signer role is for: `everyone`, or each `member`, cut down to what the granting rule \
+              lets that member do."]
+    signer_scope: SignerScope = "SIGNPOST_SIGNER_SCOPE", default Some("everyone"), signer_scope;
+    #[doc = " How long a session of the signer role lasts. AWS takes `15m` to `1h` from a function."]
+    signer_session: Duration = "SIGNPOST_SIGNER_SESSION", default Some("1h"), session;
+    #[doc = " Whether a member's session carries the member as its source identity; the role's trust policy must then \
+              allow `sts:SetSourceIdentity`."]
+    signer_source_identity: bool = "SIGNPOST_SIGNER_SOURCE_IDENTITY", default Some("true"), boolean;
+    #[doc = " A word in the name of every session of the signer role. A new one makes the function assume the role anew; \
+              see docs/OPERATIONS.md."]
+    signer_epoch: String = "SIGNPOST_SIGNER_EPOCH", default Some("1"), epoch;
     #[doc = " What stands before the key in the path where a front does not tell: `/files` behind an ALB rule `/files/*`."]
     base_path: String = "SIGNPOST_BASE_PATH", default Some("/"), base_path;
     #[doc = " The origins, separated by commas, whose pages may use the service: `https://app.example.com`, or `*`."]
@@ -91,6 +104,8 @@ settings! {
     s3_endpoint: Option<String> = "AWS_ENDPOINT_URL_S3", default None, endpoint;
     #[doc = " The SDK's endpoint for every service; `AWS_ENDPOINT_URL_S3` goes before it."]
     any_endpoint: Option<String> = "AWS_ENDPOINT_URL", default None, endpoint;
+    #[doc = " The SDK's endpoint for STS; it goes before `AWS_ENDPOINT_URL`."]
+    sts_endpoint: Option<String> = "AWS_ENDPOINT_URL_STS", default None, endpoint;
 }
 
 /// Whether the bucket stands in the path.
@@ -102,6 +117,15 @@ pub enum PathStyle {
     Always,
     /// Never, unless the bucket's name can't be part of a host name.
     Never,
+}
+
+/// Whom a session of the signer role is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignerScope {
+    /// One session signs everything.
+    Everyone,
+    /// One for each member and rule, with a session policy for what that rule lets that member do.
+    Member,
 }
 
 /// The origins whose pages may use the service.
@@ -122,6 +146,11 @@ impl Settings {
             .or(self.any_endpoint.as_deref())
     }
 
+    /// The endpoint of STS, if it is one's own.
+    pub fn custom_sts_endpoint(&self) -> Option<&str> {
+        self.sts_endpoint.as_deref().or(self.any_endpoint.as_deref())
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let contradiction = |var, problem: &str| {
             Err(ConfigError {
@@ -131,6 +160,12 @@ impl Settings {
         };
         if self.rules.is_some() && self.rules_file.is_some() {
             return contradiction("SIGNPOST_RULES_FILE", "set it or SIGNPOST_RULES, not both");
+        }
+        if self.signer_scope == SignerScope::Member && self.signer_role_arn.is_none() {
+            return contradiction(
+                "SIGNPOST_SIGNER_SCOPE",
+                "a member's session needs SIGNPOST_SIGNER_ROLE_ARN",
+            );
         }
         if self.accelerate && self.custom_endpoint().is_some() {
             return contradiction("SIGNPOST_ACCELERATE", "an endpoint of one's own can't be accelerated");
@@ -156,6 +191,10 @@ impl CorsOrigins {
         matches!(self, Self::Listed(origins) if origins.is_empty())
     }
 }
+
+/// The longest session of any role
+/// ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)).
+const MAX_SESSION: Duration = Duration::from_hours(12);
 
 /// The time for which a browser may remember a preflight.
 pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
@@ -248,6 +287,61 @@ fn path_style(value: Option<&str>) -> Result<PathStyle, String> {
         "false" => Ok(PathStyle::Never),
         value => Err(format!("{value:?} is none of auto, true, false")),
     }
+}
+
+/// Other servers than AWS's leave the account out.
+fn role_arn(value: Option<&str>) -> Result<Option<String>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let mut parts = value.splitn(6, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    let (arn, partition, service, region, account, role) = (next(), next(), next(), next(), next(), next());
+    let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&byte);
+    let named = role
+        .strip_prefix("role/")
+        .is_some_and(|path| !path.is_empty() && path.bytes().all(name));
+    if arn != "arn"
+        || partition.is_empty()
+        || !word(partition)
+        || service != "iam"
+        || !region.is_empty()
+        || !word(account)
+        || !named
+    {
+        return Err(format!(
+            "{value:?} is not a role such as arn:aws:iam::123456789012:role/signer"
+        ));
+    }
+    Ok(Some(value.to_owned()))
+}
+
+fn signer_scope(value: Option<&str>) -> Result<SignerScope, String> {
+    match required(value)? {
+        "everyone" => Ok(SignerScope::Everyone),
+        "member" => Ok(SignerScope::Member),
+        value => Err(format!("{value:?} is neither everyone nor member")),
+    }
+}
+
+/// The upper limit is that of any role; the lower one differs with the STS.
+fn session(value: Option<&str>) -> Result<Duration, String> {
+    let value = required(value)?;
+    let wrong = || format!("{value:?} is not a whole number of seconds up to 12h, such as 1h");
+    let session = humantime::parse_duration(value).map_err(|_| wrong())?;
+    if session.is_zero() || session.subsec_nanos() != 0 || session > MAX_SESSION {
+        return Err(wrong());
+    }
+    Ok(session)
+}
+
+/// It becomes a part of role session names.
+fn epoch(value: Option<&str>) -> Result<String, String> {
+    let value = required(value)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if value.len() > 16 || !value.bytes().all(plain) {
+        return Err(format!("{value:?} is not 1 to 16 letters, digits, `-` or `_`"));
+    }
+    Ok(value.to_owned())
 }
 
 fn base_path(value: Option<&str>) -> Result<String, String> {

@@ -8,7 +8,7 @@ use http::Method;
 
 use crate::operation::{ACCEPTABLE, Operation};
 use crate::plan::PresignPlan;
-use crate::policy::{Constraints, Disposition, Grant, Policy};
+use crate::policy::{Constraints, Disposition, Grant, Policy, Scope};
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target};
 pub use share::Shared;
@@ -22,8 +22,6 @@ pub enum Decision {
         plan: PresignPlan,
         /// How to tell it.
         form: Form,
-        /// The rule that allows it.
-        rule: String,
     },
     /// Tell this share link.
     Share(Shared),
@@ -65,13 +63,12 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
     if let Some(constraints) = &narrowed {
         grant.constraints = constraints;
     }
-    let audit = format!("{}.{}.{}", request.request_id, principal.uid(), grant.rule);
-    let (form, rule) = (wanted.form, grant.rule.to_owned());
-    let plan = plan(wanted, grant, audit)?;
-    Ok(Decision::Instruct { plan, form, rule })
+    let form = wanted.form;
+    let plan = plan(wanted, grant, grant.scope(&principal), &request.request_id)?;
+    Ok(Decision::Instruct { plan, form })
 }
 
-fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<PresignPlan, Rejection> {
+fn plan(wanted: ObjectRequest, grant: Grant<'_>, scope: Scope, request_id: &str) -> Result<PresignPlan, Rejection> {
     check_choices(&wanted, grant)?;
     let expires = lifetime(wanted.expires, grant.constraints.expires)?;
     let mut draft = Draft {
@@ -86,6 +83,7 @@ fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<Presig
     }
     draft.check_size()?;
     // S3 ignores parameters that begin with `x-` and writes them to its access log.
+    let audit = format!("{request_id}.{}.{}", scope.uid, scope.rule);
     draft.query.push(("x-signpost".into(), audit));
     let (headers, query) = draft.settle(wanted.form);
     Ok(PresignPlan {
@@ -94,6 +92,7 @@ fn plan(wanted: ObjectRequest, grant: Grant<'_>, audit: String) -> Result<Presig
         headers,
         query,
         expires,
+        scope,
     })
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::key::ObjectKey;
 use crate::operation::Operation;
+use crate::policy::Scope;
 use crate::request::Pairs;
 
 /// One request to S3, complete but for the signature. Signing it is a pure function of the plan, the credentials and
@@ -21,6 +22,20 @@ pub struct PresignPlan {
     pub query: Pairs,
     /// How long the URL is to live, unless the credentials end first.
     pub expires: Duration,
+    /// What the rule grants beyond this request: credentials that sign it need not be able to do more.
+    pub scope: Scope,
+}
+
+impl PresignPlan {
+    /// The shortest life with which its URL is still of use: its own, and of a longer one [`MIN_LIFETIME`].
+    pub fn least_lifetime(&self) -> Duration {
+        least_lifetime(self.expires)
+    }
+}
+
+/// The shortest life with which a URL that is to live for `expires` is still of use.
+pub fn least_lifetime(expires: Duration) -> Duration {
+    expires.min(MIN_LIFETIME)
 }
 
 /// A signed URL: whoever has it may do what it says, so it is a secret.
@@ -47,15 +62,24 @@ pub enum PresignError {
     #[error("no credentials to sign with")]
     NoCredentials(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The credentials end too soon for any URL to be of use.
-    #[error("the credentials end in less than {} s", MIN_LIFETIME.as_secs())]
+    #[error("the credentials end before a URL could be used")]
     CredentialsExpire,
+    /// What the rule grants to this caller can't be told to STS.
+    #[error("rule {rule:?}: {problem}")]
+    SessionPolicy {
+        /// The id of the rule.
+        rule: String,
+        /// What is wrong with its session policy.
+        problem: String,
+    },
     /// The signer refused the request.
     #[error("the request can't be signed")]
     Signer(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// No URL is given out with less than this left of the credentials, since a client must have time to use it.
-pub const MIN_LIFETIME: Duration = Duration::from_secs(10);
+/// No URL is cut to less than this by the end of the credentials, since a client must have time to use it and clocks
+/// differ.
+pub const MIN_LIFETIME: Duration = Duration::from_mins(1);
 
 impl PresignedUrl {
     /// Wraps a URL that holds a signature.

@@ -118,7 +118,9 @@ pub fn failure(headers: &HeaderMap, request_id: &str, failure: &Failure) -> ApiR
             failure.to_string(),
             "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
         ),
-        Failure::Presign(PresignError::NoCredentials(_) | PresignError::Signer(_)) => (
+        Failure::Presign(
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+        ) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "InternalError",
             "the service could not handle the request".to_owned(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::adapters::aws::{CredentialSource, Signer};
+use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
 use crate::config::{ConfigError, CorsOrigins, Settings};
 use crate::decide::{Decision, decide};
 use crate::plan::Instruction;
@@ -21,15 +21,17 @@ pub struct Handler {
     cors: CorsOrigins,
     base_path: String,
     signer: Signer,
-    credentials: CredentialSource,
+    credentials: SigningCredentials,
 }
 
 impl Handler {
-    /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up.
+    /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up. `credentials` sign, or
+    /// assume the role that signs.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         let mut policy = load_policy(&settings)?;
         policy.authenticators.share_keys.clone_from(&settings.share_keys);
         let signer = Signer::resolve(&settings).await?;
+        let credentials = SigningCredentials::new(&settings, credentials, &policy)?;
         if policy.is_empty() {
             tracing::warn!("there are no rules, so every request is refused");
         }
@@ -50,8 +52,8 @@ impl Handler {
     /// Answers one request, received at `now`.
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let response = match decide(&self.policy, request, now) {
-            Ok(Decision::Instruct { plan, form, rule }) => match self.sign(plan, now).await {
-                Ok(instruction) => self.tell(request, &instruction, form, &rule),
+            Ok(Decision::Instruct { plan, form }) => match self.sign(plan, now).await {
+                Ok(instruction) => self.tell(request, &instruction, form),
                 Err(failure) => {
                     tracing::error!(
                         request.id = request.request_id,
@@ -87,19 +89,19 @@ impl Handler {
     }
 
     async fn sign(&self, plan: crate::plan::PresignPlan, now: SystemTime) -> Result<Instruction, Failure> {
-        let credentials = self.credentials.credentials().await?;
+        let credentials = self.credentials.credentials(&plan, now).await?;
         Ok(self.signer.sign(plan, &credentials, now)?)
     }
 
     #[expect(clippy::unused_self, reason = "the log line belongs to the handler")]
-    fn tell(&self, request: &ApiRequest, instruction: &Instruction, form: Form, rule: &str) -> ApiResponse {
+    fn tell(&self, request: &ApiRequest, instruction: &Instruction, form: Form) -> ApiResponse {
         let plan = &instruction.plan;
         tracing::info!(
             request.id = request.request_id,
             request.invocation = request.invocation,
             operation = plan.operation.name(),
             key = plan.key.as_str(),
-            rule,
+            rule = plan.scope.rule,
             expires_in = instruction.expires_in.as_secs(),
             "signed"
         );

@@ -5,6 +5,7 @@ mod constraints;
 mod explain;
 pub mod pattern;
 mod rule;
+mod scope;
 mod table;
 
 use std::collections::BTreeSet;
@@ -17,9 +18,10 @@ pub use constraints::{
     Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES,
 };
 pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{KeyRange, Pattern, PatternError};
 pub use rule::Effect;
 use rule::Rule;
+pub use scope::Scope;
 pub use table::RulesError;
 
 /// Everything that a rules file says. The default has no rules, and so refuses everything.
@@ -37,6 +39,17 @@ pub struct Grant<'a> {
     pub rule: &'a str,
     /// What holds for the operation.
     pub constraints: &'a Constraints,
+    granted_by: &'a Rule,
+}
+
+impl<'a> From<&'a Rule> for Grant<'a> {
+    fn from(rule: &'a Rule) -> Self {
+        Self {
+            rule: &rule.id,
+            constraints: &rule.constraints,
+            granted_by: rule,
+        }
+    }
 }
 
 impl Policy {
@@ -97,14 +110,17 @@ impl Policy {
             }
         }
         match granted {
-            Some(rule) => Verdict::Allowed(Grant {
-                rule: &rule.id,
-                constraints: &rule.constraints,
-            }),
+            Some(rule) => Verdict::Allowed(rule.into()),
             None => Verdict::Unspoken {
                 refusal: self.refuse(principal, action),
             },
         }
+    }
+
+    /// What could be granted to one caller or another: every rule that allows.
+    pub fn grants(&self) -> impl Iterator<Item = Grant<'_>> {
+        let allowing = self.rules.iter().filter(|rule| rule.effect == Effect::Allow);
+        allowing.map(Grant::from)
     }
 
     fn refuse(&self, principal: &Principal, action: Action) -> Rejection {

@@ -22,6 +22,15 @@ enum Segment {
     Claim(String),
 }
 
+/// The keys that a pattern stands for when its claims are filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyRange {
+    /// This one.
+    Exactly(String),
+    /// Every key that begins so. It is empty or ends in `/`.
+    Below(String),
+}
+
 /// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
@@ -75,6 +84,22 @@ impl Pattern {
             rest = tail;
         }
         rest.is_some() == self.below
+    }
+
+    /// The keys that it matches for a caller with these claims; none without a claim that it names.
+    pub(super) fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a str>) -> Option<KeyRange> {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => Some(literal.as_str()),
+            Segment::Claim(name) => claim(name).filter(|value| is_segment(value)),
+        });
+        let mut keys = segments.collect::<Option<Vec<_>>>()?.join("/");
+        if !self.below {
+            return Some(KeyRange::Exactly(keys));
+        }
+        if !self.segments.is_empty() {
+            keys.push('/');
+        }
+        Some(KeyRange::Below(keys))
     }
 }
 

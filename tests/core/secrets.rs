@@ -5,6 +5,7 @@ use signpost::auth::TokenDigest;
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::plan::PresignPlan;
+use signpost::policy::Scope;
 
 use crate::support::{
     OPEN_RULES, SECRET_KEY, SESSION_TOKEN, With as _, ask, body, credentials, handler_with, now, settings,
@@ -19,6 +20,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         headers: Vec::new(),
         query: Vec::new(),
         expires: std::time::Duration::from_mins(1),
+        scope: Scope::default(),
     };
     let signer = Signer::resolve(&settings(&[])).await.unwrap();
     let instruction = signer.sign(plan, &credentials, now()).unwrap();

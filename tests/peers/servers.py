@@ -90,10 +90,12 @@ class Ceph(Server):
     credentials = signpost.Credentials(radosgw.ACCESS_KEY, radosgw.SECRET_KEY)
     bucket = "peers"
     versioned = "versioned"
+    role = f"arn:aws:iam:::role/{ROLE}"
 
     def __init__(self, make_folder, gateway):
         super().__init__(make_folder)
         self._gateway = gateway
+        self.endpoint = gateway.endpoint
         self.s3 = self._client("s3")
         self.s3.create_bucket(Bucket=self.bucket)
         self.s3.create_bucket(Bucket=self.versioned)
@@ -105,8 +107,7 @@ class Ceph(Server):
 
     def session(self, seconds):
         """Temporary credentials from radosgw's STS."""
-        role = f"arn:aws:iam:::role/{ROLE}"
-        answer = self._client("sts").assume_role(RoleArn=role, RoleSessionName="peers", DurationSeconds=seconds)
+        answer = self._client("sts").assume_role(RoleArn=self.role, RoleSessionName="peers", DurationSeconds=seconds)
         found = answer["Credentials"]
         return signpost.Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 

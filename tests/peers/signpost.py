@@ -47,13 +47,14 @@ def rules(overwrite=True, accepts=(), more=""):
 class Credentials:
     """What the server finds in its environment."""
 
-    def __init__(self, access_key, secret_key, token=None):
+    def __init__(self, access_key, secret_key, token=None, settings=None):
         self.access_key, self.secret_key, self.token = access_key, secret_key, token
+        self._settings = settings or {}
 
     @property
     def environment(self):
         found = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
-        return found | ({"AWS_SESSION_TOKEN": self.token} if self.token else {})
+        return found | ({"AWS_SESSION_TOKEN": self.token} if self.token else {}) | self._settings
 
     @property
     def secrets(self):

@@ -57,6 +57,9 @@ pub enum StartError {
     /// The embedded S3.
     #[error(transparent)]
     S3(#[from] s3::StartError),
+    /// The embedded S3 has no STS beside it.
+    #[error("SIGNPOST_SIGNER_ROLE_ARN: the embedded S3 knows no roles; name a bucket with --bucket, or unset it")]
+    NoSts,
     /// The bucket is elsewhere, and the SDK's chain has no credentials for it.
     #[error("no AWS credentials")]
     Credentials(#[source] CredentialsError),
@@ -118,6 +121,9 @@ async fn embedded(options: &Options, mut environment: Environment) -> Result<Pre
         return Err(StartError::UnnamedS3 {
             address: options.s3_listen,
         });
+    }
+    if environment.get("SIGNPOST_SIGNER_ROLE_ARN").is_some() {
+        return Err(StartError::NoSts);
     }
     let region = options.region.as_deref().unwrap_or(EMBEDDED_REGION);
     let credentials = credentials::made_up();

@@ -1,10 +1,8 @@
-//! The only module that names an AWS crate: the endpoint, the credentials, the signature.
+//! Where the bucket is, and the signature.
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 
 use aws_sigv4::http_request::{
@@ -18,7 +16,7 @@ use percent_encoding::utf8_percent_encode;
 
 use crate::config::{ConfigError, PathStyle, Settings};
 use crate::key::QUERY;
-use crate::plan::{Instruction, MIN_LIFETIME, PresignError, PresignPlan, PresignedUrl};
+use crate::plan::{Instruction, PresignError, PresignPlan, PresignedUrl};
 
 /// Room for a URL with a session token, which alone is about 1,000 bytes long.
 const URL_CAPACITY: usize = 2048;
@@ -68,7 +66,7 @@ impl Signer {
     ) -> Result<Instruction, PresignError> {
         // The signature tells whole seconds only.
         let time = whole_seconds(time);
-        let expires_in = lifetime(plan.expires, credentials, time)?;
+        let expires_in = lifetime(&plan, credentials, time)?;
         let mut url = self.unsigned_url(&plan);
         let headers = plan.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let method = plan.operation.method();
@@ -149,42 +147,13 @@ fn whole_seconds(time: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-fn lifetime(wanted: Duration, credentials: &Credentials, time: SystemTime) -> Result<Duration, PresignError> {
+fn lifetime(plan: &PresignPlan, credentials: &Credentials, time: SystemTime) -> Result<Duration, PresignError> {
     let Some(expiry) = credentials.expiry() else {
-        return Ok(wanted);
+        return Ok(plan.expires);
     };
     let left = expiry.duration_since(time).unwrap_or_default();
-    if left < MIN_LIFETIME {
+    if left < plan.least_lifetime() {
         return Err(PresignError::CredentialsExpire);
     }
-    Ok(wanted.min(Duration::from_secs(left.as_secs())))
-}
-
-/// Where the credentials come from.
-#[derive(Clone, Debug)]
-pub struct CredentialSource(SharedCredentialsProvider);
-
-impl CredentialSource {
-    /// The environment: in Lambda, the function's own role, without any network call. It is read once, since it can't
-    /// change; without credentials there it is asked at each request, which then fails and is logged.
-    pub async fn environment() -> Self {
-        let environment = EnvironmentVariableCredentialsProvider::new();
-        match environment.provide_credentials().await {
-            Ok(credentials) => Self::from_provider(credentials),
-            Err(_) => Self::from_provider(environment),
-        }
-    }
-
-    /// Any provider of the SDK's.
-    pub fn from_provider(provider: impl ProvideCredentials + 'static) -> Self {
-        Self(SharedCredentialsProvider::new(provider))
-    }
-
-    /// The credentials of the moment.
-    pub async fn credentials(&self) -> Result<Credentials, PresignError> {
-        self.0
-            .provide_credentials()
-            .await
-            .map_err(|error| PresignError::NoCredentials(error.into()))
-    }
+    Ok(plan.expires.min(Duration::from_secs(left.as_secs())))
 }

@@ -1,0 +1,130 @@
+//! One session of the signer role: renewed before it runs out, by one request at a time.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+
+use crate::adapters::handler::chain;
+use crate::policy::MAX_EXPIRES;
+
+/// After a failure the session in use is left alone for so long.
+const RETRY_AFTER: Duration = Duration::from_secs(15);
+
+/// Why there is no session. Whoever waited for the same attempt gets the same error.
+pub(super) type SessionError = Arc<dyn std::error::Error + Send + Sync>;
+
+/// A session that is there, or is had when it is asked for.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    state: Mutex<State>,
+    /// Held by whoever is assuming the role.
+    renewal: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Current>,
+    attempts: u64,
+    failure: Option<SessionError>,
+}
+
+#[derive(Clone, Debug)]
+struct Current {
+    credentials: Credentials,
+    /// When it is to be renewed, though it goes on.
+    due: SystemTime,
+}
+
+impl Session {
+    /// Credentials that live for `least` at least, as of `now`. `assume` is called where there are none, and some time
+    /// before they end; while it fails, those of before do as long as they last.
+    pub(super) async fn credentials(
+        &self,
+        now: SystemTime,
+        least: Duration,
+        assume: impl AsyncFnOnce() -> Result<Credentials, SessionError>,
+    ) -> Result<Credentials, SessionError> {
+        let (usable, attempts) = {
+            let state = self.state();
+            if let Some(fresh) = state.fresh(now, least) {
+                return Ok(fresh);
+            }
+            (state.usable(now, least), state.attempts)
+        };
+        let _renewing = match (self.renewal.try_lock(), usable) {
+            (Ok(renewing), _) => renewing,
+            (Err(_), Some(usable)) => return Ok(usable),
+            (Err(_), None) => self.renewal.lock().await,
+        };
+        {
+            let state = self.state();
+            if let Some(fresh) = state.fresh(now, least) {
+                return Ok(fresh);
+            }
+            if let Some(failure) = state.failure.as_ref().filter(|_| state.attempts > attempts) {
+                return Err(Arc::clone(failure));
+            }
+        }
+        let outcome = assume().await;
+        self.state().settle(outcome, now, least)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+impl State {
+    fn fresh(&self, now: SystemTime, least: Duration) -> Option<Credentials> {
+        let due = self.current.as_ref()?.due;
+        self.usable(now, least).filter(|_| now < due)
+    }
+
+    fn usable(&self, now: SystemTime, least: Duration) -> Option<Credentials> {
+        let current = self.current.as_ref()?;
+        (left(&current.credentials, now) >= least).then(|| current.credentials.clone())
+    }
+
+    fn settle(
+        &mut self,
+        outcome: Result<Credentials, SessionError>,
+        now: SystemTime,
+        least: Duration,
+    ) -> Result<Credentials, SessionError> {
+        self.attempts += 1;
+        match outcome {
+            Ok(credentials) => {
+                self.failure = None;
+                self.current = Some(Current {
+                    due: due(&credentials, now),
+                    credentials: credentials.clone(),
+                });
+                Ok(credentials)
+            }
+            Err(failure) => {
+                self.failure = Some(Arc::clone(&failure));
+                let usable = self.usable(now, least).ok_or(Arc::clone(&failure))?;
+                tracing::warn!(
+                    error = chain(&*failure),
+                    "could not renew the session; the one before is used while it lasts"
+                );
+                if let Some(current) = &mut self.current {
+                    current.due = now + RETRY_AFTER;
+                }
+                Ok(usable)
+            }
+        }
+    }
+}
+
+/// Early enough for a URL to get its whole life, unless the session itself is short.
+fn due(credentials: &Credentials, now: SystemTime) -> SystemTime {
+    let left = left(credentials, now);
+    now + left - MAX_EXPIRES.min(left / 2)
+}
+
+fn left(credentials: &Credentials, now: SystemTime) -> Duration {
+    let expiry = credentials.expiry();
+    expiry.map_or(Duration::ZERO, |expiry| expiry.duration_since(now).unwrap_or_default())
+}

@@ -1,0 +1,49 @@
+//! What a grant covers, so that credentials can be had that do no more than that.
+
+use super::Grant;
+use super::pattern::KeyRange;
+use crate::auth::Principal;
+use crate::operation::Action;
+
+/// All that one rule lets one caller do. The one request that is being signed is a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// The caller, by [`Principal::uid`].
+    pub uid: String,
+    /// The id of the rule.
+    pub rule: String,
+    /// What the rule lets the caller do.
+    pub actions: Vec<Action>,
+    /// With which keys: the patterns of the rule with the caller's claims filled in.
+    pub keys: Vec<KeyRange>,
+    /// Whether old versions of an object may be asked for.
+    pub versions: bool,
+    /// Whether an upload may bring tags.
+    pub tags: bool,
+}
+
+impl Grant<'_> {
+    /// All that the granting rule lets `principal` do.
+    pub fn scope(&self, principal: &Principal) -> Scope {
+        self.covering(principal.uid(), |claim| {
+            principal.member().and_then(|member| member.claim(claim))
+        })
+    }
+
+    /// A scope that is never larger than that of any member: each claim has as few characters as it can have.
+    pub fn smallest_scope(&self) -> Scope {
+        const UID: &str = "00000000000000000000000000000000";
+        self.covering(UID, |claim| Some(if claim == "uid" { UID } else { "0" }))
+    }
+
+    fn covering<'b>(&self, uid: &str, claim: impl Fn(&str) -> Option<&'b str>) -> Scope {
+        Scope {
+            uid: uid.to_owned(),
+            rule: self.rule.to_owned(),
+            actions: self.granted_by.can.clone(),
+            keys: self.granted_by.on.iter().filter_map(|on| on.keys(&claim)).collect(),
+            versions: self.constraints.accepts("versionId"),
+            tags: self.constraints.accepts("x-amz-tagging"),
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The session policy allows what the rule allows and nothing else, whatever stands in patterns and claims.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use signpost::adapters::aws::session_policy::{BucketArn, MAX_CHARACTERS, render};
+use signpost::auth::{Issuer, Member, Principal};
+use signpost::key::ObjectKey;
+use signpost::operation::Action;
+use signpost::policy::{KeyRange, Policy, Scope};
+
+/// What IAM sees in a pattern: `${*}`, `${?}` and `${$}` are those characters, and every other `${` a variable.
+#[derive(Debug, PartialEq)]
+enum Token {
+    One(char),
+    Any,
+    AnyOne,
+    Variable,
+}
+
+fn tokens(pattern: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = pattern;
+    while let Some(char) = rest.chars().next() {
+        let predefined = ["${*}", "${?}", "${$}"]
+            .into_iter()
+            .find(|escape| rest.starts_with(escape));
+        let (token, length) = match (predefined, char) {
+            (Some(escape), _) => (Token::One(char::from(escape.as_bytes()[2])), 4),
+            (None, '$') if rest.starts_with("${") => (Token::Variable, 2),
+            (None, '*') => (Token::Any, 1),
+            (None, '?') => (Token::AnyOne, 1),
+            (None, char) => (Token::One(char), char.len_utf8()),
+        };
+        tokens.push(token);
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+fn like(pattern: &[Token], text: &[char]) -> bool {
+    match (pattern.first(), text.first()) {
+        (None, None) => true,
+        (Some(Token::Any), _) => (0..=text.len()).any(|skipped| like(&pattern[1..], &text[skipped..])),
+        (Some(Token::AnyOne), Some(_)) => like(&pattern[1..], &text[1..]),
+        (Some(Token::One(wanted)), Some(found)) => wanted == found && like(&pattern[1..], &text[1..]),
+        _ => false,
+    }
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap())
+        .collect()
+}
+
+fn any_is_like(patterns: &Value, text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    texts(patterns).into_iter().any(|pattern| like(&tokens(pattern), &text))
+}
+
+/// Whether the policy lets the action be done to the resource; `prefix` is the context key `s3:prefix`.
+fn allows(policy: &str, action: &str, resource: &str, prefix: &str) -> bool {
+    let policy: Value = serde_json::from_str(policy).expect("the policy is JSON");
+    assert_eq!(policy["Version"], "2012-10-17", "no other version knows variables");
+    policy["Statement"].as_array().unwrap().iter().any(|statement| {
+        assert_eq!(statement["Effect"], "Allow");
+        let condition = &statement["Condition"]["StringLike"]["s3:prefix"];
+        texts(&statement["Action"]).contains(&action)
+            && any_is_like(&statement["Resource"], resource)
+            && (condition.is_null() || any_is_like(condition, prefix))
+    })
+}
+
+fn bucket() -> BucketArn {
+    BucketArn::new("example-bucket", "aws").unwrap()
+}
+
+fn object(key: &str) -> String {
+    format!("arn:aws:s3:::example-bucket/{key}")
+}
+
+fn rules(on: &[String], can: &str) -> Option<Policy> {
+    let on = on
+        .iter()
+        .map(|pattern| toml_text(pattern))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let table = format!(
+        "version = 1\n[[issuer]]\nname = \"corp\"\niss = \"https://corp.example\"\nvia = \"gateway\"\n\
+         [[rule]]\nid = \"r\"\nwho = [\"issuer:corp\"]\ncan = [{can}]\non = [{on}]\n"
+    );
+    Policy::parse(&table).ok()
+}
+
+fn toml_text(text: &str) -> String {
+    let escaped = text.chars().map(|char| match char {
+        ' '..='~' if char != '"' && char != '\\' => char.to_string(),
+        char => format!("\\U{:08X}", u32::from(char)),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
+fn member(team: &str) -> Principal {
+    let issuer = Issuer::Named {
+        name: "corp".into(),
+        iss: "https://corp.example".into(),
+    };
+    let claims = BTreeMap::from([("team".to_owned(), team.to_owned())]);
+    Principal::Member(Member::new(issuer, "somebody".into(), Vec::new()).with_claims(claims))
+}
+
+fn scope(policy: &Policy, principal: &Principal) -> Scope {
+    policy.grants().next().unwrap().scope(principal)
+}
+
+/// What has a meaning in IAM, in JSON, or in paths.
+const NASTY: &[&str] = &[
+    "a",
+    "b",
+    "team",
+    "*",
+    "?",
+    "$",
+    "${",
+    "${*}",
+    "${?}",
+    "${$}",
+    "${aws:username}",
+    "}",
+    "a*",
+    "a?",
+    "?b",
+    "$$",
+    "$*",
+    "",
+    "\"",
+    "\\",
+    "\\u002a",
+    "\",\"",
+    "é",
+    "日本",
+    "🦀",
+    "%2A",
+    "+",
+    "~",
+    "\u{ff0a}",
+    "arn:aws:s3:::other",
+];
+
+fn nasty() -> impl Strategy<Value = String> {
+    prop_oneof![prop::sample::select(NASTY).prop_map(str::to_owned), "[ab*?${}]{0,4}"]
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![3 => nasty(), 1 => Just("{team}".to_owned()), 1 => Just("{uid}".to_owned())];
+    (prop::collection::vec(segment, 1..4), any::<bool>())
+        .prop_map(|(segments, below)| segments.join("/") + if below { "/**" } else { "" })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    /// For each pattern that the rules take, each claim and each key: the session policy and the rule agree.
+    #[test]
+    fn the_session_policy_allows_exactly_what_the_rule_allows(
+        on in prop::collection::vec(pattern(), 1..3),
+        team in nasty(),
+        stray in prop::collection::vec(nasty(), 1..5),
+        tail in nasty(),
+    ) {
+        let Some(policy) = rules(&on, "\"read\", \"list\"") else { return Ok(()) };
+        let principal = member(&team);
+        let scope = scope(&policy, &principal);
+        let rendered = render(&scope, &bucket());
+        // Keys that lie near the patterns, and some that lie anywhere.
+        let near = on.iter().flat_map(|on| {
+            let filled = on.replace("{team}", &team).replace("{uid}", principal.uid());
+            let base = filled.strip_suffix("**").unwrap_or(&filled).to_owned();
+            [base.clone() + &tail, base.trim_end_matches('/').to_owned() + &tail, base]
+        });
+        for key in near.chain([stray.join("/")]) {
+            let Ok(key) = ObjectKey::new(key) else { continue };
+            let allowed = policy.decide(&principal, Action::Read, &key).is_ok();
+            let found = rendered.as_ref().is_ok_and(|policy| allows(policy, "s3:GetObject", &object(key.as_str()), ""));
+            prop_assert_eq!(found, allowed, "{:?} for {:?}: {:?}", key, on, rendered);
+            let missing_is_told = rendered
+                .as_ref()
+                .is_ok_and(|policy| allows(policy, "s3:ListBucket", "arn:aws:s3:::example-bucket", key.as_str()));
+            prop_assert_eq!(missing_is_told, allowed, "{:?} for {:?}: {:?}", key, on, rendered);
+        }
+    }
+
+    /// Even a scope that no rule could have led to holds no wildcard and no variable but its own last one.
+    #[test]
+    fn no_text_becomes_a_wildcard(segments in prop::collection::vec(nasty(), 0..5), below in any::<bool>()) {
+        let text = segments.join("/");
+        let keys = if below { KeyRange::Below(text.clone()) } else { KeyRange::Exactly(text.clone()) };
+        let scope = Scope { keys: vec![keys], actions: vec![Action::Read], ..Scope::default() };
+        let policy = render(&scope, &bucket()).unwrap();
+        prop_assert!(policy.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "STS takes no others");
+        let policy: Value = serde_json::from_str(&policy).unwrap();
+        let mut found = tokens(policy["Statement"][0]["Resource"][0].as_str().unwrap());
+        if below {
+            prop_assert_eq!(found.pop(), Some(Token::Any));
+        }
+        let literal: Vec<Token> = object(&text).chars().map(Token::One).collect();
+        prop_assert_eq!(found, literal);
+        prop_assert_eq!(policy["Statement"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn claims_that_iam_could_misread_match_nothing() {
+    let policy = rules(&["teams/{team}/**".into()], "\"read\"").unwrap();
+    for team in ["*", "?", "${aws:username}", "a*", "a/b", "..", "a\"b", "a,b", "", "é"] {
+        let scope = scope(&policy, &member(team));
+        assert_eq!(scope.keys, [], "{team}");
+        assert!(render(&scope, &bucket()).is_err(), "{team}");
+    }
+    let scope = scope(&policy, &member("blue"));
+    assert_eq!(scope.keys, [KeyRange::Below("teams/blue/".into())]);
+}
+
+#[test]
+fn each_action_is_what_s3_wants_for_it_and_no_more() {
+    let versions = |actions: &[Action], versions, tags| {
+        let scope = Scope {
+            actions: actions.to_vec(),
+            keys: vec![KeyRange::Exactly("k".into())],
+            versions,
+            tags,
+            ..Scope::default()
+        };
+        let policy: Value = serde_json::from_str(&render(&scope, &bucket()).unwrap()).unwrap();
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        statements
+            .flat_map(|statement| {
+                texts(&statement["Action"])
+                    .join(" ")
+                    .split(' ')
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let upload = "s3:AbortMultipartUpload s3:ListMultipartUploadParts s3:PutObject";
+    assert_eq!(versions(&[Action::Read, Action::Read], false, true), "s3:GetObject");
+    assert_eq!(
+        versions(&[Action::Read], true, false),
+        "s3:GetObject s3:GetObjectVersion"
+    );
+    assert_eq!(versions(&[Action::Write], true, false), upload);
+    assert_eq!(
+        versions(&[Action::Write], false, true),
+        format!("{upload} s3:PutObjectTagging")
+    );
+    assert_eq!(versions(&[Action::Delete], false, false), "s3:DeleteObject");
+    assert_eq!(
+        versions(&[Action::Delete], true, false),
+        "s3:DeleteObject s3:DeleteObjectVersion"
+    );
+    assert_eq!(versions(&[Action::List], true, true), "s3:ListBucket");
+}
+
+#[test]
+fn a_policy_has_as_many_characters_as_sts_takes_and_no_more() {
+    let keys = |count: usize, last: usize| {
+        let mut keys: Vec<_> = (0..count)
+            .map(|number| KeyRange::Below(format!("{number:09}/")))
+            .collect();
+        keys.push(KeyRange::Exactly("k".repeat(last)));
+        Scope {
+            keys,
+            actions: vec![Action::Read],
+            ..Scope::default()
+        }
+    };
+    let length = render(&keys(40, 1), &bucket()).unwrap().len();
+    let longest = MAX_CHARACTERS - length + 1;
+    assert_eq!(render(&keys(40, longest), &bucket()).unwrap().len(), MAX_CHARACTERS);
+    let error = render(&keys(40, longest + 1), &bucket()).unwrap_err();
+    assert!(error.contains("2049 characters"), "{error}");
+}
+
+#[test]
+fn buckets_are_named_as_policies_name_them() {
+    let resource = |bucket: &str, partition: &str| {
+        let scope = Scope {
+            actions: vec![Action::Read, Action::List],
+            keys: vec![KeyRange::Below(String::new())],
+            ..Scope::default()
+        };
+        let policy: Value =
+            serde_json::from_str(&render(&scope, &BucketArn::new(bucket, partition).ok()?).ok()?).unwrap();
+        let resource = |number: usize| policy["Statement"][number]["Resource"][0].as_str().unwrap().to_owned();
+        Some((resource(0), resource(1)))
+    };
+    let pair = |objects: &str, bucket: &str| Some((objects.to_owned(), bucket.to_owned()));
+    assert_eq!(
+        resource("files", "aws-cn"),
+        pair("arn:aws-cn:s3:::files/*", "arn:aws-cn:s3:::files")
+    );
+    let access_point = "arn:aws:s3:us-west-2:123456789012:accesspoint/files";
+    assert_eq!(
+        resource(access_point, "aws"),
+        pair(&format!("{access_point}/object/*"), access_point)
+    );
+    for other in [
+        "files-0123-s3alias",
+        "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/files",
+        "arn:aws:s3:us-west-2:123456789012:accesspoint/*",
+        "arn:aws:s3:::files",
+    ] {
+        assert_eq!(resource(other, "aws"), None, "{other}");
+    }
+}

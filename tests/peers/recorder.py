@@ -1,0 +1,82 @@
+"""Stands between Signpost and an STS, passes everything on unchanged, and remembers which sessions were given for what."""
+
+import http.client
+import http.server
+import re
+import ssl
+import threading
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+import signpost
+
+
+@dataclass(frozen=True, repr=False)
+class Session:
+    """`asked` holds the parameters of the call."""
+
+    asked: dict
+    credentials: signpost.Credentials
+    expiration: str
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass  # a client that trusts nobody here hangs up
+
+
+class Recorder:
+    """`endpoint` is where it answers for the STS at `upstream`, over TLS if there is a certificate for `localhost`."""
+
+    def __init__(self, upstream, certificate=None):
+        self.sessions = []
+        self._upstream = urlsplit(upstream)
+        recorder = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                recorder._pass_on(self)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.endpoint = f"https://localhost:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _pass_on(self, request):
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        connection = http.client.HTTPConnection(self._upstream.hostname, self._upstream.port, timeout=20)
+        # The Host header is signed, so it stays as it came.
+        connection.putrequest("POST", request.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in request.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status == 200:
+            self.sessions.append(_session(dict(parse_qsl(body.decode())), text.decode()))
+        request.send_response(answer.status)
+        request.send_header("Content-Type", "text/xml")
+        request.send_header("Content-Length", str(len(text)))
+        request.end_headers()
+        request.wfile.write(text)
+
+
+def _session(asked, text):
+    def told(name):
+        return re.search(f"<{name}>([^<]*)</{name}>", text)[1]
+
+    credentials = signpost.Credentials(told("AccessKeyId"), told("SecretAccessKey"), told("SessionToken"))
+    return Session(asked, credentials, told("Expiration"))
