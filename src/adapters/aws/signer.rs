@@ -23,6 +23,7 @@ const URL_CAPACITY: usize = 2048;
 
 /// Signs plans for one bucket.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct Signer {
     /// Scheme, host, and the bucket where it stands in the path.
     bucket_url: String,
@@ -31,9 +32,31 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Asks the SDK's own resolver where the bucket is, once: partitions, FIPS, dual-stack, acceleration, access
-    /// points and dotted names are its business.
+    /// Finds out where the bucket is, once.
     pub async fn resolve(settings: &Settings) -> Result<Self, ConfigError> {
+        match Self::plain(settings) {
+            Some(signer) => Ok(signer),
+            None => Self::ask_the_sdk(settings).await,
+        }
+    }
+
+    /// The answer of the SDK's resolver for a plain bucket in AWS's own partition, without the time that it takes to
+    /// read its table of partitions, which is a good part of a cold start. A test holds the two together.
+    fn plain(settings: &Settings) -> Option<Self> {
+        let Settings { bucket, region, .. } = settings;
+        let switched = settings.use_fips || settings.use_dual_stack || settings.accelerate;
+        let placed = settings.custom_endpoint().is_some() || settings.path_style == PathStyle::Always;
+        let plain = !switched && !placed && is_plain_bucket(bucket) && is_plain_region(region);
+        plain.then(|| Self {
+            bucket_url: format!("https://{bucket}.s3.{region}.amazonaws.com"),
+            region: region.clone(),
+            service: "s3".to_owned(),
+        })
+    }
+
+    /// Asks the SDK's own resolver: partitions, FIPS, dual-stack, acceleration, access points and dotted names are its
+    /// business.
+    async fn ask_the_sdk(settings: &Settings) -> Result<Self, ConfigError> {
         let wrong = |problem: String| ConfigError {
             var: "SIGNPOST_BUCKET",
             problem,
@@ -105,6 +128,24 @@ impl Signer {
     }
 }
 
+/// A name that a host name can hold; `--` and `-s3alias` mark directory buckets and aliases of access points.
+fn is_plain_bucket(bucket: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let marked = bucket.contains("--") || bucket.ends_with("-s3alias");
+    let held = !bucket.starts_with('-') && !bucket.ends_with('-') && bucket.bytes().all(plain);
+    held && !marked && (3..=63).contains(&bucket.len())
+}
+
+/// `eu-central-1` and its like. `us-gov-west-1`, `cn-north-1` and `eu-isoe-west-1` are of other partitions.
+fn is_plain_region(region: &str) -> bool {
+    let parts: Vec<&str> = region.split('-').collect();
+    let [area, side, number] = parts[..] else { return false };
+    let areas = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
+    let letters = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    areas.contains(&area) && letters(side) && digits(number)
+}
+
 fn push_parameter(url: &mut String, name: &str, value: &str) {
     url.push(if url.contains('?') { '&' } else { '?' });
     url.extend(utf8_percent_encode(name, QUERY));
@@ -156,4 +197,79 @@ fn lifetime(plan: &PresignPlan, credentials: &Credentials, time: SystemTime) -> 
         return Err(PresignError::CredentialsExpire);
     }
     Ok(plan.expires.min(Duration::from_secs(left.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REGIONS: [&str; 20] = [
+        "af-south-1",
+        "ap-southeast-7",
+        "ca-west-1",
+        "eu-central-1",
+        "eu-isoe-west-1",
+        "eusc-de-east-1",
+        "il-central-1",
+        "me-south-1",
+        "mx-central-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-west-2",
+        "us-gov-west-1",
+        "us-iso-east-1",
+        "us-isob-east-1",
+        "cn-north-1",
+        "aws-global",
+        "eu-central",
+        "fips-us-east-1",
+        "s3-external-1",
+    ];
+    const BUCKETS: [&str; 10] = [
+        "abc",
+        "example-bucket",
+        "1-2-3",
+        "a.dotted.name",
+        "-ab",
+        "ab-",
+        "a--b",
+        "name--use1-az4--x-s3",
+        "name-abcdefghijklmnopqrstuvwxyz0123456789-s3alias",
+        "name--op-s3",
+    ];
+    const SWITCHES: [(&str, &str); 6] = [
+        ("SIGNPOST_LOG", "info"),
+        ("SIGNPOST_PATH_STYLE", "true"),
+        ("SIGNPOST_PATH_STYLE", "false"),
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+        ("SIGNPOST_ENDPOINT", "https://s3.example.com"),
+    ];
+
+    #[tokio::test]
+    async fn a_plain_bucket_is_where_the_sdk_says() {
+        let mut plain = 0;
+        for (region, bucket, switch) in cases() {
+            let env = [("AWS_REGION", region), ("SIGNPOST_BUCKET", bucket), switch];
+            let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let settings = Settings::from_env(env).unwrap();
+            if let Some(signer) = Signer::plain(&settings) {
+                assert_eq!(
+                    Signer::ask_the_sdk(&settings).await,
+                    Ok(signer),
+                    "{region} {bucket} {switch:?}"
+                );
+                plain += 1;
+            }
+        }
+        assert_eq!(plain, 10 * 3 * 2, "regions, buckets and switches that are plain");
+    }
+
+    fn cases() -> impl Iterator<Item = (&'static str, &'static str, (&'static str, &'static str))> {
+        REGIONS.into_iter().flat_map(|region| {
+            BUCKETS
+                .into_iter()
+                .flat_map(move |bucket| SWITCHES.into_iter().map(move |switch| (region, bucket, switch)))
+        })
+    }
 }
