@@ -198,7 +198,7 @@ def function_is_as_built(stack):
     reserved = stack.parameters["ReservedConcurrency"]
     assert function.get("ReservedConcurrentExecutions", -1) == reserved
     settings = function["Environment"]["Variables"]
-    assert set(settings) == {"SIGNPOST_BUCKET", "SIGNPOST_CORS_ORIGINS", "SIGNPOST_LOG", "SIGNPOST_RULES"}
+    assert set(settings) == {"SIGNPOST_BUCKET", "SIGNPOST_CORS_ORIGINS", "SIGNPOST_LOG", "SIGNPOST_RULES", "SIGNPOST_SHARE_KEYS"}
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
 
