@@ -548,6 +548,7 @@ impl Serialize for Answer {
             multi_value_headers: multiple.then_some(MultipleValues(headers)),
             body: std::str::from_utf8(response.body()).expect("every body of ours is text"),
             is_base64_encoded: false,
+            cookies: (*shape == Shape::Payload2).then_some([]),
         };
         fields.serialize(serializer)
     }
@@ -565,6 +566,9 @@ struct AnswerFields<'a> {
     multi_value_headers: Option<MultipleValues<'a>>,
     body: &'a str,
     is_base64_encoded: bool,
+    /// Nothing is ever set; but readers of payload 2.0 may want the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookies: Option<[&'a str; 0]>,
 }
 
 /// The first value of each header.
