@@ -3,6 +3,10 @@
 pub mod aws;
 pub mod handler;
 #[cfg(feature = "lambda")]
+mod answer;
+#[cfg(feature = "lambda")]
+pub mod event;
+#[cfg(feature = "lambda")]
 mod identity;
 #[cfg(feature = "lambda")]
 pub mod lambda;

@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use signpost::adapters::handler::Handler;
-use signpost::adapters::lambda;
+use signpost::adapters::{event, lambda};
 use signpost::key::PathEncoding;
 use signpost::rejection::Rejection;
 use signpost::request::{ApiRequest, BodyLength};
@@ -85,7 +85,7 @@ impl Api {
 
     fn base_url(&self, parts: &Parts) -> String {
         let told = host(parts);
-        if lambda::is_plain_host(&told) {
+        if event::is_plain_host(&told) {
             format!("http://{told}")
         } else {
             format!("http://{}", self.local)

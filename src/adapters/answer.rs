@@ -1,0 +1,89 @@
+//! Answers in the shape that each front wants back.
+
+use http::header::GetAll;
+use http::{HeaderMap, HeaderValue};
+use serde::{Serialize, Serializer};
+
+use crate::response::ApiResponse;
+
+/// The shape of the answer that a front wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    MultiValue,
+    Payload2,
+    AlbSingleValue,
+    AlbMultiValue,
+}
+
+/// An answer, and the shape in which it is written.
+pub(super) struct Answer {
+    pub(super) shape: Shape,
+    pub(super) response: ApiResponse,
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { shape, response } = self;
+        let headers = response.headers();
+        let multiple = matches!(shape, Shape::MultiValue | Shape::AlbMultiValue);
+        let described = matches!(shape, Shape::AlbSingleValue | Shape::AlbMultiValue);
+        let fields = AnswerFields {
+            status_code: response.status().as_u16(),
+            status_description: described.then(|| response.status().to_string()),
+            headers: (!multiple).then_some(SingleValues(headers)),
+            multi_value_headers: multiple.then_some(MultipleValues(headers)),
+            body: std::str::from_utf8(response.body()).expect("every body of ours is text"),
+            is_base64_encoded: false,
+            cookies: (*shape == Shape::Payload2).then_some([]),
+        };
+        fields.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerFields<'a> {
+    status_code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<SingleValues<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multi_value_headers: Option<MultipleValues<'a>>,
+    body: &'a str,
+    is_base64_encoded: bool,
+    /// Nothing is ever set; but readers of payload 2.0 may want the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookies: Option<[&'a str; 0]>,
+}
+
+/// The first value of each header.
+struct SingleValues<'a>(&'a HeaderMap);
+
+impl Serialize for SingleValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let first = |name| self.0.get(name).map(text);
+        serializer.collect_map(self.0.keys().map(|name| (name.as_str(), first(name))))
+    }
+}
+
+/// Every value of each header.
+struct MultipleValues<'a>(&'a HeaderMap);
+
+impl Serialize for MultipleValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|name| (name.as_str(), Values(self.0.get_all(name)))))
+    }
+}
+
+struct Values<'a>(GetAll<'a, HeaderValue>);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(text))
+    }
+}
+
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
+}
