@@ -53,7 +53,7 @@ impl Handler {
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let response = match decide(&self.policy, request, now) {
             Ok(Decision::Instruct { plan, form }) => match self.sign(plan, now).await {
-                Ok(instruction) => self.tell(request, &instruction, form),
+                Ok(instruction) => tell(request, &instruction, form),
                 Err(failure) => {
                     tracing::error!(
                         request.id = request.request_id,
@@ -92,21 +92,21 @@ impl Handler {
         let credentials = self.credentials.credentials(&plan, now).await?;
         Ok(self.signer.sign(plan, &credentials, now)?)
     }
+}
 
-    #[expect(clippy::unused_self, reason = "the log line belongs to the handler")]
-    fn tell(&self, request: &ApiRequest, instruction: &Instruction, form: Form) -> ApiResponse {
-        let plan = &instruction.plan;
-        tracing::info!(
-            request.id = request.request_id,
-            request.invocation = request.invocation,
-            operation = plan.operation.name(),
-            key = plan.key.as_str(),
-            rule = plan.scope.rule,
-            expires_in = instruction.expires_in.as_secs(),
-            "signed"
-        );
-        response::instruction(request, instruction, form)
-    }
+/// Tells a signed request, and logs it without its URL.
+fn tell(request: &ApiRequest, instruction: &Instruction, form: Form) -> ApiResponse {
+    let plan = &instruction.plan;
+    tracing::info!(
+        request.id = request.request_id,
+        request.invocation = request.invocation,
+        operation = plan.operation.name(),
+        key = plan.key.as_str(),
+        rule = plan.scope.rule,
+        expires_in = instruction.expires_in.as_secs(),
+        "signed"
+    );
+    response::instruction(request, instruction, form)
 }
 
 fn load_policy(settings: &Settings) -> Result<Policy, ConfigError> {
