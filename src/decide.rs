@@ -1,16 +1,17 @@
 //! From a request and the rules to a decision: a value, which a shell carries out.
 
+mod draft;
 mod share;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::Method;
 
-use crate::operation::{ACCEPTABLE, Operation};
 use crate::plan::PresignPlan;
-use crate::policy::{Constraints, Disposition, Grant, Policy, Scope};
-use crate::rejection::{MAX_PUT_BYTES, Rejection};
-use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target};
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::request::{ApiRequest, Form, ObjectRequest, Target};
+use draft::plan;
 pub use share::Shared;
 
 /// What is to be done about a request.
@@ -41,9 +42,16 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
     }
     let target = Target::from_path(&request.path, request.encoding)?;
     if request.method == Method::OPTIONS.as_str() {
-        return Ok(Decision::Preflight { allow: target.allow() });
+        return Ok(Decision::Preflight {
+            allow: target.allow(&request.query),
+        });
     }
-    if target == Target::Health && target.allow().iter().any(|method| *method == request.method.as_str()) {
+    if target == Target::Health
+        && target
+            .allow(&request.query)
+            .iter()
+            .any(|method| *method == request.method.as_str())
+    {
         return Ok(Decision::Health);
     }
     if target == Target::Share && request.method == Method::POST.as_str() {
@@ -66,254 +74,4 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
     let form = wanted.form;
     let plan = plan(wanted, grant, grant.scope(&principal), &request.request_id)?;
     Ok(Decision::Instruct { plan, form })
-}
-
-fn plan(wanted: ObjectRequest, grant: Grant<'_>, scope: Scope, request_id: &str) -> Result<PresignPlan, Rejection> {
-    check_choices(&wanted, grant)?;
-    let expires = lifetime(wanted.expires, grant.constraints.expires)?;
-    let mut draft = Draft {
-        applied: wanted.applied.clone(),
-        headers: wanted.headers.clone(),
-        query: wanted.query.clone(),
-    };
-    match wanted.operation {
-        Operation::PutObject => draft.upload(&wanted, grant)?,
-        Operation::GetObject => draft.download(&wanted, grant)?,
-        Operation::HeadObject | Operation::DeleteObject => {}
-    }
-    draft.check_size()?;
-    // S3 ignores parameters that begin with `x-` and writes them to its access log.
-    let audit = format!("{request_id}.{}.{}", scope.uid, scope.rule);
-    draft.query.push(("x-signpost".into(), audit));
-    let (headers, query) = draft.settle(wanted.form);
-    Ok(PresignPlan {
-        operation: wanted.operation,
-        key: wanted.key,
-        headers,
-        query,
-        expires,
-        scope,
-    })
-}
-
-/// Refuses what the rule does not let the client choose.
-fn check_choices(wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
-    let chosen = wanted.headers.iter().chain(&wanted.applied).chain(&wanted.query);
-    for (name, _) in chosen {
-        let restricted = ACCEPTABLE.iter().find(|acceptable| **acceptable == name);
-        if let Some(name) = restricted.filter(|name| !grant.constraints.accepts(name)) {
-            return Err(Rejection::NotAccepted { name });
-        }
-    }
-    Ok(())
-}
-
-fn lifetime(asked: Option<Duration>, allowed: Duration) -> Result<Duration, Rejection> {
-    match asked {
-        Some(asked) if asked > allowed => Err(Rejection::BadValue {
-            name: "expires".into(),
-            problem: format!("the rule allows at most {}", humantime::format_duration(allowed)),
-        }),
-        Some(asked) => Ok(asked),
-        None => Ok(allowed),
-    }
-}
-
-/// S3's limit on user metadata
-/// ([object metadata](https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html)).
-const MAX_METADATA_BYTES: usize = 2048;
-
-/// Well above what requests hold, and well below what gateways, clients and S3 take as a URL.
-const MAX_SIGNED_BYTES: usize = 4096;
-
-/// The longest file name that file systems keep, in characters.
-const MAX_FILE_NAME: usize = 255;
-
-/// A plan in the making. What stands in `applied` becomes a signed header or a signed query parameter at the end.
-struct Draft {
-    applied: Pairs,
-    headers: Pairs,
-    query: Pairs,
-}
-
-impl Draft {
-    fn upload(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
-        let constraints = grant.constraints;
-        if let Some(length) = signed_length(wanted, constraints)? {
-            self.headers.push(("content-length".into(), length.to_string()));
-        }
-        self.content_type(wanted, grant)?;
-        self.create_only(constraints.overwrite)?;
-        for (name, value) in &constraints.metadata {
-            self.enforce(&format!("x-amz-meta-{name}"), value)?;
-        }
-        let settled = [
-            ("x-amz-storage-class", &constraints.storage_class),
-            ("x-amz-server-side-encryption", &constraints.sse),
-            (
-                "x-amz-server-side-encryption-aws-kms-key-id",
-                &constraints.sse_kms_key_id,
-            ),
-        ];
-        for (name, value) in settled {
-            if let Some(value) = value {
-                self.enforce(name, value)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn content_type(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
-        grant.constraints.check_content_type(wanted.content_type.as_deref())?;
-        let constrained = !grant.constraints.content_types.is_empty() && self.value("content-type").is_none();
-        if let Some(content_type) = wanted.content_type.as_ref().filter(|_| constrained) {
-            self.headers.push(("content-type".into(), content_type.clone()));
-        }
-        Ok(())
-    }
-
-    /// `If-None-Match: *` makes S3 refuse to replace an object
-    /// ([conditional writes](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)).
-    fn create_only(&mut self, overwrite: bool) -> Result<(), Rejection> {
-        let bad = |name: &str, problem: &str| {
-            Err(Rejection::BadValue {
-                name: name.into(),
-                problem: problem.into(),
-            })
-        };
-        match (self.value("if-none-match"), self.value("if-match")) {
-            (Some(value), _) if value != "*" => bad("if-none-match", "S3 takes only * on uploads"),
-            (Some(_), Some(_)) => bad("if-match", "contradicts if-none-match"),
-            (None, Some(_)) if !overwrite => bad("if-match", "the rule does not let an object be replaced"),
-            (None, None) if !overwrite => self.enforce("if-none-match", "*"),
-            _ => Ok(()),
-        }
-    }
-
-    /// Adds what the operator enforces; a client that asks for something else is refused.
-    fn enforce(&mut self, name: &str, value: &str) -> Result<(), Rejection> {
-        match self.value(name) {
-            Some(sent) if sent != value => Err(Rejection::BadValue {
-                name: name.to_owned(),
-                problem: "the rule sets another value".into(),
-            }),
-            Some(_) => Ok(()),
-            None => {
-                self.applied.push((name.to_owned(), value.to_owned()));
-                Ok(())
-            }
-        }
-    }
-
-    fn value(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .chain(&self.applied)
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    fn download(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
-        let chosen = self
-            .query
-            .iter()
-            .any(|(name, _)| name == "response-content-disposition");
-        let disposition = match (&wanted.download, grant.constraints.disposition) {
-            (Some(_), _) if chosen => {
-                return Err(Rejection::ConflictingParameter {
-                    name: "download".into(),
-                });
-            }
-            _ if chosen => return Ok(()),
-            (Some(Some(name)), _) => attachment(name),
-            (Some(None), _) => attachment(file_name(wanted.key.as_str())),
-            (None, Disposition::Attachment) => "attachment".to_owned(),
-            (None, Disposition::Inline) => return Ok(()),
-        };
-        self.query.push(("response-content-disposition".into(), disposition));
-        Ok(())
-    }
-
-    /// Refuses more than a URL or S3 can carry.
-    fn check_size(&self) -> Result<(), Rejection> {
-        let pairs = || self.headers.iter().chain(&self.applied).chain(&self.query);
-        let bytes: usize = pairs().map(|(name, value)| name.len() + value.len()).sum();
-        let metadata = pairs().filter_map(|(name, value)| Some(name.strip_prefix("x-amz-meta-")?.len() + value.len()));
-        for (sum, max_bytes, what) in [
-            (metadata.sum::<usize>(), MAX_METADATA_BYTES, "the user metadata"),
-            (bytes, MAX_SIGNED_BYTES, "what is to be signed"),
-        ] {
-            if sum > max_bytes {
-                return Err(Rejection::BadValue {
-                    name: what.to_owned(),
-                    problem: format!("has {sum} bytes, and the limit is {max_bytes}"),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// In a redirect or a bare URL S3 applies what the signed query says although the client sends nothing; in JSON
-    /// the client is told the headers, and every S3 implementation enforces those.
-    fn settle(mut self, form: Form) -> (Pairs, Pairs) {
-        match form {
-            Form::Redirect | Form::Text => {
-                self.query.extend(
-                    self.applied
-                        .drain(..)
-                        .map(|(name, value)| (query_spelling(name), value)),
-                );
-            }
-            Form::Json | Form::GoExample => self.headers.append(&mut self.applied),
-        }
-        (self.headers, self.query)
-    }
-}
-
-/// S3 is known to apply these from the query in this spelling; `x-amz-` names in lower case.
-fn query_spelling(header: String) -> String {
-    match header.as_str() {
-        "if-match" => "If-Match".to_owned(),
-        "if-none-match" => "If-None-Match".to_owned(),
-        _ => header,
-    }
-}
-
-/// The length to sign, so that S3 refuses whatever arrives shorter or longer.
-fn signed_length(wanted: &ObjectRequest, constraints: &Constraints) -> Result<Option<u64>, Rejection> {
-    let max_bytes = constraints.max_bytes;
-    let limited = max_bytes < MAX_PUT_BYTES;
-    if let BodyLength::Declared(length) = wanted.length {
-        constraints.check_length(length)?;
-    }
-    match wanted.length {
-        BodyLength::Chunked => Err(Rejection::NoLength),
-        // S3 would answer the redirected request so.
-        BodyLength::Undeclared if wanted.form == Form::Redirect => Err(Rejection::NoLength),
-        BodyLength::Declared(length) if length > 0 => Ok(Some(length)),
-        // An empty file, sent as such.
-        BodyLength::Declared(_) if limited && wanted.form == Form::Redirect => Ok(Some(0)),
-        BodyLength::Declared(_) | BodyLength::Undeclared | BodyLength::Untold if limited => {
-            Err(Rejection::LengthRequired { max_bytes })
-        }
-        BodyLength::Declared(_) | BodyLength::Undeclared | BodyLength::Untold => Ok(None),
-    }
-}
-
-fn file_name(key: &str) -> &str {
-    key.trim_end_matches('/').rsplit('/').next().unwrap_or(key)
-}
-
-/// `attachment` with a file name, in ASCII for old clients and exactly by RFC 8187
-/// ([RFC 6266](https://www.rfc-editor.org/rfc/rfc6266)).
-fn attachment(name: &str) -> String {
-    // Bidirectional controls would show another ending than the one that the file gets.
-    let hidden = |char: char| matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let kept = |char: char| !(matches!(char, '/' | '\\') || char.is_control() || hidden(char));
-    let name = name.chars().take(MAX_FILE_NAME);
-    let name: String = name.map(|char| if kept(char) { char } else { '_' }).collect();
-    let plain = |char: char| char == ' ' || char.is_ascii_graphic() && !matches!(char, '"' | '%' | ';');
-    let fallback: String = name.chars().map(|char| if plain(char) { char } else { '_' }).collect();
-    let exact = percent_encoding::utf8_percent_encode(&name, crate::key::QUERY);
-    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{exact}")
 }

@@ -9,6 +9,9 @@ use crate::operation::Operation;
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
 pub const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
+/// The largest object that S3 keeps: one of as many parts as it takes, each as large as it takes.
+pub const MAX_OBJECT_BYTES: u64 = 10_000 * MAX_PUT_BYTES;
+
 /// A refusal that the client can mend. `Display` tells what is wrong; [`Rejection::remedy`] what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
@@ -78,7 +81,19 @@ pub enum Rejection {
     TooLarge {
         /// The declared length.
         length: u64,
-        /// The limit of the rule, or S3's own for one PUT.
+        /// The rule's limit.
+        max_bytes: u64,
+    },
+    /// A declared length that S3 does not take in one PUT.
+    #[error("the upload has {length} bytes, and S3 takes {MAX_PUT_BYTES} in one PUT")]
+    PutTooLarge {
+        /// The declared length.
+        length: u64,
+    },
+    /// An upload in parts that does not say how large the object is, where the rule limits it.
+    #[error("the rule limits objects to {max_bytes} bytes, so the end of an upload in parts must say how many it has")]
+    ObjectSizeRequired {
+        /// The rule's limit.
         max_bytes: u64,
     },
     /// A body that the front itself cannot take in.
@@ -131,8 +146,8 @@ impl Rejection {
             Self::NotAccepted { .. } | Self::AccessDenied { .. } | Self::NotLent => "AccessDenied",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath | Self::OutsideBasePath | Self::SharingOff => "NoSuchKey",
-            Self::NoLength | Self::LengthRequired { .. } => "MissingContentLength",
-            Self::TooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
+            Self::NoLength | Self::LengthRequired { .. } | Self::ObjectSizeRequired { .. } => "MissingContentLength",
+            Self::TooLarge { .. } | Self::PutTooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
             Self::MediaType { .. } => "UnsupportedMediaType",
             Self::BadCredential { .. } => "InvalidCredential",
             Self::CredentialRequired => "CredentialRequired",
@@ -168,8 +183,13 @@ impl Rejection {
                 "Send the file with its length (curl -fL -T FILE {url}), or declare it in the first of two steps: \
                 curl -fT FILE \"$(curl -fsS -X PUT '{url}?url&contentLength=BYTES')\""
             ),
-            Self::TooLarge { max_bytes, .. } if *max_bytes >= MAX_PUT_BYTES => {
-                "Upload it in parts (S3 multipart upload).".into()
+            Self::PutTooLarge { .. } => {
+                format!("Upload it in parts (S3 multipart upload): begin with POST {url}?uploads")
+            }
+            Self::ObjectSizeRequired { .. } => {
+                "Declare the length of the whole object, which S3 then checks: send the \
+                header x-amz-mp-object-size, or add &mp-object-size=BYTES and send the headers of the JSON answer."
+                    .into()
             }
             Self::TooLarge { .. } => "Send a smaller file, or ask the operator to raise the rule's `max_bytes`.".into(),
             Self::BodyTooLarge { .. } => format!("Upload in two steps, at any size: {}", two_steps(url)),

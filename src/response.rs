@@ -216,22 +216,29 @@ fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {
 
 /// What a client that does not follow redirects prints: that nothing has happened, and the command that works.
 fn redirect_text(url: &str, operation: Operation) -> String {
-    match operation {
-        Operation::PutObject => format!(
-            "Nothing has been stored yet: this is a redirect, and the client did not follow it.\n\
-             Follow it:              curl -fL -T FILE '{url}'\n\
-             Above about 4.5 MB:     {}\n",
-            two_steps(url)
+    let (outcome, command) = match operation {
+        Operation::PutObject => ("stored", format!("curl -fL -T FILE '{url}'")),
+        Operation::DeleteObject => ("deleted", format!("curl -fL -X DELETE '{url}'")),
+        Operation::GetObject | Operation::HeadObject => ("sent", format!("curl -fL -O '{url}'")),
+        Operation::CreateMultipartUpload => ("begun", format!("curl -fL -X POST '{url}?uploads'")),
+        Operation::UploadPart => (
+            "stored",
+            format!("curl -fL -T PART '{url}?partNumber=NUMBER&uploadId=ID'"),
         ),
-        Operation::DeleteObject => format!(
-            "Nothing has been deleted yet: this is a redirect, and the client did not follow it.\n\
-             Follow it:  curl -fL -X DELETE '{url}'\n"
+        Operation::ListParts => ("listed", format!("curl -fL '{url}?uploadId=ID'")),
+        Operation::CompleteMultipartUpload => (
+            "completed",
+            format!("curl -fL --data-binary @PARTS.xml '{url}?uploadId=ID'"),
         ),
-        Operation::GetObject | Operation::HeadObject => format!(
-            "Nothing has been sent yet: this is a redirect, and the client did not follow it.\n\
-             Follow it:  curl -fL -O '{url}'\n"
-        ),
+        Operation::AbortMultipartUpload => ("aborted", format!("curl -fL -X DELETE '{url}?uploadId=ID'")),
+    };
+    let mut text = format!(
+        "Nothing has been {outcome} yet: this is a redirect, and the client did not follow it.\nFollow it:  {command}\n"
+    );
+    if operation == Operation::PutObject {
+        writeln!(text, "Above about 4.5 MB:  {}", two_steps(url)).expect("a String takes every write");
     }
+    text
 }
 
 fn instruction_json(instruction: &Instruction) -> String {
@@ -289,8 +296,12 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::NotAccepted { .. } | Rejection::AccessDenied { .. } | Rejection::NotLent => StatusCode::FORBIDDEN,
         Rejection::UnknownReservedPath | Rejection::OutsideBasePath | Rejection::SharingOff => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Rejection::NoLength | Rejection::LengthRequired { .. } => StatusCode::LENGTH_REQUIRED,
-        Rejection::TooLarge { .. } | Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
+            StatusCode::LENGTH_REQUIRED
+        }
+        Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     }
 }

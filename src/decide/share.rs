@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::Method;
 use serde::Deserialize;
 
 use crate::auth::Principal;
@@ -97,11 +98,19 @@ pub(super) fn redeem(
     let lends = link
         .methods
         .iter()
-        .any(|method| wanted.operation.method() == method.as_str());
+        .any(|method| lent_by(wanted.operation) == method.as_str());
     if !lends || !link.scope.holds(&wanted.key) {
         return Err(Rejection::NotLent);
     }
     Ok((Principal::Member(maker), link))
+}
+
+/// The method of a link that lends `operation`: one for PUT lends uploads in parts as well.
+const fn lent_by(operation: Operation) -> Method {
+    match operation.action() {
+        Action::Write => Method::PUT,
+        Action::Read | Action::Delete | Action::List => operation.method(),
+    }
 }
 
 /// The rule's constraints, narrowed to what the link lends. Through a link nothing is ever replaced.
@@ -137,7 +146,7 @@ impl ShareRequest {
         let Some(methods) = &self.methods else {
             return Ok(vec![Operation::GetObject, Operation::HeadObject]);
         };
-        let operations = methods.iter().map(|method| Operation::from_method(method));
+        let operations = methods.iter().map(|method| Operation::from_request(method, &[]));
         let operations: Option<Vec<_>> = operations.collect();
         let operations = operations.filter(|operations| !operations.is_empty());
         operations.ok_or_else(|| bad("methods", "must be some of GET, HEAD, PUT, DELETE"))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::explain::Source;
 use crate::operation::{ACCEPTABLE, Action};
-use crate::rejection::{MAX_PUT_BYTES, Rejection};
+use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
 
 /// The lifetime of a signed URL where the rules do not say otherwise.
 pub const DEFAULT_EXPIRES: Duration = Duration::from_mins(5);
@@ -22,7 +22,7 @@ pub const MAX_EXPIRES: Duration = Duration::from_mins(15);
 pub struct Constraints {
     /// The lifetime of a signed URL.
     pub expires: Duration,
-    /// The greatest length of an upload, in bytes.
+    /// The greatest length of an object, in bytes.
     pub max_bytes: u64,
     /// Whether a PUT may replace an object.
     pub overwrite: bool,
@@ -76,11 +76,20 @@ impl Constraints {
         self.accepts.iter().any(|accepted| accepted == name)
     }
 
-    /// Refuses an upload that is too long.
-    pub fn check_length(&self, length: u64) -> Result<(), Rejection> {
+    /// Refuses an object that is too long.
+    pub fn check_object(&self, length: u64) -> Result<(), Rejection> {
         let max_bytes = self.max_bytes;
         if length > max_bytes {
             return Err(Rejection::TooLarge { length, max_bytes });
+        }
+        Ok(())
+    }
+
+    /// Refuses what is too long for one PUT.
+    pub fn check_put(&self, length: u64) -> Result<(), Rejection> {
+        self.check_object(length)?;
+        if length > MAX_PUT_BYTES {
+            return Err(Rejection::PutTooLarge { length });
         }
         Ok(())
     }
@@ -124,7 +133,7 @@ impl Constraints {
     pub(super) fn built_in() -> Self {
         Self {
             expires: DEFAULT_EXPIRES,
-            max_bytes: MAX_PUT_BYTES,
+            max_bytes: MAX_OBJECT_BYTES,
             overwrite: false,
             disposition: Disposition::Attachment,
             content_types: Vec::new(),

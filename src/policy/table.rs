@@ -12,7 +12,7 @@ use super::{Pattern, Policy};
 use crate::auth::share::ShareKeys;
 use crate::auth::{Authenticators, GatewayIssuer, Token};
 use crate::operation::Action;
-use crate::rejection::MAX_PUT_BYTES;
+use crate::rejection::MAX_OBJECT_BYTES;
 use crate::request::GatewayAuthorizer;
 
 /// Why a rules file was not taken.
@@ -176,7 +176,7 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
         share_expires: MAX_SHARE_EXPIRES,
         expires: MAX_EXPIRES,
         expires_by: Source::BuiltIn,
-        max_bytes: MAX_PUT_BYTES,
+        max_bytes: MAX_OBJECT_BYTES,
     };
     let Some(table) = table else {
         return Ok((Constraints::built_in(), ceiling));

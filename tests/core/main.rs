@@ -5,6 +5,7 @@ mod fronts;
 mod identity;
 mod instruction;
 mod key;
+mod multipart;
 mod refusal;
 mod rules;
 mod secrets;

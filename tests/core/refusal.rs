@@ -45,7 +45,7 @@ async fn what_cannot_be_honoured_is_refused() {
         (ask("get", "/k"), 405, "MethodNotAllowed"),
         (ask("", "/k"), 405, "MethodNotAllowed"),
         (ask("GET", "/k?nope=1"), 400, "InvalidArgument"),
-        (ask("GET", "/k?uploads"), 400, "InvalidArgument"),
+        (ask("GET", "/k?torrent"), 400, "InvalidArgument"),
         (ask("GET", "/k?acl"), 400, "InvalidArgument"),
         (ask("GET", "/k?X-Amz-Signature=1"), 400, "InvalidArgument"),
         (ask("GET", "/k?expires=60&expires=61"), 400, "InvalidArgument"),

@@ -229,7 +229,7 @@ fn what_is_unclear_stops_the_start_up() {
         ("version = 1\nrules = 1".into(), "unknown field `rules`"),
         ("not toml".into(), "expected"),
         ("version = 1\n[defaults]\nexpires = \"16m\"".into(), "ceiling of 15m"),
-        ("version = 1\n[defaults]\nmax_bytes = \"6GiB\"".into(), "ceiling"),
+        ("version = 1\n[defaults]\nmax_bytes = \"50TiB\"".into(), "ceiling"),
         (
             "version = 1\n[[token]]\nid = \"a\"\nsha256 = \"abc\"".into(),
             "64 hexadecimal digits",

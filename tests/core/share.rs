@@ -139,6 +139,18 @@ async fn a_drop_link_takes_new_uploads_below_its_prefix_up_to_its_size() {
         );
     }
     assert_eq!(status(&handler, "GET", "/drop/x/a", &link).await, 403);
+    let parts = |method: &str, query: &str| ask(method, &format!("/drop/x/a?{query}&share={link}"));
+    for (method, query, expected) in [
+        ("POST", "uploads", 307),
+        ("PUT", "partNumber=1&uploadId=u&contentLength=5", 307),
+        ("PUT", "partNumber=1&uploadId=u&contentLength=6", 413),
+        ("POST", "uploadId=u", 411),
+        ("POST", "uploadId=u&mp-object-size=5", 307),
+        ("POST", "uploadId=u&mp-object-size=6", 413),
+    ] {
+        let response = handler.handle(&parts(method, query), now()).await;
+        assert_eq!(response.status(), expected, "{method} {query}");
+    }
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ impl FromStr for Method {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match Operation::from_method(text) {
+        match Operation::from_request(text, &[]) {
             Some(operation) => Ok(Self::Operation(operation)),
             None if text == "LIST" => Ok(Self::List),
             None => Err(format!("{text:?} is none of GET, HEAD, PUT, DELETE, LIST")),

@@ -228,7 +228,13 @@ fn holding(constraints: &Constraints, method: Method) -> Vec<Constraint> {
     let mut holding = match operation {
         Operation::PutObject => upload(constraints),
         Operation::GetObject => vec![disposition(constraints.disposition)],
-        Operation::HeadObject | Operation::DeleteObject => Vec::new(),
+        Operation::HeadObject
+        | Operation::DeleteObject
+        | Operation::CreateMultipartUpload
+        | Operation::UploadPart
+        | Operation::ListParts
+        | Operation::CompleteMultipartUpload
+        | Operation::AbortMultipartUpload => Vec::new(),
     };
     let accepts = constraints.accepts.iter();
     let accepts: Vec<_> = accepts

@@ -4,5 +4,6 @@ mod fronts;
 mod limits;
 mod lives;
 mod malformed;
+mod multipart;
 mod objects;
 mod support;

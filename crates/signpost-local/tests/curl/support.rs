@@ -125,7 +125,12 @@ impl Local {
 
     /// The signed URL for an upload without a body.
     pub(crate) fn signed_put(&self, path: &str) -> String {
-        let answer = self.curl(&["-f", "-X", "PUT"], &format!("{path}?url"));
+        self.signed_put_at(&format!("{path}?"))
+    }
+
+    /// The same, for a path with parameters.
+    pub(crate) fn signed_put_at(&self, path_and_query: &str) -> String {
+        let answer = self.curl(&["-f", "-X", "PUT"], &format!("{path_and_query}&url"));
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.text().trim().to_owned()
     }

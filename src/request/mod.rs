@@ -1,0 +1,167 @@
+//! What a front delivered, and the object request parsed from it.
+
+mod form;
+mod object;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::key::{ObjectKey, PathEncoding, decode_path};
+use crate::operation::Operation;
+use crate::rejection::Rejection;
+pub use form::Form;
+pub(crate) use form::preferred;
+pub use object::ObjectRequest;
+pub(crate) use object::{parse_expires, parse_length};
+
+/// Names with their values, in order.
+pub type Pairs = Vec<(String, String)>;
+
+/// One HTTP request as a front delivered it, with the front's own additions to the path removed.
+#[derive(Clone, Debug)]
+pub struct ApiRequest {
+    /// The method, as sent.
+    pub method: String,
+    /// The path below the front's stage and base path, with its leading `/`.
+    pub path: String,
+    /// How `path` is spelled.
+    pub encoding: PathEncoding,
+    /// The query, decoded, in the order in which the front tells it.
+    pub query: Pairs,
+    /// The headers that reached the function.
+    pub headers: HeaderMap,
+    /// The length of the upload, as far as the front lets one know.
+    pub length: BodyLength,
+    /// The body of a POST, decoded; empty otherwise, since uploads are for S3.
+    pub body: Bytes,
+    /// Scheme, host and whatever stands before the key, without a trailing `/`, when the front tells them.
+    pub base_url: String,
+    /// The front's id of this request.
+    pub request_id: String,
+    /// Lambda's own id of this request, as in the platform's log lines.
+    pub invocation: String,
+    /// What the front has verified of the caller.
+    pub gateway: Option<GatewayIdentity>,
+    /// What made the delivery unreadable, if anything; such a request is refused with it.
+    pub defect: Option<Rejection>,
+}
+
+/// What is known of the length of a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// No body, from a front that tells no lengths.
+    Untold,
+    /// No body, and no `Content-Length` from a front that would have told it.
+    Undeclared,
+    /// A `Content-Length`, or on a REST API the length of the body that it delivered.
+    Declared(u64),
+    /// A body that came in chunks.
+    Chunked,
+}
+
+/// Whom the front has verified, in its own words; nothing follows from it unless the rules name its issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayIdentity {
+    /// What verified it.
+    pub authorizer: GatewayAuthorizer,
+    /// The claims, by name; only texts, numbers and booleans, as texts.
+    pub claims: BTreeMap<String, String>,
+}
+
+/// The kinds of authorizer of the gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayAuthorizer {
+    /// A JWT authorizer of an HTTP API, or a Cognito authorizer of a REST API.
+    Jwt,
+    /// A Lambda authorizer.
+    Lambda,
+    /// IAM.
+    Iam,
+}
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An object.
+    Object(ObjectKey),
+    /// A path that ends in `/`: a prefix, `None` at the root.
+    Prefix(Option<ObjectKey>),
+    /// `/-/presign/{key}`.
+    Presign(ObjectKey),
+    /// `/-/health`.
+    Health,
+    /// `/-/share`.
+    Share,
+}
+
+impl Target {
+    /// Reads what a path names. The decision rests on the decoded path, since one front decodes it.
+    pub fn from_path(path: &str, encoding: PathEncoding) -> Result<Self, Rejection> {
+        let path = decode_path(path, encoding)?;
+        if let Some(reserved) = path.strip_prefix("-/") {
+            return Self::reserved(reserved);
+        }
+        if path.is_empty() {
+            return Ok(Self::Prefix(None));
+        }
+        let is_prefix = path.ends_with('/');
+        let key = ObjectKey::new(path)?;
+        Ok(if is_prefix {
+            Self::Prefix(Some(key))
+        } else {
+            Self::Object(key)
+        })
+    }
+
+    fn reserved(path: &str) -> Result<Self, Rejection> {
+        if let Some(key) = path.strip_prefix("presign/") {
+            return Ok(Self::Presign(ObjectKey::new(key)?));
+        }
+        match path {
+            "health" => Ok(Self::Health),
+            "share" => Ok(Self::Share),
+            _ => Err(Rejection::UnknownReservedPath),
+        }
+    }
+
+    /// The methods that mean something here with this query, `OPTIONS` always among them.
+    pub fn allow(&self, query: &[(String, String)]) -> Vec<Method> {
+        let mut allow = match self {
+            Self::Object(_) => Operation::on(query).map(Operation::method).collect(),
+            Self::Prefix(Some(_)) => vec![Method::PUT, Method::DELETE],
+            Self::Prefix(None) => vec![],
+            Self::Presign(_) => vec![Method::GET],
+            Self::Health => vec![Method::GET, Method::HEAD],
+            Self::Share => vec![Method::POST],
+        };
+        allow.push(Method::OPTIONS);
+        allow
+    }
+}
+
+impl ApiRequest {
+    /// The URL of this request without its query, in the spelling that every client sends alike.
+    pub fn url(&self) -> String {
+        let path = decode_path(&self.path, self.encoding).unwrap_or_default();
+        let path = ObjectKey::new(path).map_or_else(|_| "/".into(), |key| key.to_path());
+        format!("{}{path}", self.base_url)
+    }
+
+    /// The only value of a header; one that was sent twice is refused.
+    fn header(&self, name: &str) -> Result<Option<&str>, Rejection> {
+        let bad = |problem: &str| Rejection::BadValue {
+            name: name.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let mut values = self.headers.get_all(name).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(bad("the header is sent twice"));
+        }
+        let value = value.to_str().ok().filter(|value| !value.contains('\t'));
+        let value = value.ok_or_else(|| bad("only visible ASCII can be signed (RFC 2047 encodes the rest)"))?;
+        Ok(Some(value.trim()))
+    }
+}
