@@ -1,16 +1,20 @@
 //! From a request and the rules to a decision: a value, which a shell carries out.
 
+mod bulk;
 mod draft;
+mod generated;
 mod share;
 
 use std::time::SystemTime;
 
 use http::Method;
 
+use crate::auth::Principal;
 use crate::plan::PresignPlan;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, Form, ObjectRequest, Target};
+pub use bulk::{Decided, MAX_REQUESTS};
 use draft::plan;
 pub use share::Shared;
 
@@ -24,6 +28,8 @@ pub enum Decision {
         /// How to tell it.
         form: Form,
     },
+    /// Sign each of these, and tell them in their order.
+    InstructEach(Vec<Decided>),
     /// Tell this share link.
     Share(Shared),
     /// Say that the service is up.
@@ -54,24 +60,66 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
     {
         return Ok(Decision::Health);
     }
-    if target == Target::Share && request.method == Method::POST.as_str() {
-        return share::make(policy, request, now).map(Decision::Share);
+    if request.method == Method::POST.as_str() {
+        match &target {
+            Target::Share => return share::make(policy, request, now).map(Decision::Share),
+            Target::Sign => return bulk::decide_each(policy, request, now).map(Decision::InstructEach),
+            Target::Prefix(prefix) => {
+                let caller = Caller::new(policy, request, now);
+                let (plan, form) = generated::upload(&caller, request, prefix.as_ref(), now)?;
+                return Ok(Decision::Instruct { plan, form });
+            }
+            Target::Object(_) | Target::Presign(_) | Target::Health => {}
+        }
     }
     let wanted = ObjectRequest::parse(request, &target)?;
-    let action = wanted.operation.action();
-    let (principal, link) = match &wanted.share {
-        None => (policy.authenticators.authenticate(request)?, None),
-        Some(text) => {
-            let (principal, link) = share::redeem(policy, request, &wanted, text, now)?;
-            (principal, Some(link))
+    let form = wanted.form;
+    let plan = instruct(&Caller::new(policy, request, now), wanted)?;
+    Ok(Decision::Instruct { plan, form })
+}
+
+/// Who sends a request, by what it carries besides the operation.
+struct Caller<'a> {
+    policy: &'a Policy,
+    request: &'a ApiRequest,
+    now: SystemTime,
+    principal: Result<Principal, Rejection>,
+}
+
+impl<'a> Caller<'a> {
+    fn new(policy: &'a Policy, request: &'a ApiRequest, now: SystemTime) -> Self {
+        Self {
+            policy,
+            request,
+            now,
+            principal: policy.authenticators.authenticate(request),
         }
+    }
+
+    /// Refuses a credential that is wrong before anything else is read.
+    fn check_credential(&self) -> Result<(), Rejection> {
+        self.principal.as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+}
+
+/// The plan of one operation, if the rules let its caller.
+fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, Rejection> {
+    let Caller {
+        policy, request, now, ..
+    } = *caller;
+    let action = wanted.operation.action();
+    let lent = match &wanted.share {
+        None => None,
+        Some(text) => Some(share::redeem(policy, request, &wanted, text, now)?),
     };
-    let mut grant = policy.decide(&principal, action, &wanted.key)?;
-    let narrowed = link.map(|link| share::narrow(&link, grant, action, now)).transpose()?;
+    let (principal, link) = match &lent {
+        None => (caller.principal.as_ref().map_err(Clone::clone)?, None),
+        Some((maker, link)) => (maker, Some(link)),
+    };
+    let mut grant = policy.decide(principal, action, &wanted.key)?;
+    let narrowed = link.map(|link| share::narrow(link, grant, action, now)).transpose()?;
     if let Some(constraints) = &narrowed {
         grant.constraints = constraints;
     }
-    let form = wanted.form;
-    let plan = plan(wanted, grant, grant.scope(&principal), &request.request_id)?;
-    Ok(Decision::Instruct { plan, form })
+    plan(wanted, grant, grant.scope(principal), &request.request_id)
 }

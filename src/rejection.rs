@@ -173,7 +173,7 @@ impl Rejection {
                 format!("Leave it out, or ask the operator to add {name:?} to the rule's `accepts`.")
             }
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
-            Self::UnknownReservedPath => "See /-/health, /-/presign/KEY and /-/share.".into(),
+            Self::UnknownReservedPath => "See /-/health, /-/presign/KEY, /-/sign and /-/share.".into(),
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
             Self::NoLength => format!(
                 "Send a file of known length; this works at any size: {}",

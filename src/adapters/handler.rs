@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
 use crate::config::{ConfigError, CorsOrigins, Settings};
-use crate::decide::{Decision, decide};
-use crate::plan::Instruction;
+use crate::decide::{Decided, Decision, decide};
+use crate::plan::{Instruction, PresignPlan};
 use crate::policy::Policy;
-use crate::request::{ApiRequest, Form};
-use crate::response::{self, ApiResponse, Failure};
+use crate::rejection::Rejection;
+use crate::request::ApiRequest;
+use crate::response::{self, ApiResponse, Failure, Told, Trouble};
 
 /// The rules file of a package that has no setting for it.
 const PACKAGED_RULES: &str = "rules.toml";
@@ -52,18 +53,18 @@ impl Handler {
     /// Answers one request, received at `now`.
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let response = match decide(&self.policy, request, now) {
-            Ok(Decision::Instruct { plan, form }) => match self.sign(plan, now).await {
-                Ok(instruction) => tell(request, &instruction, form),
-                Err(failure) => {
-                    tracing::error!(
-                        request.id = request.request_id,
-                        request.invocation = request.invocation,
-                        error = chain(&failure),
-                        "could not sign"
-                    );
-                    response::failure(&request.headers, &request.request_id, &failure)
-                }
+            Ok(Decision::Instruct { plan, form }) => match self.sign(request, plan, now).await {
+                Ok(instruction) => response::instruction(request, &instruction, form),
+                Err(failure) => response::failure(&request.headers, &request.request_id, &failure),
             },
+            Ok(Decision::InstructEach(decided)) => {
+                let mut told = Vec::with_capacity(decided.len());
+                for Decided { key, outcome } in decided {
+                    let outcome = self.carry_out(request, outcome, now).await;
+                    told.push(Told { key, outcome });
+                }
+                response::instructions(request, &told)
+            }
             Ok(Decision::Share(shared)) => {
                 tracing::info!(
                     request.id = request.request_id,
@@ -76,26 +77,54 @@ impl Handler {
             Ok(Decision::Health) => response::health(),
             Ok(Decision::Preflight { allow }) => response::preflight(&allow),
             Err(rejection) => {
-                tracing::info!(
-                    request.id = request.request_id,
-                    request.invocation = request.invocation,
-                    code = rejection.code(),
-                    "refused"
-                );
+                log_refusal(request, &rejection);
                 response::rejection(request, &rejection)
             }
         };
         response::finish(request, &self.cors, response)
     }
 
-    async fn sign(&self, plan: crate::plan::PresignPlan, now: SystemTime) -> Result<Instruction, Failure> {
-        let credentials = self.credentials.credentials(&plan, now).await?;
-        Ok(self.signer.sign(plan, &credentials, now)?)
+    /// Carries out one of many requests; whatever is wrong with it is told in its place.
+    async fn carry_out(
+        &self,
+        request: &ApiRequest,
+        decided: Result<PresignPlan, Rejection>,
+        now: SystemTime,
+    ) -> Result<Instruction, Trouble> {
+        match decided {
+            Ok(plan) => self.sign(request, plan, now).await.map_err(Trouble::Failed),
+            Err(rejection) => {
+                log_refusal(request, &rejection);
+                Err(Trouble::Rejected(rejection))
+            }
+        }
+    }
+
+    async fn sign(&self, request: &ApiRequest, plan: PresignPlan, now: SystemTime) -> Result<Instruction, Failure> {
+        let signed = match self.credentials.credentials(&plan, now).await {
+            Ok(credentials) => self.signer.sign(plan, &credentials, now),
+            Err(error) => Err(error),
+        };
+        match signed {
+            Ok(instruction) => {
+                log_instruction(request, &instruction);
+                Ok(instruction)
+            }
+            Err(error) => {
+                tracing::error!(
+                    request.id = request.request_id,
+                    request.invocation = request.invocation,
+                    error = chain(&error),
+                    "could not sign"
+                );
+                Err(error.into())
+            }
+        }
     }
 }
 
-/// Tells a signed request, and logs it without its URL.
-fn tell(request: &ApiRequest, instruction: &Instruction, form: Form) -> ApiResponse {
+/// Logs a signed request without its URL.
+fn log_instruction(request: &ApiRequest, instruction: &Instruction) {
     let plan = &instruction.plan;
     tracing::info!(
         request.id = request.request_id,
@@ -106,7 +135,15 @@ fn tell(request: &ApiRequest, instruction: &Instruction, form: Form) -> ApiRespo
         expires_in = instruction.expires_in.as_secs(),
         "signed"
     );
-    response::instruction(request, instruction, form)
+}
+
+fn log_refusal(request: &ApiRequest, rejection: &Rejection) {
+    tracing::info!(
+        request.id = request.request_id,
+        request.invocation = request.invocation,
+        code = rejection.code(),
+        "refused"
+    );
 }
 
 fn load_policy(settings: &Settings) -> Result<Policy, ConfigError> {

@@ -234,7 +234,7 @@ impl Draft {
     /// the client is told the headers, and every S3 implementation enforces those.
     fn settle(mut self, form: Form) -> (Pairs, Pairs) {
         match form {
-            Form::Redirect | Form::Text => {
+            Form::Redirect | Form::Text | Form::KeyAndText => {
                 self.query.extend(
                     self.applied
                         .drain(..)

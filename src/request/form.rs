@@ -13,11 +13,22 @@ pub enum Form {
     Json,
     /// The URL alone.
     Text,
+    /// The key and the URL, each on a line of its own.
+    KeyAndText,
     /// The JSON of the AWS SDK for Go's presign example.
     GoExample,
 }
 
 impl Form {
+    /// The form for a client that does not know the key yet.
+    pub(crate) fn with_key(request: &ApiRequest) -> Self {
+        let asks_for_url = request.query.iter().any(|(name, _)| name == "url");
+        match preferred(&request.headers, &["application/json"]) {
+            Some(_) if !asks_for_url => Self::Json,
+            _ => Self::KeyAndText,
+        }
+    }
+
     /// Picks the form by `?url`, then by `Accept` (RFC 9110, section 12.5.1): JSON and plain text only where they
     /// are named, since an image or video player must be redirected whatever it accepts.
     pub(super) fn negotiate(request: &ApiRequest) -> Self {

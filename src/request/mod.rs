@@ -14,7 +14,7 @@ use crate::rejection::Rejection;
 pub use form::Form;
 pub(crate) use form::preferred;
 pub use object::ObjectRequest;
-pub(crate) use object::{parse_expires, parse_length};
+pub(crate) use object::{bad_value, parse_expires, parse_length};
 
 /// Names with their values, in order.
 pub type Pairs = Vec<(String, String)>;
@@ -94,6 +94,8 @@ pub enum Target {
     Health,
     /// `/-/share`.
     Share,
+    /// `/-/sign`.
+    Sign,
 }
 
 impl Target {
@@ -122,6 +124,7 @@ impl Target {
         match path {
             "health" => Ok(Self::Health),
             "share" => Ok(Self::Share),
+            "sign" => Ok(Self::Sign),
             _ => Err(Rejection::UnknownReservedPath),
         }
     }
@@ -130,11 +133,10 @@ impl Target {
     pub fn allow(&self, query: &[(String, String)]) -> Vec<Method> {
         let mut allow = match self {
             Self::Object(_) => Operation::on(query).map(Operation::method).collect(),
-            Self::Prefix(Some(_)) => vec![Method::PUT, Method::DELETE],
-            Self::Prefix(None) => vec![],
+            Self::Prefix(Some(_)) => vec![Method::PUT, Method::DELETE, Method::POST],
             Self::Presign(_) => vec![Method::GET],
             Self::Health => vec![Method::GET, Method::HEAD],
-            Self::Share => vec![Method::POST],
+            Self::Prefix(None) | Self::Share | Self::Sign => vec![Method::POST],
         };
         allow.push(Method::OPTIONS);
         allow

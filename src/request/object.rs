@@ -63,20 +63,35 @@ impl ObjectRequest {
         match target {
             Target::Object(key) | Target::Prefix(Some(key)) => {
                 let operation = Operation::from_request(&request.method, &request.query).ok_or_else(refused)?;
-                let mut parsed = Self::new(operation, key.clone(), Form::negotiate(request));
-                if operation.stores_body() {
-                    parsed.length = request.length;
-                }
-                parsed.mirror_headers(request)?;
-                parsed.read_parameters(&request.query)?;
-                Ok(parsed)
+                let form = Form::negotiate(request);
+                let length = if operation.stores_body() {
+                    request.length
+                } else {
+                    BodyLength::Untold
+                };
+                Self::of_object(request, operation, key.clone(), form, length)
             }
             Target::Presign(key) => {
                 let operation = presigned_operation(&request.query)?;
                 Self::described(operation, key.clone(), Form::GoExample, &request.query)
             }
-            Target::Prefix(None) | Target::Health | Target::Share => Err(refused()),
+            Target::Prefix(None) | Target::Health | Target::Share | Target::Sign => Err(refused()),
         }
+    }
+
+    /// A request of which the headers and the query of `request` speak, for an upload of `length`.
+    pub fn of_object(
+        request: &ApiRequest,
+        operation: Operation,
+        key: ObjectKey,
+        form: Form,
+        length: BodyLength,
+    ) -> Result<Self, Rejection> {
+        let mut parsed = Self::new(operation, key, form);
+        parsed.length = length;
+        parsed.mirror_headers(request)?;
+        parsed.read_parameters(&request.query)?;
+        Ok(parsed)
     }
 
     /// A request of which only `query` speaks, since the request that carries it is not the upload.
@@ -270,7 +285,8 @@ fn whole_number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| digits)
 }
 
-fn bad_value(name: &str, problem: &str) -> Rejection {
+/// A value that cannot be used, and why.
+pub(crate) fn bad_value(name: &str, problem: &str) -> Rejection {
     Rejection::BadValue {
         name: name.to_owned(),
         problem: problem.to_owned(),

@@ -1,5 +1,6 @@
 //! The properties of the library, by its public interface; one binary, so that it links once.
 
+mod bulk;
 mod explain;
 mod fronts;
 mod identity;

@@ -1,0 +1,198 @@
+//! Refusals and failures as HTTP.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
+use crate::key::ObjectKey;
+use crate::plan::PresignError;
+use crate::rejection::{Rejection, methods};
+use crate::request::{ApiRequest, preferred};
+
+/// What went wrong on our side; the log has the details.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A plan could not be signed.
+    #[error(transparent)]
+    Presign(#[from] PresignError),
+    /// The event is none that Signpost knows how to read exactly.
+    #[error("the front is not supported: {problem}")]
+    UnknownFront {
+        /// What is wrong with the event, and which fronts there are.
+        problem: &'static str,
+    },
+}
+
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"signpost\", charset=\"UTF-8\", Bearer realm=\"signpost\"");
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Refuses a request that is the client's to mend.
+pub fn rejection(request: &ApiRequest, rejection: &Rejection) -> ApiResponse {
+    let problem = Problem::of_rejection(rejection, &request.url());
+    let mut response = problem.answer(&request.headers, &request.request_id);
+    match rejection {
+        Rejection::MethodNotAllowed { allow } => set(&mut response, header::ALLOW, &methods(allow)),
+        Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
+        _ => {}
+    }
+    response
+}
+
+/// Owns up to a failure of ours, without its details.
+pub fn failure(headers: &HeaderMap, request_id: &str, failure: &Failure) -> ApiResponse {
+    let problem = Problem::of_failure(failure);
+    let mut response = problem.answer(headers, request_id);
+    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+/// What is wrong with one request of many.
+pub(super) fn of_one(request: &ApiRequest, key: Option<&ObjectKey>, trouble: &Trouble) -> Value {
+    let problem = match trouble {
+        Trouble::Rejected(rejection) => {
+            let path = key.map_or_else(|| "/".to_owned(), ObjectKey::to_path);
+            Problem::of_rejection(rejection, &format!("{}{path}", request.base_url))
+        }
+        Trouble::Failed(failure) => Problem::of_failure(failure),
+    };
+    problem.json()
+}
+
+const fn status(rejection: &Rejection) -> StatusCode {
+    match rejection {
+        Rejection::BadKey(_)
+        | Rejection::BadQuery
+        | Rejection::UnknownParameter { .. }
+        | Rejection::ConflictingParameter { .. }
+        | Rejection::BadValue { .. }
+        | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
+        Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
+        Rejection::NotAccepted { .. } | Rejection::AccessDenied { .. } | Rejection::NotLent => StatusCode::FORBIDDEN,
+        Rejection::UnknownReservedPath | Rejection::OutsideBasePath | Rejection::SharingOff => StatusCode::NOT_FOUND,
+        Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
+            StatusCode::LENGTH_REQUIRED
+        }
+        Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    }
+}
+
+struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    wrong: String,
+    remedy: String,
+}
+
+impl Problem {
+    fn of_rejection(rejection: &Rejection, url: &str) -> Self {
+        Self {
+            status: status(rejection),
+            code: rejection.code(),
+            wrong: rejection.to_string(),
+            remedy: rejection.remedy(url),
+        }
+    }
+
+    fn of_failure(failure: &Failure) -> Self {
+        let (status, code, wrong, remedy) = match failure {
+            Failure::Presign(PresignError::CredentialsExpire) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "the service can't sign just now".to_owned(),
+                "Try again in a moment.",
+            ),
+            Failure::UnknownFront { .. } => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalError",
+                failure.to_string(),
+                "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
+            ),
+            Failure::Presign(
+                PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+            ) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalError",
+                "the service could not handle the request".to_owned(),
+                "Try again; if it stays, tell the operator the request id.",
+            ),
+        };
+        Self {
+            status,
+            code,
+            wrong,
+            remedy: remedy.to_owned(),
+        }
+    }
+
+    fn answer(&self, headers: &HeaderMap, request_id: &str) -> ApiResponse {
+        let offers = ["application/problem+json", "application/json", "text/html"];
+        match preferred(headers, &offers) {
+            Some("text/html") => answer(self.status, HTML, self.html(request_id)),
+            Some(_) => {
+                let mut body = self.json();
+                body["request_id"] = request_id.into();
+                answer(self.status, PROBLEM_JSON, body.to_string())
+            }
+            None => answer(self.status, TEXT, self.text(request_id)),
+        }
+    }
+
+    /// [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
+    fn json(&self) -> Value {
+        json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.wrong,
+            "remedy": self.remedy,
+        })
+    }
+
+    fn text(&self, request_id: &str) -> String {
+        format!(
+            "{}: {} (request {request_id})\n{}\n",
+            self.code, self.wrong, self.remedy
+        )
+    }
+
+    fn html(&self, request_id: &str) -> String {
+        format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+             content=\"width=device-width\"><title>{code}</title><h1>{code}</h1><p>{wrong}</p><p>{remedy}</p>\
+             <p>Request {id}</p></html>\n",
+            code = self.code,
+            wrong = escape(&self.wrong),
+            remedy = escape(&self.remedy),
+            id = escape(request_id),
+        )
+    }
+}
+
+/// A text in which HTML sees no markup.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '<' | '>' | '&' | '"' | '\'' => {
+                write!(escaped, "&#{};", u32::from(char)).expect("a String takes every write");
+            }
+            char => escaped.push(char),
+        }
+    }
+    escaped
+}

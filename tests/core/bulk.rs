@@ -1,0 +1,259 @@
+//! Many instructions for one request, and uploads under a key of Signpost's making.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use signpost::adapters::handler::Handler;
+use signpost::request::ApiRequest;
+
+use crate::support::{
+    OPEN_RULES, With as _, ask, body, credentials as keys, handler, handler_with, header, json, now, parameter,
+};
+
+/// The secret of the token is `secret`.
+const RULES: &str = r#"
+version = 1
+
+[[token]]
+id = "ann"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+
+[[rule]]
+id = "own"
+who = ["token:ann"]
+can = ["read", "write"]
+on = ["ann/**"]
+share = ["write"]
+
+[[rule]]
+id = "public"
+who = ["anyone"]
+can = ["read"]
+on = ["public/**"]
+"#;
+
+fn sign(wanted: &Value) -> ApiRequest {
+    ApiRequest {
+        body: Bytes::from(wanted.to_string()),
+        ..ask("POST", "/-/sign")
+    }
+}
+
+async fn told(handler: &Handler, request: &ApiRequest) -> Vec<Value> {
+    let response = handler.handle(request, now()).await;
+    assert_eq!(response.status(), 200, "{}", body(&response));
+    json(&response).as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn requests_are_answered_in_their_order_each_as_if_it_were_alone() {
+    let handler = handler(OPEN_RULES).await;
+    let wanted = json!([
+        {"method": "PUT", "key": "a b", "query": {"partNumber": 2, "uploadId": "u", "contentLength": 5}},
+        {"method": "GET", "key": "c", "query": {"expires": "1m"}},
+        {"method": "POST", "key": "d", "query": {"uploads": ""}},
+    ]);
+    let told = told(&handler, &sign(&wanted)).await;
+    let alone = [
+        ask("PUT", "/a b?partNumber=2&uploadId=u&contentLength=5"),
+        ask("GET", "/c?expires=1m"),
+        ask("POST", "/d?uploads"),
+    ];
+    for (told, alone) in told.iter().zip(alone) {
+        let alone = json(&handler.handle(&alone.with("accept", "application/json"), now()).await);
+        let url = |told: &Value| told["url"].as_str().unwrap().split('?').next().unwrap().to_owned();
+        assert_eq!(url(told), url(&alone));
+        for field in ["method", "headers", "key", "expires_in", "expires_at"] {
+            assert_eq!(told[field], alone[field], "{field}");
+        }
+    }
+    assert_eq!(parameter(told[0]["url"].as_str().unwrap(), "partNumber").unwrap(), "2");
+}
+
+#[tokio::test]
+async fn a_bad_request_is_an_error_in_its_place_and_spoils_nothing() {
+    let handler = handler(RULES).await;
+    let wanted = json!([
+        {"method": "GET", "key": "public/a"},
+        {"method": "GET", "key": "ann/a"},
+        {"method": "GET", "key": "public/../ann/a"},
+        {"method": "PATCH", "key": "public/a"},
+        {"method": "GET", "key": "public/a", "query": {"nope": "1"}},
+        {"method": "GET", "key": "public/a", "quarry": {}},
+        {"method": "GET"},
+        7,
+        {"method": "GET", "key": "public/a", "query": {"expires": [1]}},
+        {"method": "GET", "key": "public/b"},
+    ]);
+    let told = told(&handler, &sign(&wanted)).await;
+    let codes: Vec<_> = told
+        .iter()
+        .map(|told| told["error"]["code"].as_str().unwrap_or("signed"))
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "signed",
+            "CredentialRequired",
+            "InvalidURI",
+            "MethodNotAllowed",
+            "InvalidArgument",
+            "InvalidArgument",
+            "InvalidArgument",
+            "InvalidArgument",
+            "InvalidArgument",
+            "signed",
+        ]
+    );
+    assert_eq!(told[1]["error"]["status"], 401);
+    assert!(told[1]["error"]["remedy"].as_str().unwrap().contains("token"));
+}
+
+#[tokio::test]
+async fn the_caller_is_the_one_who_sends_the_request() {
+    let handler = handler(RULES).await;
+    let wanted = json!([{"method": "PUT", "key": "ann/a"}, {"method": "PUT", "key": "bob/a"}]);
+    let outcome = told(&handler, &sign(&wanted).with("authorization", "Bearer secret")).await;
+    let outcome = [&outcome[0]["method"], &outcome[1]["error"]["code"]];
+    assert_eq!(outcome, [&json!("PUT"), &json!("AccessDenied")]);
+    let garbage = sign(&json!([{"method": "GET", "key": "public/a"}])).with("authorization", "Bearer no");
+    assert_eq!(
+        handler.handle(&garbage, now()).await.status(),
+        401,
+        "it is never taken for nobody"
+    );
+}
+
+#[tokio::test]
+async fn a_share_link_lends_in_bulk_what_it_lends_alone() {
+    let env = [
+        ("SIGNPOST_RULES", RULES),
+        ("SIGNPOST_SHARE_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+    ];
+    let handler = handler_with(&env, keys(None, None)).await;
+    let make = ApiRequest {
+        body: Bytes::from(json!({"prefix": "ann/in/", "methods": ["PUT"]}).to_string()),
+        ..ask("POST", "/-/share")
+    };
+    let made = handler
+        .handle(&make.with("authorization", "Bearer secret"), now())
+        .await;
+    let link = parameter(body(&made).trim(), "share").unwrap();
+    let item = |key: &str| json!({"method": "PUT", "key": key, "query": {"share": link}});
+    let told = told(&handler, &sign(&json!([item("ann/in/a"), item("ann/out")]))).await;
+    assert_eq!(
+        [&told[0]["key"], &told[1]["error"]["code"]],
+        [&json!("ann/in/a"), &json!("AccessDenied")]
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_array_of_up_to_a_hundred_requests_is_refused_whole() {
+    let handler = handler(OPEN_RULES).await;
+    let item = json!({"method": "GET", "key": "k"});
+    assert_eq!(told(&handler, &sign(&json!(vec![item.clone(); 100]))).await.len(), 100);
+    assert!(told(&handler, &sign(&json!([]))).await.is_empty());
+    for wanted in [json!(vec![item.clone(); 101]), item, json!("x")] {
+        assert_eq!(handler.handle(&sign(&wanted), now()).await.status(), 400, "{wanted}");
+    }
+    let with_query = ApiRequest {
+        query: vec![("expires".into(), "60".into())],
+        ..sign(&json!([]))
+    };
+    assert_eq!(handler.handle(&with_query, now()).await.status(), 400);
+    let got = handler.handle(&ask("GET", "/-/sign"), now()).await;
+    assert_eq!((got.status().as_u16(), header(&got, "allow")), (405, "POST, OPTIONS"));
+}
+
+#[tokio::test]
+async fn an_upload_without_a_name_gets_one_that_sorts_by_time() {
+    let handler = handler(OPEN_RULES).await;
+    let ask = ask("POST", "/videos/?ext=mp4&contentLength=5").with("accept", "application/json");
+    let told = json(&handler.handle(&ask, now()).await);
+    let key = told["key"].as_str().unwrap();
+    let name = key.strip_prefix("videos/").unwrap().strip_suffix(".mp4").unwrap();
+    assert_eq!((name.len(), &name[..10]), (26, "01KX6QG620"), "{name}");
+    assert_eq!(
+        (&told["method"], &told["headers"]["content-length"]),
+        (&json!("PUT"), &json!("5"))
+    );
+    assert_eq!(told["headers"]["if-none-match"], "*");
+    let path = told["url"].as_str().unwrap().split('?').next().unwrap().to_owned();
+    assert!(path.ends_with(&format!("/{key}")), "{path}");
+}
+
+#[tokio::test]
+async fn the_key_and_the_url_are_two_lines_of_text_and_never_a_redirect() {
+    let handler = handler(OPEN_RULES).await;
+    for accept in ["*/*", "text/plain", "text/html"] {
+        let response = handler.handle(&ask("POST", "/in/").with("accept", accept), now()).await;
+        assert_eq!(response.status(), 200, "{accept}");
+        let lines: Vec<_> = body(&response).lines().collect();
+        let [key, url] = lines[..] else { panic!("{lines:?}") };
+        assert!(url.contains(&format!("/{key}?")), "{key}");
+    }
+    let at_the_root = handler.handle(&ask("POST", "/"), now()).await;
+    assert_eq!(body(&at_the_root).lines().next().unwrap().len(), 26);
+}
+
+#[tokio::test]
+async fn every_upload_without_a_name_gets_another() {
+    let handler = handler(OPEN_RULES).await;
+    let mut keys = BTreeSet::new();
+    for number in 0..100 {
+        let request = ApiRequest {
+            request_id: format!("request-{number}"),
+            ..ask("POST", "/in/")
+        };
+        let response = handler.handle(&request, now()).await;
+        keys.insert(body(&response).lines().next().unwrap().to_owned());
+    }
+    assert_eq!(keys.len(), 100);
+}
+
+#[tokio::test]
+async fn an_upload_without_a_name_is_held_to_the_rules_and_its_body_is_not_lost_in_silence() {
+    let handler = handler(RULES).await;
+    let with_body = ApiRequest {
+        body: Bytes::from_static(b"the file"),
+        ..ask("POST", "/ann/")
+    };
+    for (request, status) in [
+        (ask("POST", "/ann/"), 401),
+        (ask("POST", "/bob/").with("authorization", "Bearer secret"), 403),
+        (with_body.with("authorization", "Bearer secret"), 400),
+        (ask("POST", "/ann/?ext=").with("authorization", "Bearer secret"), 400),
+        (
+            ask("POST", "/ann/?ext=../x").with("authorization", "Bearer secret"),
+            400,
+        ),
+        (
+            ask("POST", "/ann/?ext=a..b").with("authorization", "Bearer secret"),
+            400,
+        ),
+        (
+            ask("POST", "/ann/?ext=a&ext=b").with("authorization", "Bearer secret"),
+            400,
+        ),
+        (
+            ask("POST", "/ann/?ext=12345678901234567").with("authorization", "Bearer secret"),
+            400,
+        ),
+        (ask("POST", "/ann/?uploads").with("authorization", "Bearer secret"), 400),
+        (
+            ask("POST", "/ann/?ext=tar.gz").with("authorization", "Bearer secret"),
+            200,
+        ),
+    ] {
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(
+            response.status(),
+            status,
+            "{} {:?}: {}",
+            request.path,
+            request.query,
+            body(&response)
+        );
+    }
+}
