@@ -2,6 +2,7 @@
 
 mod bulk;
 mod draft;
+mod form;
 mod generated;
 mod share;
 
@@ -11,11 +12,12 @@ use http::Method;
 
 use crate::auth::Principal;
 use crate::plan::PresignPlan;
-use crate::policy::Policy;
+use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, Form, ObjectRequest, Target};
 pub use bulk::{Decided, MAX_REQUESTS};
 use draft::plan;
+pub use form::UploadForm;
 pub use share::Shared;
 
 /// What is to be done about a request.
@@ -30,6 +32,8 @@ pub enum Decision {
     },
     /// Sign each of these, and tell them in their order.
     InstructEach(Vec<Decided>),
+    /// Sign this form and tell it.
+    Form(UploadForm),
     /// Tell this share link.
     Share(Shared),
     /// Say that the service is up.
@@ -72,6 +76,9 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
             Target::Object(_) | Target::Presign(_) | Target::Health => {}
         }
     }
+    if form::is_asked_for(request) {
+        return form::decide(&Caller::new(policy, request, now), &target, now).map(Decision::Form);
+    }
     let wanted = ObjectRequest::parse(request, &target)?;
     let form = wanted.form;
     let plan = instruct(&Caller::new(policy, request, now), wanted)?;
@@ -104,6 +111,17 @@ impl<'a> Caller<'a> {
 
 /// The plan of one operation, if the rules let its caller.
 fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, Rejection> {
+    with_grant(caller, wanted, |wanted, grant, scope| {
+        plan(wanted, grant, scope, &caller.request.request_id)
+    })
+}
+
+/// What `then` makes of the grant for `wanted`, if the rules let its caller.
+fn with_grant<T>(
+    caller: &Caller<'_>,
+    wanted: ObjectRequest,
+    then: impl FnOnce(ObjectRequest, Grant<'_>, Scope) -> Result<T, Rejection>,
+) -> Result<T, Rejection> {
     let Caller {
         policy, request, now, ..
     } = *caller;
@@ -121,5 +139,5 @@ fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, R
     if let Some(constraints) = &narrowed {
         grant.constraints = constraints;
     }
-    plan(wanted, grant, grant.scope(principal), &request.request_id)
+    then(wanted, grant, grant.scope(principal))
 }

@@ -26,14 +26,84 @@ pub struct PresignPlan {
     pub scope: Scope,
 }
 
-impl PresignPlan {
-    /// The shortest life with which its URL is still of use: its own, and of a longer one [`MIN_LIFETIME`].
-    pub fn least_lifetime(&self) -> Duration {
-        least_lifetime(self.expires)
+/// A form by which a browser stores one object, complete but for the signature
+/// ([POST policy](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormPlan {
+    /// Where the object goes.
+    pub key: FormKey,
+    /// Fields that the form must send as they are.
+    pub fields: Pairs,
+    /// What else S3 is to hold the form to.
+    pub conditions: Vec<Condition>,
+    /// How long the form is to live, unless the credentials end first.
+    pub expires: Duration,
+    /// What the rule grants beyond this request.
+    pub scope: Scope,
+}
+
+/// The key of what a form stores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormKey {
+    /// This one.
+    Exactly(ObjectKey),
+    /// The file's own name below this prefix.
+    Below(ObjectKey),
+}
+
+/// A condition of a POST policy that is not the value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The value of a field begins so.
+    StartsWith {
+        /// The field.
+        field: &'static str,
+        /// The beginning.
+        prefix: String,
+    },
+    /// The length of the file, in bytes.
+    ContentLengthRange {
+        /// At least.
+        min: u64,
+        /// At most.
+        max: u64,
+    },
+}
+
+/// A signed form. Whoever has its fields may store what they say, so they are a secret.
+pub struct PostForm {
+    /// What was signed.
+    pub plan: FormPlan,
+    /// Where to send it.
+    pub url: String,
+    /// The hidden fields, which come before the file.
+    pub fields: Pairs,
+    /// How long S3 will take it.
+    pub expires_in: Duration,
+    /// Until when.
+    pub expires_at: SystemTime,
+}
+
+impl fmt::Debug for PostForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostForm")
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
     }
 }
 
-/// The shortest life with which a URL that is to live for `expires` is still of use.
+impl FormKey {
+    /// The field `key`, in which S3 puts the name of the file.
+    pub fn field(&self) -> String {
+        match self {
+            Self::Exactly(key) => key.as_str().to_owned(),
+            Self::Below(prefix) => format!("{prefix}${{filename}}"),
+        }
+    }
+}
+
+/// The shortest life with which a URL that is to live for `expires` is still of use: its own, and of a longer one
+/// [`MIN_LIFETIME`].
 pub fn least_lifetime(expires: Duration) -> Duration {
     expires.min(MIN_LIFETIME)
 }

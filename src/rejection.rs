@@ -123,6 +123,9 @@ pub enum Rejection {
     /// No share link can be made here.
     #[error("share links are switched off here")]
     SharingOff,
+    /// A form for one key, where the rule lets nothing be replaced: S3 knows no create-only forms.
+    #[error("a form can't be kept from replacing the object, and the rule lets none be replaced")]
+    FormWouldReplace,
     /// A known caller, and no rule that allows it.
     #[error("no rule lets this caller {action} this key")]
     AccessDenied {
@@ -143,7 +146,9 @@ impl Rejection {
             | Self::ConflictingParameter { .. }
             | Self::BadValue { .. }
             | Self::UnsupportedHeader { .. } => "InvalidArgument",
-            Self::NotAccepted { .. } | Self::AccessDenied { .. } | Self::NotLent => "AccessDenied",
+            Self::NotAccepted { .. } | Self::AccessDenied { .. } | Self::NotLent | Self::FormWouldReplace => {
+                "AccessDenied"
+            }
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath | Self::OutsideBasePath | Self::SharingOff => "NoSuchKey",
             Self::NoLength | Self::LengthRequired { .. } | Self::ObjectSizeRequired { .. } => "MissingContentLength",
@@ -202,6 +207,11 @@ impl Rejection {
                 "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
             }
             Self::NotLent => "Use the link for what it was made for, or ask its maker for another.".into(),
+            Self::FormWouldReplace => {
+                "Ask for a form at a path that ends in /, which stores each file in a new folder; or \
+                ask the operator for `overwrite = true`."
+                    .into()
+            }
             Self::SharingOff => "The operator switches them on with SIGNPOST_SHARE_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
         }

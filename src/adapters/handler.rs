@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
 use crate::config::{ConfigError, CorsOrigins, Settings};
 use crate::decide::{Decided, Decision, decide};
-use crate::plan::{Instruction, PresignPlan};
+use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
@@ -65,6 +65,11 @@ impl Handler {
                 }
                 response::instructions(request, &told)
             }
+            Ok(Decision::Form(form)) => match self.sign_form(request, form.plan, now).await {
+                Ok(signed) if form.page => response::form_page(&signed, form.stored.as_deref()),
+                Ok(signed) => response::form_json(&signed),
+                Err(failure) => response::failure(&request.headers, &request.request_id, &failure),
+            },
             Ok(Decision::Share(shared)) => {
                 tracing::info!(
                     request.id = request.request_id,
@@ -101,26 +106,50 @@ impl Handler {
     }
 
     async fn sign(&self, request: &ApiRequest, plan: PresignPlan, now: SystemTime) -> Result<Instruction, Failure> {
-        let signed = match self.credentials.credentials(&plan, now).await {
+        let signed = match self.credentials.credentials(&plan.scope, plan.expires, now).await {
             Ok(credentials) => self.signer.sign(plan, &credentials, now),
             Err(error) => Err(error),
         };
-        match signed {
-            Ok(instruction) => {
-                log_instruction(request, &instruction);
-                Ok(instruction)
-            }
-            Err(error) => {
-                tracing::error!(
-                    request.id = request.request_id,
-                    request.invocation = request.invocation,
-                    error = chain(&error),
-                    "could not sign"
-                );
-                Err(error.into())
-            }
+        match &signed {
+            Ok(instruction) => log_instruction(request, instruction),
+            Err(error) => log_failure(request, error),
         }
+        Ok(signed?)
     }
+
+    async fn sign_form(&self, request: &ApiRequest, plan: FormPlan, now: SystemTime) -> Result<PostForm, Failure> {
+        let signed = match self.credentials.credentials(&plan.scope, plan.expires, now).await {
+            Ok(credentials) => self.signer.sign_form(plan, &credentials, now),
+            Err(error) => Err(error),
+        };
+        match &signed {
+            Ok(form) => log_form(request, form),
+            Err(error) => log_failure(request, error),
+        }
+        Ok(signed?)
+    }
+}
+
+fn log_failure(request: &ApiRequest, error: &PresignError) {
+    tracing::error!(
+        request.id = request.request_id,
+        request.invocation = request.invocation,
+        error = chain(error),
+        "could not sign"
+    );
+}
+
+/// Logs a signed form without its fields.
+fn log_form(request: &ApiRequest, form: &PostForm) {
+    tracing::info!(
+        request.id = request.request_id,
+        request.invocation = request.invocation,
+        operation = "PostObject",
+        key = form.plan.key.field(),
+        rule = form.plan.scope.rule,
+        expires_in = form.expires_in.as_secs(),
+        "signed"
+    );
 }
 
 /// Logs a signed request without its URL.

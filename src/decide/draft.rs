@@ -45,6 +45,19 @@ pub(super) fn plan(
     })
 }
 
+/// The headers that describe the object of `wanted`: what the client chose, and what the rule sets.
+pub(super) fn described_by(wanted: &ObjectRequest, grant: Grant<'_>) -> Result<Pairs, Rejection> {
+    check_choices(wanted, grant)?;
+    let mut draft = Draft {
+        applied: wanted.applied.clone(),
+        headers: Vec::new(),
+        query: Vec::new(),
+    };
+    draft.settings(grant.constraints)?;
+    draft.check_size()?;
+    Ok(draft.applied)
+}
+
 /// Refuses what the rule does not let the client choose.
 fn check_choices(wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
     let chosen = wanted.headers.iter().chain(&wanted.applied).chain(&wanted.query);
@@ -57,7 +70,8 @@ fn check_choices(wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejecti
     Ok(())
 }
 
-fn lifetime(asked: Option<Duration>, allowed: Duration) -> Result<Duration, Rejection> {
+/// The lifetime to sign for.
+pub(super) fn lifetime(asked: Option<Duration>, allowed: Duration) -> Result<Duration, Rejection> {
     match asked {
         Some(asked) if asked > allowed => Err(Rejection::BadValue {
             name: "expires".into(),
@@ -119,8 +133,12 @@ impl Draft {
 
     /// What the object is to be stored with.
     fn describe(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
-        let constraints = grant.constraints;
         self.content_type(wanted, grant)?;
+        self.settings(grant.constraints)
+    }
+
+    /// What the rule sets for every object.
+    fn settings(&mut self, constraints: &Constraints) -> Result<(), Rejection> {
         for (name, value) in &constraints.metadata {
             self.enforce(&format!("x-amz-meta-{name}"), value)?;
         }

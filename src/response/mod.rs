@@ -1,5 +1,6 @@
 //! The only place that knows status codes and response headers: decisions, refusals and failures as HTTP.
 
+mod form;
 mod problem;
 
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use crate::plan::Instruction;
 use crate::rejection::{Rejection, methods, two_steps};
 use crate::request::{ApiRequest, Form, preferred};
 
+pub use form::{form_json, form_page};
 pub use problem::{Failure, failure, rejection};
 
 /// An answer.

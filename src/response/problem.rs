@@ -77,7 +77,10 @@ const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::BadValue { .. }
         | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
-        Rejection::NotAccepted { .. } | Rejection::AccessDenied { .. } | Rejection::NotLent => StatusCode::FORBIDDEN,
+        Rejection::NotAccepted { .. }
+        | Rejection::AccessDenied { .. }
+        | Rejection::NotLent
+        | Rejection::FormWouldReplace => StatusCode::FORBIDDEN,
         Rejection::UnknownReservedPath | Rejection::OutsideBasePath | Rejection::SharingOff => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {

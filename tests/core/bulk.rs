@@ -132,12 +132,12 @@ async fn a_share_link_lends_in_bulk_what_it_lends_alone() {
         ("SIGNPOST_SHARE_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
     ];
     let handler = handler_with(&env, keys(None, None)).await;
-    let make = ApiRequest {
+    let asked = ApiRequest {
         body: Bytes::from(json!({"prefix": "ann/in/", "methods": ["PUT"]}).to_string()),
         ..ask("POST", "/-/share")
     };
     let made = handler
-        .handle(&make.with("authorization", "Bearer secret"), now())
+        .handle(&asked.with("authorization", "Bearer secret"), now())
         .await;
     let link = parameter(body(&made).trim(), "share").unwrap();
     let item = |key: &str| json!({"method": "PUT", "key": key, "query": {"share": link}});

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod explain;
+mod form;
 mod fronts;
 mod identity;
 mod instruction;

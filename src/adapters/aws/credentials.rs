@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::Credentials;
@@ -13,7 +13,7 @@ use super::session::Session;
 use super::session_policy::{self, BucketArn};
 use super::sts::{Sts, Wanted};
 use crate::config::{ConfigError, Settings, SignerScope};
-use crate::plan::{PresignError, PresignPlan, least_lifetime};
+use crate::plan::{PresignError, least_lifetime};
 use crate::policy::{Policy, Scope};
 
 /// How many members' sessions are kept, about 2 KB each.
@@ -106,32 +106,37 @@ impl SigningCredentials {
         }))
     }
 
-    /// The credentials for `plan`, as of `now`.
-    pub async fn credentials(&self, plan: &PresignPlan, now: SystemTime) -> Result<Credentials, PresignError> {
+    /// The credentials for what lies within `scope` and is to live for `expires` from `now`.
+    pub async fn credentials(
+        &self,
+        scope: &Scope,
+        expires: Duration,
+        now: SystemTime,
+    ) -> Result<Credentials, PresignError> {
+        let least = least_lifetime(expires);
         match &self.0 {
             Mode::Execution(source) => source.credentials().await,
-            Mode::Signer(signer) => signer.credentials(plan, now).await,
-            Mode::Scoped(scoped) => scoped.credentials(plan, now).await,
+            Mode::Signer(signer) => signer.credentials(least, now).await,
+            Mode::Scoped(scoped) => scoped.credentials(scope, least, now).await,
         }
     }
 }
 
 impl Signer {
-    async fn credentials(&self, plan: &PresignPlan, now: SystemTime) -> Result<Credentials, PresignError> {
+    async fn credentials(&self, least: Duration, now: SystemTime) -> Result<Credentials, PresignError> {
         let wanted = Wanted {
             session_name: format!("signpost.{}", self.epoch),
             source_identity: None,
             policy: None,
         };
         let assume = || self.sts.assume(wanted);
-        let outcome = self.session.credentials(now, plan.least_lifetime(), assume).await;
+        let outcome = self.session.credentials(now, least, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
     }
 }
 
 impl Scoped {
-    async fn credentials(&self, plan: &PresignPlan, now: SystemTime) -> Result<Credentials, PresignError> {
-        let scope = &plan.scope;
+    async fn credentials(&self, scope: &Scope, least: Duration, now: SystemTime) -> Result<Credentials, PresignError> {
         let session = self.session(scope);
         let policy = session_policy::render(scope, &self.bucket).map_err(|problem| PresignError::SessionPolicy {
             rule: scope.rule.clone(),
@@ -144,7 +149,7 @@ impl Scoped {
             policy: Some(policy),
         };
         let assume = || self.sts.assume(wanted);
-        let outcome = session.credentials(now, plan.least_lifetime(), assume).await;
+        let outcome = session.credentials(now, least, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
     }
 

@@ -1,6 +1,7 @@
 //! The only module that names an AWS crate: the endpoint, the credentials, the signature.
 
 mod credentials;
+mod form;
 mod https;
 mod session;
 pub mod session_policy;

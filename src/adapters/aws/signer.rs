@@ -16,7 +16,7 @@ use percent_encoding::utf8_percent_encode;
 
 use crate::config::{ConfigError, PathStyle, Settings};
 use crate::key::QUERY;
-use crate::plan::{Instruction, PresignError, PresignPlan, PresignedUrl};
+use crate::plan::{Instruction, PresignError, PresignPlan, PresignedUrl, least_lifetime};
 
 /// Room for a URL with a session token, which alone is about 1,000 bytes long.
 const URL_CAPACITY: usize = 2048;
@@ -26,9 +26,10 @@ const URL_CAPACITY: usize = 2048;
 #[cfg_attr(test, derive(PartialEq))]
 pub struct Signer {
     /// Scheme, host, and the bucket where it stands in the path.
-    bucket_url: String,
-    region: String,
-    service: String,
+    pub(super) bucket_url: String,
+    pub(super) bucket: String,
+    pub(super) region: String,
+    pub(super) service: String,
 }
 
 impl Signer {
@@ -49,6 +50,7 @@ impl Signer {
         let plain = !switched && !placed && is_plain_bucket(bucket) && is_plain_region(region);
         plain.then(|| Self {
             bucket_url: format!("https://{bucket}.s3.{region}.amazonaws.com"),
+            bucket: bucket.clone(),
             region: region.clone(),
             service: "s3".to_owned(),
         })
@@ -75,6 +77,7 @@ impl Signer {
         let told = |name| scheme.and_then(|scheme| scheme.get(name)).and_then(Document::as_string);
         Ok(Self {
             bucket_url: endpoint.url().trim_end_matches('/').to_owned(),
+            bucket: settings.bucket.clone(),
             region: told("signingRegion").unwrap_or(&settings.region).to_owned(),
             service: told("signingName").unwrap_or("s3").to_owned(),
         })
@@ -89,7 +92,7 @@ impl Signer {
     ) -> Result<Instruction, PresignError> {
         // The signature tells whole seconds only.
         let time = whole_seconds(time);
-        let expires_in = lifetime(&plan, credentials, time)?;
+        let expires_in = lifetime(plan.expires, credentials, time)?;
         let mut url = self.unsigned_url(&plan);
         let headers = plan.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let method = plan.operation.method();
@@ -183,20 +186,25 @@ fn signing_settings(expires_in: Duration) -> SigningSettings {
     settings
 }
 
-fn whole_seconds(time: SystemTime) -> SystemTime {
+pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-fn lifetime(plan: &PresignPlan, credentials: &Credentials, time: SystemTime) -> Result<Duration, PresignError> {
+/// How long S3 takes what `credentials` sign at `time`, if long enough to be of use.
+pub(super) fn lifetime(
+    expires: Duration,
+    credentials: &Credentials,
+    time: SystemTime,
+) -> Result<Duration, PresignError> {
     let Some(expiry) = credentials.expiry() else {
-        return Ok(plan.expires);
+        return Ok(expires);
     };
     let left = expiry.duration_since(time).unwrap_or_default();
-    if left < plan.least_lifetime() {
+    if left < least_lifetime(expires) {
         return Err(PresignError::CredentialsExpire);
     }
-    Ok(plan.expires.min(Duration::from_secs(left.as_secs())))
+    Ok(expires.min(Duration::from_secs(left.as_secs())))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The fields of a form upload, read ahead of its file.
 //!
 //! `s3s` verifies the signature and the policy of a form, but hides the fields from the backend. The session token
-//! of temporary credentials is among them, so the part before the file is read here, and handed on unchanged.
+//! of temporary credentials is among them, so the part before the file is read here, and handed on with the name of
+//! the file for `${filename}`, which `s3s` does not know.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -38,7 +39,7 @@ impl ReadAhead {
     /// Reads up to the file, and tells what the fields present.
     pub(crate) async fn form(mut rest: LingeringBody, content_type: &str) -> (Option<Presented>, Self) {
         let mut read = BytesMut::new();
-        while !has_file(&read) && read.len() < MOST {
+        while head_of_fields(&read).is_none() && read.len() < MOST {
             let Some(Ok(frame)) = rest.frame().await else {
                 break;
             };
@@ -50,7 +51,7 @@ impl ReadAhead {
         (
             presented,
             Self {
-                beginning: Some(read.freeze()),
+                beginning: Some(with_file_name(read.freeze())),
                 rest,
             },
         )
@@ -83,9 +84,37 @@ impl Body for ReadAhead {
     }
 }
 
-fn has_file(read: &[u8]) -> bool {
-    let read = String::from_utf8_lossy(read).to_ascii_lowercase();
-    read.contains("name=\"file\"") || read.contains("name=file")
+/// Everything before the bytes of the file, once it has been read.
+fn head_of_fields(read: &[u8]) -> Option<usize> {
+    let text = read.to_ascii_lowercase();
+    let find = |wanted: &[u8], from: usize| {
+        let at = text
+            .get(from..)?
+            .windows(wanted.len())
+            .position(|window| window == wanted)?;
+        Some(from + at)
+    };
+    let file = find(b"name=\"file\"", 0).or_else(|| find(b"name=file", 0))?;
+    Some(find(b"\r\n\r\n", file)? + 4)
+}
+
+/// Puts the name of the file where the fields ask for it, without the folders that some browsers send along
+/// ([POST Object](https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html)).
+fn with_file_name(read: Bytes) -> Bytes {
+    let Some(head) = head_of_fields(&read).and_then(|end| std::str::from_utf8(&read[..end]).ok()) else {
+        return read;
+    };
+    let Some((fields, file)) = head.rsplit_once("\r\n--") else {
+        return read;
+    };
+    let name = file
+        .split_once("filename=\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map_or("", |(name, _)| name);
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut replaced = BytesMut::from(fields.replace("${filename}", name).as_bytes());
+    replaced.extend_from_slice(&read[fields.len()..]);
+    replaced.freeze()
 }
 
 fn boundary(content_type: &str) -> Option<&str> {
@@ -157,6 +186,17 @@ mod tests {
                 token: Some("t=/".into())
             })
         );
+    }
+
+    #[test]
+    fn the_name_of_the_file_stands_where_the_fields_ask_for_it() {
+        for (sent, name) in [("b c", "b c"), ("C:\\x\\b", "b"), ("../../b", "b")] {
+            let form = |key: &str| {
+                form(&[("key", key)]).replace("filename=\"f\"", &format!("filename=\"{sent}\"")) + "\u{0}${filename}"
+            };
+            let read = with_file_name(Bytes::from(form("in/${filename}")));
+            assert_eq!(read, form(&format!("in/{name}")).as_bytes(), "and not in the file");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The local server as its users meet it: the real binary, the real curl, real sockets.
 
+mod forms;
 mod fronts;
 mod limits;
 mod lives;
