@@ -1,14 +1,31 @@
-//! The command `signpost`: tools for the rules and their secrets.
+//! The command `signpost`: objects in and out, and tools for the rules and their secrets.
 //!
 //! What was typed becomes [`Options`], these become a [`Report`], and `main` prints it. A rules file is read by the core
 //! itself and decided on by [`Policy::explain`](signpost::policy::Policy::explain), which tells what the service does.
+//!
+//! Whatever is done to an object takes two hops, and redirects are never followed: `service` asks Signpost, with the
+//! credential, for an `instruction`; `store` sends it to S3, without one. `retry` repeats the two together.
 
+mod checksum;
+mod console;
+mod credential;
+mod explain;
+mod http;
+mod instruction;
 mod manual;
+mod objects;
 mod options;
+mod place;
+mod problem;
 mod question;
 mod report;
+mod retry;
 mod rules;
+mod secret;
 mod secrets;
+mod service;
+mod source;
+mod store;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -22,8 +39,16 @@ pub struct System<'a> {
     /// Standard input.
     pub stdin: &'a mut dyn Read,
     /// Fills a buffer with the system's randomness.
-    pub random: fn(&mut [u8]) -> io::Result<()>,
+    pub random: Random,
+    /// Reads a variable of the environment.
+    pub variable: Variables,
 }
+
+/// Fills a buffer with randomness.
+pub type Random = fn(&mut [u8]) -> io::Result<()>;
+
+/// Reads a variable of the environment; one that is not UTF-8 counts as unset.
+pub type Variables = fn(&str) -> Option<String>;
 
 impl fmt::Debug for System<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,6 +64,7 @@ pub fn run(options: &Options, mut system: System<'_>) -> Report {
         Command::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
         Command::Token(TokenCommand::New { id, groups }) => secrets::new_token(id, groups, &system),
         Command::Key(KeyCommand::New) => secrets::new_key(&system),
+        Command::Object(command) => objects::run(command, &mut system),
         Command::Completions { shell } => Ok(manual::completions(*shell)),
         Command::Man { command } => manual::page(command),
     };

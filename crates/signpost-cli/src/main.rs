@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let system = System {
         stdin: &mut io::stdin(),
         random: |bytes| getrandom::fill(bytes).map_err(io::Error::from),
+        variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
     };
     signpost_cli::run(&Options::parse(), system).tell(&mut io::stdout(), &mut io::stderr())
 }

@@ -7,9 +7,14 @@ use clap_complete::Shell;
 
 use crate::question::{Claim, Method, Who};
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 misused.";
+mod objects;
 
-/// Plain URLs for a private S3 bucket: tools for the rules and their secrets.
+pub(crate) use objects::{Connection, GetOptions, ObjectCommand, PutOptions};
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 misused, 3 not found, 4 not allowed, 5 in conflict or changed \
+                          meanwhile, 6 wrong checksum, 7 temporary, 130 interrupted.";
+
+/// Plain URLs for a private S3 bucket: objects in and out, and tools for the rules and their secrets.
 #[derive(Debug, Parser)]
 #[command(name = "signpost", version, color = ColorChoice::Never, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Options {
@@ -19,6 +24,8 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Object(ObjectCommand),
     /// Check, explain or test a rules file.
     #[command(subcommand)]
     Rules(RulesCommand),

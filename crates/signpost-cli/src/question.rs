@@ -129,7 +129,7 @@ impl Question {
 
     fn check_upload(&self, constraints: &Constraints) -> Result<(), Rejection> {
         if let Some(length) = self.length {
-            constraints.check_length(length)?;
+            constraints.check_put(length)?;
         }
         match &self.content_type {
             Some(content_type) => constraints.check_content_type(Some(content_type)),

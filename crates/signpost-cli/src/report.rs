@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use signpost::policy::RulesError;
 
+use crate::problem::Problem;
+
 /// What a command has to say. It may hold a secret that was just made, so it has no `Debug`.
 #[expect(missing_debug_implementations, reason = "it may hold a secret")]
 pub struct Report {
@@ -27,6 +29,18 @@ pub enum Ending {
     Failed,
     /// It was asked in a way that means nothing.
     Misused,
+    /// There is no such object.
+    NotFound,
+    /// The caller may not do it.
+    NotAllowed,
+    /// Something stands in the way, or has changed meanwhile.
+    Conflict,
+    /// The bytes are not those that were sent.
+    Checksum,
+    /// The network or a server failed, and may not next time.
+    Temporary,
+    /// The user ended it.
+    Interrupted,
 }
 
 /// Why a command could not do what was asked.
@@ -50,6 +64,8 @@ pub(crate) enum Error {
     File { file: String, problem: String },
     #[error("the system gives no randomness")]
     Random(#[source] io::Error),
+    #[error(transparent)]
+    Problem(#[from] Problem),
 }
 
 impl Report {
@@ -59,6 +75,15 @@ impl Report {
             out,
             notes: String::new(),
             ending: Ending::Done,
+        }
+    }
+
+    /// All has been said already.
+    pub(crate) const fn ended(ending: Ending) -> Self {
+        Self {
+            out: String::new(),
+            notes: String::new(),
+            ending,
         }
     }
 
@@ -81,12 +106,23 @@ impl Report {
 }
 
 impl Ending {
-    fn exit_code(self) -> ExitCode {
+    /// The code of the process: these numbers are for scripts, and stay.
+    pub(crate) const fn code(self) -> u8 {
         match self {
-            Self::Done => ExitCode::SUCCESS,
-            Self::Failed => ExitCode::FAILURE,
-            Self::Misused => ExitCode::from(2),
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Misused => 2,
+            Self::NotFound => 3,
+            Self::NotAllowed => 4,
+            Self::Conflict => 5,
+            Self::Checksum => 6,
+            Self::Temporary => 7,
+            Self::Interrupted => 130,
         }
+    }
+
+    fn exit_code(self) -> ExitCode {
+        ExitCode::from(self.code())
     }
 }
 
@@ -94,6 +130,7 @@ impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let ending = match error {
             Error::Usage(_) => Ending::Misused,
+            Error::Problem(ref problem) => problem.ending,
             Error::Read { .. } | Error::Rules { .. } | Error::File { .. } | Error::Random(_) => Ending::Failed,
         };
         let mut notes = format!("error: {error}");

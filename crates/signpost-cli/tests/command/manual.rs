@@ -15,6 +15,11 @@ fn every_shell_gets_completions() {
 fn every_command_has_a_page() {
     for path in [
         &[][..],
+        &["get"],
+        &["put"],
+        &["cat"],
+        &["rm"],
+        &["stat"],
         &["rules"],
         &["rules", "check"],
         &["rules", "explain"],

@@ -1,0 +1,80 @@
+//! What a command says while it runs: results on standard output, everything else on standard error.
+
+use std::io::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::problem::Problem;
+use crate::report::Ending;
+
+/// Where a command speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    /// Whether results are JSON, a line for each.
+    json: bool,
+}
+
+/// What was done to one object: names and values, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome(Map<String, Value>);
+
+impl Outcome {
+    /// Something done to the object at this URL.
+    pub(crate) fn of(command: &str, url: &str) -> Self {
+        Self::default().with("command", command).with("url", url)
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds what is known, and leaves out what is not.
+    pub(crate) fn with_known(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+}
+
+impl Console {
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Tells a result, in words where no JSON is wanted.
+    pub(crate) fn done(self, outcome: Outcome, words: &str) {
+        if self.json {
+            let mut line = outcome.with("status", "ok").0;
+            line.sort_keys();
+            line_out(&Value::Object(line).to_string());
+        } else if !words.is_empty() {
+            line_out(words);
+        }
+    }
+
+    /// Tells a failure, on standard error; where JSON is wanted, on standard output as well.
+    pub(crate) fn failed(self, outcome: Outcome, what: &str, problem: &Problem) -> Ending {
+        line_err(&format!("error: {what}: {problem}"));
+        if self.json {
+            let line = outcome
+                .with("status", "failed")
+                .with("exit", problem.ending.code())
+                .with_known("code", problem.code.clone())
+                .with("detail", problem.why.clone())
+                .with_known("remedy", problem.remedy.clone());
+            line_out(&json!(line.0).to_string());
+        }
+        problem.ending
+    }
+}
+
+/// A reader that has gone, such as `head`, does not stop the work.
+fn line_out(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn line_err(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

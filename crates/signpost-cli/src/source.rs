@@ -1,0 +1,130 @@
+//! The bytes of an upload: of a piece of a file, or from memory. They can be read again for another attempt.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use reqwest::Body;
+
+use crate::checksum::{Algorithm, Checksum};
+use crate::problem::Problem;
+
+/// How much of a file is in memory at once.
+const CHUNK: u64 = 256 * 1024;
+
+/// Where the bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// A piece of a file.
+    File { file: Arc<File>, start: u64, len: u64 },
+    /// All of these.
+    Memory(Bytes),
+}
+
+/// How many bytes have gone out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flow(Arc<AtomicU64>);
+
+impl Source {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::File { len, .. } => *len,
+            Self::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// A body for one attempt, and what has flowed of it.
+    pub(crate) fn body(&self) -> (Body, Flow) {
+        let flow = Flow::default();
+        let body = match self {
+            // hyper asks a body of no length for its end by sending it in chunks, which S3 refuses.
+            _ if self.len() == 0 => Body::from(Bytes::new()),
+            Self::File { file, start, len } => Body::wrap_stream(pieces(Arc::clone(file), *start, *len, flow.clone())),
+            Self::Memory(bytes) => Body::wrap_stream(slices(bytes.clone(), flow.clone())),
+        };
+        (body, flow)
+    }
+
+    /// The checksum of all the bytes, computed beside the transfers.
+    pub(crate) async fn checksum(&self, algorithm: Algorithm) -> Result<Checksum, Problem> {
+        let source = self.clone();
+        let hashed = tokio::task::spawn_blocking(move || source.hash(algorithm)).await;
+        hashed
+            .expect("hashing does not panic")
+            .map_err(|error| Problem::io("can't read the file", &error))
+    }
+
+    fn hash(&self, algorithm: Algorithm) -> io::Result<Checksum> {
+        let mut hasher = algorithm.hasher();
+        match self {
+            Self::Memory(bytes) => hasher.update(bytes),
+            Self::File { file, start, len } => {
+                let mut at = *start;
+                let end = start + len;
+                while at < end {
+                    let piece = read(file, at, end)?;
+                    hasher.update(&piece);
+                    at += piece.len() as u64;
+                }
+            }
+        }
+        Ok(hasher.finish())
+    }
+}
+
+impl Flow {
+    fn passed(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Ends when nothing has flowed for so long.
+    pub(crate) async fn stalled(&self, silence: Duration) {
+        let mut seen = self.0.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(silence).await;
+            let now = self.0.load(Ordering::Relaxed);
+            if now == seen {
+                return;
+            }
+            seen = now;
+        }
+    }
+}
+
+fn pieces(file: Arc<File>, start: u64, len: u64, flow: Flow) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold(start, move |at| {
+        let (file, flow, end) = (Arc::clone(&file), flow.clone(), start + len);
+        async move {
+            if at == end {
+                return Ok(None);
+            }
+            let reading = tokio::task::spawn_blocking(move || read(&file, at, end));
+            let piece = reading.await.expect("reading does not panic")?;
+            flow.passed(piece.len());
+            let next = at + piece.len() as u64;
+            Ok(Some((piece, next)))
+        }
+    })
+}
+
+fn slices(bytes: Bytes, flow: Flow) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let size = usize::try_from(CHUNK).expect("it is small");
+    let starts = (0..bytes.len()).step_by(size);
+    stream::iter(starts.map(move |start| {
+        let slice = bytes.slice(start..bytes.len().min(start + size));
+        flow.passed(slice.len());
+        Ok(slice)
+    }))
+}
+
+/// What stands at `at`, up to `end` and not too much of it.
+fn read(file: &File, at: u64, end: u64) -> io::Result<Bytes> {
+    let mut piece = vec![0; usize::try_from((end - at).min(CHUNK)).expect("a chunk is small")];
+    file.read_exact_at(&mut piece, at)?;
+    Ok(piece.into())
+}

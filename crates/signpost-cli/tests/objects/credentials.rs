@@ -1,0 +1,79 @@
+//! Where the token comes from, and that it goes to Signpost alone.
+
+use crate::proxy::{Fate, Proxy};
+use crate::support::Local;
+
+const SECRET: &str = "hush-hush";
+
+/// Its SHA-256.
+const DIGEST: &str = "fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e91634c5a81";
+
+fn guarded() -> Local {
+    Local::start_with(Some(&format!(
+        "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\n\
+         [[rule]]\nid = \"ci\"\nwho = [\"token:ci\"]\ncan = [\"read\", \"write\", \"delete\"]\non = [\"**\"]\n"
+    )))
+}
+
+#[test]
+fn every_source_of_a_token_is_read() {
+    let local = guarded();
+    let put = |key: &str| local.signpost(&["put", "-", key]);
+    put("none").fails(4, "needs a credential");
+    put("wrong")
+        .with("SIGNPOST_TOKEN", "wrong")
+        .fails(4, "Send exactly one valid credential");
+    put("a").with("SIGNPOST_TOKEN", SECRET).succeeds();
+    put("b").with("SIGNPOST_TOKEN", &format!("ci:{SECRET}")).succeeds();
+    let file = local.file("token", format!("{SECRET}\n").as_bytes());
+    local.signpost(&["rm", "a", "--token-file", &file]).succeeds();
+    local
+        .signpost(&["rm", "a", "--token-file", "-"])
+        .reading(SECRET.as_bytes())
+        .succeeds();
+    local
+        .signpost(&["rm", "a", "--token-file", "nowhere"])
+        .fails(1, "nowhere");
+    let netrc = format!("machine other login x password y\nmachine 127.0.0.1 login ci password {SECRET}\n");
+    local.file(".netrc", netrc.as_bytes());
+    put("c").succeeds();
+}
+
+#[test]
+fn a_token_goes_to_signpost_alone() {
+    let local = guarded();
+    let proxy = Proxy::start(|_, _| Fate::Pass);
+    for arguments in [&["put", "-", "k"][..], &["cat", "k"], &["stat", "k"], &["rm", "k"]] {
+        local
+            .signpost(arguments)
+            .with("SIGNPOST_TOKEN", SECRET)
+            .through(&proxy)
+            .succeeds();
+    }
+    let seen = proxy.seen();
+    assert_eq!(seen.len(), 8);
+    for seen in seen {
+        let is_signpost = seen.host == local.address();
+        assert_eq!(seen.head.contains("\nauthorization: bearer"), is_signpost, "{seen:?}");
+        assert_eq!(seen.head.contains(SECRET), is_signpost);
+    }
+}
+
+#[test]
+fn a_token_is_not_sent_in_the_open_nor_to_another_service() {
+    let local = guarded();
+    let proxy = Proxy::start(|_, _| Fate::Drop);
+    local
+        .signpost(&["cat", "http://files.example.com/k"])
+        .with("SIGNPOST_TOKEN", SECRET)
+        .with("SIGNPOST_URL", "http://files.example.com")
+        .through(&proxy)
+        .fails(2, "unencrypted");
+    assert!(proxy.seen().is_empty());
+    local
+        .signpost(&["cat", "http://files.example.com/k"])
+        .with("SIGNPOST_TOKEN", SECRET)
+        .through(&proxy)
+        .fails(7, "no answer");
+    assert!(proxy.seen().iter().all(|seen| !seen.head.contains(SECRET)));
+}

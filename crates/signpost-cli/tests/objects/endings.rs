@@ -1,0 +1,124 @@
+//! How commands end that do not do what was asked: the code for scripts, and words for people.
+
+use crate::proxy::{Fate, Proxy, answer, s3_error};
+use crate::support::Local;
+
+#[test]
+fn misuse_is_told_before_anything_is_sent() {
+    let local = Local::start();
+    let file = local.file("f", b"");
+    for (arguments, words) in [
+        (&["cat", "folder/"][..], "names no object"),
+        (&["cat", "http://h/a/../b"], "`..`"),
+        (&["cat", "http://user:pw@127.0.0.1/a"], "no user"),
+        (&["cat", "a", "http://127.0.0.1:1/b"], "different services"),
+        (&["put", "-", "folder/"], "no name"),
+        (&["put", ".", "folder"], "no file"),
+        (&["put", &file, "k", "--metadata", "x"], "NAME=VALUE"),
+    ] {
+        local.signpost(arguments).fails(2, words);
+    }
+    local
+        .signpost(&["cat", "key"])
+        .with("SIGNPOST_URL", "")
+        .fails(2, "SIGNPOST_URL");
+}
+
+#[test]
+fn an_object_that_exists_is_not_replaced() {
+    let local = Local::start();
+    let file = local.file("f", b"2");
+    local.holds("k", b"1");
+    local.signpost(&["put", &file, "k"]).fails(5, "delete it first");
+    local.signpost(&["put", &file, "k", "--no-clobber"]).fails(5, "exists");
+    assert_eq!(local.object("k"), b"1");
+    local
+        .signpost(&["get", "k", "-o", "f", "--no-clobber"])
+        .fails(5, "exists");
+    assert_eq!(std::fs::read(&file).unwrap(), b"2");
+}
+
+#[test]
+fn rules_that_allow_it_let_an_object_be_replaced_unless_the_user_says_no() {
+    let rules = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"read\", \"write\"]\non = [\"**\"]\n\
+                 overwrite = true\nallow_anonymous_write = true\n";
+    let local = Local::start_with(Some(rules));
+    local.holds("k", b"1");
+    local.holds("k", b"2");
+    local
+        .signpost(&["put", "-", "k", "--no-clobber"])
+        .reading(b"3")
+        .fails(5, "exists");
+    assert_eq!(local.object("k"), b"2");
+    local.signpost(&["rm", "k"]).fails(4, "no rule lets");
+}
+
+#[test]
+fn a_service_that_cannot_be_reached_is_temporary() {
+    let local = Local::start();
+    let said = local.signpost(&["cat", "http://127.0.0.1:1/k"]).fails(7, "127.0.0.1");
+    assert!(said.notes.contains("efused"), "{}", said.notes);
+}
+
+#[test]
+fn an_answer_that_is_none_of_signposts_is_said_to_be_none() {
+    let local = Local::start();
+    for fate in [
+        answer("200 OK", "", "<html>"),
+        answer("302 Found", "Location: https://elsewhere/\r\n", ""),
+        answer("200 OK", "", "{\"method\":\"GET\"}"),
+    ] {
+        let proxy = Proxy::start(move |_, _| fate.clone());
+        local
+            .signpost(&["cat", "k"])
+            .through(&proxy)
+            .fails(1, "none of Signpost's");
+        assert_eq!(proxy.seen().len(), 1, "nobody is followed");
+    }
+}
+
+#[test]
+fn another_object_than_the_one_named_is_left_alone() {
+    let local = Local::start();
+    let body = "{\"method\":\"DELETE\",\"url\":\"http://127.0.0.1:1/a\",\"headers\":{},\"key\":\"a\"}";
+    let fate = answer("200 OK", "Content-Type: application/json\r\n", body);
+    let proxy = Proxy::start(move |_, _| fate.clone());
+    local
+        .signpost(&["rm", "a?b"])
+        .through(&proxy)
+        .fails(1, "for another object");
+    assert_eq!(proxy.seen().len(), 1);
+}
+
+#[test]
+fn no_output_holds_a_signed_url_a_share_link_or_an_escape_code() {
+    let local = Local::start();
+    let s3 = local.address().to_owned();
+    let proxy = Proxy::start(move |seen, _| if seen.host == s3 { Fate::Pass } else { Fate::Drop });
+    let said = local
+        .signpost(&["cat", &local.url("/k"), "--json"])
+        .through(&proxy)
+        .fails(7, "no answer from");
+    let denied = Proxy::start({
+        let service = local.address().to_owned();
+        move |seen, _| {
+            if seen.host == service {
+                Fate::Pass
+            } else {
+                s3_error("403 Forbidden", "AccessDenied")
+            }
+        }
+    });
+    let refused = local
+        .signpost(&["cat", "k", "--json"])
+        .through(&denied)
+        .fails(4, "AccessDenied");
+    let shared = local.signpost(&["cat", &local.url("/k?share=s3cret"), "--json"]).said();
+    for said in [said, refused, shared] {
+        let all = format!("{}{}", said.text(), said.notes);
+        assert!(
+            !all.contains("Signature") && !all.contains("s3cret") && !all.contains('\x1b'),
+            "{all}"
+        );
+    }
+}

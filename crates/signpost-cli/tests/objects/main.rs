@@ -1,0 +1,8 @@
+//! The commands for objects against the local server; one binary, so that it links once.
+
+mod credentials;
+mod endings;
+mod faults;
+mod proxy;
+mod support;
+mod transfers;

@@ -1,0 +1,192 @@
+//! Starts the local server on free ports, runs the command against it, and ends both by their ids.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use tempfile::TempDir;
+
+use crate::proxy::Proxy;
+
+const LISTENING: &str = "signpost: listening on http://";
+
+/// A running local server, with a folder for it and for the files of a test.
+pub(crate) struct Local {
+    child: Child,
+    address: String,
+    folder: TempDir,
+}
+
+/// What the command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) out: Vec<u8>,
+    pub(crate) notes: String,
+    pub(crate) code: i32,
+}
+
+/// A command to run.
+pub(crate) struct Run(Command, Vec<u8>);
+
+impl Local {
+    /// One under the rules that let anyone do everything but replace an object.
+    pub(crate) fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    pub(crate) fn start_with(rules: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(local());
+        command
+            .current_dir(folder.path())
+            .args(["--listen", "127.0.0.1:0"])
+            .env_clear()
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
+        if let Some(rules) = rules {
+            std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+            command.args(["--rules", "rules.toml"]);
+        }
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines
+            .find_map(|line| Some(line.unwrap().strip_prefix(LISTENING)?.to_owned()))
+            .expect("it listens");
+        thread::spawn(move || lines.for_each(drop));
+        Self { child, address, folder }
+    }
+
+    /// The URL of a path that begins with a slash.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Host and port of the service; S3 is elsewhere.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A path in the folder of the test.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file with these bytes.
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The command, in the folder of the test, with nothing in its environment.
+    pub(crate) fn signpost(&self, arguments: &[&str]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signpost"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("SIGNPOST_URL", self.url(""));
+        Run(command, Vec::new())
+    }
+
+    /// Stores these bytes.
+    pub(crate) fn holds(&self, key: &str, bytes: &[u8]) {
+        self.signpost(&["put", "-", key]).reading(bytes).succeeds();
+    }
+
+    /// The bytes of an object.
+    pub(crate) fn object(&self, key: &str) -> Vec<u8> {
+        self.signpost(&["cat", key]).succeeds().out
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Run {
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.0.env(variable, value);
+        self
+    }
+
+    pub(crate) fn through(self, proxy: &Proxy) -> Self {
+        self.with("http_proxy", &proxy.url())
+    }
+
+    pub(crate) fn reading(mut self, stdin: &[u8]) -> Self {
+        stdin.clone_into(&mut self.1);
+        self
+    }
+
+    pub(crate) fn said(mut self) -> Said {
+        let mut child = self
+            .0
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = self.1;
+        // A command that reads no standard input may have closed it.
+        let writing = thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writing.join().unwrap();
+        Said {
+            out: output.stdout,
+            notes: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap(),
+        }
+    }
+
+    pub(crate) fn succeeds(self) -> Said {
+        let said = self.said();
+        assert_eq!(said.code, 0, "{}", said.notes);
+        said
+    }
+
+    /// Fails with this code, and says these words.
+    pub(crate) fn fails(self, code: i32, words: &str) -> Said {
+        let said = self.said();
+        assert_eq!(said.code, code, "{}", said.notes);
+        assert!(said.notes.contains(words), "{}", said.notes);
+        said
+    }
+}
+
+impl Said {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.out).unwrap()
+    }
+
+    /// Its lines of JSON.
+    pub(crate) fn json(&self) -> Vec<serde_json::Value> {
+        let lines = self.text().lines();
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// Bytes that no compression or mix-up of offsets leaves as they are.
+pub(crate) fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// The local server, which cargo builds as an example of this package, beside the command.
+fn local() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_signpost")).with_file_name("examples/local")
+}

@@ -1,0 +1,106 @@
+//! What goes up comes down, byte for byte, and S3 knows of it what it was told.
+
+use serde_json::json;
+
+use crate::support::{Local, noise};
+
+#[test]
+fn files_of_every_size_come_back_as_they_went() {
+    let local = Local::start();
+    for len in [0, 1, 262_143, 262_144, 3_000_000] {
+        let bytes = noise(len);
+        let file = local.file("file", &bytes);
+        let key = format!("sizes/{len}");
+        local.signpost(&["put", &file, &key]).succeeds();
+        local.signpost(&["get", &key, "-o", "back"]).succeeds();
+        assert!(std::fs::read(local.path("back")).unwrap() == bytes, "{len}");
+        assert!(!local.path("back.part").exists());
+        assert!(local.object(&key) == bytes, "{len}");
+    }
+}
+
+#[test]
+fn keys_are_kept_to_the_byte() {
+    let local = Local::start();
+    for key in ["a b+c", "ü/日本", "a//b", "100%", "q?x=1&y#z", "'quote'(1)!*", "~-._"] {
+        local.holds(key, key.as_bytes());
+        assert_eq!(local.object(key), key.as_bytes());
+        let told = local.signpost(&["stat", key, "--json"]).succeeds().json();
+        assert_eq!(told[0]["bytes"], key.len());
+    }
+    local.holds("a b", b"by its URL");
+    let url = local.url("/a%20b");
+    assert_eq!(local.signpost(&["cat", &url]).succeeds().out, b"by its URL");
+}
+
+#[test]
+fn many_files_keep_their_names_below_a_prefix() {
+    let local = Local::start();
+    let (one, two) = (local.file("one", b"1"), local.file("two", b"2"));
+    local.signpost(&["put", &one, &two, "folder/"]).succeeds();
+    std::fs::create_dir(local.path("out")).unwrap();
+    local
+        .signpost(&["get", "folder/one", "folder/two", "-o", "out"])
+        .succeeds();
+    assert_eq!(std::fs::read(local.path("out/two")).unwrap(), b"2");
+    assert_eq!(
+        local.signpost(&["cat", "folder/one", "folder/two"]).succeeds().out,
+        b"12"
+    );
+    local.signpost(&["put", &one, &two, "folder"]).fails(2, "slash");
+    local
+        .signpost(&["put", &one, &one, "folder/"])
+        .fails(2, "two of the files");
+    local
+        .signpost(&["get", "folder/one", "x/one"])
+        .fails(2, "two of the objects");
+}
+
+#[test]
+fn s3_knows_type_checksum_and_metadata() {
+    let local = Local::start();
+    let file = local.file("page.html", b"123456789");
+    local
+        .signpost(&["put", &file, "pages/", "--metadata", "team=blue"])
+        .succeeds();
+    let told = local.signpost(&["stat", "pages/page.html", "--json"]).succeeds().json();
+    assert_eq!(told[0]["type"], "text/html");
+    assert_eq!(told[0]["checksum"], "crc64nvme:rosUhgp5mIg=");
+    assert_eq!(told[0]["metadata"], json!({"team": "blue"}));
+    let words = local.signpost(&["stat", "pages/page.html"]).succeeds();
+    for line in ["bytes:          9", "type:           text/html", "metadata team:  blue"] {
+        assert!(words.text().contains(line), "{}", words.text());
+    }
+    local
+        .signpost(&["put", &file, "raw", "--content-type", "text/plain"])
+        .succeeds();
+    let told = local.signpost(&["stat", "raw", "--json"]).succeeds().json();
+    assert_eq!(told[0]["type"], "text/plain");
+}
+
+#[test]
+fn what_is_deleted_is_gone() {
+    let local = Local::start();
+    local.holds("a", b"1");
+    local.signpost(&["rm", "a", "never-was"]).succeeds();
+    local.signpost(&["cat", "a"]).fails(3, "NoSuchKey");
+}
+
+#[test]
+fn json_tells_each_object_on_a_line_of_its_own() {
+    let local = Local::start();
+    let file = local.file("f", b"123456789");
+    let put = local.signpost(&["put", &file, "k", "--json"]).succeeds().json();
+    assert_eq!((&put[0]["status"], &put[0]["bytes"]), (&json!("ok"), &json!(9)));
+    assert_eq!(put[0]["url"], local.url("/k"));
+    let got = local
+        .signpost(&["get", "k", "none", "-o", "./", "--json"])
+        .fails(3, "none")
+        .json();
+    assert_eq!(
+        (&got[0]["status"], &got[0]["checksum"]),
+        (&json!("ok"), &json!("crc64nvme:rosUhgp5mIg="))
+    );
+    assert_eq!((&got[1]["status"], &got[1]["exit"]), (&json!("failed"), &json!(3)));
+    assert_eq!(got[1]["code"], "NoSuchKey");
+}
