@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod handler;
+pub(crate) mod https;
 #[cfg(feature = "lambda")]
 mod answer;
 #[cfg(feature = "lambda")]

@@ -1,8 +1,8 @@
 //! The only module that names an AWS crate: the endpoint, the credentials, the signature.
 
+mod call;
 mod credentials;
 mod form;
-mod https;
 mod session;
 pub mod session_policy;
 mod signer;

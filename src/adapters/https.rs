@@ -1,9 +1,9 @@
-//! A request over HTTP/1.1, with TLS where the URL says so: a connection for each, since they are an hour apart.
+//! Requests over HTTP/1.1, with TLS where the URL says so: a connection for each, since they are far apart.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
@@ -14,15 +14,13 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// No answer that is read here is longer.
-const MAX_ANSWER: usize = 256 * 1024;
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
-pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
-
-/// Trusts whom the system trusts. The certificates are read on first use: they cost milliseconds.
-#[derive(Default)]
-pub(super) struct Https {
-    tls: OnceLock<TlsConnector>,
+/// Trusts whom the system trusts. The certificates are read on first use, since they cost milliseconds, and clones share
+/// them.
+#[derive(Clone, Default)]
+pub(crate) struct Https {
+    tls: Arc<OnceLock<TlsConnector>>,
 }
 
 impl std::fmt::Debug for Https {
@@ -32,16 +30,17 @@ impl std::fmt::Debug for Https {
 }
 
 impl Https {
-    /// Sends `request`, whose URI is absolute, and reads the answer.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, String), Error> {
+    /// Sends `request`, whose URI is absolute, and reads the answer, which has at most `longest` bytes. Redirects are
+    /// answers like any other.
+    pub(crate) async fn send(&self, request: Request<Bytes>, longest: usize) -> Result<Response<Bytes>, Error> {
         let (host, port, secure) = place(request.uri())?;
         let stream = TcpStream::connect((host.as_str(), port)).await?;
         if !secure {
-            return exchange(TokioIo::new(stream), request).await;
+            return exchange(TokioIo::new(stream), request, longest).await;
         }
         let name = ServerName::try_from(host)?;
         let stream = self.tls()?.connect(name, stream).await?;
-        exchange(TokioIo::new(stream), request).await
+        exchange(TokioIo::new(stream), request, longest).await
     }
 
     fn tls(&self) -> Result<&TlsConnector, Error> {
@@ -70,23 +69,25 @@ fn place(uri: &Uri) -> Result<(String, u16, bool), Error> {
     Ok((host, port, secure))
 }
 
-async fn exchange<S>(stream: S, mut request: Request<Full<Bytes>>) -> Result<(StatusCode, String), Error>
+async fn exchange<S>(stream: S, request: Request<Bytes>, longest: usize) -> Result<Response<Bytes>, Error>
 where
     S: Read + Write + Send + Unpin + 'static,
 {
-    *request.uri_mut() = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str())
-        .parse()?;
     let (mut sender, connection) = http1::handshake(stream).await?;
     let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER)
-        .collect()
-        .await?
-        .to_bytes();
+    let response = sender.send_request(in_origin_form(request)?).await?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, longest).collect().await?.to_bytes();
     connection.abort();
-    Ok((status, String::from_utf8(body.into())?))
+    Ok(Response::from_parts(head, body))
+}
+
+/// The request as a server wants it: the path alone, and the host in its header.
+fn in_origin_form(mut request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Error> {
+    let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+    let host = HeaderValue::from_str(authority)?;
+    request.headers_mut().entry(header::HOST).or_insert(host);
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse()?;
+    Ok(request.map(Full::new))
 }
