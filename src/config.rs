@@ -6,6 +6,7 @@ use http::{HeaderValue, Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
 use crate::auth::share::{ShareKeys, ShareKeysError};
+use crate::policy::MAX_EXPIRES;
 
 /// A setting that stops the start-up. It begins with the name of the variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +89,9 @@ settings! {
     #[doc = " A word in the name of every session of the signer role. A new one makes the function assume the role anew; \
               see docs/OPERATIONS.md."]
     signer_epoch: String = "SIGNPOST_SIGNER_EPOCH", default Some("1"), epoch;
+    #[doc = " The longest lifetime of a URL that a rule may give; rules that give more stop the start-up. The bucket policy's \
+              `s3:signatureAge` should be the same."]
+    max_expires: Duration = "SIGNPOST_MAX_EXPIRES", default Some("15m"), max_expires;
     #[doc = " What stands before the key in the path where a front does not tell: `/files` behind an ALB rule `/files/*`."]
     base_path: String = "SIGNPOST_BASE_PATH", default Some("/"), base_path;
     #[doc = " The origins, separated by commas, whose pages may use the service: `https://app.example.com`, or `*`."]
@@ -332,6 +336,17 @@ fn session(value: Option<&str>) -> Result<Duration, String> {
         return Err(wrong());
     }
     Ok(session)
+}
+
+/// Rules are held to the upper limit whatever this says.
+fn max_expires(value: Option<&str>) -> Result<Duration, String> {
+    let value = required(value)?;
+    let wrong = || format!("{value:?} is not a lifetime of at most 15m");
+    let longest = humantime::parse_duration(value).map_err(|_| wrong())?;
+    if longest.is_zero() || longest > MAX_EXPIRES {
+        return Err(wrong());
+    }
+    Ok(longest)
 }
 
 /// It becomes a part of role session names.

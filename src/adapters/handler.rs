@@ -1,7 +1,7 @@
 //! The handler: reads the settings once, then answers requests.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
 use crate::config::{ConfigError, CorsOrigins, Settings};
@@ -30,6 +30,7 @@ impl Handler {
     /// assume the role that signs.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         let mut policy = load_policy(&settings)?;
+        check_lifetimes(&policy, settings.max_expires)?;
         policy.authenticators.share_keys.clone_from(&settings.share_keys);
         let signer = Signer::resolve(&settings).await?;
         let credentials = SigningCredentials::new(&settings, credentials, &policy)?;
@@ -186,6 +187,22 @@ fn load_policy(settings: &Settings) -> Result<Policy, ConfigError> {
         var,
         problem: error.to_string(),
     })
+}
+
+/// A rule whose URLs the bucket would refuse before their end is a mistake, and better told now.
+fn check_lifetimes(policy: &Policy, longest: Duration) -> Result<(), ConfigError> {
+    match policy.grants().find(|grant| grant.constraints.expires > longest) {
+        Some(grant) => Err(ConfigError {
+            var: "SIGNPOST_MAX_EXPIRES",
+            problem: format!(
+                "rule {:?} gives URLs that live for {}, and the longest allowed is {}",
+                grant.rule,
+                humantime::format_duration(grant.constraints.expires),
+                humantime::format_duration(longest)
+            ),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn read(path: &str) -> Result<String, ConfigError> {

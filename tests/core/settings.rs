@@ -41,6 +41,9 @@ fn a_wrong_setting_stops_the_start_up_and_is_named() {
         ("SIGNPOST_SIGNER_SESSION", "13h"),
         ("SIGNPOST_SIGNER_SOURCE_IDENTITY", "uid"),
         ("SIGNPOST_SIGNER_EPOCH", "two words"),
+        ("SIGNPOST_MAX_EXPIRES", "900"),
+        ("SIGNPOST_MAX_EXPIRES", "0s"),
+        ("SIGNPOST_MAX_EXPIRES", "16m"),
         ("SIGNPOST_BASE_PATH", "files"),
         ("SIGNPOST_BASE_PATH", "/a'b"),
         ("SIGNPOST_BASE_PATH", "/a b"),
@@ -84,6 +87,21 @@ async fn bad_rules_stop_the_start_up() {
         let source = CredentialSource::from_provider(credentials(None, None));
         let error = Handler::start(settings(&[env]), source).await.unwrap_err();
         assert_eq!(error.var, env.0);
+    }
+}
+
+#[tokio::test]
+async fn rules_that_outlive_the_longest_lifetime_stop_the_start_up() {
+    let rules = |expires| format!("{}\n[defaults]\nexpires = \"{expires}\"", crate::support::OPEN_RULES);
+    for (expires, longest, starts) in [("5m", "300s", true), ("301s", "5m", false), ("15m", "15m", true)] {
+        let rules = rules(expires);
+        let env = [("SIGNPOST_RULES", rules.as_str()), ("SIGNPOST_MAX_EXPIRES", longest)];
+        let source = CredentialSource::from_provider(credentials(None, None));
+        let error = Handler::start(settings(&env), source).await.err();
+        assert_eq!(
+            error.as_ref().map(|error| error.var),
+            (!starts).then_some("SIGNPOST_MAX_EXPIRES")
+        );
     }
 }
 

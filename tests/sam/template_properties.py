@@ -5,151 +5,23 @@ Run by tests/sam/run in its virtual environment. Prints one line for each failur
 
 import itertools
 import json
-import logging
-import os
 import re
 import sys
 import tomllib
 import traceback
-from pathlib import Path
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+from needed import FORM, KMS, LOGGING, NEEDED, TRACING, WITHHELD, WITH_PARAMETER, actions_of_session_policies, granted, operations_of_the_code
+from stacks import ROOT, SOURCE, Refused, Stack
 
-from samcli.yamlhelper import yaml_parse  # noqa: E402
-from samtranslator.translator.transform import transform  # noqa: E402
-
-logging.disable(logging.WARNING)  # samtranslator tells of feature toggles that it cannot fetch
-ROOT = Path(__file__).resolve().parent.parent.parent
-SOURCE = yaml_parse((ROOT / "template.yaml").read_text())
 DIGEST = "0123456789abcdef" * 4
-PSEUDO = {
-    "AWS::AccountId": "123456789012",
-    "AWS::Partition": "aws",
-    "AWS::Region": "eu-central-1",
-    "AWS::StackName": "signpost",
-    "AWS::URLSuffix": "amazonaws.com",
-}
-
-# What each presigned operation needs of the role that signs it.
-NEEDED = {
-    "GetObject, HeadObject": {"s3:GetObject"},
-    "GetObject with versionId": {"s3:GetObjectVersion"},
-    "PutObject, CreateMultipartUpload, UploadPart, CompleteMultipartUpload": {"s3:PutObject"},
-    "DeleteObject": {"s3:DeleteObject"},
-    "ListParts": {"s3:ListMultipartUploadParts"},
-    "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
-    "404 for a missing key, and listings": {"s3:ListBucket"},
-}
-LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
-
-
-# ---- expansion ----
-
-
-class NoManagedPolicies:
-    """Stands in for the list of managed policies, which AWS would have to be asked for."""
-
-    max_items = 0
-
-    def load(self):
-        return {}
-
-
-def expanded():
-    """The CloudFormation that the template stands for, conditions and all."""
-    template = json.loads(json.dumps(SOURCE))
-    template["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://example-artifacts/function.zip"
-    return transform(template, {}, NoManagedPolicies())
-
-
-EXPANDED = expanded()
-
-
-class NoValue:
-    pass
-
-
-class Stack:
-    """The resources and outputs that one set of parameters leads to, with functions resolved as far as the tests need."""
-
-    def __init__(self, **given):
-        declared = SOURCE["Parameters"]
-        unknown = set(given) - set(declared)
-        assert not unknown, f"no such parameter: {unknown}"
-        self.parameters = {name: given.get(name, parameter["Default"]) for name, parameter in declared.items()}
-        for name, value in self.parameters.items():
-            check_parameter(name, declared[name], value)
-            if declared[name]["Type"] == "CommaDelimitedList":
-                self.parameters[name] = value.split(",")
-        self.label = ", ".join(f"{name}={value}" for name, value in given.items() if name != "Rules") or "defaults"
-        self.resources = {
-            name: self.resolve(resource)
-            for name, resource in EXPANDED["Resources"].items()
-            if "Condition" not in resource or self.holds(resource["Condition"])
-        }
-        self.outputs = {name: self.resolve(output["Value"]) for name, output in EXPANDED["Outputs"].items()}
-
-    def holds(self, condition):
-        return self.truth(EXPANDED["Conditions"][condition])
-
-    def truth(self, node):
-        (name, value), = node.items()
-        if name == "Condition":
-            return self.holds(value)
-        if name == "Fn::Equals":
-            first, second = (self.resolve(part) for part in value)
-            return str(first) == str(second)
-        if name == "Fn::Not":
-            return not self.truth(value[0])
-        if name == "Fn::And":
-            return all(self.truth(part) for part in value)
-        if name == "Fn::Or":
-            return any(self.truth(part) for part in value)
-        raise AssertionError(f"unknown condition function {name}")
-
-    def reference(self, name):
-        if name == "AWS::NoValue":
-            return NoValue
-        return self.parameters.get(name, PSEUDO.get(name, f"<{name}>"))
-
-    def resolve(self, node):
-        if isinstance(node, list):
-            return [value for value in map(self.resolve, node) if value is not NoValue]
-        if not isinstance(node, dict):
-            return node
-        if len(node) == 1:
-            (name, value), = node.items()
-            if name == "Ref":
-                return self.reference(value)
-            if name == "Fn::If":
-                return self.resolve(value[1] if self.holds(value[0]) else value[2])
-            if name == "Fn::GetAtt":
-                return f"<{'.'.join(value) if isinstance(value, list) else value}>"
-            if name == "Fn::Join":
-                return value[0].join(map(str, self.resolve(value[1])))
-            if name == "Fn::Sub":
-                text, variables = (value, {}) if isinstance(value, str) else value
-                variables = {key: self.resolve(part) for key, part in variables.items()}
-                return re.sub(r"\$\{([^!}][^}]*)\}", lambda m: str(variables.get(m[1], self.reference(m[1]))), text)
-        return {key: value for key, value in ((k, self.resolve(v)) for k, v in node.items()) if value is not NoValue}
-
-    def of_type(self, kind):
-        return {name: resource for name, resource in self.resources.items() if resource["Type"] == kind}
-
-    def the(self, kind):
-        found = list(self.of_type(kind).values())
-        assert len(found) == 1, f"{len(found)} resources of type {kind}"
-        return found[0].get("Properties", {})
-
-
-def check_parameter(name, declared, value):
-    if "AllowedPattern" in declared:
-        assert re.fullmatch(declared["AllowedPattern"], value), f"{name} refuses {value!r}"
-    if "AllowedValues" in declared:
-        assert value in declared["AllowedValues"], f"{name} refuses {value!r}"
-
-
 RULES = 'version = 1\n[[rule]]\nid = "mine"\nwho = ["authenticated"]\ncan = ["read"]\non = ["**"]\n'
+ARN = "arn:aws:{}:eu-central-1:123456789012:{}"
+DOMAIN = {"DomainName": "files.example.com", "CertificateArn": ARN.format("acm", "certificate/0123-abcd")}
+KEY = ARN.format("kms", "key/0123-abcd")
+TOPIC = ARN.format("sns", "alarms")
+WEB_ACL = ARN.format("wafv2", "regional/webacl/signpost/0123-abcd")
+REPLICA = "arn:aws:s3:::example-replica"
+
 CHOICES = {
     "Front": ["rest", "http", "url"],
     "ExistingBucket": ["", "example-bucket"],
@@ -159,8 +31,50 @@ CHOICES = {
     "AccessLogs": ["no", "yes"],
     "ReservedConcurrency": [-1, 0, 20],
 }
-STACKS = [Stack(**dict(zip(CHOICES, values))) for values in itertools.product(*CHOICES.values())]
-STACKS += [Stack(), Stack(Front="http", HttpStageName="prod"), Stack(Front="rest", StageName="v1"), Stack(Architecture="x86_64")]
+# Each of these is tried with every front, bucket and way of signing, with and without a domain name.
+EXTRAS = [
+    {},
+    {"KmsKeyArn": KEY},
+    {"ObjectLockDays": 30},
+    {"ReplicationBucketArn": REPLICA},
+    {"BucketAccessLogs": "yes"},
+    {"Tracing": "yes"},
+    {"Monitoring": "no"},
+    {"AlarmTopicArn": TOPIC, "AlarmDailyRequests": 5},
+    {"WebAclArn": WEB_ACL},
+    {"HostedZoneId": "Z0123456789"},
+    {"MaxExpiresSeconds": 300, "OldVersionDays": 7, "SignerEpoch": "2"},
+    {"CorsOrigins": "https://app.example.com"},
+]
+
+
+def combinations():
+    for values in itertools.product(*CHOICES.values()):
+        yield dict(zip(CHOICES, values))
+    fronts, buckets, signing = CHOICES["Front"], CHOICES["ExistingBucket"], ["signer", "scoped", "execution"]
+    for front, bucket, mode, domain, extra in itertools.product(fronts, buckets, signing, [{}, DOMAIN], EXTRAS):
+        yield {"Front": front, "ExistingBucket": bucket, "Signing": mode, **domain, **extra}
+    yield from ({}, {"Front": "http", "HttpStageName": "prod"}, {"Front": "rest", "StageName": "v1"}, {"Architecture": "x86_64"})
+
+
+def must_be_refused(given):
+    """What CloudFormation has to refuse before it creates anything."""
+    front = given.get("Front", "rest")
+    return (
+        ("DomainName" in given and front == "url")
+        or ("WebAclArn" in given and front != "rest")
+        or ("KmsKeyArn" in given and given.get("Signing") == "scoped")
+    )
+
+
+STACKS = []
+for given in combinations():
+    try:
+        STACKS.append(Stack(**given))
+    except Refused:
+        assert must_be_refused(given), f"refused: {given}"
+    else:
+        assert not must_be_refused(given), f"not refused: {given}"
 
 
 # ---- properties of each stack ----
@@ -198,64 +112,179 @@ def function_is_as_built(stack):
     reserved = stack.parameters["ReservedConcurrency"]
     assert function.get("ReservedConcurrentExecutions", -1) == reserved
     settings = function["Environment"]["Variables"]
-    assert set(settings) == {"SIGNPOST_BUCKET", "SIGNPOST_CORS_ORIGINS", "SIGNPOST_LOG", "SIGNPOST_RULES", "SIGNPOST_SHARE_KEYS"}
+    mode = stack.parameters["Signing"]
+    assert function["TracingConfig"]["Mode"] == ("Active" if stack.parameters["Tracing"] == "yes" else "PassThrough")
+    assert settings["SIGNPOST_SIGNER_ROLE_ARN"] == ("" if mode == "execution" else "<SignerRole.Arn>")
+    assert settings["SIGNPOST_SIGNER_SCOPE"] == ("member" if mode == "scoped" else "everyone")
+    assert settings["SIGNPOST_SIGNER_EPOCH"] == stack.parameters["SignerEpoch"]
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
 
 
-def role_grants_what_is_needed_and_no_more(stack):
-    role = stack.the("AWS::IAM::Role")
-    assert "ManagedPolicyArns" not in role
-    trust = role["AssumeRolePolicyDocument"]["Statement"]
-    assert [s["Principal"] for s in trust] == [{"Service": "lambda.amazonaws.com"}]
+def every_role_has_one_trusted_principal(stack):
+    mode = stack.parameters["Signing"]
+    trusted = {"FunctionRole": {"Service": "lambda.amazonaws.com"}}
+    if mode != "execution":
+        trusted["SignerRole"] = {"AWS": "<FunctionRole.Arn>"}
+    if not stack.parameters["ExistingBucket"] and stack.parameters["ReplicationBucketArn"]:
+        trusted["ReplicationRole"] = {"Service": "s3.amazonaws.com"}
+    roles = stack.of_type("AWS::IAM::Role")
+    assert set(roles) == set(trusted)
+    for name, role in roles.items():
+        assert "ManagedPolicyArns" not in role["Properties"]
+        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Allow" and statement["Principal"] == trusted[name]
+        actions = actions_of(statement)
+        with_identity = name == "SignerRole" and mode == "scoped"
+        assert actions == {"sts:AssumeRole"} | ({"sts:SetSourceIdentity"} if with_identity else set())
+    for policy in stack.of_type("AWS::IAM::Policy").values():
+        assert len(policy["Properties"]["Roles"]) == 1
+
+
+def the_function_logs_and_assumes(stack):
+    """Whatever the function's own role may do beyond signing."""
+    statements = stack.statements("FunctionRole")
+    own = {action for s in statements for action in actions_of(s)}
+    wanted = set(LOGGING)
+    if stack.parameters["Tracing"] == "yes":
+        wanted |= TRACING
+    if stack.parameters["Signing"] == "execution":
+        wanted |= granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
+    else:
+        assume = next(s for s in statements if "sts:AssumeRole" in actions_of(s))
+        (trust,) = stack.properties("SignerRole")["AssumeRolePolicyDocument"]["Statement"]
+        assert assume["Resource"] == "<SignerRole.Arn>" and actions_of(assume) == actions_of(trust)
+        wanted |= actions_of(assume)
+    assert own == wanted, own ^ wanted
+    assert next(s for s in statements if actions_of(s) == LOGGING)["Resource"] == "<FunctionLogGroup.Arn>"
+    assert all(actions_of(s) == TRACING for s in statements if s["Resource"] == "*")
+
+
+def the_signer_may_do_what_is_needed_and_no_more(stack):
     bucket = stack.parameters["ExistingBucket"] or "<Bucket>"
-    granted = set()
-    for statement in (s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]):
-        actions = {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
+    statements = [s for s in stack.statements(stack.signer) if any(a.startswith(("s3:", "kms:")) for a in actions_of(s))]
+    if stack.signer == "SignerRole":
+        assert statements == stack.statements("SignerRole"), "the signer may do something else too"
+    found = set()
+    for statement in statements:
+        actions = actions_of(statement)
         assert statement["Effect"] == "Allow" and not any("*" in action for action in actions)
-        assert not granted & actions, "granted twice"
-        granted |= actions
-        if actions & LOGGING:
-            assert actions == LOGGING and statement["Resource"] == "<FunctionLogGroup.Arn>"
+        assert not found & actions, "granted twice"
+        found |= actions
+        if actions & KMS:
+            assert actions == KMS and statement["Resource"] == stack.parameters["KmsKeyArn"]
+            assert statement["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}}
             continue
-        assert statement["Condition"] == {"StringEquals": {"s3:ResourceAccount": "123456789012"}}
-        objects = actions != {"s3:ListBucket"}
-        assert statement["Resource"] == f"arn:aws:s3:::{bucket}" + ("/*" if objects else "")
-    assert granted == LOGGING.union(*NEEDED.values()), granted ^ LOGGING.union(*NEEDED.values())
+        ways = ["REST-QUERY-STRING", "POST"] if actions == FORM["PostObject"] else "REST-QUERY-STRING"
+        assert statement["Condition"] == {"StringEquals": {"s3:ResourceAccount": "123456789012", "s3:authType": ways}}
+        of_the_bucket = all(action.startswith("s3:ListBucket") for action in actions)
+        assert statement["Resource"] == f"arn:aws:s3:::{bucket}" + ("" if of_the_bucket else "/*")
+    assert found == granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
+    assert not found & set(WITHHELD)
 
 
 def bucket_is_kept_and_shut(stack):
     buckets = stack.of_type("AWS::S3::Bucket")
+    policies = stack.of_type("AWS::S3::BucketPolicy")
     if stack.parameters["ExistingBucket"]:
-        assert not buckets and not stack.of_type("AWS::S3::BucketPolicy")
+        assert not buckets and not policies
         return
-    for resource in [*buckets.values(), *stack.of_type("AWS::S3::BucketPolicy").values()]:
+    logged = stack.parameters["BucketAccessLogs"] == "yes"
+    assert set(buckets) == {"Bucket"} | ({"LogBucket"} if logged else set())
+    assert {name.removesuffix("Policy") for name in policies} == set(buckets)
+    for resource in [*buckets.values(), *policies.values()]:
         assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
-    bucket = stack.the("AWS::S3::Bucket")
-    block = bucket["PublicAccessBlockConfiguration"]
-    assert len(block) == 4 and all(value is True for value in block.values())
-    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
-    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    lifecycle = bucket["LifecycleConfiguration"]["Rules"]
-    assert [rule["AbortIncompleteMultipartUpload"] for rule in lifecycle if rule["Status"] == "Enabled"] == [{"DaysAfterInitiation": 7}]
-    assert not any("Expiration" in key for rule in lifecycle for key in rule), "nothing may expire objects"
-    if stack.parameters["CorsOrigins"] == [""]:
-        assert "CorsConfiguration" not in bucket
+    for bucket in buckets.values():
+        block = bucket["Properties"]["PublicAccessBlockConfiguration"]
+        assert len(block) == 4 and all(value is True for value in block.values())
+        assert bucket["Properties"]["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    bucket = stack.properties("Bucket")
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    key = stack.parameters["KmsKeyArn"]
+    if key:
+        assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}, "BucketKeyEnabled": True}
     else:
-        (rule,) = bucket["CorsConfiguration"]["CorsRules"]
-        assert rule["AllowedOrigins"] == stack.parameters["CorsOrigins"] and "ETag" in rule["ExposedHeaders"]
+        assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert ("LoggingConfiguration" in bucket) == logged
+
+
+def bucket_ends_only_what_is_left_over(stack):
+    if stack.parameters["ExistingBucket"]:
+        return
+    rules = stack.properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    assert all(rule["Status"] == "Enabled" for rule in rules)
+    assert [{key: value for key, value in rule.items() if key not in ("Id", "Status")} for rule in rules] == [
+        {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+        {"NoncurrentVersionExpiration": {"NoncurrentDays": stack.parameters["OldVersionDays"]}, "ExpiredObjectDeleteMarker": True},
+    ]
+
+
+def bucket_lets_the_named_origins_in(stack):
+    if stack.parameters["ExistingBucket"]:
+        return
+    origins = [origin for origin in stack.parameters["CorsOrigins"] if origin]
+    if stack.parameters["DomainName"]:
+        origins = ["https://files.example.com", *origins]
+    bucket = stack.properties("Bucket")
+    if not origins:
+        assert "CorsConfiguration" not in bucket
+        return
+    (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedOrigins"] == origins and "*" not in origins
+    checksums = set(re.findall(r'Header\("(x-amz-checksum-(?!algorithm)[a-z0-9-]+)"\)', (ROOT / "src/operation.rs").read_text()))
+    assert len(checksums) >= 6 and checksums | {"ETag"} <= set(rule["ExposedHeaders"])
+    methods = set(re.findall(r"Method::([A-Z]+)", (ROOT / "src/operation.rs").read_text()))
+    assert set(rule["AllowedMethods"]) == methods
 
 
 def bucket_policy_caps_and_wants_tls(stack):
     if stack.parameters["ExistingBucket"]:
         return
-    statements = {s["Sid"]: s for s in stack.the("AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]}
+    statements = {s["Sid"]: s for s in stack.properties("BucketPolicy")["PolicyDocument"]["Statement"]}
     assert all(s["Effect"] == "Deny" and s["Principal"] == "*" and s["Action"] == "s3:*" for s in statements.values())
     assert all(s["Resource"] == ["<Bucket.Arn>", "<Bucket.Arn>/*"] for s in statements.values())
-    conditions = [s["Condition"] for s in statements.values()]
-    assert {"Bool": {"aws:SecureTransport": "false"}} in conditions
-    assert {"NumericGreaterThan": {"s3:signatureAge": 15 * 60 * 1000}} in conditions
+    assert {sid: s["Condition"] for sid, s in statements.items()} == {
+        "TlsOnly": {"Bool": {"aws:SecureTransport": "false"}},
+        "NoTlsBefore12": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+        "NoSignatureVersion2": {"StringEquals": {"s3:signatureversion": "AWS"}},
+        "PresignedUrlsEnd": {"NumericGreaterThan": {"s3:signatureAge": str(stack.parameters["MaxExpiresSeconds"] * 1000)}},
+    }
+
+
+def the_function_keeps_the_cap_of_the_bucket(stack):
+    settings = stack.the("AWS::Lambda::Function")["Environment"]["Variables"]
+    assert settings["SIGNPOST_MAX_EXPIRES"] == f"{stack.parameters['MaxExpiresSeconds']}s"
+
+
+def lock_replication_and_logs_on_demand(stack):
+    if stack.parameters["ExistingBucket"]:
+        return
+    bucket = stack.properties("Bucket")
+    days = stack.parameters["ObjectLockDays"]
+    assert bucket.get("ObjectLockEnabled", False) is bool(days)
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}}
+    assert bucket.get("ObjectLockConfiguration") == (lock if days else None)
+    if stack.parameters["ReplicationBucketArn"]:
+        (rule,) = bucket["ReplicationConfiguration"]["Rules"]
+        assert bucket["ReplicationConfiguration"]["Role"] == "<ReplicationRole.Arn>" and rule["Destination"] == {"Bucket": REPLICA}
+        by_resource = {s["Resource"]: actions_of(s) for s in stack.statements("ReplicationRole")}
+        assert by_resource == {
+            "<Bucket.Arn>": {"s3:GetReplicationConfiguration", "s3:ListBucket"},
+            "<Bucket.Arn>/*": {"s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"},
+            f"{REPLICA}/*": {"s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"},
+        }
+    else:
+        assert "ReplicationConfiguration" not in bucket
+    if stack.parameters["BucketAccessLogs"] == "yes":
+        assert bucket["LoggingConfiguration"] == {"DestinationBucketName": "<LogBucket>", "LogFilePrefix": "s3/"}
+        deliver, tls = stack.properties("LogBucketPolicy")["PolicyDocument"]["Statement"]
+        assert deliver["Principal"] == {"Service": "logging.s3.amazonaws.com"} and deliver["Action"] == "s3:PutObject"
+        assert deliver["Resource"] == "<LogBucket.Arn>/s3/*"
+        assert deliver["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}, "ArnEquals": {"aws:SourceArn": "<Bucket.Arn>"}}
+        assert tls["Effect"] == "Deny" and tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        (rule,) = stack.properties("LogBucket")["LifecycleConfiguration"]["Rules"]
+        assert rule["ExpirationInDays"] == stack.parameters["LogRetentionDays"]
 
 
 def logs_end(stack):
@@ -291,6 +320,7 @@ def rest_api_is_exact_and_uncached(stack):
         integration = method[1]["x-amazon-apigateway-integration"]
         assert integration["type"] == "aws_proxy" and not integration.get("cacheKeyParameters")
     assert stage["StageName"] == stack.parameters["StageName"]
+    assert stage["TracingEnabled"] is (stack.parameters["Tracing"] == "yes")
     assert stage.get("CacheClusterEnabled", False) is False
     (settings,) = stage["MethodSettings"]
     assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
@@ -330,13 +360,95 @@ def outputs_can_be_pasted(stack):
         "rest": f"https://<RestApi>.execute-api.eu-central-1.amazonaws.com/{parameters['StageName']}/",
         "http": "https://<HttpApi>.execute-api.eu-central-1.amazonaws.com/"
         + ("" if parameters["HttpStageName"] == "$default" else parameters["HttpStageName"] + "/"),
-        "url": "<FunctionUrl.FunctionUrl>",
-    }[parameters["Front"]]
+        "url": "<FunctionUrl.FunctionUrl>" if parameters["Front"] == "url" else None,
+    }[parameters["Front"]] if not parameters["DomainName"] else "https://files.example.com/"
+    assert stack.outputs["CliSetup"] == f'export SIGNPOST_URL={url} SIGNPOST_TOKEN="$TOKEN"'
+    assert ("DashboardUrl" in stack.outputs) == (parameters["Monitoring"] == "yes")
     for name in ("Upload", "UploadAnySize", "Download", "Delete"):
         line = stack.outputs[name]
         assert line.startswith("curl -f") and url in line and '"Authorization: Bearer $TOKEN"' in line
     assert all("-fL" in stack.outputs[name] for name in ("Upload", "Download", "Delete"))
     assert "?url" in stack.outputs["UploadAnySize"]
+
+
+def a_domain_leads_to_the_front(stack):
+    parameters = stack.parameters
+    has = bool(parameters["DomainName"])
+    rest, http = parameters["Front"] == "rest" and has, parameters["Front"] == "http" and has
+    assert set(stack.of_type("AWS::ApiGateway::DomainName")) == ({"RestDomain"} if rest else set())
+    assert set(stack.of_type("AWS::ApiGatewayV2::DomainName")) == ({"HttpDomain"} if http else set())
+    if rest:
+        domain, mapping = stack.properties("RestDomain"), stack.properties("RestMapping")
+        assert domain["SecurityPolicy"] == "TLS_1_2" and domain["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+        assert mapping == {"DomainName": "<RestDomain>", "RestApiId": "<RestApi>", "Stage": "<RestApiStage>"}
+    if http:
+        (configuration,) = stack.properties("HttpDomain")["DomainNameConfigurations"]
+        assert configuration["SecurityPolicy"] == "TLS_1_2" and configuration["EndpointType"] == "REGIONAL"
+        assert stack.properties("HttpMapping") == {"DomainName": "<HttpDomain>", "ApiId": "<HttpApi>", "Stage": "<HttpApiStage>"}
+    records = stack.of_type("AWS::Route53::RecordSet")
+    assert len(records) == (has and bool(parameters["HostedZoneId"]))
+    for record in records.values():
+        owner = "RestDomain" if rest else "HttpDomain"
+        assert record["Properties"]["AliasTarget"]["DNSName"] == f"<{owner}.RegionalDomainName>"
+
+
+def a_web_acl_stands_before_the_stage(stack):
+    found = stack.of_type("AWS::WAFv2::WebACLAssociation")
+    assert len(found) == bool(stack.parameters["WebAclArn"])
+    for association in found.values():
+        arn = "arn:aws:apigateway:eu-central-1::/restapis/<RestApi>/stages/<RestApiStage>"
+        assert association["Properties"] == {"WebACLArn": WEB_ACL, "ResourceArn": arn}
+
+
+# The metrics that AWS publishes, with the dimensions under which it does
+# (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html,
+# .../http-api-metrics.html, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html).
+PUBLISHED = {
+    ("rest", "AWS/ApiGateway"): ({"Count", "4XXError", "5XXError", "Latency"}, {"ApiName": "signpost", "Stage": "{StageName}"}),
+    ("http", "AWS/ApiGateway"): ({"Count", "4xx", "5xx", "Latency"}, {"ApiId": "<HttpApi>", "Stage": "{HttpStageName}"}),
+    ("url", "AWS/Lambda"): ({"UrlRequestCount", "Url4xxCount", "Url5xxCount", "UrlRequestLatency"}, {"FunctionName": "<Function>"}),
+    ("any", "AWS/Lambda"): ({"Throttles", "Errors", "Invocations", "Duration"}, {"FunctionName": "<Function>"}),
+}
+
+
+def check_metric(stack, namespace, name, dimensions):
+    if namespace.startswith("Signpost"):
+        made = [t for f in stack.of_type("AWS::Logs::MetricFilter").values() for t in f["Properties"]["MetricTransformations"]]
+        assert (namespace, name) in [(t["MetricNamespace"], t["MetricName"]) for t in made] and not dimensions
+        return
+    fronts = (stack.parameters["Front"], "any")
+    published = [PUBLISHED[front, namespace] for front in fronts if (front, namespace) in PUBLISHED]
+    in_words = [(names, {key: value.format(**stack.parameters) for key, value in wanted.items()}) for names, wanted in published]
+    assert any(name in names and dimensions == wanted for names, wanted in in_words), (namespace, name, dimensions)
+
+
+def each_alarm_has_a_metric(stack):
+    alarms = {name: alarm["Properties"] for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items()}
+    if stack.parameters["Monitoring"] == "no":
+        assert not alarms and not stack.of_type("AWS::Logs::MetricFilter") and not stack.of_type("AWS::CloudWatch::Dashboard")
+        return
+    assert set(alarms) == {"ErrorsAlarm", "ThrottlesAlarm", "SignerAlarm", "CostAlarm"}
+    for alarm in alarms.values():
+        dimensions = {d["Name"]: d["Value"] for d in alarm.get("Dimensions", [])}
+        check_metric(stack, alarm["Namespace"], alarm["MetricName"], dimensions)
+        topic = stack.parameters["AlarmTopicArn"]
+        assert alarm.get("AlarmActions") == alarm.get("OKActions") == ([topic] if topic else None)
+        assert alarm["TreatMissingData"] == "notBreaching" and alarm["AlarmDescription"]
+    assert alarms["CostAlarm"]["Threshold"] == stack.parameters["AlarmDailyRequests"] and alarms["CostAlarm"]["Period"] == 86400
+
+
+def the_dashboard_can_be_read(stack):
+    for dashboard in stack.of_type("AWS::CloudWatch::Dashboard").values():
+        widgets = json.loads(dashboard["Properties"]["DashboardBody"])["widgets"]
+        for widget in widgets:
+            for namespace, name, *rest in widget["properties"].get("metrics", []):
+                words = [word for word in rest if isinstance(word, str)]
+                check_metric(stack, namespace, name, dict(zip(words[::2], words[1::2])))
+        assert any("<FunctionLogGroup>" in widget["properties"].get("query", "") for widget in widgets)
+
+
+def actions_of(statement):
+    return {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
 
 
 # ---- properties of the file ----
@@ -366,18 +478,49 @@ def shipped_rules_refuse_what_is_no_digest():
 
 
 def every_setting_is_known_to_the_code():
-    """True once the code reads settings: the names in the template are the names in src/."""
-    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.rs"))
-    if "SIGNPOST_BUCKET" not in code:
-        raise Skipped("src/ reads no settings yet")
+    code = (ROOT / "src/config.rs").read_text()
     variables = SOURCE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     for name in variables:
-        assert f'"{name}"' in code, f"nothing in src/ reads {name}"
+        assert f'"{name}"' in code, f"src/config.rs does not know {name}"
+
+
+def the_table_of_needs_is_that_of_the_code():
+    assert set(NEEDED) == operations_of_the_code(), set(NEEDED) ^ operations_of_the_code()
+    known = set().union(*NEEDED.values(), WITH_PARAMETER.values()) | {"s3:ListBucket"}
+    assert known == actions_of_session_policies(), known ^ actions_of_session_policies()
+    operations = (ROOT / "src/operation.rs").read_text()
+    assert all(f'"{parameter}"' in operations for _, parameter in WITH_PARAMETER)
+
+
+def caps_are_those_of_the_code():
+    code = (ROOT / "src/policy/constraints.rs").read_text()
+    minutes = {name: int(value) for name, value in re.findall(r"pub const (\w+): Duration = Duration::from_mins\((\d+)\);", code)}
+    parameter = SOURCE["Parameters"]["MaxExpiresSeconds"]
+    assert parameter["MaxValue"] == parameter["Default"] == minutes["MAX_EXPIRES"] * 60
+    assert parameter["MinValue"] == minutes["DEFAULT_EXPIRES"] * 60, "the shipped rules would not start"
+    assert 'default Some("15m"), max_expires' in (ROOT / "src/config.rs").read_text()
+
+
+def the_metric_filter_finds_what_the_code_logs():
+    pattern = SOURCE["Resources"]["NotSigned"]["Properties"]["FilterPattern"]
+    field, value = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', pattern).groups()
+    code = (ROOT / "src/adapters/handler.rs").read_text()
+    assert field == "message" and re.search(rf'tracing::error!\([^;]*"{value}"', code, re.DOTALL)
+    query = json.dumps(SOURCE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
+    assert "message = 'refused'" in query and re.search(r'code = [^;]*"refused"', code, re.DOTALL)
+
+
+def each_suppression_has_its_reason():
+    lines = (ROOT / "template.yaml").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.search(r"ignore_checks|- id: CKV", line):
+            follows = lines[number + 1] if number + 1 < len(lines) else ""
+            assert re.search(r"\] # \w", line) or re.search(r"comment: \S+ \S+", line + follows), line
 
 
 def build_names_the_binary():
     metadata = SOURCE["Resources"]["Function"]["Metadata"]
-    assert metadata == {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": "signpost-lambda"}}
+    assert metadata["BuildMethod"] == "rust-cargolambda" and metadata["BuildProperties"] == {"Binary": "signpost-lambda"}
     cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
     assert "signpost-lambda" in [binary["name"] for binary in cargo["bin"]]
 
@@ -389,56 +532,60 @@ def deploying_asks_first():
     assert "parameter_overrides" not in deploy, "the template's defaults are the safe ones"
 
 
-class Skipped(Exception):
-    pass
-
-
 OF_STACKS = [
     each_front_alone,
     rules_are_closed,
     function_is_as_built,
-    role_grants_what_is_needed_and_no_more,
+    every_role_has_one_trusted_principal,
+    the_function_logs_and_assumes,
+    the_signer_may_do_what_is_needed_and_no_more,
     bucket_is_kept_and_shut,
+    bucket_ends_only_what_is_left_over,
+    bucket_lets_the_named_origins_in,
     bucket_policy_caps_and_wants_tls,
+    the_function_keeps_the_cap_of_the_bucket,
+    lock_replication_and_logs_on_demand,
     logs_end,
     access_logs_tell_no_query,
     rest_api_is_exact_and_uncached,
     http_api_has_payload_2,
     only_the_front_may_invoke,
     outputs_can_be_pasted,
+    a_domain_leads_to_the_front,
+    a_web_acl_stands_before_the_stage,
+    each_alarm_has_a_metric,
+    the_dashboard_can_be_read,
 ]
 OF_THE_FILE = [
     every_parameter_is_described_and_grouped,
     every_parameter_and_condition_is_used,
     shipped_rules_refuse_what_is_no_digest,
     every_setting_is_known_to_the_code,
+    the_table_of_needs_is_that_of_the_code,
+    caps_are_those_of_the_code,
+    the_metric_filter_finds_what_the_code_logs,
+    each_suppression_has_its_reason,
     build_names_the_binary,
     deploying_asks_first,
 ]
 
 
 def main():
-    passed = failed = skipped = 0
+    passed = failed = 0
     runs = [(test, [(stack.label, (stack,)) for stack in STACKS]) for test in OF_STACKS]
     runs += [(test, [("", ())]) for test in OF_THE_FILE]
     for test, arguments in runs:
-        problem = None
         for label, values in arguments:
             try:
                 test(*values)
-            except Skipped as reason:
-                problem = f"SKIPPED {test.__name__}: {reason}"
-                skipped += 1
             except Exception:
-                problem = f"FAIL {test.__name__} ({label})\n{traceback.format_exc(limit=-1)}"
+                print(f"FAIL {test.__name__} ({label})\n{traceback.format_exc(limit=-1)}")
                 failed += 1
-            if problem:
-                print(problem)
                 break
         else:
             passed += 1
     print(f"{len(STACKS)} stacks looked at")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 
 
