@@ -14,6 +14,9 @@ pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').
 /// What stands unescaped in the path of a signed URL: `QUERY` and the slash, as `SigV4` wants for S3.
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
+/// The segment below which paths name no objects.
+pub(crate) const RESERVED: &str = "-/";
+
 /// How a front spells the path that it delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathEncoding {
@@ -74,6 +77,9 @@ pub enum KeyError {
     /// A segment is `.` or `..`.
     #[error("the object key has a segment that is `.` or `..`, which clients rewrite in different ways")]
     DotSegment,
+    /// It begins with `-/`.
+    #[error("no object can be reached below `-/`, which Signpost keeps for itself")]
+    Reserved,
     /// A control character (Unicode category Cc).
     #[error("the object key has a control character")]
     ControlCharacter,
@@ -101,6 +107,15 @@ impl ObjectKey {
             return Err(KeyError::DotSegment);
         }
         Ok(Self(key))
+    }
+
+    /// Takes `key` as it is, if there is a path for it: for keys that come by another way.
+    pub fn with_path(key: impl Into<String>) -> Result<Self, KeyError> {
+        let key = Self::new(key)?;
+        if key.0.starts_with(RESERVED) {
+            return Err(KeyError::Reserved);
+        }
+        Ok(key)
     }
 
     /// The inverse of [`ObjectKey::from_path`] for percent-encoded paths: `/` and the escaped key.

@@ -162,6 +162,7 @@ impl Rejection {
     /// What the client can do about it. `url` is the URL of the request without its query.
     pub fn remedy(&self, url: &str) -> String {
         match self {
+            Self::BadKey(KeyError::Reserved) => "Use a key that does not begin with `-/`.".into(),
             Self::BadKey(_) => "Send a key of 1 to 1,024 bytes of UTF-8, percent-encoded once, without control \
                 characters and without `.` or `..` segments."
                 .into(),

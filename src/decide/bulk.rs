@@ -1,10 +1,11 @@
 //! Many instructions for one request: `POST /-/sign`.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::{Caller, instruct};
 use crate::key::ObjectKey;
@@ -17,6 +18,9 @@ use crate::request::{ApiRequest, Form, ObjectRequest, Pairs, Target, bad_value};
 /// The most requests in one body.
 pub const MAX_REQUESTS: usize = 100;
 
+/// More than that many requests take, and little enough for each of its names to be told back in an error.
+const MAX_BODY: usize = 1024 * 1024;
+
 /// One of many requests, decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
@@ -26,6 +30,9 @@ pub struct Decided {
     pub outcome: Result<PresignPlan, Rejection>,
 }
 
+/// The elements of the body, each to be read on its own.
+struct Elements(Vec<Box<RawValue>>);
+
 /// An element of the body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,8 +40,12 @@ struct Wanted {
     method: String,
     key: String,
     #[serde(default)]
-    query: BTreeMap<String, Scalar>,
+    query: Query,
 }
+
+/// A query as it is written, so that a name which stands twice is refused as it is in a URL.
+#[derive(Default)]
+struct Query(Pairs);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -50,22 +61,19 @@ pub(super) fn decide_each(policy: &Policy, request: &ApiRequest, now: SystemTime
     }
     let caller = Caller::new(policy, request, now);
     caller.check_credential()?;
-    let elements: Vec<Value> = serde_json::from_slice(&request.body)
-        .map_err(|error| bad_value("body", &format!("is not a JSON array of requests: {error}")))?;
-    if elements.len() > MAX_REQUESTS {
-        let problem = format!("has {} requests, and the limit is {MAX_REQUESTS}", elements.len());
+    if request.body.len() > MAX_BODY {
+        let problem = format!("has {} bytes, and the limit is {MAX_BODY}", request.body.len());
         return Err(bad_value("body", &problem));
     }
-    Ok(elements
-        .into_iter()
-        .map(|element| decide_one(&caller, element))
-        .collect())
+    let Elements(elements) = serde_json::from_slice(&request.body)
+        .map_err(|error| bad_value("body", &format!("is not a JSON array of requests: {error}")))?;
+    Ok(elements.iter().map(|element| decide_one(&caller, element)).collect())
 }
 
-fn decide_one(caller: &Caller<'_>, element: Value) -> Decided {
-    let read = Wanted::deserialize(element)
+fn decide_one(caller: &Caller<'_>, element: &RawValue) -> Decided {
+    let read = serde_json::from_str::<Wanted>(element.get())
         .map_err(|error| bad_value("request", &format!("is not what it should be: {error}")))
-        .and_then(|wanted| Ok((ObjectKey::new(wanted.key.clone())?, wanted)));
+        .and_then(|wanted| Ok((ObjectKey::with_path(wanted.key.clone())?, wanted)));
     match read {
         Err(rejection) => Decided {
             key: None,
@@ -80,15 +88,58 @@ fn decide_one(caller: &Caller<'_>, element: Value) -> Decided {
 
 impl Wanted {
     fn describe(self, key: ObjectKey) -> Result<ObjectRequest, Rejection> {
-        let query: Pairs = self
-            .query
-            .into_iter()
-            .map(|(name, value)| (name, value.text()))
-            .collect();
+        let Query(query) = self.query;
         let operation = Operation::from_request(&self.method, &query).ok_or_else(|| Rejection::MethodNotAllowed {
             allow: Target::Object(key.clone()).allow(&query),
         })?;
         ObjectRequest::described(operation, key, Form::Json, &query)
+    }
+}
+
+impl<'de> Deserialize<'de> for Elements {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Elements;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "an array of up to {MAX_REQUESTS} requests")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Elements, A::Error> {
+                let mut read = Vec::new();
+                while let Some(element) = elements.next_element()? {
+                    if read.len() == MAX_REQUESTS {
+                        return Err(A::Error::custom(format!("the limit is {MAX_REQUESTS}")));
+                    }
+                    read.push(element);
+                }
+                Ok(Elements(read))
+            }
+        }
+        deserializer.deserialize_seq(Read)
+    }
+}
+
+impl<'de> Deserialize<'de> for Query {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Query;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of parameters")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut parameters: A) -> Result<Query, A::Error> {
+                let mut read = Pairs::new();
+                while let Some((name, value)) = parameters.next_entry::<String, Scalar>()? {
+                    read.push((name, value.text()));
+                }
+                Ok(Query(read))
+            }
+        }
+        deserializer.deserialize_map(Read)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use http::Uri;
+
 use super::generated::fresh;
 use super::{Caller, draft, with_grant};
 use crate::key::ObjectKey;
@@ -9,7 +11,9 @@ use crate::operation::Operation;
 use crate::plan::{Condition, FormKey, FormPlan};
 use crate::policy::{Constraints, Grant, Scope};
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
-use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target, bad_value, parse_length, preferred};
+use crate::request::{
+    ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target, bad_value, parse_length, preferred, signable,
+};
 
 /// What S3 puts the name of the file for.
 const FILE_NAME: &str = "${filename}";
@@ -76,13 +80,17 @@ fn place(request: &ApiRequest, target: &Target, now: SystemTime) -> Result<(Form
             return Err(Rejection::MethodNotAllowed { allow });
         }
     };
-    if key.as_str().contains(FILE_NAME) {
-        return Err(bad_value(
-            "form",
-            "S3 puts the name of the file for `${filename}`, so no form can store there",
-        ));
-    }
+    literal("form", key.as_str())?;
     Ok((form_key, key))
+}
+
+/// Refuses what S3 would not keep as it is.
+fn literal(name: &str, value: &str) -> Result<(), Rejection> {
+    if value.contains(FILE_NAME) {
+        let problem = "S3 puts the name of the file for `${filename}`, so no form can say it";
+        return Err(bad_value(name, problem));
+    }
+    Ok(())
 }
 
 /// The URL of this page, to which S3 sends the browser back.
@@ -110,7 +118,10 @@ impl Asked {
             match name.as_str() {
                 "form" if value.is_empty() => {}
                 "form" => return Err(bad_value(name, "takes no value")),
-                "contentType" => content_type = Some(value.clone()),
+                "contentType" => {
+                    signable(name, "content-type", value)?;
+                    content_type = Some(value.clone());
+                }
                 "content-length-range" => length = Some(range(name, value)?),
                 "success_action_redirect" | "success_action_status" if success.is_some() => {
                     return Err(Rejection::ConflictingParameter { name: name.clone() });
@@ -122,8 +133,10 @@ impl Asked {
             }
         }
         let wanted = ObjectRequest::described(Operation::PutObject, key, Form::Json, &rest).map_err(of_a_form)?;
-        let conditional = wanted.applied.iter().find(|(name, _)| name.starts_with("if-"));
-        let unfit = wanted.headers.first().or(conditional);
+        // The field of a form that sets tags holds them as XML.
+        let no_field = |name: &str| name.starts_with("if-") || name == "x-amz-tagging";
+        let no_field = wanted.applied.iter().find(|(name, _)| no_field(name));
+        let unfit = wanted.headers.first().or(no_field);
         let measured = wanted.length != BodyLength::Untold;
         let unfit = unfit
             .map(|(name, _)| name.as_str())
@@ -170,6 +183,9 @@ impl Asked {
             Some(media_type) => fields.push(("Content-Type".into(), media_type.to_owned())),
         }
         fields.extend(self.success.clone());
+        for (name, value) in &fields {
+            literal(name, value)?;
+        }
         Ok(FormPlan {
             key,
             fields,
@@ -217,8 +233,10 @@ fn range(name: &str, value: &str) -> Result<(u64, u64), Rejection> {
 }
 
 fn absolute_url(name: &str, value: &str) -> Result<String, Rejection> {
-    let absolute = value.starts_with("https://") || value.starts_with("http://");
-    if absolute && value.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let url = value.parse::<Uri>().ok();
+    let absolute = url.filter(|url| url.host().is_some());
+    let scheme = absolute.as_ref().and_then(Uri::scheme_str);
+    if matches!(scheme, Some("https" | "http")) && value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(value.to_owned());
     }
     Err(bad_value(
@@ -239,7 +257,7 @@ fn of_a_form(rejection: Rejection) -> Rejection {
         Rejection::UnknownParameter { name, .. } => bad_value(
             &name,
             "no parameter of a form; those are form, content-length-range, contentType, success_action_redirect, \
-             success_action_status, expires, share, meta-*, storage-class, server-side-encryption, tagging",
+             success_action_status, expires, share, meta-*, storage-class, server-side-encryption",
         ),
         other => other,
     }

@@ -133,9 +133,9 @@ pub(super) fn narrow(
 impl ShareRequest {
     fn scope(&self) -> Result<(Scope, ObjectKey), Rejection> {
         match (&self.key, &self.prefix) {
-            (Some(key), None) => Ok((Scope::Key(key.clone()), ObjectKey::new(key.clone())?)),
+            (Some(key), None) => Ok((Scope::Key(key.clone()), ObjectKey::with_path(key.clone())?)),
             (None, Some(prefix)) if prefix.ends_with('/') => {
-                Ok((Scope::Prefix(prefix.clone()), ObjectKey::new(prefix.clone())?))
+                Ok((Scope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
             }
             (None, Some(_)) => Err(bad("prefix", "must end in /")),
             (Some(_), Some(_)) | (None, None) => Err(bad("body", "must name either a key or a prefix")),

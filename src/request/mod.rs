@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use crate::key::{ObjectKey, PathEncoding, decode_path};
+use crate::key::{ObjectKey, PathEncoding, RESERVED, decode_path};
 use crate::operation::Operation;
 use crate::rejection::Rejection;
 pub use form::Form;
 pub(crate) use form::preferred;
 pub use object::ObjectRequest;
-pub(crate) use object::{bad_value, parse_expires, parse_length};
+pub(crate) use object::{bad_value, parse_expires, parse_length, signable};
 
 /// Names with their values, in order.
 pub type Pairs = Vec<(String, String)>;
@@ -102,7 +102,7 @@ impl Target {
     /// Reads what a path names. The decision rests on the decoded path, since one front decodes it.
     pub fn from_path(path: &str, encoding: PathEncoding) -> Result<Self, Rejection> {
         let path = decode_path(path, encoding)?;
-        if let Some(reserved) = path.strip_prefix("-/") {
+        if let Some(reserved) = path.strip_prefix(RESERVED) {
             return Self::reserved(reserved);
         }
         if path.is_empty() {
@@ -119,7 +119,7 @@ impl Target {
 
     fn reserved(path: &str) -> Result<Self, Rejection> {
         if let Some(key) = path.strip_prefix("presign/") {
-            return Ok(Self::Presign(ObjectKey::new(key)?));
+            return Ok(Self::Presign(ObjectKey::with_path(key)?));
         }
         match path {
             "health" => Ok(Self::Health),

@@ -308,7 +308,7 @@ pub(crate) fn parse_expires(value: &str) -> Result<Duration, Rejection> {
 }
 
 /// Refuses what cannot be a header, or would be changed on its way: S3 signs trimmed values with single spaces.
-fn signable(parameter: &str, header: &str, value: &str) -> Result<(), Rejection> {
+pub(crate) fn signable(parameter: &str, header: &str, value: &str) -> Result<(), Rejection> {
     let bad = |problem: &str| {
         Err(Rejection::BadValue {
             name: parameter.to_owned(),

@@ -85,6 +85,20 @@ async fn a_bad_request_is_an_error_in_its_place_and_spoils_nothing() {
         7,
         {"method": "GET", "key": "public/a", "query": {"expires": [1]}},
         {"method": "GET", "key": "public/b"},
+        {"method": "GET", "key": "-/public/a"},
+        {"method": "get", "key": "public/a"},
+        {"method": "GET", "key": "public/\n"},
+        {"method": "GET", "key": null},
+        {"method": "GET", "key": "k".repeat(100_000)},
+        {"method": "PUT", "key": "ann/a", "query": {"partNumber": 0, "uploadId": "u"}},
+        {"method": "PUT", "key": "ann/a", "query": {"partNumber": 10001, "uploadId": "u"}},
+        {"method": "PUT", "key": "ann/a", "query": {"partNumber": -1, "uploadId": "u"}},
+        {"method": "PUT", "key": "ann/a", "query": {"partNumber": 1.5, "uploadId": "u"}},
+        {"method": "PUT", "key": "ann/a", "query": {"partNumber": 1, "uploadId": ""}},
+        {"method": "PUT", "key": "ann/a", "query": {"partNumber": 1, "uploadId": "u\r\nx: y"}},
+        {"method": "PUT", "key": "ann/a", "query": {"uploads": "", "uploadId": "u"}},
+        [[[[]]]],
+        {"method": "GET", "key": "public/c", "query": {"share": "forged"}},
     ]);
     let told = told(&handler, &sign(&wanted)).await;
     let codes: Vec<_> = told
@@ -104,6 +118,20 @@ async fn a_bad_request_is_an_error_in_its_place_and_spoils_nothing() {
             "InvalidArgument",
             "InvalidArgument",
             "signed",
+            "InvalidURI",
+            "MethodNotAllowed",
+            "InvalidURI",
+            "InvalidArgument",
+            "KeyTooLongError",
+            "InvalidArgument",
+            "InvalidArgument",
+            "InvalidArgument",
+            "InvalidArgument",
+            "InvalidArgument",
+            "InvalidArgument",
+            "MethodNotAllowed",
+            "InvalidArgument",
+            "InvalidCredential",
         ]
     );
     assert_eq!(told[1]["error"]["status"], 401);
@@ -164,6 +192,53 @@ async fn what_is_no_array_of_up_to_a_hundred_requests_is_refused_whole() {
     assert_eq!(handler.handle(&with_query, now()).await.status(), 400);
     let got = handler.handle(&ask("GET", "/-/sign"), now()).await;
     assert_eq!((got.status().as_u16(), header(&got, "allow")), (405, "POST, OPTIONS"));
+}
+
+fn sign_text(text: impl Into<Bytes>) -> ApiRequest {
+    ApiRequest {
+        body: text.into(),
+        ..ask("POST", "/-/sign")
+    }
+}
+
+#[tokio::test]
+async fn what_stands_twice_is_refused_and_not_read_in_one_of_two_ways() {
+    let handler = handler(OPEN_RULES).await;
+    let wanted = sign_text(
+        r#"[{"method": "GET", "key": "a", "key": "b"}, {"method": "GET", "method": "PUT", "key": "a"},
+            {"method": "GET", "key": "a", "query": {"expires": 60, "expires": 1}}, {"method": "GET", "key": "a"}]"#,
+    );
+    let told = told(&handler, &wanted).await;
+    for told in &told[..3] {
+        assert_eq!(told["error"]["code"], "InvalidArgument", "{told}");
+    }
+    assert_eq!(told[3]["key"], "a");
+}
+
+#[tokio::test]
+async fn a_hostile_body_is_refused_whole_in_a_short_answer() {
+    let handler = handler(OPEN_RULES).await;
+    for (what, text) in [
+        ("nothing", String::new()),
+        ("half", "[{\"method\": \"GET\"".into()),
+        ("deep", "[".repeat(100_000)),
+        ("many", format!("[{}1]", "1,".repeat(400_000))),
+        ("large", format!("[\"{}\"]", "x".repeat(1024 * 1024))),
+        ("more after it", "[] []".into()),
+        ("a control character", "[\u{0}]".into()),
+    ] {
+        let response = handler.handle(&sign_text(text), now()).await;
+        assert_eq!(response.status(), 400, "{what}");
+        assert!(body(&response).len() < 1000, "{what}");
+    }
+    let nested = sign_text("[".repeat(100_000) + &"]".repeat(100_000));
+    assert_eq!(
+        told(&handler, &nested).await[0]["error"]["code"],
+        "InvalidArgument",
+        "one request, and a bad one"
+    );
+    let broken = sign_text(&b"[{\"method\": \"GET\", \"key\": \"\xff\"}]"[..]);
+    assert_eq!(handler.handle(&broken, now()).await.status(), 400);
 }
 
 #[tokio::test]
@@ -236,6 +311,12 @@ async fn an_upload_without_a_name_is_held_to_the_rules_and_its_body_is_not_lost_
             ask("POST", "/ann/?ext=a&ext=b").with("authorization", "Bearer secret"),
             400,
         ),
+        (ask("POST", "/ann/?ext=a/b").with("authorization", "Bearer secret"), 400),
+        (ask("POST", "/ann/?ext=\\b").with("authorization", "Bearer secret"), 400),
+        (ask("POST", "/ann/?ext=é").with("authorization", "Bearer secret"), 400),
+        (ask("POST", "/ann/?ext=a\n").with("authorization", "Bearer secret"), 400),
+        (ask("POST", "/ann/?form").with("authorization", "Bearer secret"), 400),
+        (ask("POST", "/ann/../bob/").with("authorization", "Bearer secret"), 400),
         (
             ask("POST", "/ann/?ext=12345678901234567").with("authorization", "Bearer secret"),
             400,
