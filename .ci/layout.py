@@ -1,5 +1,5 @@
 """Holds `src/` to its layering: a module imports only from those that the list in `lib.rs` puts above it, only
-`adapters/aws/` names AWS crates, and only `adapters/lambda.rs` names `lambda_http`."""
+`adapters/aws/` names AWS crates, and only `adapters/lambda` names `lambda_http`."""
 
 import pathlib
 import re
@@ -11,7 +11,7 @@ COMMENT = re.compile(r"^\s*//.*$|\s//\s.*$", re.MULTILINE)
 PATH = re.compile(r"\b(?:crate|signpost)::(\w+)")
 GROUP = re.compile(r"\b(?:crate|signpost)::\{")
 PARENT = re.compile(r"\bsuper::(\w+)")
-VENDORS = {r"\baws_\w+": "adapters/aws/", r"\blambda_(?:http|runtime)\b": "adapters/lambda.rs"}
+VENDORS = {r"\baws_\w+": "adapters/aws/", r"\blambda_(?:http|runtime)\b": "adapters/lambda"}
 
 
 def main():

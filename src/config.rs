@@ -98,6 +98,9 @@ settings! {
     cors_origins: CorsOrigins = "SIGNPOST_CORS_ORIGINS", default Some(""), cors_origins;
     #[doc = " How much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`."]
     log: LevelFilter = "SIGNPOST_LOG", default Some("info"), level;
+    #[doc = " Whether each request also writes a line of metrics, for which AWS charges: `off`, or `emf`, the embedded metric \
+              format."]
+    metrics: Metrics = "SIGNPOST_METRICS", default Some("off"), metrics;
     #[doc = " The bucket's region. Lambda sets it; required elsewhere."]
     region: String = "AWS_REGION", default None, region;
     #[doc = " The SDK's switch for FIPS endpoints."]
@@ -130,6 +133,15 @@ pub enum SignerScope {
     Everyone,
     /// One for each member and rule, with a session policy for what that rule lets that member do.
     Member,
+}
+
+/// Whether requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metrics {
+    /// They are not.
+    Off,
+    /// In the embedded metric format of `CloudWatch`.
+    Emf,
 }
 
 /// The origins whose pages may use the service.
@@ -380,6 +392,14 @@ fn cors_origins(value: Option<&str>) -> Result<CorsOrigins, String> {
         _ => Err(format!("{origin:?} is not an origin such as https://app.example.com")),
     });
     Ok(CorsOrigins::Listed(listed.collect::<Result<_, _>>()?))
+}
+
+fn metrics(value: Option<&str>) -> Result<Metrics, String> {
+    match required(value)? {
+        "off" => Ok(Metrics::Off),
+        "emf" => Ok(Metrics::Emf),
+        value => Err(format!("{value:?} is neither off nor emf")),
+    }
 }
 
 fn level(value: Option<&str>) -> Result<LevelFilter, String> {

@@ -4,6 +4,7 @@ mod bulk;
 mod draft;
 mod form;
 mod generated;
+mod refused;
 mod share;
 
 use std::time::SystemTime;
@@ -18,6 +19,7 @@ use crate::request::{ApiRequest, Form, ObjectRequest, Target};
 pub use bulk::{Decided, MAX_REQUESTS};
 use draft::plan;
 pub use form::UploadForm;
+pub use refused::{Known, Refused};
 pub use share::Shared;
 
 /// What is to be done about a request.
@@ -46,9 +48,9 @@ pub enum Decision {
 }
 
 /// Decides about `request`, received at `now`.
-pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Decision, Rejection> {
+pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Decision, Refused> {
     if let Some(defect) = &request.defect {
-        return Err(defect.clone());
+        return Err(defect.clone().into());
     }
     let target = Target::from_path(&request.path, request.encoding)?;
     if request.method == Method::OPTIONS.as_str() {
@@ -66,8 +68,8 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
     }
     if request.method == Method::POST.as_str() {
         match &target {
-            Target::Share => return share::make(policy, request, now).map(Decision::Share),
-            Target::Sign => return bulk::decide_each(policy, request, now).map(Decision::InstructEach),
+            Target::Share => return Ok(Decision::Share(share::make(policy, request, now)?)),
+            Target::Sign => return Ok(Decision::InstructEach(bulk::decide_each(policy, request, now)?)),
             Target::Prefix(prefix) => {
                 let caller = Caller::new(policy, request, now);
                 let (plan, form) = generated::upload(&caller, request, prefix.as_ref(), now)?;
@@ -110,7 +112,7 @@ impl<'a> Caller<'a> {
 }
 
 /// The plan of one operation, if the rules let its caller.
-fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, Rejection> {
+fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, Refused> {
     with_grant(caller, wanted, |wanted, grant, scope| {
         plan(wanted, grant, scope, &caller.request.request_id)
     })
@@ -121,6 +123,19 @@ fn with_grant<T>(
     caller: &Caller<'_>,
     wanted: ObjectRequest,
     then: impl FnOnce(ObjectRequest, Grant<'_>, Scope) -> Result<T, Rejection>,
+) -> Result<T, Refused> {
+    let mut known = Known::of(&wanted);
+    granted(caller, wanted, then, &mut known).map_err(|rejection| Refused {
+        rejection,
+        known: Box::new(known),
+    })
+}
+
+fn granted<T>(
+    caller: &Caller<'_>,
+    wanted: ObjectRequest,
+    then: impl FnOnce(ObjectRequest, Grant<'_>, Scope) -> Result<T, Rejection>,
+    known: &mut Known,
 ) -> Result<T, Rejection> {
     let Caller {
         policy, request, now, ..
@@ -134,7 +149,10 @@ fn with_grant<T>(
         None => (caller.principal.as_ref().map_err(Clone::clone)?, None),
         Some((maker, link)) => (maker, Some(link)),
     };
-    let mut grant = policy.decide(principal, action, &wanted.key)?;
+    known.uid = Some(principal.uid().to_owned());
+    let verdict = policy.verdict(principal, action, &wanted.key);
+    known.rule = verdict.rule().map(str::to_owned);
+    let mut grant = verdict.into_grant()?;
     let narrowed = link.map(|link| share::narrow(link, grant, action, now)).transpose()?;
     if let Some(constraints) = &narrowed {
         grant.constraints = constraints;

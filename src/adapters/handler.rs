@@ -1,16 +1,19 @@
 //! The handler: reads the settings once, then answers requests.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
-use crate::config::{ConfigError, CorsOrigins, Settings};
-use crate::decide::{Decided, Decision, decide};
+use crate::adapters::metrics;
+use crate::adapters::record::{Answered, Record};
+use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
+use crate::decide::{Decided, Decision, UploadForm, decide};
 use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
 use crate::policy::Policy;
-use crate::rejection::Rejection;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Failure, Told, Trouble};
+use crate::response::{self, ApiResponse, Told, Trouble};
 
 /// The rules file of a package that has no setting for it.
 const PACKAGED_RULES: &str = "rules.toml";
@@ -23,6 +26,10 @@ pub struct Handler {
     base_path: String,
     signer: Signer,
     credentials: SigningCredentials,
+    bucket: String,
+    metrics: Metrics,
+    /// Whether a request has been answered before.
+    warm: Arc<AtomicBool>,
 }
 
 impl Handler {
@@ -34,6 +41,12 @@ impl Handler {
         policy.authenticators.share_keys.clone_from(&settings.share_keys);
         let signer = Signer::resolve(&settings).await?;
         let credentials = SigningCredentials::new(&settings, credentials, &policy)?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            rules = policy.len(),
+            rules.sha256 = policy.digest(),
+            "started"
+        );
         if policy.is_empty() {
             tracing::warn!("there are no rules, so every request is refused");
         }
@@ -43,6 +56,9 @@ impl Handler {
             base_path: settings.base_path,
             signer,
             credentials,
+            bucket: settings.bucket,
+            metrics: settings.metrics,
+            warm: Arc::default(),
         })
     }
 
@@ -51,129 +67,97 @@ impl Handler {
         &self.base_path
     }
 
-    /// Answers one request, received at `now`.
+    /// Answers one request, received at `now`, and logs it in one line.
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
-        let response = match decide(&self.policy, request, now) {
-            Ok(Decision::Instruct { plan, form }) => match self.sign(request, plan, now).await {
-                Ok(instruction) => response::instruction(request, &instruction, form),
-                Err(failure) => response::failure(&request.headers, &request.request_id, &failure),
+        let began = Instant::now();
+        let (response, record) = self.answer(request, now).await;
+        let response = response::finish(request, &self.cors, response);
+        let answered = Answered {
+            status: response.status().as_u16(),
+            took: began.elapsed(),
+            cold: !self.warm.swap(true, Ordering::Relaxed),
+        };
+        record.tell(request, answered);
+        if self.metrics == Metrics::Emf {
+            metrics::emit(&self.bucket, answered, now);
+        }
+        response
+    }
+
+    async fn answer(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
+        match decide(&self.policy, request, now) {
+            Ok(Decision::Instruct { plan, form }) => match self.sign(plan, now).await {
+                Ok(instruction) => (
+                    response::instruction(request, &instruction, form),
+                    Record::signed(&instruction),
+                ),
+                Err(error) => failed(request, error),
             },
-            Ok(Decision::InstructEach(decided)) => {
-                let mut told = Vec::with_capacity(decided.len());
-                for Decided { key, outcome } in decided {
-                    let outcome = self.carry_out(request, outcome, now).await;
-                    told.push(Told { key, outcome });
+            Ok(Decision::InstructEach(decided)) => self.answer_each(request, decided, now).await,
+            Ok(Decision::Form(UploadForm { plan, page, stored })) => match self.sign_form(plan, now).await {
+                Ok(form) => {
+                    let record = Record::signed_form(&form);
+                    let response = if page {
+                        response::form_page(&form, stored.as_deref())
+                    } else {
+                        response::form_json(&form)
+                    };
+                    (response, record)
                 }
-                response::instructions(request, &told)
-            }
-            Ok(Decision::Form(form)) => match self.sign_form(request, form.plan, now).await {
-                Ok(signed) if form.page => response::form_page(&signed, form.stored.as_deref()),
-                Ok(signed) => response::form_json(&signed),
-                Err(failure) => response::failure(&request.headers, &request.request_id, &failure),
+                Err(error) => failed(request, error),
             },
-            Ok(Decision::Share(shared)) => {
-                tracing::info!(
-                    request.id = request.request_id,
-                    request.invocation = request.invocation,
-                    link = shared.link.id,
-                    "shared"
-                );
-                response::shared(request, &shared)
-            }
-            Ok(Decision::Health) => response::health(),
-            Ok(Decision::Preflight { allow }) => response::preflight(&allow),
-            Err(rejection) => {
-                log_refusal(request, &rejection);
-                response::rejection(request, &rejection)
-            }
-        };
-        response::finish(request, &self.cors, response)
-    }
-
-    /// Carries out one of many requests; whatever is wrong with it is told in its place.
-    async fn carry_out(
-        &self,
-        request: &ApiRequest,
-        decided: Result<PresignPlan, Rejection>,
-        now: SystemTime,
-    ) -> Result<Instruction, Trouble> {
-        match decided {
-            Ok(plan) => self.sign(request, plan, now).await.map_err(Trouble::Failed),
-            Err(rejection) => {
-                log_refusal(request, &rejection);
-                Err(Trouble::Rejected(rejection))
-            }
+            Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
+            Ok(Decision::Health) => (response::health(), Record::of("healthy")),
+            Ok(Decision::Preflight { allow }) => (response::preflight(&allow), Record::of("allowed")),
+            Err(refused) => (
+                response::rejection(request, &refused.rejection),
+                Record::refused(&refused),
+            ),
         }
     }
 
-    async fn sign(&self, request: &ApiRequest, plan: PresignPlan, now: SystemTime) -> Result<Instruction, Failure> {
-        let signed = match self.credentials.credentials(&plan.scope, plan.expires, now).await {
-            Ok(credentials) => self.signer.sign(plan, &credentials, now),
-            Err(error) => Err(error),
-        };
-        match &signed {
-            Ok(instruction) => log_instruction(request, instruction),
-            Err(error) => log_failure(request, error),
+    /// Answers many requests in one; what is wrong with one of them is told in its place.
+    async fn answer_each(&self, request: &ApiRequest, decided: Vec<Decided>, now: SystemTime) -> (ApiResponse, Record) {
+        let mut told = Vec::with_capacity(decided.len());
+        for Decided { key, outcome } in decided {
+            let (outcome, record) = match outcome {
+                Ok(plan) => match self.sign(plan, now).await {
+                    Ok(instruction) => {
+                        let record = Record::signed(&instruction);
+                        (Ok(instruction), record)
+                    }
+                    Err(error) => {
+                        let record = Record::failed(&error);
+                        (Err(Trouble::Failed(error.into())), record)
+                    }
+                },
+                Err(refused) => {
+                    let record = Record::refused(&refused);
+                    (Err(Trouble::Rejected(refused.rejection)), record)
+                }
+            };
+            record.tell_part(request);
+            told.push(Told { key, outcome });
         }
-        Ok(signed?)
+        (response::instructions(request, &told), Record::of_many(told.len()))
     }
 
-    async fn sign_form(&self, request: &ApiRequest, plan: FormPlan, now: SystemTime) -> Result<PostForm, Failure> {
-        let signed = match self.credentials.credentials(&plan.scope, plan.expires, now).await {
-            Ok(credentials) => self.signer.sign_form(plan, &credentials, now),
-            Err(error) => Err(error),
-        };
-        match &signed {
-            Ok(form) => log_form(request, form),
-            Err(error) => log_failure(request, error),
-        }
-        Ok(signed?)
+    async fn sign(&self, plan: PresignPlan, now: SystemTime) -> Result<Instruction, PresignError> {
+        let credentials = self.credentials.credentials(&plan.scope, plan.expires, now).await?;
+        self.signer.sign(plan, &credentials, now)
+    }
+
+    async fn sign_form(&self, plan: FormPlan, now: SystemTime) -> Result<PostForm, PresignError> {
+        let credentials = self.credentials.credentials(&plan.scope, plan.expires, now).await?;
+        self.signer.sign_form(plan, &credentials, now)
     }
 }
 
-fn log_failure(request: &ApiRequest, error: &PresignError) {
-    tracing::error!(
-        request.id = request.request_id,
-        request.invocation = request.invocation,
-        error = chain(error),
-        "could not sign"
-    );
-}
-
-/// Logs a signed form without its fields.
-fn log_form(request: &ApiRequest, form: &PostForm) {
-    tracing::info!(
-        request.id = request.request_id,
-        request.invocation = request.invocation,
-        operation = "PostObject",
-        key = form.plan.key.field(),
-        rule = form.plan.scope.rule,
-        expires_in = form.expires_in.as_secs(),
-        "signed"
-    );
-}
-
-/// Logs a signed request without its URL.
-fn log_instruction(request: &ApiRequest, instruction: &Instruction) {
-    let plan = &instruction.plan;
-    tracing::info!(
-        request.id = request.request_id,
-        request.invocation = request.invocation,
-        operation = plan.operation.name(),
-        key = plan.key.as_str(),
-        rule = plan.scope.rule,
-        expires_in = instruction.expires_in.as_secs(),
-        "signed"
-    );
-}
-
-fn log_refusal(request: &ApiRequest, rejection: &Rejection) {
-    tracing::info!(
-        request.id = request.request_id,
-        request.invocation = request.invocation,
-        code = rejection.code(),
-        "refused"
-    );
+/// The answer to a request that failed by our fault.
+fn failed(request: &ApiRequest, error: PresignError) -> (ApiResponse, Record) {
+    let record = Record::failed(&error);
+    let response = response::failure(&request.headers, &request.request_id, &error.into());
+    (response, record)
 }
 
 fn load_policy(settings: &Settings) -> Result<Policy, ConfigError> {

@@ -118,36 +118,4 @@ async fn answer(handler: &Handler, event: &str, invocation: &str, now: SystemTim
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::Mutex;
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn no_level_lets_other_crates_log_requests() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        tracing::subscriber::with_default(log_to(move || writer.clone(), LevelFilter::TRACE), || {
-            tracing::trace!(target: "lambda_runtime::layers::api_response", body = "secret", "raw event");
-            tracing::error!(target: "lambda_runtime", "broken");
-            tracing::trace!(target: "signpost::adapters::handler", "signed");
-        });
-        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        assert!(lines.contains("broken") && lines.contains("signed"), "{lines}");
-        assert!(!lines.contains("secret"), "{lines}");
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 pub mod aws;
 pub mod handler;
 pub(crate) mod https;
+mod metrics;
+mod record;
 #[cfg(feature = "lambda")]
 mod answer;
 #[cfg(feature = "lambda")]

@@ -147,10 +147,17 @@ fn uid(issuer: &Issuer, subject: &str) -> String {
         .chain_update([0])
         .chain_update(subject)
         .finalize();
-    digest[..16].iter().fold(String::with_capacity(32), |mut uid, byte| {
-        write!(uid, "{byte:02x}").expect("a String takes every write");
-        uid
-    })
+    hex(&digest[..16])
+}
+
+/// In hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a String takes every write");
+            hex
+        })
 }
 
 impl Authenticators {

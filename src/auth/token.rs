@@ -1,7 +1,7 @@
 //! Generated tokens, sent as `Basic` (RFC 7617) or `Bearer` (RFC 6750) and kept as SHA-256 digests. The secrets are
 //! random, so a plain digest is enough: there is nothing to guess.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{Issuer, Member, refused};
+use super::{Issuer, Member, hex, refused};
 use crate::rejection::Rejection;
 
 /// One `[[token]]` of the rules.
@@ -47,10 +47,7 @@ impl TokenDigest {
 
     /// The inverse of [`TokenDigest::from_str`].
     pub fn to_hex(&self) -> String {
-        self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a String takes every write");
-            hex
-        })
+        hex(&self.0)
     }
 
     fn matches(&self, other: &Self) -> Choice {

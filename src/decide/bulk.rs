@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Caller, instruct};
+use super::{Caller, Refused, instruct};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::PresignPlan;
@@ -27,7 +27,7 @@ pub struct Decided {
     /// The key, as far as it could be read.
     pub key: Option<ObjectKey>,
     /// What to sign, or why not.
-    pub outcome: Result<PresignPlan, Rejection>,
+    pub outcome: Result<PresignPlan, Refused>,
 }
 
 /// The elements of the body, each to be read on its own.
@@ -77,10 +77,13 @@ fn decide_one(caller: &Caller<'_>, element: &RawValue) -> Decided {
     match read {
         Err(rejection) => Decided {
             key: None,
-            outcome: Err(rejection),
+            outcome: Err(rejection.into()),
         },
         Ok((key, wanted)) => Decided {
-            outcome: wanted.describe(key.clone()).and_then(|wanted| instruct(caller, wanted)),
+            outcome: wanted
+                .describe(key.clone())
+                .map_err(Refused::from)
+                .and_then(|wanted| instruct(caller, wanted)),
             key: Some(key),
         },
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::Uri;
 
 use super::generated::fresh;
-use super::{Caller, draft, with_grant};
+use super::{Caller, Refused, draft, with_grant};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::{Condition, FormKey, FormPlan};
@@ -45,7 +45,7 @@ pub(super) fn is_asked_for(request: &ApiRequest) -> bool {
 }
 
 /// The form for `target`, if the rules let its caller store there.
-pub(super) fn decide(caller: &Caller<'_>, target: &Target, now: SystemTime) -> Result<UploadForm, Rejection> {
+pub(super) fn decide(caller: &Caller<'_>, target: &Target, now: SystemTime) -> Result<UploadForm, Refused> {
     let request = caller.request;
     let (key, decided) = place(request, target, now)?;
     let page = preferred(&request.headers, &["application/json"]).is_none();

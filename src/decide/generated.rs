@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
 
-use super::{Caller, instruct};
+use super::{Caller, Refused, instruct};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::PresignPlan;
@@ -22,16 +22,14 @@ pub(super) fn upload(
     request: &ApiRequest,
     prefix: Option<&ObjectKey>,
     now: SystemTime,
-) -> Result<(PresignPlan, Form), Rejection> {
+) -> Result<(PresignPlan, Form), Refused> {
     if !request.body.is_empty() {
-        return Err(bad_value(
-            "body",
-            "is not stored: ask without one, and PUT the file to the URL of the answer",
-        ));
+        let problem = "is not stored: ask without one, and PUT the file to the URL of the answer";
+        return Err(bad_value("body", problem).into());
     }
     let prefix = prefix.map_or("", ObjectKey::as_str);
     let extension = extension(&request.query)?;
-    let key = ObjectKey::new(format!("{prefix}{}{extension}", fresh(request, now)))?;
+    let key = ObjectKey::new(format!("{prefix}{}{extension}", fresh(request, now))).map_err(Rejection::from)?;
     let query = request.query.iter().filter(|(name, _)| name != "ext");
     let asked = ApiRequest {
         query: query.cloned().collect(),

@@ -30,6 +30,7 @@ pub struct Policy {
     /// How identities are proven.
     pub authenticators: Authenticators,
     rules: Vec<Rule>,
+    digest: String,
 }
 
 /// What a rule allows.
@@ -56,6 +57,11 @@ impl Policy {
     /// Reads a rules file; anything unknown in it is an error.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         table::parse(text)
+    }
+
+    /// The SHA-256 of the text of the rules, in hexadecimal digits; empty where there is none.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// How many rules there are.
@@ -96,7 +102,8 @@ impl Policy {
         }
     }
 
-    fn verdict(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Verdict<'_> {
+    /// What [`Policy::decide`] decides, and by which rule.
+    pub(crate) fn verdict(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Verdict<'_> {
         let mut granted = None;
         for rule in self.rules.iter().filter(|rule| rule.speaks_of(principal, action, key)) {
             match rule.effect {

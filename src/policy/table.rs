@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, Size, parse_expires};
 use super::explain::{LifetimeSource, Source};
 use super::rule::{Condition, Effect, Rule, Who};
 use super::{Pattern, Policy};
 use crate::auth::share::ShareKeys;
-use crate::auth::{Authenticators, GatewayIssuer, Token};
+use crate::auth::{Authenticators, GatewayIssuer, Token, hex};
 use crate::operation::Action;
 use crate::rejection::MAX_OBJECT_BYTES;
 use crate::request::GatewayAuthorizer;
@@ -167,6 +168,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
     Ok(Policy {
         rules: rules.collect::<Result<_, _>>()?,
         authenticators,
+        digest: hex(&Sha256::digest(text)),
     })
 }
 

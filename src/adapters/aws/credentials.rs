@@ -39,6 +39,11 @@ impl CredentialSource {
         Self(SharedCredentialsProvider::new(provider))
     }
 
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self::from_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "key", None, None, "test"))
+    }
+
     async fn credentials(&self) -> Result<Credentials, PresignError> {
         self.0
             .provide_credentials()
