@@ -46,7 +46,7 @@ fn sign(criterion: &mut Criterion) {
     let signer = runtime.block_on(Signer::resolve(&settings())).expect("it resolves");
     let sdk = sdk();
     let credentials = credentials();
-    let decide_and_sign = |request: &ApiRequest| match decide(&policy, request, now()) {
+    let decide_and_sign = |request: &ApiRequest| match decide(&policy, request, None, now()) {
         Ok(Decision::Instruct { plan, .. }) => signer.sign(plan, &credentials, now()).expect("it can be signed"),
         other => panic!("not an instruction: {other:?}"),
     };
@@ -82,7 +82,7 @@ fn decide_among_rules(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rules_100");
     for (name, request) in [("anonymous", anonymous), ("member", member)] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| decide(&policy, black_box(&request), now()).expect("the last rule allows it"));
+            bencher.iter(|| decide(&policy, black_box(&request), None, now()).expect("the last rule allows it"));
         });
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::{HeaderValue, Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
-use crate::auth::share::{ShareKeys, ShareKeysError};
+use crate::auth::Keyring;
+use crate::auth::keyring::KeyringError;
 use crate::policy::MAX_EXPIRES;
 
 /// A setting that stops the start-up. It begins with the name of the variable.
@@ -68,7 +69,7 @@ settings! {
     rules_file: Option<String> = "SIGNPOST_RULES_FILE", default None, text;
     #[doc = " The keys of share links, as `signpost key new` makes them: `ID:KEY`, or two with a comma, of which the first \
               makes links and both check them. Without keys there are no share links."]
-    share_keys: ShareKeys = "SIGNPOST_SHARE_KEYS", default None, share_keys;
+    keys: Keyring = "SIGNPOST_KEYS", default None, keyring;
     #[doc = " The origin under which clients reach S3, where it is not AWS's own: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
     #[doc = " Whether the bucket stands in the path and not in the host name: `auto` (where the host name can't hold it, \
@@ -235,11 +236,11 @@ fn text(value: Option<&str>) -> Result<Option<String>, String> {
 }
 
 /// The value is a secret, so nothing of it is repeated.
-fn share_keys(value: Option<&str>) -> Result<ShareKeys, String> {
+fn keyring(value: Option<&str>) -> Result<Keyring, String> {
     value
         .unwrap_or_default()
         .parse()
-        .map_err(|error: ShareKeysError| error.to_string())
+        .map_err(|error: KeyringError| error.to_string())
 }
 
 fn required(value: Option<&str>) -> Result<&str, String> {

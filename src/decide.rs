@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use http::Method;
 
-use crate::auth::Principal;
+use crate::auth::{KeySet, Principal};
 use crate::plan::PresignPlan;
 use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
@@ -47,8 +47,13 @@ pub enum Decision {
     },
 }
 
-/// Decides about `request`, received at `now`.
-pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Decision, Refused> {
+/// Decides about `request`, received at `now`. `keys` are those that [`crate::auth::Authenticators::keys_wanted`] asks for.
+pub fn decide(
+    policy: &Policy,
+    request: &ApiRequest,
+    keys: Option<&KeySet>,
+    now: SystemTime,
+) -> Result<Decision, Refused> {
     if let Some(defect) = &request.defect {
         return Err(defect.clone().into());
     }
@@ -66,12 +71,12 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
     {
         return Ok(Decision::Health);
     }
+    let caller = Caller::new(policy, request, keys, now);
     if request.method == Method::POST.as_str() {
         match &target {
-            Target::Share => return Ok(Decision::Share(share::make(policy, request, now)?)),
-            Target::Sign => return Ok(Decision::InstructEach(bulk::decide_each(policy, request, now)?)),
+            Target::Share => return Ok(Decision::Share(share::make(&caller)?)),
+            Target::Sign => return Ok(Decision::InstructEach(bulk::decide_each(&caller)?)),
             Target::Prefix(prefix) => {
-                let caller = Caller::new(policy, request, now);
                 let (plan, form) = generated::upload(&caller, request, prefix.as_ref(), now)?;
                 return Ok(Decision::Instruct { plan, form });
             }
@@ -79,11 +84,11 @@ pub fn decide(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
         }
     }
     if form::is_asked_for(request) {
-        return form::decide(&Caller::new(policy, request, now), &target, now).map(Decision::Form);
+        return form::decide(&caller, &target, now).map(Decision::Form);
     }
     let wanted = ObjectRequest::parse(request, &target)?;
     let form = wanted.form;
-    let plan = instruct(&Caller::new(policy, request, now), wanted)?;
+    let plan = instruct(&caller, wanted)?;
     Ok(Decision::Instruct { plan, form })
 }
 
@@ -96,12 +101,12 @@ struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    fn new(policy: &'a Policy, request: &'a ApiRequest, now: SystemTime) -> Self {
+    fn new(policy: &'a Policy, request: &'a ApiRequest, keys: Option<&KeySet>, now: SystemTime) -> Self {
         Self {
             policy,
             request,
             now,
-            principal: policy.authenticators.authenticate(request),
+            principal: policy.authenticators.authenticate(request, keys, now),
         }
     }
 

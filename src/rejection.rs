@@ -213,7 +213,7 @@ impl Rejection {
                 ask the operator for `overwrite = true`."
                     .into()
             }
-            Self::SharingOff => "The operator switches them on with SIGNPOST_SHARE_KEYS.".into(),
+            Self::SharingOff => "The operator switches them on with SIGNPOST_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
         }
     }

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
 use crate::adapters::metrics;
+use crate::adapters::providers::{Provider, Providers, Unknown};
 use crate::adapters::record::{Answered, Record};
 use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{Decided, Decision, UploadForm, decide};
 use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Told, Trouble};
+use crate::response::{self, ApiResponse, Failure, Told, Trouble};
 
 /// The rules file of a package that has no setting for it.
 const PACKAGED_RULES: &str = "rules.toml";
@@ -26,6 +27,7 @@ pub struct Handler {
     base_path: String,
     signer: Signer,
     credentials: SigningCredentials,
+    providers: Providers,
     bucket: String,
     metrics: Metrics,
     /// Whether a request has been answered before.
@@ -38,7 +40,7 @@ impl Handler {
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         let mut policy = load_policy(&settings)?;
         check_lifetimes(&policy, settings.max_expires)?;
-        policy.authenticators.share_keys.clone_from(&settings.share_keys);
+        policy.authenticators.keys.clone_from(&settings.keys);
         let signer = Signer::resolve(&settings).await?;
         let credentials = SigningCredentials::new(&settings, credentials, &policy)?;
         tracing::info!(
@@ -56,6 +58,7 @@ impl Handler {
             base_path: settings.base_path,
             signer,
             credentials,
+            providers: Providers::default(),
             bucket: settings.bucket,
             metrics: settings.metrics,
             warm: Arc::default(),
@@ -85,7 +88,12 @@ impl Handler {
     }
 
     async fn answer(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
-        match decide(&self.policy, request, now) {
+        let provider = match self.provider(request, now).await {
+            Ok(provider) => provider,
+            Err(Unknown) => return failed(request, Failure::Unverifiable),
+        };
+        let keys = provider.as_ref().map(|provider| &provider.keys);
+        match decide(&self.policy, request, keys, now) {
             Ok(Decision::Instruct { plan, form }) => match self.sign(plan, now).await {
                 Ok(instruction) => (
                     response::instruction(request, &instruction, form),
@@ -113,6 +121,14 @@ impl Handler {
                 response::rejection(request, &refused.rejection),
                 Record::refused(&refused),
             ),
+        }
+    }
+
+    /// The issuer whose keys the request's token wants.
+    async fn provider(&self, request: &ApiRequest, now: SystemTime) -> Result<Option<Arc<Provider>>, Unknown> {
+        match self.policy.authenticators.keys_wanted(request) {
+            None => Ok(None),
+            Some(wanted) => self.providers.of(&wanted, now).await.map(Some),
         }
     }
 
@@ -154,9 +170,10 @@ impl Handler {
 }
 
 /// The answer to a request that failed by our fault.
-fn failed(request: &ApiRequest, error: PresignError) -> (ApiResponse, Record) {
-    let record = Record::failed(&error);
-    let response = response::failure(&request.headers, &request.request_id, &error.into());
+fn failed(request: &ApiRequest, failure: impl Into<Failure>) -> (ApiResponse, Record) {
+    let failure = failure.into();
+    let record = Record::failed(&failure);
+    let response = response::failure(&request.headers, &request.request_id, &failure);
     (response, record)
 }
 

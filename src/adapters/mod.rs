@@ -4,6 +4,7 @@ pub mod aws;
 pub mod handler;
 pub(crate) mod https;
 mod metrics;
+mod providers;
 mod record;
 #[cfg(feature = "lambda")]
 mod answer;

@@ -6,7 +6,7 @@ use tracing::Level;
 
 use crate::adapters::handler::chain;
 use crate::decide::{Known, Refused};
-use crate::plan::{Instruction, PostForm, PresignError};
+use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
 
 /// What came of a request, or of one of many that it carried.
@@ -102,7 +102,7 @@ impl Record {
         }
     }
 
-    pub(super) fn failed(error: &PresignError) -> Self {
+    pub(super) fn failed(error: &dyn std::error::Error) -> Self {
         Self {
             error: Some(chain(error)),
             ..Self::of("failed")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::slice;
 
-use super::{Issuer, Member, refused};
+use super::{Issuer, Member, group, refused};
 use crate::rejection::Rejection;
 use crate::request::{GatewayAuthorizer, GatewayIdentity};
 
@@ -31,17 +31,20 @@ pub(super) fn authenticate(issuers: &[GatewayIssuer], identity: &GatewayIdentity
         .into_iter()
         .filter_map(|value| group(&issuer.name, value))
         .collect();
-    let named = Issuer::Named {
-        name: issuer.name.clone(),
-        iss: issuer.iss.clone(),
-    };
-    Ok(Member::new(named, subject.to_owned(), groups).with_claims(identity.claims.clone()))
+    Ok(Member::new(issuer.issuer(), subject.to_owned(), groups).with_claims(identity.claims.clone()))
 }
 
 impl GatewayIssuer {
     /// The member that stands behind a request once the gateway has verified this subject with these claims.
-    pub fn vouch(&self, subject: &str, claims: BTreeMap<String, String>) -> Result<Member, Rejection> {
+    pub(super) fn vouch(&self, subject: &str, claims: BTreeMap<String, String>) -> Result<Member, Rejection> {
         authenticate(slice::from_ref(self), &self.identity(subject, claims))
+    }
+
+    pub(super) fn issuer(&self) -> Issuer {
+        Issuer::Named {
+            name: self.name.clone(),
+            iss: self.iss.clone(),
+        }
     }
 
     /// What the gateway would tell.
@@ -93,10 +96,4 @@ fn without_session(arn: &str) -> &str {
         Some((_, role)) => role.rfind('/').map_or(arn, |at| &arn[..arn.len() - role.len() + at]),
         None => arn,
     }
-}
-
-/// The one group that a value names; it counts with its issuer only. An HTTP API flattens an array to `[a b c]`, where a group called `b c` looks like
-/// two; such a value names no group.
-fn group(issuer: &str, value: &str) -> Option<String> {
-    (!value.is_empty() && !value.starts_with('[')).then(|| format!("{issuer}/{value}"))
 }

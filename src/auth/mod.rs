@@ -1,6 +1,10 @@
 //! Who is asking: exactly one credential a request, and one that is wrong is refused, never taken for nobody.
 
 pub mod gateway;
+pub mod jwks;
+pub mod jwt;
+pub mod keyring;
+pub mod oidc;
 pub mod share;
 pub mod token;
 
@@ -12,9 +16,13 @@ use http::header;
 use sha2::{Digest, Sha256};
 
 use crate::rejection::Rejection;
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, GatewayIdentity};
 pub use gateway::GatewayIssuer;
-use share::{Maker, ShareKeys, ShareLink};
+pub use jwks::KeySet;
+use jwt::Jwt;
+pub use keyring::Keyring;
+pub use oidc::{KeysWanted, OidcIssuer};
+use share::{Maker, ShareLink};
 pub use token::{Token, TokenDigest};
 
 /// The caller.
@@ -60,10 +68,22 @@ pub struct Authenticators {
     pub tokens: Vec<Token>,
     /// What the gateway has verified.
     pub gateway: Vec<GatewayIssuer>,
+    /// Bearer tokens that are verified here.
+    pub oidc: Vec<OidcIssuer>,
     /// Share links that no longer count, by their ids.
     pub revoked_links: Vec<String>,
     /// The keys of share links.
-    pub share_keys: ShareKeys,
+    pub keys: Keyring,
+}
+
+/// What a request proves its sender's identity with.
+enum Credential<'a> {
+    /// What came in the `Authorization` header, verified by the gateway.
+    Verified(&'a GatewayIdentity),
+    /// A JSON Web Token that nobody has verified yet.
+    Jwt(&'a str),
+    /// Any other `Authorization` header.
+    Authorization(&'a [u8]),
 }
 
 impl Issuer {
@@ -163,29 +183,98 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 impl Authenticators {
     /// Whether any credential at all could be accepted.
     pub const fn is_empty(&self) -> bool {
-        self.tokens.is_empty() && self.gateway.is_empty()
+        self.tokens.is_empty() && self.gateway.is_empty() && self.oidc.is_empty()
+    }
+
+    /// Whether the rules have an `[[issuer]]` of this name.
+    pub fn names_issuer(&self, name: &str) -> bool {
+        self.issuers().any(|issuer| issuer.is_named(name))
+    }
+
+    /// The member that stands behind a request once this subject of the issuer `name` has been verified with these
+    /// claims; `None` where the rules name no such issuer.
+    pub fn vouch(
+        &self,
+        name: &str,
+        subject: &str,
+        claims: BTreeMap<String, String>,
+    ) -> Option<Result<Member, Rejection>> {
+        if let Some(issuer) = self.gateway.iter().find(|issuer| issuer.name == name) {
+            return Some(issuer.vouch(subject, claims));
+        }
+        let issuer = self.oidc.iter().find(|issuer| issuer.name == name)?;
+        Some(Ok(issuer.vouch(subject, claims)))
+    }
+
+    /// Every `[[issuer]]` of the rules.
+    pub fn issuers(&self) -> impl Iterator<Item = Issuer> {
+        let gateway = self.gateway.iter().map(GatewayIssuer::issuer);
+        gateway.chain(self.oidc.iter().map(OidcIssuer::issuer))
+    }
+
+    /// The keys that [`Authenticators::authenticate`] needs for `request`, if any.
+    pub fn keys_wanted<'a>(&'a self, request: &ApiRequest) -> Option<KeysWanted<'a>> {
+        let Ok(Some(Credential::Jwt(token))) = self.credential(request) else {
+            return None;
+        };
+        let token = Jwt::read(token).ok()?;
+        Some(KeysWanted {
+            issuer: self.issuer_of(&token).ok()?,
+            kid: token.kid().map(str::to_owned),
+        })
     }
 
     /// Finds out who sent `request`.
     ///
     /// What the gateway has verified came in the `Authorization` header, so the two count as one credential. Where the
     /// rules rely on the gateway, a request that it has not verified is nobody's, unless it brings a token.
-    pub fn authenticate(&self, request: &ApiRequest) -> Result<Principal, Rejection> {
-        if let Some(identity) = request.gateway.as_ref().filter(|_| !self.gateway.is_empty()) {
-            return gateway::authenticate(&self.gateway, identity).map(Principal::Member);
-        }
-        let mut credentials = request.headers.get_all(header::AUTHORIZATION).iter();
-        let Some(credential) = credentials.next() else {
-            return if self.gateway.is_empty() {
-                Ok(Principal::Anonymous)
-            } else {
-                Err(refused(UNVERIFIED))
-            };
+    /// `keys` are those that [`Authenticators::keys_wanted`] asks for.
+    pub fn authenticate(
+        &self,
+        request: &ApiRequest,
+        keys: Option<&KeySet>,
+        now: SystemTime,
+    ) -> Result<Principal, Rejection> {
+        let member = match self.credential(request)? {
+            None if self.gateway.is_empty() => return Ok(Principal::Anonymous),
+            None => Err(refused(UNVERIFIED)),
+            Some(Credential::Verified(identity)) => gateway::authenticate(&self.gateway, identity),
+            Some(Credential::Jwt(token)) => self.verify(token, keys, now),
+            Some(Credential::Authorization(header)) => token::authenticate(&self.tokens, header),
         };
-        if credentials.next().is_some() {
+        member.map(Principal::Member)
+    }
+
+    /// The one credential of `request`.
+    fn credential<'a>(&self, request: &'a ApiRequest) -> Result<Option<Credential<'a>>, Rejection> {
+        if let Some(identity) = request.gateway.as_ref().filter(|_| !self.gateway.is_empty()) {
+            return Ok(Some(Credential::Verified(identity)));
+        }
+        let mut headers = request.headers.get_all(header::AUTHORIZATION).iter();
+        let Some(authorization) = headers.next() else {
+            return Ok(None);
+        };
+        if headers.next().is_some() {
             return Err(refused(TWO_CREDENTIALS));
         }
-        token::authenticate(&self.tokens, credential.as_bytes()).map(Principal::Member)
+        let authorization = authorization.as_bytes();
+        let jwt = token::bearer(authorization).filter(|text| !self.oidc.is_empty() && jwt::is_one(text));
+        Ok(Some(
+            jwt.map_or(Credential::Authorization(authorization), Credential::Jwt),
+        ))
+    }
+
+    fn verify(&self, token: &str, keys: Option<&KeySet>, now: SystemTime) -> Result<Member, Rejection> {
+        let token = Jwt::read(token)?;
+        let issuer = self.issuer_of(&token)?;
+        let keys = keys.ok_or_else(|| refused("the keys of the bearer token's issuer are not known"))?;
+        issuer.authenticate(token, keys, now)
+    }
+
+    fn issuer_of(&self, token: &Jwt<'_>) -> Result<&OidcIssuer, Rejection> {
+        let named = token.issuer();
+        let issuer = self.oidc.iter().find(|issuer| Some(issuer.iss.as_str()) == named);
+        issuer.ok_or_else(|| refused("the bearer token is of an issuer that the rules do not name"))
     }
 
     /// The link in `?share`, and its maker as the rules know it now.
@@ -196,7 +285,7 @@ impl Authenticators {
         if verified || request.headers.contains_key(header::AUTHORIZATION) {
             return Err(refused(TWO_CREDENTIALS));
         }
-        let link = self.share_keys.read(text, now)?;
+        let link = share::read(&self.keys, text, now)?;
         if self.revoked_links.contains(&link.id) {
             return Err(refused("the share link has been revoked"));
         }
@@ -215,11 +304,7 @@ impl Authenticators {
                 .find(|token| token.id == maker.subject)
                 .map(Token::member);
         };
-        let issuer = self.gateway.iter().find(|issuer| issuer.name == *name)?;
-        let issuer = Issuer::Named {
-            name: issuer.name.clone(),
-            iss: issuer.iss.clone(),
-        };
+        let issuer = self.issuers().find(|issuer| issuer.is_named(name))?;
         let member = Member::new(issuer, maker.subject.clone(), maker.groups.clone());
         Some(member.with_claims(maker.claims.clone()))
     }
@@ -231,4 +316,10 @@ const UNVERIFIED: &str = "the gateway has verified no credential of this request
 
 const fn refused(problem: &'static str) -> Rejection {
     Rejection::BadCredential { problem }
+}
+
+/// The one group that a value names; it counts with its issuer only. An HTTP API flattens an array to `[a b c]`, where a group called `b c` looks like
+/// two; such a value names no group.
+fn group(issuer: &str, value: &str) -> Option<String> {
+    (!value.is_empty() && !value.starts_with('[')).then(|| format!("{issuer}/{value}"))
 }

@@ -83,7 +83,7 @@ pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<Mem
         return Err(refused("no credential is accepted here"));
     }
     if scheme.eq_ignore_ascii_case("Bearer") {
-        return bearer(tokens, value);
+        return find(tokens, None, value.as_bytes());
     }
     if scheme.eq_ignore_ascii_case("Basic") {
         return basic(tokens, value);
@@ -99,8 +99,10 @@ fn split_scheme(authorization: &[u8]) -> Result<(&str, &str), Rejection> {
     Ok((scheme, value.trim()))
 }
 
-fn bearer(tokens: &[Token], secret: &str) -> Result<Member, Rejection> {
-    find(tokens, None, secret.as_bytes())
+/// The text of a bearer, if the header tells one.
+pub(super) fn bearer(authorization: &[u8]) -> Option<&str> {
+    let (scheme, value) = split_scheme(authorization).ok()?;
+    scheme.eq_ignore_ascii_case("Bearer").then_some(value)
 }
 
 fn basic(tokens: &[Token], encoded: &str) -> Result<Member, Rejection> {

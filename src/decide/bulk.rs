@@ -1,7 +1,6 @@
 //! Many instructions for one request: `POST /-/sign`.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -11,9 +10,8 @@ use super::{Caller, Refused, instruct};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::PresignPlan;
-use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, Form, ObjectRequest, Pairs, Target, bad_value};
+use crate::request::{Form, ObjectRequest, Pairs, Target, bad_value};
 
 /// The most requests in one body.
 pub const MAX_REQUESTS: usize = 100;
@@ -55,11 +53,11 @@ enum Scalar {
 }
 
 /// Decides each request in the body on its own, for the caller of the one that carries them.
-pub(super) fn decide_each(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Vec<Decided>, Rejection> {
+pub(super) fn decide_each(caller: &Caller<'_>) -> Result<Vec<Decided>, Rejection> {
+    let request = caller.request;
     if let Some((name, _)) = request.query.first() {
         return Err(bad_value(name, "belongs into the `query` of the requests in the body"));
     }
-    let caller = Caller::new(policy, request, now);
     caller.check_credential()?;
     if request.body.len() > MAX_BODY {
         let problem = format!("has {} bytes, and the limit is {MAX_BODY}", request.body.len());
@@ -67,7 +65,7 @@ pub(super) fn decide_each(policy: &Policy, request: &ApiRequest, now: SystemTime
     }
     let Elements(elements) = serde_json::from_slice(&request.body)
         .map_err(|error| bad_value("body", &format!("is not a JSON array of requests: {error}")))?;
-    Ok(elements.iter().map(|element| decide_one(&caller, element)).collect())
+    Ok(elements.iter().map(|element| decide_one(caller, element)).collect())
 }
 
 fn decide_one(caller: &Caller<'_>, element: &RawValue) -> Decided {

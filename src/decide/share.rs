@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use serde::Deserialize;
 
+use super::Caller;
 use crate::auth::Principal;
-use crate::auth::share::{LinkToken, Scope, ShareLink};
+use crate::auth::keyring::Sealed;
+use crate::auth::share::{self, Scope, ShareLink};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::policy::{Constraints, Grant, MAX_SHARE_EXPIRES, Policy};
@@ -22,7 +24,7 @@ pub struct Shared {
     /// What it says.
     pub link: ShareLink,
     /// The link itself.
-    pub token: LinkToken,
+    pub token: Sealed,
     /// The object, or the prefix, that its URL names.
     pub place: ObjectKey,
 }
@@ -46,29 +48,32 @@ enum Expires {
 }
 
 /// Makes the link that `request` asks for.
-pub(super) fn make(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Shared, Rejection> {
-    if policy.authenticators.share_keys.is_empty() {
+pub(super) fn make(caller: &Caller<'_>) -> Result<Shared, Rejection> {
+    let Caller {
+        policy, request, now, ..
+    } = *caller;
+    if policy.authenticators.keys.is_empty() {
         return Err(Rejection::SharingOff);
     }
     if let Some((name, _)) = request.query.first() {
         return Err(bad(name, "belongs in the JSON body"));
     }
-    let principal = policy.authenticators.authenticate(request)?;
-    let Principal::Member(member) = &principal else {
+    let principal = caller.principal.as_ref().map_err(Clone::clone)?;
+    let Principal::Member(member) = principal else {
         return Err(Rejection::CredentialRequired);
     };
     let wanted: ShareRequest = serde_json::from_slice(&request.body)
         .map_err(|error| bad("body", &format!("is not what it should be: {error}")))?;
     let (scope, place) = wanted.scope()?;
     let operations = wanted.operations()?;
-    let longest = longest_life(policy, &principal, &operations, &place)?;
+    let longest = longest_life(policy, principal, &operations, &place)?;
     let life = wanted.life()?.unwrap_or(USUAL_LIFE.min(longest));
     if life > longest {
         let longest = humantime::format_duration(longest);
         return Err(bad("expires", &format!("the rule allows at most {longest}")));
     }
     let link = ShareLink {
-        id: policy.authenticators.share_keys.name(&request.request_id, now),
+        id: share::name(&policy.authenticators.keys, &request.request_id, now),
         scope,
         methods: operations
             .iter()
@@ -78,11 +83,7 @@ pub(super) fn make(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Re
         max_bytes: wanted.max_bytes,
         maker: member.as_maker(&policy.claims()),
     };
-    let token = policy
-        .authenticators
-        .share_keys
-        .write(&link)
-        .ok_or(Rejection::SharingOff)?;
+    let token = share::write(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
     Ok(Shared { link, token, place })
 }
 

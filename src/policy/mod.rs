@@ -3,6 +3,7 @@
 
 mod constraints;
 mod explain;
+mod issuers;
 pub mod pattern;
 mod rule;
 mod scope;

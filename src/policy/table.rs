@@ -8,13 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, Size, parse_expires};
 use super::explain::{LifetimeSource, Source};
+use super::issuers::{self, IssuerTable};
 use super::rule::{Condition, Effect, Rule, Who};
 use super::{Pattern, Policy};
-use crate::auth::share::ShareKeys;
-use crate::auth::{Authenticators, GatewayIssuer, Token, hex};
+use crate::auth::{Authenticators, Keyring, Token, hex};
 use crate::operation::Action;
 use crate::rejection::MAX_OBJECT_BYTES;
-use crate::request::GatewayAuthorizer;
 
 /// Why a rules file was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,26 +53,6 @@ struct RulesTable {
 #[serde(deny_unknown_fields)]
 struct ShareTable {
     revoked: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IssuerTable {
-    name: String,
-    iss: String,
-    via: Via,
-    groups: Option<String>,
-}
-
-/// Who has verified the identities of an issuer.
-#[derive(Clone, Copy, Deserialize)]
-enum Via {
-    #[serde(rename = "gateway")]
-    Jwt,
-    #[serde(rename = "gateway-lambda")]
-    Lambda,
-    #[serde(rename = "gateway-iam")]
-    Iam,
 }
 
 #[derive(Deserialize)]
@@ -151,11 +130,13 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         return Err(RulesError::Version(table.version));
     }
     let (defaults, ceiling) = defaults(table.defaults.as_ref()).map_err(at("[defaults]"))?;
+    let (gateway, oidc) = issuers::parse(table.issuer)?;
     let authenticators = Authenticators {
         tokens: tokens(table.token)?,
-        gateway: issuers(table.issuer)?,
+        gateway,
+        oidc,
         revoked_links: table.share.revoked,
-        share_keys: ShareKeys::default(),
+        keys: Keyring::default(),
     };
     let mut ids = BTreeSet::new();
     let rules = table.rule.into_iter().map(|table| {
@@ -199,43 +180,6 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
         max_bytes: defaults.max_bytes,
     };
     Ok((defaults, ceiling))
-}
-
-fn issuers(tables: Vec<IssuerTable>) -> Result<Vec<GatewayIssuer>, RulesError> {
-    let (mut names, mut identities) = (BTreeSet::new(), BTreeSet::new());
-    let issuers = tables.into_iter().map(|table| {
-        let place = format!("issuer {:?}", table.name);
-        name(&table.name)
-            .and_then(|()| unique(&mut names, &table.name))
-            .map_err(at(&place))?;
-        let authorizer = match table.via {
-            Via::Jwt => GatewayAuthorizer::Jwt,
-            Via::Lambda => GatewayAuthorizer::Lambda,
-            Via::Iam => GatewayAuthorizer::Iam,
-        };
-        if table.iss.is_empty() || !identities.insert(table.iss.clone()) {
-            return Err(at(&place)(format!(
-                "iss: {:?} is empty, or another issuer's",
-                table.iss
-            )));
-        }
-        Ok(GatewayIssuer {
-            name: table.name,
-            authorizer,
-            iss: table.iss,
-            groups: table.groups,
-        })
-    });
-    let issuers = issuers.collect::<Result<Vec<_>, _>>()?;
-    let mut lambdas = issuers
-        .iter()
-        .filter(|issuer| issuer.authorizer == GatewayAuthorizer::Lambda);
-    if let Some(second) = lambdas.nth(1) {
-        return Err(at(&format!("issuer {:?}", second.name))(
-            "there is one Lambda authorizer at most".into(),
-        ));
-    }
-    Ok(issuers)
 }
 
 /// SHA-256 of nothing, and of a lone newline: what a recipe makes whose random part failed.
@@ -352,9 +296,9 @@ impl RuleTable {
 }
 
 fn parse_who(text: &str, known: &Authenticators) -> Result<Who, String> {
-    let issuer = |name: &str| match known.gateway.iter().find(|issuer| issuer.name == name) {
-        Some(issuer) => Ok(issuer.name.clone()),
-        None => Err(format!("who: there is no [[issuer]] with name {name:?}")),
+    let issuer = |name: &str| {
+        let named = known.names_issuer(name).then(|| name.to_owned());
+        named.ok_or_else(|| format!("who: there is no [[issuer]] with name {name:?}"))
     };
     match text.split_once(':') {
         None if text == "anyone" => Ok(Who::Anyone),
@@ -383,7 +327,7 @@ fn parse_who(text: &str, known: &Authenticators) -> Result<Who, String> {
 }
 
 /// Ids reach signed URLs and logs, so they are plain.
-fn name(id: &str) -> Result<(), String> {
+pub(super) fn name(id: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if id.is_empty() || id.len() > 64 || !id.bytes().all(plain) {
         return Err("an id has 1 to 64 letters, digits, `-` or `_`".into());
@@ -391,7 +335,7 @@ fn name(id: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn unique(ids: &mut BTreeSet<String>, id: &str) -> Result<(), String> {
+pub(super) fn unique(ids: &mut BTreeSet<String>, id: &str) -> Result<(), String> {
     if ids.insert(id.to_owned()) {
         Ok(())
     } else {
@@ -399,7 +343,7 @@ fn unique(ids: &mut BTreeSet<String>, id: &str) -> Result<(), String> {
     }
 }
 
-fn at(place: &str) -> impl Fn(String) -> RulesError + '_ {
+pub(super) fn at(place: &str) -> impl Fn(String) -> RulesError + '_ {
     move |problem| RulesError::Invalid {
         place: place.to_owned(),
         problem,

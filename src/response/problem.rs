@@ -17,6 +17,9 @@ pub enum Failure {
     /// A plan could not be signed.
     #[error(transparent)]
     Presign(#[from] PresignError),
+    /// The issuer of a token does not tell its keys.
+    #[error("a credential can't be verified just now")]
+    Unverifiable,
     /// The event is none that Signpost knows how to read exactly.
     #[error("the front is not supported: {problem}")]
     UnknownFront {
@@ -116,6 +119,12 @@ impl Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "the service can't sign just now".to_owned(),
+                "Try again in a moment.",
+            ),
+            Failure::Unverifiable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                failure.to_string(),
                 "Try again in a moment.",
             ),
             Failure::UnknownFront { .. } => (

@@ -157,7 +157,7 @@ async fn the_caller_is_the_one_who_sends_the_request() {
 async fn a_share_link_lends_in_bulk_what_it_lends_alone() {
     let env = [
         ("SIGNPOST_RULES", RULES),
-        ("SIGNPOST_SHARE_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        ("SIGNPOST_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
     ];
     let handler = handler_with(&env, keys(None, None)).await;
     let asked = ApiRequest {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::ask;
+use crate::support::{ask, now};
 use proptest::prelude::*;
 use signpost::auth::{Issuer, Member, Principal, TokenDigest};
 use signpost::key::ObjectKey;
@@ -162,12 +162,19 @@ fn an_issuer_vouches_for_the_member_that_the_gateway_would_bring() {
         authorizer: GatewayAuthorizer::Jwt,
         claims: claims.clone(),
     });
-    let verified = policy.authenticators.authenticate(&request).unwrap();
+    let verified = policy.authenticators.authenticate(&request, None, now()).unwrap();
     let told = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));
-    let vouched = policy.authenticators.gateway[0].vouch("repo:a/b", told.into()).unwrap();
+    let vouched = policy.authenticators.vouch("github", "repo:a/b", told.into());
+    let vouched = vouched.unwrap().unwrap();
     assert_eq!(vouched.groups, ["github/blue"]);
     assert_eq!(verified, Principal::Member(vouched));
-    assert!(policy.authenticators.gateway[0].vouch("", BTreeMap::new()).is_err());
+    assert!(
+        policy
+            .authenticators
+            .vouch("github", "", BTreeMap::new())
+            .unwrap()
+            .is_err()
+    );
 }
 
 proptest! {

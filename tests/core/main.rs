@@ -1,13 +1,16 @@
 //! The properties of the library, by its public interface; one binary, so that it links once.
 
+mod bearer;
 mod bulk;
 mod explain;
 mod form;
 mod fronts;
 mod identity;
 mod instruction;
+mod issuer;
 mod key;
 mod multipart;
+mod providers;
 mod refusal;
 mod rules;
 mod secrets;

@@ -48,7 +48,7 @@ share = []
 
 async fn serve(rules: &str, keys: &str) -> Handler {
     handler_with(
-        &[("SIGNPOST_RULES", rules), ("SIGNPOST_SHARE_KEYS", keys)],
+        &[("SIGNPOST_RULES", rules), ("SIGNPOST_KEYS", keys)],
         credentials(None, None),
     )
     .await
@@ -297,12 +297,12 @@ fn keys_that_are_none_stop_the_start_up_and_are_not_repeated() {
         let env = [
             ("SIGNPOST_BUCKET", "example-bucket"),
             ("AWS_REGION", "eu-central-1"),
-            ("SIGNPOST_SHARE_KEYS", keys),
+            ("SIGNPOST_KEYS", keys),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let error = signpost::config::Settings::from_env(env).unwrap_err().to_string();
         assert!(
-            error.starts_with("SIGNPOST_SHARE_KEYS: ") && !error.contains("c2VjcmV0") && !error.contains("AAAA"),
+            error.starts_with("SIGNPOST_KEYS: ") && !error.contains("c2VjcmV0") && !error.contains("AAAA"),
             "{error}"
         );
     }
@@ -311,7 +311,7 @@ fn keys_that_are_none_stop_the_start_up_and_are_not_repeated() {
 #[tokio::test]
 async fn no_debug_output_holds_a_link_or_a_key() {
     let handler = serve(RULES, KEYS).await;
-    let keys: signpost::auth::share::ShareKeys = KEYS.parse().unwrap();
+    let keys: signpost::auth::Keyring = KEYS.parse().unwrap();
     let decided = format!("{handler:?} {keys:?}");
     assert!(!decided.contains("AAAA"), "{decided}");
 }

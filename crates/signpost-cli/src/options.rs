@@ -115,6 +115,6 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key for share links, as `SIGNPOST_SHARE_KEYS` takes it: `ID:KEY`.
+    /// Make a key for share links and sign-in sessions, as `SIGNPOST_KEYS` takes it: `ID:KEY`.
     New,
 }

@@ -115,9 +115,8 @@ impl Question {
                 None => Err(format!("the rules have no [[token]] with id {id:?}")),
             },
             Who::Issuer { name, subject } => {
-                let issuer = known.gateway.iter().find(|issuer| issuer.name == *name);
-                let issuer = issuer.ok_or_else(|| format!("the rules have no [[issuer]] with name {name:?}"))?;
-                let member = issuer.vouch(subject, self.claims.clone());
+                let member = known.vouch(name, subject, self.claims.clone());
+                let member = member.ok_or_else(|| format!("the rules have no [[issuer]] with name {name:?}"))?;
                 let mut member = member.map_err(|refusal| refusal.to_string())?;
                 member
                     .groups

@@ -15,7 +15,10 @@ pub(crate) use explain::explain;
 
 pub(crate) fn check(file: &Path, system: &mut System<'_>) -> Result<Report, Error> {
     let policy = policy(file, system)?;
-    let (tokens, issuers) = (policy.authenticators.tokens.len(), policy.authenticators.gateway.len());
+    let (tokens, issuers) = (
+        policy.authenticators.tokens.len(),
+        policy.authenticators.issuers().count(),
+    );
     Ok(Report::done(format!(
         "ok: {} rules, {tokens} tokens, {issuers} issuers\n",
         policy.len()

@@ -1,0 +1,583 @@
+//! Bearer tokens of OpenID Connect: who they let in, and everything that does not pass for one.
+
+use serde_json::{Value, json};
+use signpost::auth::{KeySet, Member, Principal};
+use signpost::decide::decide;
+use signpost::policy::Policy;
+use signpost::rejection::Rejection;
+use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
+
+use crate::issuer::{SigningKey, encode, jwks};
+use crate::support::{With as _, ask, now};
+
+const ISS: &str = "https://id.example.com/pool";
+
+const RULES: &str = r#"
+version = 1
+
+[[issuer]]
+name = "idp"
+iss = "https://id.example.com/pool"
+aud = ["signpost", "files"]
+alg = ["RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
+groups = "groups"
+
+[[issuer]]
+name = "strict"
+iss = "https://other.example.com"
+aud = ["signpost"]
+alg = ["ES256"]
+
+[[token]]
+id = "ci"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+
+[[rule]]
+id = "public"
+who = ["anyone"]
+can = ["read"]
+on = ["public/**"]
+
+[[rule]]
+id = "own"
+who = ["issuer:idp"]
+can = ["read", "write"]
+on = ["users/{sub}/**", "teams/{team}/**"]
+
+[[rule]]
+id = "admins"
+who = ["group:idp/admins"]
+can = ["read"]
+on = ["admin/**"]
+
+[[rule]]
+id = "main"
+who = ["issuer:idp"]
+if = { ref = ["refs/heads/main"], verified = ["true"], run = ["7"] }
+can = ["read"]
+on = ["main/**"]
+
+[[rule]]
+id = "not-banned"
+effect = "deny"
+who = ["issuer:idp"]
+if = { standing = ["banned"] }
+can = ["write"]
+on = ["users/**"]
+"#;
+
+fn seconds(offset: i64) -> i64 {
+    1_783_711_144 + offset
+}
+
+fn claims() -> Value {
+    json!({"iss": ISS, "sub": "alice", "aud": "signpost", "exp": seconds(300)})
+}
+
+/// The claims of a good token, with others put in; `null` takes one out.
+fn claims_with(more: &Value) -> Value {
+    let mut claims = claims();
+    for (name, value) in more.as_object().expect("an object") {
+        if value.is_null() {
+            claims.as_object_mut().expect("an object").remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    claims
+}
+
+fn policy() -> Policy {
+    Policy::parse(RULES).expect("the rules are good")
+}
+
+fn keys(of: &[&SigningKey]) -> KeySet {
+    KeySet::parse(jwks(of).to_string().as_bytes()).expect("a JWK set")
+}
+
+fn bearer(path: &str, token: &str) -> ApiRequest {
+    ask("GET", path).with("authorization", &format!("Bearer {token}"))
+}
+
+fn authenticate(token: &str, keys: &KeySet) -> Result<Member, Rejection> {
+    let principal = policy()
+        .authenticators
+        .authenticate(&bearer("/a", token), Some(keys), now())?;
+    let Principal::Member(member) = principal else {
+        panic!("a credential has become nobody")
+    };
+    Ok(member)
+}
+
+fn problem(token: &str, keys: &KeySet) -> &'static str {
+    match authenticate(token, keys) {
+        Err(Rejection::BadCredential { problem }) => problem,
+        other => panic!("{other:?} for {token}"),
+    }
+}
+
+#[test]
+fn a_token_is_its_subject_with_its_issuer_whatever_signs_it() {
+    let rsa = SigningKey::rsa("r");
+    let others = [
+        SigningKey::p256("p2"),
+        SigningKey::p384("p3"),
+        SigningKey::ed25519("ed"),
+    ];
+    let known = keys(&[&rsa, &others[0], &others[1], &others[2]]);
+    let signed = [
+        ("RS256", &rsa),
+        ("RS512", &rsa),
+        ("PS256", &rsa),
+        ("ES256", &others[0]),
+        ("ES384", &others[1]),
+        ("EdDSA", &others[2]),
+    ];
+    for (algorithm, key) in signed {
+        let member = authenticate(&key.token(algorithm, &claims()), &known).expect(algorithm);
+        assert!(member.issuer.is_named("idp") && member.subject == "alice", "{member:?}");
+        assert_eq!(member.claim("iss"), Some(ISS));
+    }
+}
+
+#[test]
+fn the_signature_must_be_by_an_algorithm_of_the_rules_and_a_key_of_the_issuer() {
+    let (rsa, other, ec) = (SigningKey::rsa("k"), SigningKey::other_rsa("k"), SigningKey::p256("e"));
+    let known = keys(&[&rsa, &ec]);
+    let header = |more: &Value| {
+        let mut header = json!({"alg": "RS256", "kid": "k"});
+        header
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        header
+    };
+    let body = encode(claims().to_string().as_bytes());
+    let unsigned = |header: &str| format!("{}.{body}.", encode(header.as_bytes()));
+    let modulus = rsa.jwk()["n"].as_str().unwrap().to_owned();
+    let hmac = |secret: &[u8]| {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+        let signed = format!("{}.{body}", encode(br#"{"alg":"HS256","kid":"k"}"#));
+        format!(
+            "{signed}.{}",
+            encode(ring::hmac::sign(&key, signed.as_bytes()).as_ref())
+        )
+    };
+    let algorithm = "not signed by an algorithm of the rules";
+    let wrong = "the signature of the bearer token is wrong";
+    let unknown = "not signed with a key that its issuer tells";
+    let cases = [
+        ("no signature", unsigned(r#"{"alg":"none","kid":"k"}"#), algorithm),
+        (
+            "no signature, spelled otherwise",
+            unsigned(r#"{"alg":"NoNe","kid":"k"}"#),
+            algorithm,
+        ),
+        ("an empty signature", unsigned(r#"{"alg":"RS256","kid":"k"}"#), wrong),
+        ("the public key as a secret", hmac(modulus.as_bytes()), algorithm),
+        ("the JWK as a secret", hmac(rsa.jwk().to_string().as_bytes()), algorithm),
+        ("another key of the same id", other.token("RS256", &claims()), wrong),
+        (
+            "an algorithm not in the rules",
+            rsa.token("RS384", &claims()),
+            algorithm,
+        ),
+        (
+            "in small letters",
+            rsa.token_with(&header(&json!({"alg": "rs256"})), &claims()),
+            algorithm,
+        ),
+        (
+            "signed by one algorithm and told by another",
+            rsa.token_of("RS256", r#"{"alg":"PS256","kid":"k"}"#, &claims().to_string()),
+            wrong,
+        ),
+        (
+            "a key of another kind",
+            rsa.token_of("RS256", r#"{"alg":"ES256","kid":"k"}"#, &claims().to_string()),
+            unknown,
+        ),
+        (
+            "an unknown key",
+            rsa.token_with(&header(&json!({"kid": "z"})), &claims()),
+            unknown,
+        ),
+        (
+            "an id that is a path",
+            rsa.token_with(&header(&json!({"kid": "../k"})), &claims()),
+            unknown,
+        ),
+        (
+            "a key that the token brings along",
+            other.token_with(
+                &header(&json!({"jwk": other.jwk(), "jku": "https://evil.example.com"})),
+                &claims(),
+            ),
+            wrong,
+        ),
+        (
+            "something critical",
+            rsa.token_with(&header(&json!({"crit": ["x"], "x": 1})), &claims()),
+            "understood",
+        ),
+        (
+            "nothing critical",
+            rsa.token_with(&header(&json!({"crit": null})), &claims()),
+            "understood",
+        ),
+        (
+            "an id that is a number",
+            rsa.token_with(&header(&json!({"kid": 1})), &claims()),
+            "not a JSON Web Token",
+        ),
+        (
+            "a logout token",
+            rsa.token_with(&header(&json!({"typ": "logout+jwt"})), &claims()),
+            "no credential",
+        ),
+        (
+            "a type that is a number",
+            rsa.token_with(&header(&json!({"typ": 1})), &claims()),
+            "no credential",
+        ),
+        (
+            "two algorithms",
+            rsa.token_of(
+                "RS256",
+                r#"{"alg":"none","kid":"k","alg":"RS256"}"#,
+                &claims().to_string(),
+            ),
+            "not a JSON Web Token",
+        ),
+    ];
+    for (name, token, expected) in cases {
+        let told = problem(&token, &known);
+        assert!(told.contains(expected), "{name}: {told}");
+    }
+    assert!(authenticate(&rsa.token("RS256", &claims()), &known).is_ok());
+}
+
+#[test]
+fn an_issuer_is_held_to_its_own_algorithms_and_keys() {
+    let (rsa, ec) = (SigningKey::rsa("r"), SigningKey::p256("e"));
+    let strict = claims_with(&json!({"iss": "https://other.example.com"}));
+    assert!(authenticate(&ec.token("ES256", &strict), &keys(&[&rsa, &ec])).is_ok());
+    let told = problem(&rsa.token("RS256", &strict), &keys(&[&rsa, &ec]));
+    assert!(told.contains("algorithm of the rules"), "{told}");
+    let told = problem(&ec.token("ES256", &strict), &keys(&[&rsa]));
+    assert!(told.contains("key that its issuer tells"), "{told}");
+}
+
+#[test]
+fn a_key_is_used_for_what_its_issuer_says_and_a_token_without_id_only_where_one_can_be_meant() {
+    let (rsa, other) = (SigningKey::rsa("a"), SigningKey::other_rsa("b"));
+    let set = |more: &[(&str, Value)]| {
+        let mut jwk = rsa.jwk();
+        for (name, value) in more {
+            jwk[*name] = value.clone();
+        }
+        KeySet::parse(
+            json!({"keys": [jwk, {"kty": "oct", "k": "AA"}, 7, {}]})
+                .to_string()
+                .as_bytes(),
+        )
+        .unwrap()
+    };
+    let token = rsa.token("RS256", &claims());
+    let unnamed = rsa.token_with(&json!({"alg": "RS256"}), &claims());
+    assert!(authenticate(&token, &set(&[])).is_ok());
+    assert!(authenticate(&unnamed, &set(&[])).is_ok());
+    for (name, value) in [
+        ("use", json!("enc")),
+        ("alg", json!("RS512")),
+        ("key_ops", json!(["encrypt"])),
+        ("e", json!("AQAB=")),
+        ("n", json!("")),
+        ("kty", json!("EC")),
+    ] {
+        assert!(authenticate(&token, &set(&[(name, value)])).is_err(), "{name}");
+    }
+    assert!(authenticate(&unnamed, &keys(&[&rsa, &other])).is_err());
+    assert!(authenticate(&token, &keys(&[&rsa, &other])).is_ok());
+}
+
+#[test]
+fn a_key_of_less_than_2048_bits_verifies_nothing() {
+    let rsa = SigningKey::rsa("k");
+    let mut jwk = rsa.jwk();
+    jwk["n"] = encode(&[0xc5; 128]).into();
+    let short = KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes()).unwrap();
+    assert!(authenticate(&rsa.token("RS256", &claims()), &short).is_err());
+}
+
+#[test]
+fn every_claim_that_matters_must_be_there_and_right() {
+    let rsa = SigningKey::rsa("k");
+    let known = keys(&[&rsa]);
+    let cases = [
+        (json!({"iss": null}), "do not name"),
+        (json!({"iss": "https://evil.example.com"}), "do not name"),
+        (json!({"iss": "https://id.example.com/pool/"}), "do not name"),
+        (json!({"iss": [ISS]}), "do not name"),
+        (json!({"aud": null}), "audience"),
+        (json!({"aud": "other"}), "audience"),
+        (json!({"aud": ""}), "audience"),
+        (json!({"aud": []}), "audience"),
+        (json!({"aud": ["other"]}), "audience"),
+        (json!({"aud": [["signpost"]]}), "audience"),
+        (json!({"aud": ["signpost", 7]}), "audience"),
+        (json!({"aud": {"signpost": 1}}), "audience"),
+        (json!({"exp": null}), "when it expires"),
+        (json!({"exp": "1783711444"}), "when it expires"),
+        (json!({"exp": true}), "when it expires"),
+        (json!({"exp": -1}), "when it expires"),
+        (json!({"exp": 1e300}), "when it expires"),
+        (json!({"exp": seconds(-60)}), "has expired"),
+        (json!({"exp": 0}), "has expired"),
+        (json!({"nbf": seconds(61)}), "not valid yet"),
+        (json!({"nbf": "0"}), "not valid yet"),
+        (json!({"nbf": [0]}), "not valid yet"),
+        (json!({"sub": null}), "no subject"),
+        (json!({"sub": ""}), "no subject"),
+        (json!({"sub": 7}), "no subject"),
+        (json!({"sub": ["alice"]}), "no subject"),
+    ];
+    for (more, expected) in cases {
+        let told = problem(&rsa.token("RS256", &claims_with(&more)), &known);
+        assert!(told.contains(expected), "{more}: {told}");
+    }
+    for more in [
+        json!({"aud": "files"}),
+        json!({"aud": ["other", "files"]}),
+        json!({"exp": seconds(-59)}),
+        json!({"exp": 1_783_711_444.5}),
+        json!({"nbf": seconds(60)}),
+        json!({"nbf": 0}),
+    ] {
+        assert!(
+            authenticate(&rsa.token("RS256", &claims_with(&more)), &known).is_ok(),
+            "{more}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_stands_twice_is_in_no_token() {
+    let rsa = SigningKey::rsa("k");
+    let twice = claims().to_string().replacen('{', r#"{"sub":"root","#, 1);
+    let token = rsa.token_of("RS256", r#"{"alg":"RS256","kid":"k"}"#, &twice);
+    assert_eq!(
+        problem(&token, &keys(&[&rsa])),
+        "the bearer token is not a JSON Web Token"
+    );
+}
+
+#[test]
+fn no_change_of_a_token_is_overlooked() {
+    let rsa = SigningKey::rsa("k");
+    let known = keys(&[&rsa]);
+    let token = rsa.token("RS256", &claims());
+    for at in 0..token.len() {
+        for byte in [b'A', b'B', b'_', b'9', b'.', b'=', b'+'] {
+            let mut altered = token.clone().into_bytes();
+            if altered[at] != byte {
+                altered[at] = byte;
+                let altered = String::from_utf8(altered).unwrap();
+                assert!(
+                    authenticate(&altered, &known).is_err(),
+                    "byte {at} as {}",
+                    char::from(byte)
+                );
+            }
+        }
+        let shorter = format!("{}{}", &token[..at], &token[at + 1..]);
+        assert!(authenticate(&shorter, &known).is_err(), "without byte {at}");
+    }
+    for altered in [
+        format!("{token}A"),
+        format!("{token}="),
+        format!("{token}."),
+        format!("A{token}"),
+    ] {
+        assert!(authenticate(&altered, &known).is_err(), "{altered}");
+    }
+}
+
+#[test]
+fn what_is_no_token_is_refused() {
+    let rsa = SigningKey::rsa("k");
+    let known = keys(&[&rsa]);
+    let long = rsa.token("RS256", &claims_with(&json!({"x": "x".repeat(20_000)})));
+    assert!(problem(&long, &known).contains("too long"));
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    let deep = rsa.token_of("RS256", r#"{"alg":"RS256"}"#, &format!(r#"{{"x":{deep}}}"#));
+    for text in [
+        "..",
+        "a.b.c",
+        "e30.e30.",
+        "e30.W10.AA",
+        "bnVsbA.bnVsbA.AA",
+        &deep,
+        "a.b",
+        "a.b.c.d.e",
+    ] {
+        assert!(authenticate(text, &known).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn groups_are_the_texts_of_an_array_and_nothing_is_split() {
+    let rsa = SigningKey::rsa("k");
+    let known = keys(&[&rsa]);
+    for (groups, expected) in [
+        (json!(["admins", "users"]), vec!["idp/admins", "idp/users"]),
+        (json!("admins"), vec!["idp/admins"]),
+        (json!("users admins"), vec!["idp/users admins"]),
+        (json!("users,admins"), vec!["idp/users,admins"]),
+        (json!(["users admins"]), vec!["idp/users admins"]),
+        (json!("[users admins]"), vec![]),
+        (json!([["admins"], 7, null, "", {"admins": true}]), vec![]),
+        (json!({"admins": true}), vec![]),
+        (json!(null), vec![]),
+    ] {
+        let member = authenticate(&rsa.token("RS256", &claims_with(&json!({"groups": groups}))), &known).unwrap();
+        assert_eq!(member.groups, expected, "{groups}");
+    }
+}
+
+#[test]
+fn the_rules_read_claims_of_one_value_and_an_array_meets_no_condition() {
+    let rsa = SigningKey::rsa("k");
+    let known = keys(&[&rsa]);
+    let main = json!({"ref": "refs/heads/main", "verified": true, "run": 7});
+    let with = |name: &str, value: Value| {
+        let mut claims = main.clone();
+        claims[name] = value;
+        claims
+    };
+    let allowed = |method: &str, path: &str, more: &Value| {
+        let token = rsa.token("RS256", &claims_with(more));
+        let mut request = bearer(path, &token);
+        request.method = method.into();
+        match decide(&policy(), &request, Some(&known), now()) {
+            Ok(_) => true,
+            Err(refused) => {
+                assert_eq!(refused.code(), "AccessDenied", "{path} {more}");
+                false
+            }
+        }
+    };
+    for (method, path, more, expected) in [
+        ("GET", "/users/alice/a", json!({}), true),
+        ("GET", "/users/bob/a", json!({}), false),
+        ("GET", "/users/alice2/a", json!({}), false),
+        ("GET", "/teams/blue/a", json!({"team": "blue"}), true),
+        ("GET", "/teams/blue/a", json!({"team": ["blue"]}), false),
+        ("GET", "/teams/7/a", json!({"team": 7}), true),
+        ("GET", "/teams/red/a", json!({"team": "blue/../red"}), false),
+        ("GET", "/admin/a", json!({"groups": ["admins"]}), true),
+        ("GET", "/admin/a", json!({"groups": ["idp/admins"]}), false),
+        ("GET", "/main/a", main.clone(), true),
+        ("GET", "/main/a", with("ref", json!("refs/heads/main2")), false),
+        ("GET", "/main/a", with("ref", json!(["refs/heads/main"])), false),
+        ("GET", "/main/a", with("verified", json!(["true"])), false),
+        ("GET", "/main/a", with("run", json!(7.0)), false),
+        ("GET", "/main/a", with("ref", Value::Null), false),
+        ("PUT", "/users/alice/a", json!({"standing": "good"}), true),
+        ("PUT", "/users/alice/a", json!({"standing": "banned"}), false),
+        ("PUT", "/users/alice/a", json!({"standing": ["good"]}), false),
+        ("PUT", "/users/alice/a", json!({}), false),
+    ] {
+        assert_eq!(allowed(method, path, &more), expected, "{method} {path} {more}");
+    }
+}
+
+#[test]
+fn a_token_is_the_one_credential_of_its_request() {
+    let rsa = SigningKey::rsa("k");
+    let known = keys(&[&rsa]);
+    let token = rsa.token("RS256", &claims());
+    let who = |request: &ApiRequest| policy().authenticators.authenticate(request, Some(&known), now());
+    assert!(who(&bearer("/a", &token)).is_ok());
+    assert!(who(&bearer("/a", &token).with("authorization", "Bearer secret")).is_err());
+    assert!(who(&ask("GET", "/a").with("authorization", &format!("Basic {token}"))).is_err());
+    assert!(who(&ask("GET", "/a").with("authorization", &format!("bEARER  {token} "))).is_ok());
+    assert!(who(&ask("GET", "/a").with("authorization", "Bearer secret")).is_ok());
+    assert!(who(&ask("GET", "/a?access_token=secret")).is_ok_and(|principal| principal == Principal::Anonymous));
+}
+
+#[test]
+fn keys_are_wanted_for_tokens_of_issuers_that_are_verified_here_and_for_nothing_else() {
+    let rsa = SigningKey::rsa("k");
+    let policy = policy();
+    let wanted = |request: &ApiRequest| {
+        let wanted = policy.authenticators.keys_wanted(request);
+        wanted.map(|wanted| (wanted.issuer.name.clone(), wanted.kid))
+    };
+    let token = rsa.token("RS256", &claims());
+    assert_eq!(wanted(&bearer("/a", &token)), Some(("idp".into(), Some("k".into()))));
+    let evil = rsa.token("RS256", &claims_with(&json!({"iss": "https://evil.example.com"})));
+    let mut verified = ask("GET", "/a");
+    verified.gateway = Some(GatewayIdentity {
+        authorizer: GatewayAuthorizer::Jwt,
+        claims: [("iss".to_owned(), ISS.to_owned())].into(),
+    });
+    for request in [
+        ask("GET", "/a"),
+        bearer("/a", "secret"),
+        bearer("/a", &evil),
+        bearer("/a", "a.b.c"),
+        ask("GET", "/a").with("authorization", &format!("Basic {token}")),
+        bearer("/a", &token).with("authorization", "Bearer x"),
+        verified,
+    ] {
+        assert_eq!(wanted(&request), None, "{request:?}");
+    }
+    let known = policy.authenticators.authenticate(&bearer("/a", &token), None, now());
+    assert!(known.is_err());
+}
+
+#[test]
+fn rules_that_say_too_little_of_an_issuer_stop_the_start_up() {
+    let issuer = |text: &str| format!("version = 1\n[[issuer]]\nname = \"a\"\n{text}");
+    let good = "iss = \"https://i\"\naud = [\"a\"]\nalg = [\"RS256\"]\n";
+    assert!(Policy::parse(&issuer(good)).is_ok());
+    for (text, expected) in [
+        ("iss = \"https://i\"\naud = [\"a\"]", "alg: is needed"),
+        ("iss = \"https://i\"\nalg = [\"RS256\"]", "aud: is needed"),
+        ("iss = \"https://i\"\naud = [\"\"]\nalg = [\"RS256\"]", "aud: is needed"),
+        (
+            "iss = \"https://i\"\naud = [\"a\"]\nalg = [\"none\"]",
+            "\"none\" is none of RS256",
+        ),
+        (
+            "iss = \"https://i\"\naud = [\"a\"]\nalg = [\"HS256\"]",
+            "\"HS256\" is none of RS256",
+        ),
+        ("iss = \"http://i\"\naud = [\"a\"]\nalg = [\"RS256\"]", "https URL"),
+        (
+            "iss = \"http://127.0.0.1.evil.example\"\naud = [\"a\"]\nalg = [\"RS256\"]",
+            "https URL",
+        ),
+        ("iss = \"https://i?x\"\naud = [\"a\"]\nalg = [\"RS256\"]", "https URL"),
+        ("iss = \"https://u@i\"\naud = [\"a\"]\nalg = [\"RS256\"]", "https URL"),
+        ("iss = \"i\"\naud = [\"a\"]\nalg = [\"RS256\"]", "https URL"),
+        (
+            "iss = \"https://i\"\nvia = \"gateway\"\naud = [\"a\"]",
+            "the gateway checks them",
+        ),
+        (
+            "iss = \"https://i\"\nvia = \"gateway\"\nalg = [\"RS256\"]",
+            "the gateway checks them",
+        ),
+    ] {
+        let error = Policy::parse(&issuer(text)).expect_err(text).to_string();
+        assert!(error.contains(expected), "{text}\n{error}");
+    }
+    for local in ["http://127.0.0.1:8080", "http://localhost/x", "http://[::1]:1"] {
+        assert!(
+            Policy::parse(&issuer(&good.replace("https://i", local))).is_ok(),
+            "{local}"
+        );
+    }
+}
