@@ -212,7 +212,7 @@ impl Server {
             Some(answer) => {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
-            None => tokio::time::sleep(std::time::Duration::from_secs(60)).await,
+            None => tokio::time::sleep(std::time::Duration::from_mins(1)).await,
         }
     }
 }
