@@ -448,7 +448,7 @@ fn the_rules_read_claims_of_one_value_and_an_array_meets_no_condition() {
         match decide(&policy(), &request, Some(&known), now()) {
             Ok(_) => true,
             Err(refused) => {
-                assert_eq!(refused.code(), "AccessDenied", "{path} {more}");
+                assert_eq!(refused.rejection.code(), "AccessDenied", "{path} {more}");
                 false
             }
         }
