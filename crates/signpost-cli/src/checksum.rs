@@ -6,11 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
 use reqwest::header::HeaderMap;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The algorithms that the command computes
 /// ([Checking object integrity](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Algorithm {
     Crc64Nvme,
     Crc32c,
@@ -19,7 +21,7 @@ pub(crate) enum Algorithm {
 }
 
 /// A checksum, in base64 as S3 writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Checksum {
     pub(crate) algorithm: Algorithm,
     pub(crate) value: String,
@@ -54,6 +56,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether the checksum of a whole follows from those of its parts.
+    pub(crate) const fn joins(self) -> bool {
+        self.crc().is_some()
+    }
+
     pub(crate) fn hasher(self) -> Hasher {
         match self.crc() {
             Some(crc) => Hasher::Crc(self, crc_fast::Digest::new(crc)),
@@ -77,6 +84,25 @@ impl Checksum {
                 value: value.to_owned(),
             })
         })
+    }
+}
+
+impl Checksum {
+    /// The checksum of these bytes followed by others, of which the checksum and the number are known; `None` where
+    /// the algorithm, or a value that came from elsewhere, does not allow that.
+    pub(crate) fn followed_by(&self, next: &Self, len: u64) -> Option<Self> {
+        let crc = self.algorithm.crc().filter(|_| self.algorithm == next.algorithm)?;
+        let joined = crc_fast::checksum_combine(crc, self.crc()?, next.crc()?, len);
+        Some(Self {
+            algorithm: self.algorithm,
+            value: encode(self.algorithm, joined),
+        })
+    }
+
+    fn crc(&self) -> Option<u64> {
+        let bytes = STANDARD.decode(&self.value).ok()?;
+        let whole = bytes.len() == if self.algorithm == Algorithm::Crc64Nvme { 8 } else { 4 };
+        whole.then(|| bytes.iter().fold(0, |crc, byte| crc << 8 | u64::from(*byte)))
     }
 }
 
@@ -139,6 +165,24 @@ mod tests {
             hasher.update(b"56789");
             assert_eq!(hasher.finish(), Checksum { algorithm, value });
         }
+    }
+
+    #[test]
+    fn checksums_of_parts_join_to_that_of_the_whole() {
+        let of = |algorithm: Algorithm, bytes: &[u8]| {
+            let mut hasher = algorithm.hasher();
+            hasher.update(bytes);
+            hasher.finish()
+        };
+        for algorithm in Algorithm::ALL {
+            let joined = of(algorithm, b"1234").followed_by(&of(algorithm, b"56789"), 5);
+            assert_eq!(joined, algorithm.joins().then(|| of(algorithm, b"123456789")));
+        }
+        let torn = Checksum {
+            algorithm: Algorithm::Crc32,
+            value: "AAA=".into(),
+        };
+        assert_eq!(of(Algorithm::Crc32, b"1").followed_by(&torn, 1), None);
     }
 
     #[test]

@@ -5,13 +5,16 @@ use std::io::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::problem::Problem;
+use crate::progress::Progress;
 use crate::report::Ending;
 
 /// Where a command speaks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Console {
     /// Whether results are JSON, a line for each.
     json: bool,
+    /// What lines must not tear.
+    progress: Progress,
 }
 
 /// What was done to one object: names and values, in order.
@@ -39,24 +42,24 @@ impl Outcome {
 }
 
 impl Console {
-    pub(crate) const fn new(json: bool) -> Self {
-        Self { json }
+    pub(crate) const fn new(json: bool, progress: Progress) -> Self {
+        Self { json, progress }
     }
 
     /// Tells a result, in words where no JSON is wanted.
-    pub(crate) fn done(self, outcome: Outcome, words: &str) {
+    pub(crate) fn done(&self, outcome: Outcome, words: &str) {
         if self.json {
             let mut line = outcome.with("status", "ok").0;
             line.sort_keys();
-            line_out(&Value::Object(line).to_string());
+            self.line_out(&Value::Object(line).to_string());
         } else if !words.is_empty() {
-            line_out(words);
+            self.line_out(words);
         }
     }
 
     /// Tells a failure, on standard error; where JSON is wanted, on standard output as well.
-    pub(crate) fn failed(self, outcome: Outcome, what: &str, problem: &Problem) -> Ending {
-        line_err(&format!("error: {what}: {problem}"));
+    pub(crate) fn failed(&self, outcome: Outcome, what: &str, problem: &Problem) -> Ending {
+        self.line_err(&format!("error: {what}: {problem}"));
         if self.json {
             let line = outcome
                 .with("status", "failed")
@@ -64,17 +67,22 @@ impl Console {
                 .with_known("code", problem.code.clone())
                 .with("detail", problem.why.clone())
                 .with_known("remedy", problem.remedy.clone());
-            line_out(&json!(line.0).to_string());
+            self.line_out(&json!(line.0).to_string());
         }
         problem.ending
     }
-}
 
-/// A reader that has gone, such as `head`, does not stop the work.
-fn line_out(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
+    /// Says what is not asked for but good to know.
+    pub(crate) fn note(&self, words: &str) {
+        self.line_err(&format!("note: {words}"));
+    }
 
-fn line_err(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    /// A reader that has gone, such as `head`, does not stop the work.
+    fn line_out(&self, line: &str) {
+        self.progress.aside(|| drop(writeln!(std::io::stdout(), "{line}")));
+    }
+
+    fn line_err(&self, line: &str) {
+        self.progress.aside(|| drop(writeln!(std::io::stderr(), "{line}")));
+    }
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::Variables;
 use crate::problem::Problem;
 use crate::secret::Secret;
-use crate::{System, Variables};
 
 /// What goes into `Authorization`, for Signpost alone: S3 refuses a request that has two credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,29 +30,13 @@ impl Credential {
         }
     }
 
-    /// Finds the one for `origin`: of the file that is named, of the environment, of `~/.netrc`.
-    pub(crate) fn find(
-        token_file: Option<&Path>,
-        origin: &str,
-        system: &mut System<'_>,
-    ) -> Result<Option<Self>, Problem> {
-        let found = if let Some(file) = token_file {
-            Some(Self::of_file(file, system.stdin)?)
-        } else if let Some(token) = (system.variable)("SIGNPOST_TOKEN") {
-            for_service(origin, system.variable)
-                .then(|| token_of(&token))
-                .transpose()?
-        } else {
-            of_netrc(host(origin), system.variable)?
-        };
-        if found.is_some() && !is_private(origin) {
-            return Err(Problem::usage(format!("a token would be sent to {origin} unencrypted"))
-                .advising("Use https, or give the command no token."));
-        }
-        Ok(found)
+    /// That of a file; `-` is standard input.
+    pub(crate) fn of_file(file: &Path, stdin: &mut dyn Read) -> Result<Self, Problem> {
+        token_of(Self::read(file, stdin)?.expose())
     }
 
-    fn of_file(file: &Path, stdin: &mut dyn Read) -> Result<Self, Problem> {
+    /// The text of one, as a file has it.
+    pub(crate) fn read(file: &Path, stdin: &mut dyn Read) -> Result<Secret, Problem> {
         let mut text = String::new();
         let read = if file == Path::new("-") {
             stdin.read_to_string(&mut text)
@@ -60,11 +44,12 @@ impl Credential {
             std::fs::File::open(file).and_then(|mut open| open.read_to_string(&mut text))
         };
         read.map_err(|error| Problem::io(format_args!("can't read the token from {}", file.display()), &error))?;
-        token_of(&text)
+        Ok(Secret::new(text.trim()))
     }
 }
 
-fn token_of(text: &str) -> Result<Credential, Problem> {
+/// Reads a token: the secret alone, or after its id and a colon.
+pub(crate) fn token_of(text: &str) -> Result<Credential, Problem> {
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Problem::usage("the token must be one word of visible ASCII"));
@@ -79,12 +64,12 @@ fn token_of(text: &str) -> Result<Credential, Problem> {
 }
 
 /// The token of the environment belongs to the service of the environment, where that is named.
-fn for_service(origin: &str, variable: Variables) -> bool {
+pub(crate) fn for_service(origin: &str, variable: Variables) -> bool {
     variable("SIGNPOST_URL").is_none_or(|url| url == origin || url.starts_with(&format!("{origin}/")))
 }
 
 /// Whether nobody on the way can read what is sent there.
-fn is_private(origin: &str) -> bool {
+pub(crate) fn is_private(origin: &str) -> bool {
     let host = host(origin).trim_start_matches('[').trim_end_matches(']');
     let is_here = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     origin.starts_with("https://") || host == "localhost" || is_here
@@ -100,13 +85,13 @@ fn host(origin: &str) -> &str {
 
 /// [The file of ftp(1)](https://www.gnu.org/software/inetutils/manual/html_node/The-_002enetrc-file.html), as far as it
 /// names machines.
-fn of_netrc(host: &str, variable: Variables) -> Result<Option<Credential>, Problem> {
+pub(crate) fn of_netrc(origin: &str, variable: Variables) -> Result<Option<Credential>, Problem> {
     let home = variable("HOME").map(|home| PathBuf::from(home).join(".netrc"));
     let Some(file) = variable("NETRC").map(PathBuf::from).or(home) else {
         return Ok(None);
     };
     match std::fs::read_to_string(&file) {
-        Ok(text) => Ok(entry(&text, host)),
+        Ok(text) => Ok(entry(&text, host(origin))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Problem::io(format_args!("can't read {}", file.display()), &error)),
     }

@@ -8,15 +8,22 @@
 
 mod checksum;
 mod console;
+mod context;
 mod credential;
 mod explain;
 mod http;
 mod instruction;
+mod lanes;
+mod login;
 mod manual;
+mod multipart;
 mod objects;
 mod options;
 mod place;
+mod plan;
 mod problem;
+mod profiles;
+mod progress;
 mod question;
 mod report;
 mod retry;
@@ -25,7 +32,10 @@ mod secret;
 mod secrets;
 mod service;
 mod source;
+mod state;
 mod store;
+mod tree;
+mod writer;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -36,6 +46,8 @@ pub use report::Report;
 
 /// What the command takes from the system.
 pub struct System<'a> {
+    /// What was typed, the command's own name first.
+    pub arguments: Vec<String>,
     /// Standard input.
     pub stdin: &'a mut dyn Read,
     /// Fills a buffer with the system's randomness.
@@ -64,6 +76,7 @@ pub fn run(options: &Options, mut system: System<'_>) -> Report {
         Command::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
         Command::Token(TokenCommand::New { id, groups }) => secrets::new_token(id, groups, &system),
         Command::Key(KeyCommand::New) => secrets::new_key(&system),
+        Command::Login(command) => login::run(command, &mut system),
         Command::Object(command) => objects::run(command, &mut system),
         Command::Completions { shell } => Ok(manual::completions(*shell)),
         Command::Man { command } => manual::page(command),

@@ -8,6 +8,9 @@ use signpost_cli::{Options, System};
 
 fn main() -> ExitCode {
     let system = System {
+        arguments: std::env::args_os()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect(),
         stdin: &mut io::stdin(),
         random: |bytes| getrandom::fill(bytes).map_err(io::Error::from),
         variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),

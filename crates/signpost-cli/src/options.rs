@@ -7,9 +7,13 @@ use clap_complete::Shell;
 
 use crate::question::{Claim, Method, Who};
 
+mod login;
 mod objects;
 
-pub(crate) use objects::{Connection, GetOptions, ObjectCommand, PutOptions};
+pub(crate) use login::{LoginCommand, LoginOptions};
+pub(crate) use objects::{
+    Connection, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, UploadsOptions,
+};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 misused, 3 not found, 4 not allowed, 5 in conflict or changed \
                           meanwhile, 6 wrong checksum, 7 temporary, 130 interrupted.";
@@ -26,6 +30,8 @@ pub struct Options {
 pub(crate) enum Command {
     #[command(flatten)]
     Object(ObjectCommand),
+    #[command(flatten)]
+    Login(LoginCommand),
     /// Check, explain or test a rules file.
     #[command(subcommand)]
     Rules(RulesCommand),

@@ -84,6 +84,15 @@ impl Place {
         self.url.ends_with('/')
     }
 
+    /// The prefix of this name: with the slash at its end, typed or not.
+    pub(crate) fn as_prefix(&self) -> Self {
+        let slash = if self.is_prefix() { "" } else { "/" };
+        Self {
+            url: format!("{}{slash}", self.url),
+            share: self.share.clone(),
+        }
+    }
+
     /// Scheme, host and port.
     pub(crate) fn origin(&self) -> &str {
         self.url.split_at(self.path_start()).0
@@ -100,7 +109,7 @@ impl Place {
     pub(crate) fn join(&self, name: &str) -> Result<Self, Problem> {
         let path = ObjectKey::new(name).map_err(|error| Problem::usage(format!("{name:?}: {error}")))?;
         Ok(Self {
-            url: format!("{}{}", self.url.trim_end_matches('/'), path.to_path()),
+            url: format!("{}{}", self.url.strip_suffix('/').unwrap_or(&self.url), path.to_path()),
             share: self.share.clone(),
         })
     }
@@ -113,6 +122,18 @@ impl Place {
         };
         let start = slashes.filter(|at| *at >= self.path_start()).find(names_key)?;
         Some(&self.url[..start])
+    }
+
+    /// Whether the service of this URL has it.
+    pub(crate) fn is_below(&self, base: &str) -> bool {
+        self.url.strip_prefix(base).is_some_and(|path| path.starts_with('/'))
+    }
+
+    /// The key of this place at the service of this URL.
+    pub(crate) fn key(&self, base: &str) -> Option<String> {
+        let path = self.url.strip_prefix(base).filter(|path| path.starts_with('/'))?;
+        let key = ObjectKey::from_path(path, PathEncoding::Percent).ok()?;
+        Some(key.as_str().to_owned())
     }
 
     fn path(&self) -> &str {
@@ -216,5 +237,11 @@ mod tests {
         assert_eq!(place.name().as_deref(), Some("ü"));
         assert!(prefix.is_prefix() && !place.is_prefix());
         assert!(prefix.join("../x").is_err());
+        let odd = Place::parse("https://h/p//", None).unwrap();
+        assert_eq!(odd.join("x").unwrap().url(), "https://h/p//x");
+        assert_eq!(Place::parse("https://h/p", None).unwrap().as_prefix(), prefix);
+        assert_eq!(prefix.key("https://h").as_deref(), Some("p/"));
+        assert_eq!(prefix.key("https://h/p/x"), None);
+        assert!(prefix.is_below("https://h") && !prefix.is_below("https://hh"));
     }
 }

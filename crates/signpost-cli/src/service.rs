@@ -1,10 +1,15 @@
-//! Signpost: asks it for instructions, and reads its refusals.
+//! Signpost: asks it for instructions, many at a time where many are wanted, and reads its refusals.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use signpost::plan::PresignedUrl;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::credential::Credential;
 use crate::http;
@@ -17,11 +22,40 @@ use crate::secret::Secret;
 /// What stands unescaped in a query: the unreserved characters of RFC 3986.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The most instructions that `/-/sign` gives at once.
+const BULK: usize = 100;
+
+/// How many requests for instructions are under way at once. What is wanted meanwhile waits, and goes together.
+const ASKING: usize = 2;
+
 /// A service, and as whom it is asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
+    counter: Arc<Counter>,
+    queue: mpsc::UnboundedSender<Waiting>,
+}
+
+/// Where a service is asked.
+#[derive(Debug)]
+struct Counter {
     client: Client,
     credential: Option<Credential>,
+    /// The URL of the service, once it is known.
+    base: OnceLock<String>,
+}
+
+/// Somebody who waits for an instruction.
+struct Waiting {
+    wish: Wish,
+    answer: oneshot::Sender<Result<Instruction, Problem>>,
+}
+
+/// What is wanted of the service.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) method: Method,
+    pub(crate) place: Place,
+    pub(crate) query: Query,
 }
 
 /// Parameters of a request.
@@ -30,62 +64,122 @@ pub(crate) type Query = Vec<(String, String)>;
 /// [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457), with Signpost's own members.
 #[derive(Debug, Deserialize)]
 struct Refusal {
+    #[serde(default)]
+    status: u16,
     code: String,
     detail: String,
     #[serde(default)]
     remedy: Option<String>,
 }
 
+/// One answer of many.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Told {
+    Refused { error: Refusal },
+    Instruction(Instruction),
+}
+
 impl Service {
-    pub(crate) const fn new(client: Client, credential: Option<Credential>) -> Self {
-        Self { client, credential }
+    /// A service at `base`, where that is known. It must be called where the runtime is.
+    pub(crate) fn new(client: Client, credential: Option<Credential>, base: Option<String>) -> Self {
+        let counter = Arc::new(Counter {
+            client,
+            credential,
+            base: base.map_or_else(OnceLock::new, OnceLock::from),
+        });
+        let (queue, waiting) = mpsc::unbounded_channel();
+        tokio::spawn(serve(Arc::clone(&counter), waiting));
+        Self { counter, queue }
     }
 
-    /// Asks how to do `method` at this place.
-    pub(crate) async fn instruction(
-        &self,
-        method: Method,
-        place: &Place,
-        query: &Query,
-    ) -> Result<Instruction, Problem> {
-        let response = self.ask(method, place, query, "application/json").await?;
-        let body = http::body(response).await?;
-        let instruction: Instruction = serde_json::from_slice(&body).map_err(|_| no_signpost(place))?;
-        stays_private(place, &instruction.url)?;
-        // An HTTP API cuts a path at a `%3F` before Signpost sees it, and would have another object deleted.
-        if place.base(&instruction.key).is_none() {
-            return Err(
-                Problem::new(Ending::Failed, format!("the service took {place} for another object"))
-                    .advising("Its front changes the path: use a key without such characters, or tell the operator."),
-            );
-        }
-        Ok(instruction)
+    /// Asks how to do what is wished.
+    pub(crate) async fn instruction(&self, wish: Wish) -> Result<Instruction, Problem> {
+        let (answer, told) = oneshot::channel();
+        let gone = || Problem::temporary("the command is ending");
+        self.queue.send(Waiting { wish, answer }).map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
     }
 
     /// Asks where the metadata of this object is: the answer to a HEAD has no body, so it is always a redirect.
     pub(crate) async fn head(&self, place: &Place, query: &Query) -> Result<PresignedUrl, Problem> {
-        let response = self.ask(Method::HEAD, place, query, "*/*").await?;
+        let response = self
+            .counter
+            .ask(Method::HEAD, place, query, "*/*", StatusCode::TEMPORARY_REDIRECT)
+            .await?;
         let location = response.headers().get(LOCATION).and_then(|url| url.to_str().ok());
         let url = PresignedUrl::new(location.ok_or_else(|| no_signpost(place))?.to_owned());
         stays_private(place, &url)?;
         Ok(url)
     }
 
-    async fn ask(&self, method: Method, place: &Place, query: &Query, accept: &str) -> Result<Response, Problem> {
-        let is_head = method == Method::HEAD;
+    /// The URL of the service, without a slash at its end. Where nobody has told it, the service itself does, by the
+    /// key that it takes `place` for.
+    pub(crate) async fn base(&self, place: &Place) -> Result<String, Problem> {
+        if self.counter.base.get().is_none() && !place.is_prefix() {
+            let wish = Wish {
+                method: Method::GET,
+                place: place.clone(),
+                query: Vec::new(),
+            };
+            self.instruction(wish).await?;
+        }
+        Ok(self
+            .counter
+            .base
+            .get()
+            .map_or(place.origin(), String::as_str)
+            .to_owned())
+    }
+
+    /// Asks for JSON that is no instruction.
+    pub(crate) async fn json(&self, place: &Place, query: &Query) -> Result<Vec<u8>, Problem> {
+        let response = self
+            .counter
+            .ask(Method::GET, place, query, "application/json", StatusCode::OK)
+            .await?;
+        Ok(http::body(response).await?.to_vec())
+    }
+
+    /// Posts JSON to a path of the service's own, and gives back the answer.
+    pub(crate) async fn post(&self, base: &str, path: &str, body: &Value) -> Result<Vec<u8>, Problem> {
+        self.counter.post(&format!("{base}{path}"), body).await
+    }
+}
+
+impl Counter {
+    async fn ask(
+        &self,
+        method: Method,
+        place: &Place,
+        query: &Query,
+        accept: &str,
+        expected: StatusCode,
+    ) -> Result<Response, Problem> {
         let url = Secret::new(format!("{}{}", place.url(), written(query, place.share.as_ref())));
         let request = self.request(method, url.expose()).header(ACCEPT, accept);
-        let response = request.send().await.map_err(Problem::network)?;
-        let expected = if is_head {
-            StatusCode::TEMPORARY_REDIRECT
-        } else {
-            StatusCode::OK
-        };
+        let sent = tokio::time::timeout(http::SILENCE, request.send()).await;
+        let response = sent.map_err(|_| silent(place.origin()))?.map_err(Problem::network)?;
         if response.status() == expected {
             Ok(response)
         } else {
-            Err(refusal(response, place).await)
+            Err(refusal(response, place.origin()).await)
         }
+    }
+
+    async fn post(&self, url: &str, body: &Value) -> Result<Vec<u8>, Problem> {
+        let origin = url.split("/-/").next().unwrap_or(url);
+        let request = self
+            .request(Method::POST, url)
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string());
+        let sent = tokio::time::timeout(http::SILENCE, request.send()).await;
+        let response = sent.map_err(|_| silent(origin))?.map_err(Problem::network)?;
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response, origin).await);
+        }
+        Ok(http::body(response).await?.to_vec())
     }
 
     fn request(&self, method: Method, url: &str) -> RequestBuilder {
@@ -93,6 +187,115 @@ impl Service {
         match &self.credential {
             Some(credential) => request.header(AUTHORIZATION, credential.header().expose()),
             None => request,
+        }
+    }
+
+    /// Asks for one instruction, and learns from its key what stands before keys.
+    async fn one(&self, wish: &Wish) -> Result<Instruction, Problem> {
+        let place = &wish.place;
+        let response = self
+            .ask(
+                wish.method.clone(),
+                place,
+                &wish.query,
+                "application/json",
+                StatusCode::OK,
+            )
+            .await?;
+        let body = http::body(response).await?;
+        let instruction: Instruction = serde_json::from_slice(&body).map_err(|_| no_signpost(place))?;
+        stays_private(place, &instruction.url)?;
+        // An HTTP API cuts a path at a `%3F` before Signpost sees it, and would have another object deleted.
+        let base = place.base(&instruction.key).ok_or_else(|| another_place(place))?;
+        let _ = self.base.set(base.to_owned());
+        Ok(instruction)
+    }
+
+    /// Asks for many instructions at once.
+    async fn many(&self, base: &str, wishes: &[Wish]) -> Result<Vec<Result<Instruction, Problem>>, Problem> {
+        let body = wishes.iter().map(|wish| element(wish, base)).collect();
+        let answer = self.post(&format!("{base}/-/sign"), &body).await?;
+        let told: Vec<Told> = serde_json::from_slice(&answer).map_err(|_| no_signpost(&wishes[0].place))?;
+        if told.len() != wishes.len() {
+            return Err(no_signpost(&wishes[0].place));
+        }
+        Ok(told
+            .into_iter()
+            .zip(wishes)
+            .map(|(told, wish)| checked(told, wish, base))
+            .collect())
+    }
+
+    /// Answers those who wait.
+    async fn answer(&self, waiting: Vec<Waiting>) {
+        let mut waiting = waiting.into_iter();
+        while waiting.len() == 1 || waiting.len() > 0 && self.base.get().is_none() {
+            let Some(Waiting { wish, answer }) = waiting.next() else {
+                return;
+            };
+            let _ = answer.send(self.one(&wish).await);
+        }
+        let Some(base) = self.base.get().filter(|_| waiting.len() > 0) else {
+            return;
+        };
+        // A place elsewhere at this service, if there is one, is asked for by its own URL.
+        let (below, elsewhere): (Vec<_>, Vec<_>) = waiting.partition(|waiting| waiting.wish.place.key(base).is_some());
+        for Waiting { wish, answer } in elsewhere {
+            let _ = answer.send(self.one(&wish).await);
+        }
+        if below.is_empty() {
+            return;
+        }
+        let (wishes, answers): (Vec<_>, Vec<_>) =
+            below.into_iter().map(|waiting| (waiting.wish, waiting.answer)).unzip();
+        match self.many(base, &wishes).await {
+            Ok(told) => answers
+                .into_iter()
+                .zip(told)
+                .for_each(|(answer, told)| drop(answer.send(told))),
+            Err(problem) => answers
+                .into_iter()
+                .for_each(|answer| drop(answer.send(Err(problem.clone())))),
+        }
+    }
+}
+
+/// Answers wishes until nobody can have any. While all requests are under way, wishes gather.
+async fn serve(counter: Arc<Counter>, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+    let asking = Arc::new(Semaphore::new(ASKING));
+    loop {
+        let turn = Arc::clone(&asking).acquire_owned().await.expect("it is never closed");
+        let mut together = Vec::new();
+        if waiting.recv_many(&mut together, BULK).await == 0 {
+            return;
+        }
+        let counter = Arc::clone(&counter);
+        tokio::spawn(async move {
+            counter.answer(together).await;
+            drop(turn);
+        });
+    }
+}
+
+fn element(wish: &Wish, base: &str) -> Value {
+    let share = wish.place.share.as_ref().map(|share| ("share", share.expose()));
+    let query = wish.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let query: BTreeMap<_, _> = query.chain(share).collect();
+    json!({"method": wish.method.as_str(), "key": wish.place.key(base), "query": query})
+}
+
+fn checked(told: Told, wish: &Wish, base: &str) -> Result<Instruction, Problem> {
+    match told {
+        Told::Refused { error } => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+            Err(error.problem(status, http::retry(status, &reqwest::header::HeaderMap::new())))
+        }
+        Told::Instruction(instruction) if wish.place.key(base).as_ref() != Some(&instruction.key) => {
+            Err(another_place(&wish.place))
+        }
+        Told::Instruction(instruction) => {
+            stays_private(&wish.place, &instruction.url)?;
+            Ok(instruction)
         }
     }
 }
@@ -113,29 +316,31 @@ fn written(query: &Query, share: Option<&Secret>) -> String {
 }
 
 /// What an answer says that is not the one hoped for.
-async fn refusal(response: Response, place: &Place) -> Problem {
+async fn refusal(response: Response, origin: &str) -> Problem {
     let status = response.status();
     let retry = http::retry(status, response.headers());
-    let ending = if retry.is_some() {
-        Ending::Temporary
-    } else {
-        ending(status)
-    };
     let told = http::body(response).await.ok();
-    let told = told.and_then(|body| serde_json::from_slice::<Refusal>(&body).ok());
-    let problem = match told {
-        Some(told) => Problem {
-            remedy: told.remedy,
-            ..Problem::new(ending, told.detail).coded(told.code)
-        },
-        None if status.is_redirection() || status.is_success() => no_signpost(place),
-        None => Problem::new(ending, format!("{} answered {status}", place.origin())),
-    };
-    problem.retrying(retry.unwrap_or(Retry::Never))
+    match told.and_then(|body| serde_json::from_slice::<Refusal>(&body).ok()) {
+        Some(told) => told.problem(status, retry),
+        None if status.is_redirection() || status.is_success() => foreign(origin),
+        None => Problem::new(ending(status, retry), format!("{origin} answered {status}"))
+            .retrying(retry.unwrap_or(Retry::Never)),
+    }
 }
 
-fn ending(status: StatusCode) -> Ending {
+impl Refusal {
+    fn problem(self, status: StatusCode, retry: Option<Retry>) -> Problem {
+        Problem {
+            remedy: self.remedy,
+            ..Problem::new(ending(status, retry), self.detail).coded(self.code)
+        }
+        .retrying(retry.unwrap_or(Retry::Never))
+    }
+}
+
+fn ending(status: StatusCode, retry: Option<Retry>) -> Ending {
     match status {
+        _ if retry.is_some() => Ending::Temporary,
         StatusCode::NOT_FOUND => Ending::NotFound,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ending::NotAllowed,
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Ending::Conflict,
@@ -143,12 +348,24 @@ fn ending(status: StatusCode) -> Ending {
     }
 }
 
-fn no_signpost(place: &Place) -> Problem {
-    Problem::new(
-        Ending::Failed,
-        format!("the answer of {} is none of Signpost's", place.origin()),
-    )
-    .advising("Check the URL: it must be that of a Signpost service. `signpost doctor URL` tells more.")
+fn silent(origin: &str) -> Problem {
+    Problem::temporary(format!("{origin} does not answer"))
+}
+
+/// Says that an answer is none of Signpost's.
+pub(crate) fn no_signpost(place: &Place) -> Problem {
+    foreign(place.origin())
+}
+
+fn foreign(origin: &str) -> Problem {
+    Problem::new(Ending::Failed, format!("the answer of {origin} is none of Signpost's"))
+        .advising("Check the URL: it must be that of a Signpost service. `signpost doctor URL` tells more.")
+}
+
+/// Says that the path has been changed on its way.
+pub(crate) fn another_place(place: &Place) -> Problem {
+    Problem::new(Ending::Failed, format!("the service took {place} for another"))
+        .advising("Its front changes the path: use a key without such characters, or tell the operator.")
 }
 
 /// What was asked for privately is not sent in the open.

@@ -13,6 +13,7 @@ use reqwest::Body;
 
 use crate::checksum::{Algorithm, Checksum};
 use crate::problem::Problem;
+use crate::progress::Progress;
 
 /// How much of a file is in memory at once.
 const CHUNK: u64 = 256 * 1024;
@@ -26,9 +27,15 @@ pub(crate) enum Source {
     Memory(Bytes),
 }
 
-/// How many bytes have gone out.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Flow(Arc<AtomicU64>);
+/// How many bytes have gone out in one attempt. One that fails takes them out of the progress again.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow(Arc<Counted>);
+
+#[derive(Debug)]
+struct Counted {
+    bytes: AtomicU64,
+    progress: Progress,
+}
 
 impl Source {
     pub(crate) fn len(&self) -> u64 {
@@ -38,9 +45,27 @@ impl Source {
         }
     }
 
+    /// A piece of it.
+    pub(crate) fn slice(&self, from: u64, len: u64) -> Self {
+        match self {
+            Self::File { file, start, .. } => Self::File {
+                file: Arc::clone(file),
+                start: start + from,
+                len,
+            },
+            Self::Memory(bytes) => {
+                let within = |at: u64| usize::try_from(at).expect("it is within memory");
+                Self::Memory(bytes.slice(within(from)..within(from + len)))
+            }
+        }
+    }
+
     /// A body for one attempt, and what has flowed of it.
-    pub(crate) fn body(&self) -> (Body, Flow) {
-        let flow = Flow::default();
+    pub(crate) fn body(&self, progress: &Progress) -> (Body, Flow) {
+        let flow = Flow(Arc::new(Counted {
+            bytes: AtomicU64::new(0),
+            progress: progress.clone(),
+        }));
         let body = match self {
             // hyper asks a body of no length for its end by sending it in chunks, which S3 refuses.
             _ if self.len() == 0 => Body::from(Bytes::new()),
@@ -60,40 +85,55 @@ impl Source {
     }
 
     fn hash(&self, algorithm: Algorithm) -> io::Result<Checksum> {
-        let mut hasher = algorithm.hasher();
         match self {
-            Self::Memory(bytes) => hasher.update(bytes),
-            Self::File { file, start, len } => {
-                let mut at = *start;
-                let end = start + len;
-                while at < end {
-                    let piece = read(file, at, end)?;
-                    hasher.update(&piece);
-                    at += piece.len() as u64;
-                }
+            Self::Memory(bytes) => {
+                let mut hasher = algorithm.hasher();
+                hasher.update(bytes);
+                Ok(hasher.finish())
             }
+            Self::File { file, start, len } => hash(file, *start, *len, algorithm),
         }
-        Ok(hasher.finish())
     }
 }
 
 impl Flow {
     fn passed(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+        let bytes = bytes as u64;
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.0.progress.advance(bytes);
+    }
+
+    /// The attempt has failed: nothing of it counts.
+    pub(crate) fn failed(&self) {
+        self.0.progress.take_back(self.0.bytes.swap(0, Ordering::Relaxed));
     }
 
     /// Ends when nothing has flowed for so long.
     pub(crate) async fn stalled(&self, silence: Duration) {
-        let mut seen = self.0.load(Ordering::Relaxed);
+        let mut seen = self.0.bytes.load(Ordering::Relaxed);
         loop {
             tokio::time::sleep(silence).await;
-            let now = self.0.load(Ordering::Relaxed);
+            let now = self.0.bytes.load(Ordering::Relaxed);
             if now == seen {
                 return;
             }
             seen = now;
         }
     }
+}
+
+/// The checksum of a piece of a file.
+pub(crate) fn hash(file: &File, start: u64, len: u64, algorithm: Algorithm) -> io::Result<Checksum> {
+    let mut hasher = algorithm.hasher();
+    let mut buffer = vec![0; usize::try_from(len.min(CHUNK)).expect("a chunk is small")];
+    let (mut at, end) = (start, start + len);
+    while at < end {
+        let chunk = &mut buffer[..usize::try_from((end - at).min(CHUNK)).expect("a chunk is small")];
+        file.read_exact_at(chunk, at)?;
+        hasher.update(chunk);
+        at += chunk.len() as u64;
+    }
+    Ok(hasher.finish())
 }
 
 fn pieces(file: Arc<File>, start: u64, len: u64, flow: Flow) -> impl Stream<Item = io::Result<Bytes>> + Send {

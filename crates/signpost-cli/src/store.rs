@@ -1,7 +1,10 @@
 //! S3: sends what Signpost has signed, and reads S3's refusals.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use signpost::plan::PresignedUrl;
 
@@ -9,8 +12,12 @@ use crate::explain;
 use crate::http;
 use crate::instruction::Instruction;
 use crate::problem::{Problem, Retry};
+use crate::progress::Progress;
 use crate::report::Ending;
 use crate::source::Source;
+
+/// How long S3 may take to put an object together from its parts.
+const ASSEMBLY: Duration = Duration::from_mins(15);
 
 /// S3, as far as presigned URLs reach it. It has no credential.
 #[derive(Clone, Debug)]
@@ -33,39 +40,63 @@ impl Store {
 
     /// Sends a request that has no body, with these headers besides those of the instruction.
     pub(crate) async fn send(&self, instruction: &Instruction, headers: &[(&str, &str)]) -> Result<Response, Problem> {
-        let mut request = self.client.request(method(instruction)?, instruction.url.expose());
-        for (name, value) in &instruction.headers {
-            request = request.header(name, value);
-        }
+        let mut request = self.request(instruction)?;
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let sent = tokio::time::timeout(http::SILENCE, request.send()).await;
-        accepted(sent.map_err(|_| silent())?.map_err(Problem::network)?).await
+        answer(request, http::SILENCE).await
+    }
+
+    /// Sends a request with a document, and reads the one that is its answer.
+    pub(crate) async fn exchange(&self, instruction: &Instruction, document: String) -> Result<Bytes, Problem> {
+        // Putting an object together may take S3 minutes.
+        let request = self.request(instruction)?.body(document);
+        http::body(answer(request, ASSEMBLY).await?).await
     }
 
     /// Sends a request with a body.
-    pub(crate) async fn upload(&self, instruction: &Instruction, source: &Source) -> Result<Response, Problem> {
+    pub(crate) async fn upload(
+        &self,
+        instruction: &Instruction,
+        source: &Source,
+        progress: &Progress,
+    ) -> Result<Response, Problem> {
+        let mut request = self.request(instruction)?;
+        if !instruction.headers.contains_key(CONTENT_LENGTH.as_str()) {
+            request = request.header(CONTENT_LENGTH, source.len());
+        }
+        let (body, flow) = source.body(progress);
+        let sent = tokio::select! {
+            sent = request.body(body).send() => sent.map_err(Problem::network),
+            () = flow.stalled(http::SILENCE) => Err(silent()),
+        };
+        let stored = match sent {
+            Ok(response) => accepted(response).await,
+            Err(problem) => Err(problem),
+        };
+        if stored.is_err() {
+            flow.failed();
+        }
+        stored
+    }
+
+    fn request(&self, instruction: &Instruction) -> Result<RequestBuilder, Problem> {
         let mut request = self.client.request(method(instruction)?, instruction.url.expose());
         for (name, value) in &instruction.headers {
             request = request.header(name, value);
         }
-        if !instruction.headers.contains_key(CONTENT_LENGTH.as_str()) {
-            request = request.header(CONTENT_LENGTH, source.len());
-        }
-        let (body, flow) = source.body();
-        let sent = tokio::select! {
-            sent = request.body(body).send() => sent.map_err(Problem::network)?,
-            () = flow.stalled(http::SILENCE) => return Err(silent()),
-        };
-        accepted(sent).await
+        Ok(request)
     }
 
     /// The metadata of an object.
     pub(crate) async fn head(&self, url: &PresignedUrl) -> Result<Response, Problem> {
-        let sent = tokio::time::timeout(http::SILENCE, self.client.head(url.expose()).send()).await;
-        accepted(sent.map_err(|_| silent())?.map_err(Problem::network)?).await
+        answer(self.client.head(url.expose()), http::SILENCE).await
     }
+}
+
+async fn answer(request: RequestBuilder, patience: Duration) -> Result<Response, Problem> {
+    let sent = tokio::time::timeout(patience, request.send()).await;
+    accepted(sent.map_err(|_| silent())?.map_err(Problem::network)?).await
 }
 
 fn method(instruction: &Instruction) -> Result<Method, Problem> {
@@ -90,12 +121,27 @@ async fn accepted(response: Response) -> Result<Response, Problem> {
     Err(refusal(status, passing, &document(&body)))
 }
 
+/// What an answer means that began as a success and tells of an error.
+pub(crate) fn late_refusal(body: &[u8]) -> Problem {
+    let told = document(body);
+    match told.code.as_str() {
+        "" => Problem::new(Ending::Failed, "the answer of S3 is not what it should be"),
+        "InternalError" | "ServiceUnavailable" | "SlowDown" => {
+            refusal(StatusCode::SERVICE_UNAVAILABLE, Some(Retry::Later(None)), &told)
+        }
+        "PreconditionFailed" => refusal(StatusCode::PRECONDITION_FAILED, None, &told),
+        "NoSuchUpload" => refusal(StatusCode::NOT_FOUND, None, &told),
+        _ => refusal(StatusCode::BAD_REQUEST, None, &told),
+    }
+}
+
 /// The error that a body tells; a HEAD has none, and a proxy's is no XML.
 pub(crate) fn document(body: &[u8]) -> ErrorDocument {
     let text = std::str::from_utf8(body).unwrap_or_default();
     quick_xml::de::from_str(text).unwrap_or_default()
 }
 
+/// What a refusal of S3 means.
 pub(crate) fn refusal(status: StatusCode, passing: Option<Retry>, told: &ErrorDocument) -> Problem {
     let (ending, retry) = match (status, told.code.as_str(), passing) {
         (_, "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch", _) => {

@@ -1,33 +1,56 @@
 //! The commands for objects: what is common to them, and one module for each.
 
 mod download;
+mod early;
 mod get;
+mod listing;
+mod parts;
 mod put;
+mod ranges;
 mod remove;
 mod stat;
+mod share;
+mod stream;
 mod upload;
+mod uploads;
 
 use std::path::Path;
 
+use futures::{Stream, StreamExt as _};
 use reqwest::header::HeaderMap;
+use tokio::sync::Semaphore;
 
 use crate::console::Console;
-use crate::credential::Credential;
+use crate::context::Context;
+use crate::lanes::Lanes;
 use crate::options::{Connection, ObjectCommand};
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::progress::{Mode, Progress};
 use crate::report::{Ending, Error, Report};
 use crate::retry;
 use crate::service::Service;
+use crate::state::State;
 use crate::store::Store;
 use crate::{Random, System, http};
 
-/// Both hops, and the console.
+/// How many files are under way at once, from the first question to the last byte; most of them wait for a lane.
+const FILES: usize = 96;
+
+/// How many large files are under way at once: whatever interrupts the command, few are left half done.
+const LARGE: usize = 2;
+
+/// Both hops, the console, and what is shared by the transfers of a command.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) service: Service,
     pub(crate) store: Store,
     pub(crate) console: Console,
+    pub(crate) progress: Progress,
+    pub(crate) state: State,
+    pub(crate) lanes: Lanes,
+    /// Turns of large files.
+    pub(crate) large: Semaphore,
     random: Random,
 }
 
@@ -38,30 +61,57 @@ pub(crate) fn run(command: &ObjectCommand, system: &mut System<'_>) -> Result<Re
         .enable_all()
         .build()
         .map_err(|error| Problem::io("can't start", &error))?;
+    let state = State::of_user();
+    let arguments = system.arguments.clone();
+    let mut context = Context::new(state.clone(), system)?;
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = dispatch(command, system) => ended,
+            ended = dispatch(command, &mut context) => ended,
             _ = tokio::signal::ctrl_c() => Ok(Ending::Interrupted),
         }
     });
     // Whatever still runs (a read of standard input, say) has nothing to say any more.
     runtime.shutdown_background();
-    Ok(Report::ended(ended?))
+    let ended = ended?;
+    let mut report = Report::ended(ended);
+    if ended == Ending::Interrupted && state.has_kept() {
+        report.notes = format!("interrupted; this goes on where it was:\n  {}\n", typed(&arguments));
+    }
+    Ok(report)
 }
 
-async fn dispatch(command: &ObjectCommand, system: &mut System<'_>) -> Result<Ending, Problem> {
+/// The command line, for a shell. A share link is no text to be shown.
+fn typed(arguments: &[String]) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+".contains(char);
+    let words = arguments.iter().map(|argument| match argument.split_once("?share=") {
+        Some((url, _)) => format!("'{url}?share=…'"),
+        None if !argument.is_empty() && argument.chars().all(is_plain) => argument.clone(),
+        None => format!("'{}'", argument.replace('\'', "'\\''")),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+async fn dispatch(command: &ObjectCommand, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
     match command {
-        ObjectCommand::Get(options) => get::get(options, system).await,
-        ObjectCommand::Put(options) => put::put(options, system).await,
-        ObjectCommand::Cat { objects, connection } => get::cat(objects, connection, system).await,
-        ObjectCommand::Rm { objects, connection } => remove::remove(objects, connection, system).await,
-        ObjectCommand::Stat { objects, connection } => stat::stat(objects, connection, system).await,
+        ObjectCommand::Get(options) => get::get(options, context).await,
+        ObjectCommand::Put(options) => put::put(options, context).await,
+        ObjectCommand::Cat { objects, connection } => get::cat(objects, connection, context).await,
+        ObjectCommand::Rm { objects, connection } => remove::remove(objects, connection, context).await,
+        ObjectCommand::Ls(options) => listing::list(options, context).await,
+        ObjectCommand::Share(options) => share::share(options, context).await,
+        ObjectCommand::Uploads(options) => uploads::uploads(options, context).await,
+        ObjectCommand::Stat { objects, connection } => stat::stat(objects, connection, context).await,
     }
 }
 
 impl Session {
     /// A session for these places, which must be at one service: a token is for one.
-    fn open(places: &[Place], connection: &Connection, system: &mut System<'_>) -> Result<Self, Problem> {
+    fn open(
+        places: &[Place],
+        connection: &Connection,
+        mode: Mode,
+        context: &mut Context<'_, '_>,
+    ) -> Result<Self, Problem> {
         let Some(origin) = places.first().map(Place::origin) else {
             return Err(Problem::usage("nothing is named"));
         };
@@ -70,13 +120,22 @@ impl Session {
                 "the objects are at different services; run the command for each",
             ));
         }
-        let credential = Credential::find(connection.token_file.as_deref(), origin, system)?;
+        let found = context.credential(connection, origin)?;
+        let base = context
+            .base(connection)?
+            .map(|base| base.trim_end_matches('/').to_owned());
+        let base = base.filter(|base| places.iter().all(|place| place.is_below(base)));
         let client = http::client()?;
+        let progress = Progress::start(mode);
         Ok(Self {
-            service: Service::new(client.clone(), credential),
+            service: Service::new(client.clone(), found.map(|found| found.credential), base),
             store: Store::new(client),
-            console: Console::new(connection.json),
-            random: system.random,
+            console: Console::new(connection.json, progress.clone()),
+            progress,
+            state: context.state.clone(),
+            lanes: Lanes::new(),
+            large: Semaphore::new(LARGE),
+            random: context.system.random,
         })
     }
 
@@ -101,29 +160,40 @@ fn checksum_mode() -> (String, String) {
     ("x-amz-checksum-mode".to_owned(), "ENABLED".to_owned())
 }
 
-/// The places of objects, and not of prefixes.
-fn objects(texts: &[String], system: &System<'_>) -> Result<Vec<Place>, Problem> {
-    let base = (system.variable)("SIGNPOST_URL");
-    texts
-        .iter()
-        .map(|text| {
-            let place = Place::parse(text, base.as_deref())?;
-            if place.is_prefix() {
-                return Err(Problem::usage(format!(
-                    "{place} ends in a slash, so it names no object"
-                )));
-            }
-            Ok(place)
-        })
-        .collect()
+/// The places of objects or prefixes.
+fn places(texts: &[String], connection: &Connection, context: &Context<'_, '_>) -> Result<Vec<Place>, Problem> {
+    let base = context.base(connection)?;
+    texts.iter().map(|text| Place::parse(text, base.as_deref())).collect()
 }
 
-/// The first failure decides how the command ends; the others are told, too.
-fn worst(endings: impl IntoIterator<Item = Ending>) -> Ending {
-    endings
+/// The places of objects, and not of prefixes.
+fn objects(texts: &[String], connection: &Connection, context: &Context<'_, '_>) -> Result<Vec<Place>, Problem> {
+    let places = places(texts, connection, context)?;
+    match places.iter().find(|place| place.is_prefix()) {
+        Some(place) => Err(Problem::usage(format!(
+            "{place} ends in a slash, so it names no object"
+        ))),
+        None => Ok(places),
+    }
+}
+
+/// Does the same to many things, side by side. The first that fails, in the order in which they were named, decides how
+/// the command ends; the others are told, too.
+async fn each<T>(things: impl IntoIterator<Item = T>, act: impl AsyncFn(T) -> Ending) -> Ending {
+    let act = &act;
+    let acts = things
         .into_iter()
-        .find(|ending| *ending != Ending::Done)
-        .unwrap_or(Ending::Done)
+        .enumerate()
+        .map(|(index, thing)| async move { (index, act(thing).await) });
+    worst(futures::stream::iter(acts).buffer_unordered(FILES)).await
+}
+
+async fn worst(endings: impl Stream<Item = (usize, Ending)>) -> Ending {
+    let failures = endings.filter(|(_, ending)| futures::future::ready(*ending != Ending::Done));
+    let first = failures.fold(None, |first: Option<(usize, Ending)>, next| async move {
+        Some(first.filter(|first| first.0 < next.0).unwrap_or(next))
+    });
+    first.await.map_or(Ending::Done, |(_, ending)| ending)
 }
 
 fn is_dash(path: &Path) -> bool {
@@ -133,4 +203,26 @@ fn is_dash(path: &Path) -> bool {
 /// A header of an answer, as text.
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_resumes_can_be_pasted_and_holds_no_secret() {
+        let arguments = ["signpost", "put", "it's here", "a b", "https://h/k?share=s3cret", ""];
+        assert_eq!(
+            typed(&arguments.map(str::to_owned)),
+            "signpost put 'it'\\''s here' 'a b' 'https://h/k?share=…' ''"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_first_failure_in_order_decides() {
+        use Ending::{Conflict, Done, NotFound};
+        let ended = async |endings: &[Ending]| each(endings.to_vec(), async |ending| ending).await;
+        assert_eq!(ended(&[Done, NotFound, Conflict]).await, NotFound);
+        assert_eq!(ended(&[Done, Done]).await, Done);
+    }
 }

@@ -1,58 +1,63 @@
 //! `signpost put`.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use tokio::io::AsyncReadExt as _;
-
 use super::upload::{About, Stored, Upload};
-use super::{Session, is_dash, worst};
-use crate::System;
+use super::{Session, each, is_dash};
 use crate::console::Outcome;
+use crate::context::Context;
 use crate::options::PutOptions;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::report::Ending;
-use crate::source::Source;
+use crate::tree::{self, Opened};
 
-pub(super) async fn put(options: &PutOptions, system: &mut System<'_>) -> Result<Ending, Problem> {
-    let base = (system.variable)("SIGNPOST_URL");
-    let destination = Place::parse(&options.destination, base.as_deref())?;
-    let places = places(&options.files, &destination)?;
-    let session = Session::open(&places, &options.connection, system)?;
-    let mut endings = Vec::new();
-    for (file, place) in options.files.iter().zip(&places) {
-        let stored = store(&session, file, place, options).await;
-        endings.push(tell(&session, file, place, stored));
-    }
-    Ok(worst(endings))
+/// A file, or standard input, and where it goes.
+struct Errand {
+    file: PathBuf,
+    place: Place,
 }
 
-async fn store(session: &Session, file: &Path, place: &Place, options: &PutOptions) -> Result<Stored, Problem> {
+pub(super) async fn put(options: &PutOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
+    let base = context.base(&options.connection)?;
+    let destination = Place::parse(&options.destination, base.as_deref())?;
+    let mut left = Vec::new();
+    let errands = errands(options, &destination, &mut left)?;
+    let places = [destination];
+    let session = Session::open(&places, &options.connection, options.progress, context)?;
+    for (path, why) in left {
+        session.console.note(&format!("{} stays here: {why}", path.display()));
+    }
+    let store = async |errand: Errand| {
+        let stored = store(&session, &errand, options).await;
+        tell(&session, &errand, stored)
+    };
+    Ok(each(errands, store).await)
+}
+
+async fn store(session: &Session, errand: &Errand, options: &PutOptions) -> Result<Stored, Problem> {
+    let Errand { file, place } = errand;
     let named = if is_dash(file) {
         place.name().unwrap_or_default().into()
     } else {
-        file.to_owned()
+        file.clone()
     };
     let about = About {
         content_type: options.content_type.clone().or_else(|| guess(&named)),
         metadata: options.metadata.clone(),
         no_clobber: options.no_clobber,
     };
-    let source = if is_dash(file) {
-        of_stdin().await?
-    } else {
-        of_file(file)?
-    };
-    Upload {
+    let upload = Upload {
         session,
-        place,
-        about: &about,
+        place: place.clone(),
+        about: Arc::new(about),
+    };
+    if is_dash(file) {
+        upload.stdin().await
+    } else {
+        upload.file(&Opened::open(file).await?).await
     }
-    .run(&source)
-    .await
 }
 
 /// The media type that goes with a name.
@@ -60,38 +65,14 @@ fn guess(path: &Path) -> Option<String> {
     mime_guess::from_path(path).first().map(|media| media.to_string())
 }
 
-fn of_file(path: &Path) -> Result<Source, Problem> {
-    let refused = |error| Problem::io(format_args!("can't read {}", path.display()), &error);
-    let file = File::open(path).map_err(refused)?;
-    let metadata = file.metadata().map_err(refused)?;
-    if !metadata.is_file() {
-        return Err(Problem::usage(format!("{} is no file", path.display())));
-    }
-    Ok(Source::File {
-        file: Arc::new(file),
-        start: 0,
-        len: metadata.len(),
-    })
-}
-
-async fn of_stdin() -> Result<Source, Problem> {
-    let mut read = BytesMut::new();
-    let mut stdin = tokio::io::stdin();
-    while stdin
-        .read_buf(&mut read)
-        .await
-        .map_err(|error| Problem::io("can't read standard input", &error))?
-        > 0
-    {}
-    Ok(Source::Memory(read.freeze()))
-}
-
-fn tell(session: &Session, file: &Path, place: &Place, stored: Result<Stored, Problem>) -> Ending {
+fn tell(session: &Session, errand: &Errand, stored: Result<Stored, Problem>) -> Ending {
+    let Errand { file, place } = errand;
     let outcome = Outcome::of("put", place.url()).with("file", file.to_string_lossy());
     match stored {
         Ok(stored) => {
             let outcome = outcome
                 .with("bytes", stored.bytes)
+                .with("bytes_kept", stored.kept)
                 .with("checksum", stored.checksum.to_string())
                 .with_known("etag", stored.etag);
             session.console.done(outcome, "");
@@ -103,27 +84,62 @@ fn tell(session: &Session, file: &Path, place: &Place, stored: Result<Stored, Pr
     }
 }
 
-/// The place of each file. Two files never end in one object.
-fn places(files: &[PathBuf], destination: &Place) -> Result<Vec<Place>, Problem> {
+/// What is to be put where. Two files never end in one object.
+fn errands(
+    options: &PutOptions,
+    destination: &Place,
+    left: &mut Vec<(PathBuf, &'static str)>,
+) -> Result<Vec<Errand>, Problem> {
+    let files = &options.files;
+    let is_tree = options.recursive && files.iter().any(|file| file.is_dir());
     if !destination.is_prefix() {
-        return match files {
-            [_] => Ok(vec![destination.clone()]),
+        return match files.as_slice() {
+            [_] if is_tree => Err(Problem::usage("a folder needs a destination that ends in a slash")),
+            [file] => Ok(vec![Errand {
+                file: file.clone(),
+                place: destination.clone(),
+            }]),
             _ => Err(Problem::usage("many files need a destination that ends in a slash")),
         };
     }
-    let mut places = Vec::new();
+    let mut named = Vec::new();
     for file in files {
-        let name = file
-            .file_name()
-            .and_then(|name| name.to_str())
-            .filter(|name| *name != "-");
-        let name =
-            name.ok_or_else(|| Problem::usage(format!("{} has no name to give to an object", file.display())))?;
-        let place = destination.join(name)?;
-        if places.contains(&place) {
+        if options.recursive && file.is_dir() {
+            let walked = tree::walk(file)?;
+            let prefix = prefix(file);
+            named.extend(
+                walked
+                    .files
+                    .into_iter()
+                    .map(|(path, name)| (path, format!("{prefix}{name}"))),
+            );
+            left.extend(walked.left);
+        } else {
+            let name = file
+                .file_name()
+                .and_then(|name| name.to_str())
+                .filter(|name| *name != "-");
+            let name =
+                name.ok_or_else(|| Problem::usage(format!("{} has no name to give to an object", file.display())))?;
+            named.push((file.clone(), name.to_owned()));
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    let errands = named.into_iter().map(|(file, name)| {
+        let place = destination.join(&name)?;
+        if !seen.insert(name) {
             return Err(Problem::usage(format!("two of the files would be stored as {place}")));
         }
-        places.push(place);
+        Ok(Errand { file, place })
+    });
+    errands.collect()
+}
+
+/// What stands before the names of a folder's files: its own name, but where only its content is meant, as with `cp`.
+fn prefix(folder: &Path) -> String {
+    let is_content = folder.as_os_str().to_string_lossy().ends_with('/');
+    match folder.file_name().and_then(|name| name.to_str()) {
+        Some(name) if !is_content => format!("{name}/"),
+        _ => String::new(),
     }
-    Ok(places)
 }

@@ -2,25 +2,26 @@
 
 use reqwest::Method;
 
-use super::{Session, objects, worst};
-use crate::System;
+use super::{Session, each, objects};
 use crate::console::Outcome;
+use crate::context::Context;
 use crate::options::Connection;
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::progress::Mode;
 use crate::report::Ending;
+use crate::service::Wish;
 
 pub(super) async fn remove(
     texts: &[String],
     connection: &Connection,
-    system: &mut System<'_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<Ending, Problem> {
-    let places = objects(texts, system)?;
-    let session = Session::open(&places, connection, system)?;
-    let mut endings = Vec::new();
-    for place in &places {
+    let places = objects(texts, connection, context)?;
+    let session = Session::open(&places, connection, Mode::None, context)?;
+    let delete = async |place: &Place| {
         let outcome = Outcome::of("rm", place.url());
-        endings.push(match delete(&session, place).await {
+        match delete(&session, place).await {
             Ok(()) => {
                 session.console.done(outcome, "");
                 Ending::Done
@@ -28,15 +29,20 @@ pub(super) async fn remove(
             Err(problem) => session
                 .console
                 .failed(outcome, &format!("can't delete {place}"), &problem),
-        });
-    }
-    Ok(worst(endings))
+        }
+    };
+    Ok(each(&places, delete).await)
 }
 
 async fn delete(session: &Session, place: &Place) -> Result<(), Problem> {
     session
         .persist(async |_| {
-            let instruction = session.service.instruction(Method::DELETE, place, &Vec::new()).await?;
+            let wish = Wish {
+                method: Method::DELETE,
+                place: place.clone(),
+                query: Vec::new(),
+            };
+            let instruction = session.service.instruction(wish).await?;
             session.store.send(&instruction, &[]).await?;
             Ok(())
         })

@@ -3,13 +3,14 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::{Session, header, objects, worst};
-use crate::System;
+use super::{Session, each, header, objects};
 use crate::checksum::Checksum;
 use crate::console::Outcome;
+use crate::context::Context;
 use crate::options::Connection;
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::progress::Mode;
 use crate::report::Ending;
 
 const METADATA: &str = "x-amz-meta-";
@@ -27,26 +28,23 @@ const TOLD: [(&str, &str); 6] = [
 pub(super) async fn stat(
     texts: &[String],
     connection: &Connection,
-    system: &mut System<'_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<Ending, Problem> {
-    let places = objects(texts, system)?;
-    let session = Session::open(&places, connection, system)?;
-    let mut endings = Vec::new();
-    for place in &places {
-        endings.push(match session.head(place).await {
-            Ok(headers) => {
-                session.console.done(outcome(place, &headers), &words(place, &headers));
-                Ending::Done
-            }
-            Err(problem) => {
-                let outcome = Outcome::of("stat", place.url());
-                session
-                    .console
-                    .failed(outcome, &format!("can't look at {place}"), &problem)
-            }
-        });
-    }
-    Ok(worst(endings))
+    let places = objects(texts, connection, context)?;
+    let session = Session::open(&places, connection, Mode::None, context)?;
+    let look = async |place: &Place| match session.head(place).await {
+        Ok(headers) => {
+            session.console.done(outcome(place, &headers), &words(place, &headers));
+            Ending::Done
+        }
+        Err(problem) => {
+            let outcome = Outcome::of("stat", place.url());
+            session
+                .console
+                .failed(outcome, &format!("can't look at {place}"), &problem)
+        }
+    };
+    Ok(each(&places, look).await)
 }
 
 fn outcome(place: &Place, headers: &HeaderMap) -> Outcome {

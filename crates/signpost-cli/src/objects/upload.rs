@@ -1,23 +1,32 @@
-//! One object, to S3 in one request.
+//! One object, to S3: in one request, or in parts where it is large.
+
+use std::sync::Arc;
 
 use reqwest::Method;
 
+use super::early::Early;
+use super::parts::InParts;
 use super::{Session, header};
-use crate::checksum::{Algorithm, Checksum};
+use crate::checksum::Checksum;
+use crate::multipart::ALGORITHM;
 use crate::place::Place;
+use crate::plan::SINGLE_UPLOAD;
 use crate::problem::Problem;
 use crate::report::Ending;
-use crate::service::Query;
+use crate::service::{Query, Wish};
 use crate::source::Source;
+use crate::tree::Opened;
 
 /// An object on its way to S3.
+#[derive(Clone)]
 pub(super) struct Upload<'a> {
     pub(super) session: &'a Session,
-    pub(super) place: &'a Place,
-    pub(super) about: &'a About,
+    pub(super) place: Place,
+    pub(super) about: Arc<About>,
 }
 
 /// What is to be kept with the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct About {
     pub(super) content_type: Option<String>,
     pub(super) metadata: Vec<(String, String)>,
@@ -30,21 +39,45 @@ pub(super) struct Stored {
     /// S3 has compared it with the bytes that arrived.
     pub(super) checksum: Checksum,
     pub(super) etag: Option<String>,
+    /// The bytes that an earlier command had stored.
+    pub(super) kept: u64,
 }
 
 impl Upload<'_> {
-    /// Stores these bytes.
-    pub(super) async fn run(&self, source: &Source) -> Result<Stored, Problem> {
-        let checksum = source.checksum(Algorithm::Crc64Nvme).await?;
-        let query = self.query(source.len(), &checksum);
-        let etag = self
-            .session
-            .persist(async |failures| match self.attempt(source, &query).await {
-                // An attempt whose answer was lost may have stored the object, and now be in its own way.
-                Err(problem) if problem.ending == Ending::Conflict && failures > 0 => {
-                    self.stored_already(&checksum).await.ok_or(problem)
+    /// Stores a file.
+    pub(super) async fn file(&self, opened: &Opened) -> Result<Stored, Problem> {
+        let progress = &self.session.progress;
+        progress.expect(opened.source.len());
+        let stored = if opened.source.len() < SINGLE_UPLOAD {
+            self.whole(&opened.source).await
+        } else {
+            let _turn = self.session.large.acquire().await.expect("it is never closed");
+            InParts::new(self, opened).run().await
+        };
+        if stored.is_ok() {
+            progress.file_done();
+        }
+        stored
+    }
+
+    /// Stores these bytes in one request.
+    pub(super) async fn whole(&self, source: &Source) -> Result<Stored, Problem> {
+        let session = self.session;
+        let checksum = source.checksum(ALGORITHM).await?;
+        let wish = self.wish(Method::PUT, self.query_of_put(source.len(), &checksum));
+        let mut early = Early::ask(session, wish).await;
+        let _lane = session.lanes.enter(source.len()).await;
+        let etag = session
+            .persist(async |failures| {
+                let instruction = early.take().await?;
+                match session.store.upload(&instruction, source, &session.progress).await {
+                    Ok(response) => Ok(header(response.headers(), "etag")),
+                    // An attempt whose answer was lost may have stored the object, and now be in its own way.
+                    Err(problem) if problem.ending == Ending::Conflict && failures > 0 => {
+                        self.stored_already(&checksum).await.ok_or(problem)
+                    }
+                    Err(problem) => Err(problem),
                 }
-                attempted => attempted,
             })
             .await
             .map_err(|problem| self.occupied(problem))?;
@@ -52,41 +85,34 @@ impl Upload<'_> {
             bytes: source.len(),
             checksum,
             etag,
+            kept: 0,
         })
     }
 
-    async fn attempt(&self, source: &Source, query: &Query) -> Result<Option<String>, Problem> {
-        let service = &self.session.service;
-        let instruction = service.instruction(Method::PUT, self.place, query).await?;
-        let response = self.session.store.upload(&instruction, source).await?;
-        Ok(header(response.headers(), "etag"))
+    pub(super) fn wish(&self, method: Method, query: Query) -> Wish {
+        Wish {
+            method,
+            place: self.place.clone(),
+            query,
+        }
     }
 
-    fn query(&self, len: u64, checksum: &Checksum) -> Query {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let name = format!("checksum-{}", checksum.algorithm.name());
-        let mut query = vec![pair("contentLength", &len.to_string()), (name, checksum.value.clone())];
-        query.extend(
-            self.about
-                .content_type
-                .as_deref()
-                .map(|media| pair("contentType", media)),
-        );
+    fn query_of_put(&self, len: u64, checksum: &Checksum) -> Query {
+        let mut query = vec![pair("contentLength", &len), checksum_pair(checksum)];
         query.extend(self.about.no_clobber.then(|| pair("ifNoneMatch", "*")));
-        let metadata = self.about.metadata.iter();
-        query.extend(metadata.map(|(name, value)| (format!("meta-{name}"), value.clone())));
+        query.extend(self.about.query());
         query
     }
 
     /// The `ETag` of the object that is there, if it has the same bytes.
-    async fn stored_already(&self, checksum: &Checksum) -> Option<Option<String>> {
-        let headers = self.session.head(self.place).await.ok()?;
+    pub(super) async fn stored_already(&self, checksum: &Checksum) -> Option<Option<String>> {
+        let headers = self.session.head(&self.place).await.ok()?;
         let same = Checksum::of_answer(&headers).as_ref() == Some(checksum);
         same.then(|| header(&headers, "etag"))
     }
 
     /// Says what a failed `If-None-Match` means here.
-    fn occupied(&self, problem: Problem) -> Problem {
+    pub(super) fn occupied(&self, problem: Problem) -> Problem {
         if problem.ending != Ending::Conflict {
             return problem;
         }
@@ -96,4 +122,25 @@ impl Upload<'_> {
         }
         exists.advising("The rules of the service let nobody replace an object: delete it first, or use another name.")
     }
+}
+
+impl About {
+    /// What is told of the object, whichever way it goes up.
+    pub(super) fn query(&self) -> Query {
+        let media = self.content_type.as_deref().map(|media| pair("contentType", media));
+        let metadata = self.metadata.iter();
+        let metadata = metadata.map(|(name, value)| (format!("meta-{name}"), value.clone()));
+        media.into_iter().chain(metadata).collect()
+    }
+}
+
+pub(super) fn pair(name: &str, value: &(impl ToString + ?Sized)) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}
+
+pub(super) fn checksum_pair(checksum: &Checksum) -> (String, String) {
+    (
+        format!("checksum-{}", checksum.algorithm.name()),
+        checksum.value.clone(),
+    )
 }

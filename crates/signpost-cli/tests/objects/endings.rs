@@ -80,13 +80,11 @@ fn an_answer_that_is_none_of_signposts_is_said_to_be_none() {
 #[test]
 fn another_object_than_the_one_named_is_left_alone() {
     let local = Local::start();
-    let body = "{\"method\":\"DELETE\",\"url\":\"http://127.0.0.1:1/a\",\"headers\":{},\"key\":\"a\"}";
+    let body =
+        "{\"method\":\"DELETE\",\"url\":\"http://127.0.0.1:1/a\",\"headers\":{},\"key\":\"a\",\"expires_in\":300}";
     let fate = answer("200 OK", "Content-Type: application/json\r\n", body);
     let proxy = Proxy::start(move |_, _| fate.clone());
-    local
-        .signpost(&["rm", "a?b"])
-        .through(&proxy)
-        .fails(1, "for another object");
+    local.signpost(&["rm", "a?b"]).through(&proxy).fails(1, "for another");
     assert_eq!(proxy.seen().len(), 1);
 }
 

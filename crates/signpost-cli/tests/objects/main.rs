@@ -3,6 +3,9 @@
 mod credentials;
 mod endings;
 mod faults;
+mod large;
+mod profiles;
 mod proxy;
+mod resume;
 mod support;
 mod transfers;

@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     LoseAnswer,
     /// The answer breaks off after so many bytes, head included.
     CutAnswer(usize),
+    /// There is no answer until the client has enough of it.
+    Hang,
     /// A byte of the answer is another one; counted from its end.
     Corrupt(usize),
 }
@@ -91,6 +93,7 @@ fn serve(mut client: TcpStream, log: &Mutex<Vec<Seen>>, decide: &Decide) {
     };
     match fate {
         Fate::Drop => {}
+        Fate::Hang => drop(std::io::copy(&mut client, &mut std::io::sink())),
         Fate::Answer(answer) => {
             drain_body(&mut client, &seen.head);
             let _ = client.write_all(answer.as_bytes());

@@ -4,12 +4,15 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::proxy::Proxy;
 
 const LISTENING: &str = "signpost: listening on http://";
+
+const SHARE_KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// A running local server, with a folder for it and for the files of a test.
 pub(crate) struct Local {
@@ -26,6 +29,13 @@ pub(crate) struct Said {
     pub(crate) code: i32,
 }
 
+/// What a command said that was ended, and its code if it ended in order.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) notes: String,
+    pub(crate) code: Option<i32>,
+}
+
 /// A command to run.
 pub(crate) struct Run(Command, Vec<u8>);
 
@@ -36,12 +46,22 @@ impl Local {
     }
 
     pub(crate) fn start_with(rules: Option<&str>) -> Self {
+        Self::start_as(rules, &[])
+    }
+
+    /// One that makes share links.
+    pub(crate) fn start_sharing(rules: &str) -> Self {
+        Self::start_as(Some(rules), &[("SIGNPOST_SHARE_KEYS", SHARE_KEY)])
+    }
+
+    fn start_as(rules: Option<&str>, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(local());
         command
             .current_dir(folder.path())
             .args(["--listen", "127.0.0.1:0"])
             .env_clear()
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped());
         if let Some(rules) = rules {
@@ -89,6 +109,16 @@ impl Local {
             .env("HOME", self.folder.path())
             .env("SIGNPOST_URL", self.url(""));
         Run(command, Vec::new())
+    }
+
+    /// What the command has kept of transfers under way.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.path(".local/state/signpost")) else {
+            return Vec::new();
+        };
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     /// Stores these bytes.
@@ -142,6 +172,39 @@ impl Run {
             out: output.stdout,
             notes: String::from_utf8(output.stderr).unwrap(),
             code: output.status.code().unwrap(),
+        }
+    }
+
+    /// Runs until `enough`, and then sends a signal to it.
+    pub(crate) fn ended_by(mut self, signal: &str, enough: impl Fn() -> bool) -> Ended {
+        let child = self
+            .0
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        for _ in 0..600 {
+            if enough() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        assert!(enough(), "it comes as far as it should");
+        // What the command was told must be written down as well.
+        thread::sleep(Duration::from_millis(500));
+        let id = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let output = child.wait_with_output().unwrap();
+        Ended {
+            notes: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code(),
         }
     }
 

@@ -1,0 +1,159 @@
+//! What is below a prefix: `signpost ls`, and what `get -r` asks before it begins.
+
+use std::collections::VecDeque;
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+use super::{Session, each, places};
+use crate::console::Outcome;
+use crate::context::Context;
+use crate::options::ListOptions;
+use crate::place::Place;
+use crate::problem::Problem;
+use crate::progress::Mode;
+use crate::report::Ending;
+use crate::service::{Query, another_place, no_signpost};
+
+/// A listing that is read page by page.
+pub(super) struct Listing<'a> {
+    session: &'a Session,
+    prefix: &'a Place,
+    recursive: bool,
+}
+
+/// One page.
+#[derive(Debug, Deserialize)]
+struct Page {
+    prefix: String,
+    #[serde(default)]
+    folders: VecDeque<Folder>,
+    #[serde(default)]
+    objects: VecDeque<Listed>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Folder {
+    name: String,
+    key: String,
+}
+
+/// An object, as the service lists it.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    name: String,
+    key: String,
+    size: u64,
+    modified: Option<String>,
+    etag: Option<String>,
+    storage_class: Option<String>,
+}
+
+pub(super) async fn list(options: &ListOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
+    let places = places(&options.prefixes, &options.connection, context)?;
+    let session = Session::open(&places, &options.connection, Mode::None, context)?;
+    let list = async |place: &Place| match list_one(&session, place, options).await {
+        Ok(()) => Ending::Done,
+        Err(problem) => {
+            let outcome = Outcome::of("ls", place.url());
+            session
+                .console
+                .failed(outcome, &format!("can't list {place}"), &problem)
+        }
+    };
+    // One after the other: what is listed of one stands together.
+    let mut ended = Vec::new();
+    for place in &places {
+        ended.push(list(place).await);
+    }
+    Ok(each(ended, async |ending| ending).await)
+}
+
+async fn list_one(session: &Session, place: &Place, options: &ListOptions) -> Result<(), Problem> {
+    let prefix = place.as_prefix();
+    let listing = Listing::new(session, &prefix, options.recursive);
+    let mut token = None;
+    loop {
+        let page = listing.page(token).await?;
+        for folder in &page.folders {
+            let outcome = Outcome::of("ls", prefix.url()).with("key", folder.key.clone());
+            session
+                .console
+                .done(outcome.with("folder", true), &line("", "", &folder.name, options));
+        }
+        for object in &page.objects {
+            let outcome = Outcome::of("ls", prefix.url())
+                .with("key", object.key.clone())
+                .with("bytes", object.size)
+                .with_known("modified", object.modified.clone())
+                .with_known("etag", object.etag.clone())
+                .with_known("storage_class", object.storage_class.clone());
+            let size = ByteSize(object.size).display().iec().to_string();
+            let modified = object.modified.as_deref().unwrap_or_default();
+            session
+                .console
+                .done(outcome, &line(&size, modified, &object.name, options));
+        }
+        token = page.next;
+        if token.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// A line for people; a name is shown such that it stays one line and commands nothing to a terminal.
+fn line(size: &str, modified: &str, name: &str, options: &ListOptions) -> String {
+    let name: String = name
+        .chars()
+        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
+        .collect();
+    if options.long {
+        format!("{size:>10}  {modified:<20}  {name}")
+    } else {
+        name
+    }
+}
+
+impl<'a> Listing<'a> {
+    pub(super) const fn new(session: &'a Session, prefix: &'a Place, recursive: bool) -> Self {
+        Self {
+            session,
+            prefix,
+            recursive,
+        }
+    }
+
+    /// The names of all objects, relative to the prefix, page after page.
+    pub(super) async fn names(&self) -> Result<Vec<String>, Problem> {
+        let mut names = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self.page(token).await?;
+            let below = |object: Listed| object.key.strip_prefix(&page.prefix).map(str::to_owned);
+            names.extend(page.objects.into_iter().filter_map(below));
+            token = page.next;
+            if token.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    async fn page(&self, token: Option<String>) -> Result<Page, Problem> {
+        let mut query: Query = Vec::new();
+        query.extend(self.recursive.then(|| ("recursive".to_owned(), String::new())));
+        query.extend(token.map(|token| ("next".to_owned(), token)));
+        let service = &self.session.service;
+        let answer = self
+            .session
+            .persist(async |_| service.json(self.prefix, &query).await)
+            .await?;
+        let page: Page = serde_json::from_slice(&answer).map_err(|_| no_signpost(self.prefix))?;
+        // The front may have changed the path.
+        if page.prefix.is_empty() || self.prefix.base(&page.prefix).is_some() {
+            Ok(page)
+        } else {
+            Err(another_place(self.prefix))
+        }
+    }
+}

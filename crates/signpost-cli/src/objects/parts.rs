@@ -1,0 +1,419 @@
+//! An object in parts, from a file: what S3 has of it already is not sent again.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use reqwest::Method;
+
+use super::early::Early;
+use super::upload::{Stored, Upload, checksum_pair, pair};
+use super::{Session, header};
+use crate::checksum::Checksum;
+use crate::multipart::{self, ALGORITHM, Listed, Part};
+use crate::plan::{Cut, Piece};
+use crate::problem::Problem;
+use crate::report::Ending;
+use crate::service::Query;
+use crate::source::Source;
+use crate::state::{Begun, Record};
+use crate::store;
+use crate::tree::Opened;
+
+/// How many parts are made ready before there is a lane for them.
+const READY: usize = 6;
+
+/// How many parts are under way at the most; the lanes allow fewer where others are, too.
+const UNDER_WAY: usize = 8;
+
+/// The most that is asked for in one page of parts.
+const PAGE: u32 = 1000;
+
+/// A file on its way to S3.
+pub(super) struct InParts<'a> {
+    upload: &'a Upload<'a>,
+    opened: &'a Opened,
+    record: Record,
+}
+
+/// An upload that S3 knows.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) id: String,
+}
+
+/// A part that is ready to be sent, or has been by an earlier command.
+enum Ready<'a> {
+    Send(Piece, Checksum, Early<'a>),
+    Stored(Piece, Part),
+}
+
+/// What is known of an upload that goes on.
+struct Plan {
+    pending: Pending,
+    cut: Cut,
+    stored: BTreeMap<u32, Listed>,
+}
+
+impl<'a> InParts<'a> {
+    pub(super) fn new(upload: &'a Upload<'a>, opened: &'a Opened) -> Self {
+        let state = &upload.session.state;
+        Self {
+            upload,
+            opened,
+            record: state.upload(upload.place.url(), &opened.path),
+        }
+    }
+
+    /// Stores the file.
+    pub(super) async fn run(&self) -> Result<Stored, Problem> {
+        let plan = match self.resume().await? {
+            Some(Found::Pending(plan)) => plan,
+            Some(Found::Completed(stored)) => return Ok(stored),
+            None => self.begin().await?,
+        };
+        let mut kept = 0;
+        let sent = self.send(&plan, &mut kept).await;
+        let completed = match sent {
+            Ok(parts) => self.complete(&plan, &parts).await,
+            Err(problem) => Err(problem),
+        };
+        match completed {
+            Ok((checksum, etag)) => {
+                self.record.forget();
+                Ok(Stored {
+                    bytes: self.len(),
+                    checksum,
+                    etag,
+                    kept,
+                })
+            }
+            Err(problem) => Err(self.give_up(&plan, problem).await),
+        }
+    }
+
+    fn session(&self) -> &'a Session {
+        self.upload.session
+    }
+
+    fn len(&self) -> u64 {
+        self.opened.source.len()
+    }
+
+    /// Goes on with an upload of the same file, if there is one.
+    async fn resume(&self) -> Result<Option<Found>, Problem> {
+        let Some(begun) = self.record.begun() else {
+            return Ok(None);
+        };
+        let pending = Pending {
+            id: begun.upload_id.clone(),
+        };
+        let cut = Cut::again(self.len(), begun.part_size).filter(|_| begun == self.begun(&pending, begun.part_size));
+        let Some(cut) = cut else {
+            // The file is another one now, or it is to be kept otherwise. What S3 has of it is of no use any more.
+            pending.abort(self.upload).await;
+            self.record.forget();
+            return Ok(None);
+        };
+        match pending.parts(self.upload).await {
+            Ok(stored) => {
+                self.record.goes_on();
+                Ok(Some(Found::Pending(Plan { pending, cut, stored })))
+            }
+            Err(problem) if problem.ending == Ending::NotFound => {
+                self.record.forget();
+                self.completed_meanwhile(cut).await
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Whether the upload is gone because it had been completed before the command that did so ended.
+    async fn completed_meanwhile(&self, cut: Cut) -> Result<Option<Found>, Problem> {
+        let Ok(headers) = self.session().head(&self.upload.place).await else {
+            return Ok(None);
+        };
+        if header(&headers, "content-length") != Some(self.len().to_string()) {
+            return Ok(None);
+        }
+        let hashes = stream::iter(cut.pieces()).map(|piece| async move {
+            let checksum = self.piece(piece).checksum(ALGORITHM).await?;
+            Ok::<_, Problem>((piece, checksum))
+        });
+        let hashes: Vec<_> = hashes.buffered(2).try_collect().await?;
+        let checksum = joined(hashes.iter().map(|(piece, checksum)| (*piece, checksum)));
+        if Checksum::of_answer(&headers) != checksum {
+            return Ok(None);
+        }
+        self.session().progress.skip(self.len());
+        Ok(checksum.map(|checksum| {
+            Found::Completed(Stored {
+                bytes: self.len(),
+                checksum,
+                etag: header(&headers, "etag"),
+                kept: self.len(),
+            })
+        }))
+    }
+
+    async fn begin(&self) -> Result<Plan, Problem> {
+        self.refuse_in_vain().await?;
+        let cut = Cut::of(self.len());
+        let pending = Pending::begin(self.upload, Some(self.len())).await?;
+        if let Err(error) = self.record.begin(&self.begun(&pending, cut.size())) {
+            self.session()
+                .console
+                .note(&format!("what is sent can't be resumed after an interruption: {error}"));
+        }
+        Ok(Plan {
+            pending,
+            cut,
+            stored: BTreeMap::new(),
+        })
+    }
+
+    fn begun(&self, pending: &Pending, part_size: u64) -> Begun {
+        Begun {
+            url: self.upload.place.url().to_owned(),
+            file: self.opened.path.clone(),
+            identity: self.opened.identity.clone(),
+            content_type: self.upload.about.content_type.clone(),
+            metadata: self.upload.about.metadata.clone(),
+            upload_id: pending.id.clone(),
+            part_size,
+        }
+    }
+
+    /// Only the completion of an upload finds out that the object must not be replaced, which is late.
+    async fn refuse_in_vain(&self) -> Result<(), Problem> {
+        let upload = self.upload;
+        let query = [pair("contentLength", &1)]
+            .into_iter()
+            .chain(upload.about.query())
+            .collect();
+        let probe = upload.wish(Method::PUT, query);
+        let put = self
+            .session()
+            .persist(async |_| self.session().service.instruction(probe.clone()).await)
+            .await?;
+        let only_creates = upload.about.no_clobber || put.headers.contains_key("if-none-match");
+        if only_creates && self.session().head(&upload.place).await.is_ok() {
+            return Err(upload.occupied(Problem::new(Ending::Conflict, "")));
+        }
+        Ok(())
+    }
+
+    fn piece(&self, piece: Piece) -> Source {
+        self.opened.source.slice(piece.start, piece.len)
+    }
+
+    /// Sends the parts that S3 lacks.
+    async fn send(&self, plan: &Plan, kept: &mut u64) -> Result<Vec<Part>, Problem> {
+        let parts = stream::iter(plan.cut.pieces())
+            .map(|piece| self.prepare(plan, piece))
+            .buffered(READY)
+            .map(|ready| async {
+                match ready? {
+                    Ready::Stored(piece, part) => Ok((piece.len, part)),
+                    Ready::Send(piece, checksum, early) => {
+                        let source = self.piece(piece);
+                        let part = send_part(self.session(), &source, piece.number, checksum, early).await?;
+                        Ok((0, part))
+                    }
+                }
+            })
+            .buffer_unordered(UNDER_WAY);
+        let parts: Vec<_> = parts.try_collect::<Vec<(u64, Part)>>().await?;
+        *kept = parts.iter().map(|(kept, _)| kept).sum();
+        let mut parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
+        parts.sort_by_key(|part| part.number);
+        Ok(parts)
+    }
+
+    async fn prepare(&self, plan: &Plan, piece: Piece) -> Result<Ready<'a>, Problem> {
+        let checksum = self.piece(piece).checksum(ALGORITHM).await?;
+        let listed = plan.stored.get(&piece.number);
+        if let Some(listed) = listed.filter(|listed| listed.holds(piece.len, &checksum)) {
+            self.session().progress.skip(piece.len);
+            let part = Part {
+                number: piece.number,
+                etag: listed.etag.clone(),
+                checksum,
+            };
+            return Ok(Ready::Stored(piece, part));
+        }
+        let early = plan
+            .pending
+            .early(self.upload, piece.number, piece.len, &checksum)
+            .await;
+        Ok(Ready::Send(piece, checksum, early))
+    }
+
+    async fn complete(&self, plan: &Plan, parts: &[Part]) -> Result<(Checksum, Option<String>), Problem> {
+        if !self.opened.is_unchanged() {
+            return Err(Problem::new(
+                Ending::Conflict,
+                format!("{} has changed while it was being sent", self.opened.path.display()),
+            )
+            .advising("Run the command again to send it as it is now."));
+        }
+        let checksum = joined(plan.cut.pieces().zip(parts.iter().map(|part| &part.checksum)));
+        let checksum = checksum.expect("the checksums were computed here");
+        let etag = plan.pending.complete(self.upload, parts, &checksum, self.len()).await?;
+        Ok((checksum, etag))
+    }
+
+    /// Keeps what another command can go on with, and takes back what none can.
+    async fn give_up(&self, plan: &Plan, problem: Problem) -> Problem {
+        match problem.ending {
+            Ending::Conflict => {
+                plan.pending.abort(self.upload).await;
+                self.record.forget();
+                problem
+            }
+            Ending::Temporary if self.session().state.has_kept() => {
+                problem.advising("Run the same command again: it goes on where this one has ended.")
+            }
+            _ => problem,
+        }
+    }
+}
+
+/// What has become of an upload.
+enum Found {
+    Pending(Plan),
+    Completed(Stored),
+}
+
+impl Pending {
+    /// Begins an upload in parts.
+    pub(super) async fn begin(upload: &Upload<'_>, len: Option<u64>) -> Result<Self, Problem> {
+        let mut query = vec![
+            pair("uploads", ""),
+            pair("checksum-algorithm", "CRC64NVME"),
+            pair("checksum-type", "FULL_OBJECT"),
+        ];
+        query.extend(len.map(|len| pair("contentLength", &len)));
+        query.extend(upload.about.query());
+        let answer = exchange(upload, Method::POST, &query, "").await?;
+        let id = multipart::upload_id(&answer);
+        let id = id.ok_or_else(|| Problem::new(Ending::Failed, "the answer of S3 names no upload"))?;
+        Ok(Self { id })
+    }
+
+    /// Asks for the URL of a part.
+    pub(super) async fn early<'a>(&self, upload: &Upload<'a>, number: u32, len: u64, checksum: &Checksum) -> Early<'a> {
+        let query = vec![
+            pair("partNumber", &number),
+            pair("uploadId", &self.id),
+            pair("contentLength", &len),
+            checksum_pair(checksum),
+        ];
+        Early::ask(upload.session, upload.wish(Method::PUT, query)).await
+    }
+
+    /// The parts that S3 has.
+    async fn parts(&self, upload: &Upload<'_>) -> Result<BTreeMap<u32, Listed>, Problem> {
+        let mut parts = BTreeMap::new();
+        let mut marker = None;
+        loop {
+            let mut query = vec![pair("uploadId", &self.id), pair("max-parts", &PAGE)];
+            query.extend(marker.map(|marker: u32| pair("part-number-marker", &marker)));
+            let answer = exchange(upload, Method::GET, &query, "").await?;
+            let page = multipart::page(&answer);
+            let page = page.ok_or_else(|| Problem::new(Ending::Failed, "the answer of S3 lists no parts"))?;
+            marker = page.next();
+            parts.extend(page.parts.into_iter().map(|part| (part.part_number, part)));
+            if marker.is_none() {
+                return Ok(parts);
+            }
+        }
+    }
+
+    /// Has S3 put the object together, and compare its checksum.
+    pub(super) async fn complete(
+        &self,
+        upload: &Upload<'_>,
+        parts: &[Part],
+        checksum: &Checksum,
+        len: u64,
+    ) -> Result<Option<String>, Problem> {
+        let mut query: Query = vec![
+            pair("uploadId", &self.id),
+            checksum_pair(checksum),
+            pair("checksum-type", "FULL_OBJECT"),
+            pair("mp-object-size", &len),
+        ];
+        query.extend(upload.about.no_clobber.then(|| pair("ifNoneMatch", "*")));
+        let document = multipart::completion(parts);
+        let session = upload.session;
+        let completed = session.persist(async |failures| {
+            let wish = upload.wish(Method::POST, query.clone());
+            let instruction = session.service.instruction(wish).await?;
+            let told = session.store.exchange(&instruction, document.clone()).await;
+            let told = told.and_then(|answer| assembled(&answer));
+            match told {
+                // An attempt whose answer was lost may have done it.
+                Err(problem) if failures > 0 && matches!(problem.ending, Ending::Conflict | Ending::NotFound) => {
+                    upload.stored_already(checksum).await.ok_or(problem)
+                }
+                told => told,
+            }
+        });
+        completed.await.map_err(|problem| upload.occupied(problem))
+    }
+
+    /// Takes back an upload that nobody will complete. That may fail, and then it stays until it is cleared away.
+    pub(super) async fn abort(&self, upload: &Upload<'_>) {
+        let wish = upload.wish(Method::DELETE, vec![pair("uploadId", &self.id)]);
+        if let Ok(instruction) = upload.session.service.instruction(wish).await {
+            let _ = upload.session.store.send(&instruction, &[]).await;
+        }
+    }
+}
+
+/// Sends one part.
+pub(super) async fn send_part(
+    session: &Session,
+    source: &Source,
+    number: u32,
+    checksum: Checksum,
+    mut early: Early<'_>,
+) -> Result<Part, Problem> {
+    let _lane = session.lanes.enter(source.len()).await;
+    let etag = session
+        .persist(async |_| {
+            let instruction = early.take().await?;
+            let response = session.store.upload(&instruction, source, &session.progress).await?;
+            let etag = header(response.headers(), "etag");
+            etag.ok_or_else(|| Problem::new(Ending::Failed, "the answer of S3 lacks an ETag"))
+        })
+        .await?;
+    Ok(Part { number, etag, checksum })
+}
+
+/// S3 may begin to answer with success and then tell of a failure
+/// ([CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html)).
+fn assembled(answer: &[u8]) -> Result<Option<String>, Problem> {
+    match multipart::completed(answer) {
+        Some(etag) => Ok(Some(etag)),
+        None => Err(store::late_refusal(answer)),
+    }
+}
+
+async fn exchange(upload: &Upload<'_>, method: Method, query: &Query, document: &str) -> Result<bytes::Bytes, Problem> {
+    let session = upload.session;
+    session
+        .persist(async |_| {
+            let wish = upload.wish(method.clone(), query.clone());
+            let instruction = session.service.instruction(wish).await?;
+            session.store.exchange(&instruction, document.to_owned()).await
+        })
+        .await
+}
+
+/// The checksum of the whole, from those of its parts in order.
+pub(super) fn joined<'a>(parts: impl Iterator<Item = (Piece, &'a Checksum)>) -> Option<Checksum> {
+    let mut parts = parts;
+    let (_, first) = parts.next()?;
+    parts.try_fold(first.clone(), |whole, (piece, next)| whole.followed_by(next, piece.len))
+}

@@ -1,0 +1,156 @@
+//! Logging in, and what follows from it.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::proxy::{Fate, Proxy};
+use crate::support::Local;
+
+const SECRET: &str = "hush-hush";
+
+/// Its SHA-256.
+const DIGEST: &str = "fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e91634c5a81";
+
+fn guarded() -> Local {
+    Local::start_with(Some(&format!(
+        "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\n\
+         [[rule]]\nid = \"ci\"\nwho = [\"token:ci\"]\ncan = [\"read\", \"write\", \"delete\"]\non = [\"**\"]\n"
+    )))
+}
+
+fn login(local: &Local, token: &str, more: &[&str]) -> crate::support::Run {
+    local
+        .signpost(&[&["login", &local.url(""), "--token-file", "-"], more].concat())
+        .reading(token.as_bytes())
+}
+
+#[test]
+fn a_profile_names_service_and_token_until_it_is_forgotten() {
+    let local = guarded();
+    let said = login(&local, &format!("ci:{SECRET}\n"), &[]).succeeds();
+    assert!(said.notes.contains("as ci") && !said.notes.contains(SECRET), "{said:?}");
+    let file = local.path(".config/signpost/profiles.toml");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    let without = |arguments: &[&str]| local.signpost(arguments).with("SIGNPOST_URL", "");
+    without(&["put", "-", "k"]).reading(b"1").succeeds();
+    assert_eq!(without(&["cat", "k"]).succeeds().out, b"1");
+    assert_eq!(without(&["cat", &local.url("/k")]).succeeds().out, b"1");
+    let who = without(&["whoami"]).succeeds();
+    assert!(who.text().contains("as ci, by the profile \"default\""), "{who:?}");
+    let told = without(&["whoami", "--json"]).succeeds().json();
+    assert_eq!((&told[0]["id"], &told[0]["taken"]), (&"ci".into(), &true.into()));
+
+    local.signpost(&["logout"]).succeeds();
+    assert!(!std::fs::read_to_string(file).unwrap().contains(SECRET));
+    without(&["cat", "k"]).fails(2, "no service is set");
+    without(&["whoami"]).fails(2, "signpost login");
+    local.signpost(&["logout"]).fails(3, "no profile");
+}
+
+#[test]
+fn a_profile_that_is_named_goes_before_the_environment() {
+    let local = guarded();
+    login(&local, SECRET, &["--profile", "work"]).succeeds();
+    local
+        .signpost(&["put", "-", "k"])
+        .with("SIGNPOST_TOKEN", "wrong")
+        .fails(4, "credential");
+    local
+        .signpost(&["put", "-", "k", "--profile", "work"])
+        .with("SIGNPOST_TOKEN", "wrong")
+        .with("SIGNPOST_URL", "http://127.0.0.1:1")
+        .succeeds();
+    local
+        .signpost(&["cat", "k", "--profile", "none"])
+        .fails(3, "no profile");
+}
+
+#[test]
+fn a_token_that_the_service_refuses_is_not_kept() {
+    let local = guarded();
+    login(&local, "wrong", &[]).fails(4, "credential");
+    login(&local, "two words", &[]).fails(2, "one word");
+    assert!(!local.path(".config/signpost/profiles.toml").exists());
+    local
+        .signpost(&["login", "http://files.example.com", "--token-file", "-"])
+        .fails(2, "unencrypted");
+    local.signpost(&["login", &local.url("")]).fails(2, "no terminal");
+}
+
+#[test]
+fn whoami_tells_of_a_token_that_is_not_taken() {
+    let local = guarded();
+    local
+        .signpost(&["whoami"])
+        .with("SIGNPOST_TOKEN", "wrong")
+        .fails(4, "credential");
+    let nobody = local.signpost(&["whoami"]).succeeds();
+    assert!(nobody.text().contains("nobody in particular"), "{nobody:?}");
+}
+
+#[test]
+fn a_file_of_profiles_that_others_may_read_is_refused() {
+    let local = guarded();
+    login(&local, SECRET, &[]).succeeds();
+    let file = local.path(".config/signpost/profiles.toml");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    local.signpost(&["cat", "k"]).fails(1, "chmod 600");
+    std::fs::write(&file, SECRET).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let said = local.signpost(&["cat", "k"]).fails(1, "no file of profiles");
+    assert!(!said.notes.contains(SECRET));
+}
+
+#[test]
+fn the_token_of_a_profile_goes_to_its_own_service_alone() {
+    let local = guarded();
+    login(&local, SECRET, &["--profile", "work"]).succeeds();
+    let proxy = Proxy::start(|_, _| Fate::Drop);
+    for more in [&[][..], &["--profile", "work"]] {
+        local
+            .signpost(&[&["rm", "http://files.example.com/k"], more].concat())
+            .through(&proxy)
+            .fails(7, "no answer");
+    }
+    assert!(!proxy.seen().is_empty());
+    assert!(proxy.seen().iter().all(|seen| !seen.head.contains("authorization")));
+}
+
+#[test]
+fn a_share_link_is_made_and_lends_what_it_says() {
+    let rules = format!(
+        "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\n[[rule]]\nid = \"ci\"\nwho = [\"token:ci\"]\n\
+         can = [\"read\", \"write\"]\non = [\"**\"]\nshare = [\"read\", \"write\"]\n"
+    );
+    let local = Local::start_sharing(&rules);
+    let command = |arguments: &[&str]| local.signpost(arguments).with("SIGNPOST_TOKEN", SECRET);
+    command(&["put", "-", "a b"]).reading(b"1").succeeds();
+    let link = command(&["share", "a b", "--expires", "1h"]).succeeds();
+    let link = link.text().trim_end();
+    assert!(link.starts_with(&local.url("/a%20b?share=")), "{link}");
+    assert_eq!(local.signpost(&["cat", link]).succeeds().out, b"1");
+    local.signpost(&["rm", link]).fails(4, "");
+    let told = command(&[
+        "share",
+        &local.url("/drop/"),
+        "--method",
+        "PUT",
+        "--max-bytes",
+        "5",
+        "--json",
+    ])
+    .succeeds()
+    .json();
+    let link = told[0]["link"].as_str().unwrap();
+    assert_eq!(told[0]["methods"][0], "PUT");
+    local
+        .signpost(&["put", "-", &link.replace("drop/?", "drop/x?")])
+        .reading(b"12345")
+        .succeeds();
+    local
+        .signpost(&["put", "-", &link.replace("drop/?", "drop/y?")])
+        .reading(b"123456")
+        .fails(1, "");
+    command(&["share", "a b", "--expires", "9999d"]).fails(1, "at most");
+    local.signpost(&["share", "a b"]).fails(4, "credential");
+}
