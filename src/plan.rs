@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::policy::Scope;
+use crate::policy::{MIN_LIFETIME, Scope};
 use crate::request::Pairs;
 
 /// One request to S3, complete but for the signature. Signing it is a pure function of the plan, the credentials and
@@ -22,8 +22,27 @@ pub struct PresignPlan {
     pub query: Pairs,
     /// How long the URL is to live, unless the credentials end first.
     pub expires: Duration,
+    /// For how long the same plan becomes the same URL.
+    pub stable: Option<Duration>,
     /// What the rule grants beyond this request: credentials that sign it need not be able to do more.
     pub scope: Scope,
+}
+
+impl PresignPlan {
+    /// The time to sign at, in whole seconds, which is all that a signature tells: the beginning of the window in which
+    /// the URL is to stay the same, or `now`. Never in the future.
+    pub fn signing_time(&self, now: SystemTime) -> SystemTime {
+        let window = self.stable.map_or(1, |window| window.as_secs().max(1));
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        SystemTime::UNIX_EPOCH + Duration::from_secs(since - since % window)
+    }
+
+    /// How long from `now` a client may keep to the URL that was signed at `signed_at` and ends at `expires_at`.
+    pub fn cache_for(&self, signed_at: SystemTime, expires_at: SystemTime, now: SystemTime) -> Option<Duration> {
+        let end = (signed_at + self.stable?).min(expires_at - MIN_LIFETIME);
+        let left = Duration::from_secs(end.duration_since(now).unwrap_or_default().as_secs());
+        (!left.is_zero()).then_some(left)
+    }
 }
 
 /// A form by which a browser stores one object, complete but for the signature
@@ -123,6 +142,8 @@ pub struct Instruction {
     pub expires_in: Duration,
     /// Until when.
     pub expires_at: SystemTime,
+    /// How long a client may keep to this URL without asking again.
+    pub cache_for: Option<Duration>,
 }
 
 /// Why a plan could not be signed; ours to mend, so the client learns nothing of it.
@@ -146,10 +167,6 @@ pub enum PresignError {
     #[error("the request can't be signed")]
     Signer(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
-
-/// No URL is cut to less than this by the end of the credentials, since a client must have time to use it and clocks
-/// differ.
-pub const MIN_LIFETIME: Duration = Duration::from_mins(1);
 
 impl PresignedUrl {
     /// Wraps a URL that holds a signature.

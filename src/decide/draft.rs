@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::operation::{ACCEPTABLE, OBJECT_SIZE, Operation};
+use crate::operation::{ACCEPTABLE, Action, OBJECT_SIZE, Operation};
 use crate::plan::PresignPlan;
-use crate::policy::{Constraints, Disposition, Grant, Scope};
+use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME, Scope};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
 use crate::request::{BodyLength, Form, ObjectRequest, Pairs, parse_length};
 
@@ -32,6 +32,9 @@ pub(super) fn plan(
     }
     draft.check_size()?;
     // S3 ignores parameters that begin with `x-` and writes them to its access log.
+    let stable = stable_for(&wanted, expires, grant.constraints);
+    // A URL that stays the same can't name one request.
+    let request_id = stable.map_or(request_id, |_| "-");
     let audit = format!("{request_id}.{}.{}", scope.uid, scope.rule);
     draft.query.push(("x-signpost".into(), audit));
     let (headers, query) = draft.settle(wanted.form);
@@ -41,8 +44,18 @@ pub(super) fn plan(
         headers,
         query,
         expires,
+        stable,
         scope,
     })
+}
+
+/// For how long the URL of `wanted` is to stay the same: not where the client wants one so short that it would end first.
+fn stable_for(wanted: &ObjectRequest, expires: Duration, constraints: &Constraints) -> Option<Duration> {
+    let outlived = |window: &Duration| *window + MIN_LIFETIME <= expires;
+    constraints
+        .stable
+        .filter(outlived)
+        .filter(|_| wanted.operation.action() == Action::Read)
 }
 
 /// The headers that describe the object of `wanted`: what the client chose, and what the rule sets.
@@ -209,10 +222,15 @@ impl Draft {
     }
 
     fn download(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
-        let chosen = self
-            .query
-            .iter()
-            .any(|(name, _)| name == "response-content-disposition");
+        if let Some(value) = grant
+            .constraints
+            .cache_control
+            .as_ref()
+            .filter(|_| !self.overrides("response-cache-control"))
+        {
+            self.query.push(("response-cache-control".into(), value.clone()));
+        }
+        let chosen = self.overrides("response-content-disposition");
         let disposition = match (&wanted.download, grant.constraints.disposition) {
             (Some(_), _) if chosen => {
                 return Err(Rejection::ConflictingParameter {
@@ -227,6 +245,11 @@ impl Draft {
         };
         self.query.push(("response-content-disposition".into(), disposition));
         Ok(())
+    }
+
+    /// Whether the client has chosen this header of the answer.
+    fn overrides(&self, parameter: &str) -> bool {
+        self.query.iter().any(|(name, _)| name == parameter)
     }
 
     /// Refuses more than a URL or S3 can carry.

@@ -17,11 +17,19 @@ pub const DEFAULT_EXPIRES: Duration = Duration::from_mins(5);
 /// ([condition keys](https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html)).
 pub const MAX_EXPIRES: Duration = Duration::from_mins(15);
 
+/// No URL is given out with less than this left to live, unless it is meant to be shorter, since a client must have time
+/// to use it and clocks differ.
+pub const MIN_LIFETIME: Duration = Duration::from_mins(1);
+
 /// What an allowing rule demands of the operation and lends to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constraints {
     /// The lifetime of a signed URL.
     pub expires: Duration,
+    /// For how long requests to read one object get one and the same URL, so that caches know it again.
+    pub stable: Option<Duration>,
+    /// The `Cache-Control` of downloads, in place of the object's own.
+    pub cache_control: Option<String>,
     /// The greatest length of an object, in bytes.
     pub max_bytes: u64,
     /// Whether a PUT may replace an object.
@@ -133,6 +141,8 @@ impl Constraints {
     pub(super) fn built_in() -> Self {
         Self {
             expires: DEFAULT_EXPIRES,
+            stable: None,
+            cache_control: None,
             max_bytes: MAX_OBJECT_BYTES,
             overwrite: false,
             disposition: Disposition::Attachment,
@@ -157,6 +167,13 @@ impl Constraints {
                 humantime::format_duration(self.expires)
             ));
         }
+        if let Some(stable) = self.stable.filter(|stable| *stable + MIN_LIFETIME > self.expires) {
+            return Err(format!(
+                "stable: with {} the rule needs `expires` of {} or more, so that no URL is given out with less than a minute left",
+                humantime::format_duration(stable),
+                humantime::format_duration(stable + MIN_LIFETIME)
+            ));
+        }
         if self.share_expires > ceiling.share_expires {
             let ceiling = humantime::format_duration(ceiling.share_expires);
             return Err(format!("share_expires: the ceiling is {ceiling}"));
@@ -173,7 +190,13 @@ impl Constraints {
         for (name, value) in &self.metadata {
             metadata(name, value)?;
         }
-        for value in self.storage_class.iter().chain(&self.sse).chain(&self.sse_kms_key_id) {
+        let texts = [
+            &self.storage_class,
+            &self.sse,
+            &self.sse_kms_key_id,
+            &self.cache_control,
+        ];
+        for value in texts.into_iter().flatten() {
             visible_ascii(value)?;
         }
         match self.accepts.iter().find(|name| !ACCEPTABLE.contains(&name.as_str())) {
@@ -207,10 +230,10 @@ impl Size {
     }
 }
 
-pub(super) fn parse_expires(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("expires: {text:?}: {error}"))?;
+pub(super) fn parse_duration(field: &str, text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{field}: {text:?}: {error}"))?;
     if duration.as_secs() == 0 || duration.subsec_nanos() != 0 {
-        return Err(format!("expires: {text:?} is not a whole number of seconds above 0"));
+        return Err(format!("{field}: {text:?} is not a whole number of seconds above 0"));
     }
     Ok(duration)
 }

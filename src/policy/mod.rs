@@ -16,7 +16,7 @@ use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 pub use constraints::{
-    Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES,
+    Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, MIN_LIFETIME,
 };
 pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
 pub use pattern::{KeyRange, Pattern, PatternError};

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, Size, parse_expires};
+use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, Size, parse_duration};
 use super::explain::{LifetimeSource, Source};
 use super::issuers::{self, IssuerTable};
 use super::rule::{Condition, Effect, Rule, Who};
@@ -72,6 +73,8 @@ macro_rules! constraints_table {
         struct $table {
             $($(#[$attribute])* $field: $type,)*
             expires: Option<String>,
+            stable: Option<String>,
+            cache_control: Option<String>,
             max_bytes: Option<Size>,
             overwrite: Option<bool>,
             disposition: Option<Disposition>,
@@ -89,7 +92,12 @@ macro_rules! constraints_table {
             /// What this table says, and `base` where it says nothing.
             fn constraints(&self, base: &Constraints, ceiling: &Ceiling) -> Result<Constraints, String> {
                 let constraints = Constraints {
-                    expires: self.expires.as_deref().map_or(Ok(base.expires), parse_expires)?,
+                    expires: duration("expires", self.expires.as_deref(), base.expires)?,
+                    stable: match self.stable.as_deref() {
+                        Some(text) => Some(parse_duration("stable", text)?),
+                        None => base.stable,
+                    },
+                    cache_control: self.cache_control.clone().or_else(|| base.cache_control.clone()),
                     max_bytes: self.max_bytes.as_ref().map_or(Ok(base.max_bytes), Size::bytes)?,
                     overwrite: self.overwrite.unwrap_or(base.overwrite),
                     disposition: self.disposition.unwrap_or(base.disposition),
@@ -100,7 +108,7 @@ macro_rules! constraints_table {
                     sse_kms_key_id: self.sse_kms_key_id.clone().or_else(|| base.sse_kms_key_id.clone()),
                     accepts: self.accepts.clone().unwrap_or_else(|| base.accepts.clone()),
                     share: self.share.clone().unwrap_or_else(|| base.share.clone()),
-                    share_expires: self.share_expires.as_deref().map_or(Ok(base.share_expires), parse_expires)?,
+                    share_expires: duration("share_expires", self.share_expires.as_deref(), base.share_expires)?,
                 };
                 constraints.check(ceiling)?;
                 Ok(constraints)
@@ -182,6 +190,10 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
     Ok((defaults, ceiling))
 }
 
+fn duration(field: &str, text: Option<&str>, base: Duration) -> Result<Duration, String> {
+    text.map_or(Ok(base), |text| parse_duration(field, text))
+}
+
 /// SHA-256 of nothing, and of a lone newline: what a recipe makes whose random part failed.
 const EMPTY_DIGESTS: [&str; 2] = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -222,6 +234,8 @@ impl RuleTable {
     /// Whether it says anything of constraints.
     fn constrains(&self) -> bool {
         self.expires.is_some()
+            || self.stable.is_some()
+            || self.cache_control.is_some()
             || self.max_bytes.is_some()
             || self.overwrite.is_some()
             || self.disposition.is_some()

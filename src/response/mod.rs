@@ -169,6 +169,12 @@ fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {
     let body = redirect_text(&request.url(), instruction.plan.operation);
     let mut response = answer(StatusCode::TEMPORARY_REDIRECT, TEXT, body);
     set(&mut response, header::LOCATION, instruction.url.expose());
+    if let Some(cache_for) = instruction.cache_for {
+        let cache = format!("private, max-age={}", cache_for.as_secs());
+        set(&mut response, header::CACHE_CONTROL, &cache);
+        // Whoever signs out or in must ask anew.
+        set(&mut response, header::VARY, "Accept, Origin, Authorization, Cookie");
+    }
     response
 }
 

@@ -19,5 +19,6 @@ mod sessions;
 mod settings;
 mod share;
 mod signature;
+mod stable;
 mod sts;
 mod support;

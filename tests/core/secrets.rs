@@ -19,6 +19,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         key: ObjectKey::new("k").unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
+        stable: None,
         expires: std::time::Duration::from_mins(1),
         scope: Scope::default(),
     };

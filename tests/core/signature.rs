@@ -24,6 +24,7 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
         key: ObjectKey::new(key).unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
+        stable: None,
         expires: Duration::from_mins(5),
         scope: Scope::default(),
     }

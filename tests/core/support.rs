@@ -116,7 +116,7 @@ pub(crate) fn body(response: &ApiResponse) -> &str {
 }
 
 pub(crate) fn json(response: &ApiResponse) -> serde_json::Value {
-    serde_json::from_slice(response.body()).expect("JSON")
+    serde_json::from_slice(response.body()).unwrap_or_else(|error| panic!("{error}: {:?}", response.body()))
 }
 
 /// The value of a parameter in a URL, unescaped.

@@ -25,7 +25,7 @@ impl Signer {
         time: SystemTime,
     ) -> Result<PostForm, PresignError> {
         let time = whole_seconds(time);
-        let expires_in = lifetime(plan.expires, credentials, time)?;
+        let expires_in = lifetime(plan.expires, credentials, time, time)?;
         let expires_at = time + expires_in;
         // 2026-07-10T19:19:04Z as 20260710T191904Z.
         let date: String = format_rfc3339_seconds(time)

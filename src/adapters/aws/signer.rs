@@ -83,16 +83,16 @@ impl Signer {
         })
     }
 
-    /// Signs `plan` as of `time` with `credentials`, for as long as both allow.
+    /// Signs `plan` at `now` with `credentials`, for as long as both allow.
     pub fn sign(
         &self,
         plan: PresignPlan,
         credentials: &Credentials,
-        time: SystemTime,
+        now: SystemTime,
     ) -> Result<Instruction, PresignError> {
-        // The signature tells whole seconds only.
-        let time = whole_seconds(time);
-        let expires_in = lifetime(plan.expires, credentials, time)?;
+        let now = whole_seconds(now);
+        let signed_at = plan.signing_time(now);
+        let lifetime = lifetime(plan.expires, credentials, signed_at, now)?;
         let mut url = self.unsigned_url(&plan);
         let headers = plan.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let method = plan.operation.method();
@@ -103,8 +103,8 @@ impl Signer {
             .identity(&identity)
             .region(&self.region)
             .name(&self.service)
-            .time(time)
-            .settings(signing_settings(expires_in))
+            .time(signed_at)
+            .settings(signing_settings(lifetime))
             .build()
             .map_err(|error| PresignError::Signer(error.into()))?;
         let signed = sign(request, &params.into()).map_err(|error| PresignError::Signer(error.into()))?;
@@ -112,11 +112,13 @@ impl Signer {
         for (name, value) in signature {
             push_parameter(&mut url, name, &value);
         }
+        let expires_at = signed_at + lifetime;
         Ok(Instruction {
+            cache_for: plan.cache_for(signed_at, expires_at, now),
             plan,
             url: PresignedUrl::new(url),
-            expires_in,
-            expires_at: time + expires_in,
+            expires_in: expires_at.duration_since(now).unwrap_or_default(),
+            expires_at,
         })
     }
 
@@ -191,20 +193,25 @@ pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// How long S3 takes what `credentials` sign at `time`, if long enough to be of use.
+/// How long S3 takes what `credentials` sign as of `signed_at`, if from `now` on that is long enough to be of use.
 pub(super) fn lifetime(
     expires: Duration,
     credentials: &Credentials,
-    time: SystemTime,
+    signed_at: SystemTime,
+    now: SystemTime,
 ) -> Result<Duration, PresignError> {
     let Some(expiry) = credentials.expiry() else {
         return Ok(expires);
     };
-    let left = expiry.duration_since(time).unwrap_or_default();
-    if left < least_lifetime(expires) {
+    let left = |from: SystemTime| expiry.duration_since(from).unwrap_or_default();
+    if left(now) < least_lifetime(expires) {
         return Err(PresignError::CredentialsExpire);
     }
-    Ok(expires.min(Duration::from_secs(left.as_secs())))
+    Ok(expires.min(whole(left(signed_at))))
+}
+
+fn whole(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs())
 }
 
 #[cfg(test)]

@@ -227,9 +227,9 @@ fn holding(constraints: &Constraints, method: Method) -> Vec<Constraint> {
     };
     let mut holding = match operation {
         Operation::PutObject => upload(constraints),
-        Operation::GetObject => vec![disposition(constraints.disposition)],
-        Operation::HeadObject
-        | Operation::DeleteObject
+        Operation::GetObject => download(constraints),
+        Operation::HeadObject => stable(constraints).into_iter().collect(),
+        Operation::DeleteObject
         | Operation::CreateMultipartUpload
         | Operation::UploadPart
         | Operation::ListParts
@@ -267,15 +267,39 @@ fn upload(constraints: &Constraints) -> Vec<Constraint> {
         ("sse", &constraints.sse),
         ("sse_kms_key_id", &constraints.sse_kms_key_id),
     ];
-    let settled = settled.into_iter().filter_map(|(field, value)| {
-        value.as_ref().map(|value| Constraint {
-            field,
-            value: json!(value),
-            words: value.clone(),
-        })
-    });
-    holding.extend(settled);
+    holding.extend(
+        settled
+            .into_iter()
+            .filter_map(|(field, value)| text(field, value.as_ref())),
+    );
     holding
+}
+
+fn download(constraints: &Constraints) -> Vec<Constraint> {
+    let mut holding = vec![disposition(constraints.disposition)];
+    holding.extend(stable(constraints));
+    holding.extend(text("cache_control", constraints.cache_control.as_ref()));
+    holding
+}
+
+fn stable(constraints: &Constraints) -> Option<Constraint> {
+    let window = constraints.stable?;
+    Some(Constraint {
+        field: "stable",
+        value: json!(window.as_secs()),
+        words: format!(
+            "{}: within it the URL stays the same",
+            humantime::format_duration(window)
+        ),
+    })
+}
+
+fn text(field: &'static str, value: Option<&String>) -> Option<Constraint> {
+    value.map(|value| Constraint {
+        field,
+        value: json!(value),
+        words: value.clone(),
+    })
 }
 
 fn max_bytes(max_bytes: u64) -> Constraint {
