@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::auth::Keyring;
 use crate::auth::keyring::KeyringError;
+use crate::key::ObjectKey;
 use crate::policy::MAX_EXPIRES;
 
 /// A setting that stops the start-up. It begins with the name of the variable.
@@ -67,6 +68,9 @@ settings! {
     rules: Option<String> = "SIGNPOST_RULES", default None, text;
     #[doc = " A file with the rules; without this setting, `rules.toml` beside the function if it is there."]
     rules_file: Option<String> = "SIGNPOST_RULES_FILE", default None, text;
+    #[doc = " Where else the rules are kept: `s3://BUCKET/KEY` or `ssm:NAME`. They are read at the first request, and again \
+              when they are a minute old."]
+    rules_source: Option<RulesSource> = "SIGNPOST_RULES_SOURCE", default None, rules_source;
     #[doc = " The keys of share links, as `signpost key new` makes them: `ID:KEY`, or two with a comma, of which the first \
               makes links and both check them. Without keys there are no share links."]
     keys: Keyring = "SIGNPOST_KEYS", default None, keyring;
@@ -87,9 +91,6 @@ settings! {
     #[doc = " Whether a member's session carries the member as its source identity; the role's trust policy must then \
               allow `sts:SetSourceIdentity`."]
     signer_source_identity: bool = "SIGNPOST_SIGNER_SOURCE_IDENTITY", default Some("true"), boolean;
-    #[doc = " A word in the name of every session of the signer role. A new one makes the function assume the role anew; \
-              see docs/OPERATIONS.md."]
-    signer_epoch: String = "SIGNPOST_SIGNER_EPOCH", default Some("1"), epoch;
     #[doc = " The longest lifetime of a URL that a rule may give; rules that give more stop the start-up. The bucket policy's \
               `s3:signatureAge` should be the same."]
     max_expires: Duration = "SIGNPOST_MAX_EXPIRES", default Some("15m"), max_expires;
@@ -114,6 +115,25 @@ settings! {
     any_endpoint: Option<String> = "AWS_ENDPOINT_URL", default None, endpoint;
     #[doc = " The SDK's endpoint for STS; it goes before `AWS_ENDPOINT_URL`."]
     sts_endpoint: Option<String> = "AWS_ENDPOINT_URL_STS", default None, endpoint;
+    #[doc = " The SDK's endpoint for Systems Manager; it goes before `AWS_ENDPOINT_URL`."]
+    ssm_endpoint: Option<String> = "AWS_ENDPOINT_URL_SSM", default None, endpoint;
+}
+
+/// Where rules are kept outside the function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesSource {
+    /// In an object.
+    S3 {
+        /// Its bucket, in the region of the settings.
+        bucket: String,
+        /// Its key.
+        key: ObjectKey,
+    },
+    /// In a parameter of Systems Manager.
+    Ssm {
+        /// Its name or ARN.
+        name: String,
+    },
 }
 
 /// Whether the bucket stands in the path.
@@ -168,6 +188,11 @@ impl Settings {
         self.sts_endpoint.as_deref().or(self.any_endpoint.as_deref())
     }
 
+    /// The endpoint of Systems Manager, if it is one's own.
+    pub fn custom_ssm_endpoint(&self) -> Option<&str> {
+        self.ssm_endpoint.as_deref().or(self.any_endpoint.as_deref())
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let contradiction = |var, problem: &str| {
             Err(ConfigError {
@@ -177,6 +202,18 @@ impl Settings {
         };
         if self.rules.is_some() && self.rules_file.is_some() {
             return contradiction("SIGNPOST_RULES_FILE", "set it or SIGNPOST_RULES, not both");
+        }
+        if self.rules_source.is_some() && (self.rules.is_some() || self.rules_file.is_some()) {
+            return contradiction(
+                "SIGNPOST_RULES_SOURCE",
+                "set it, SIGNPOST_RULES or SIGNPOST_RULES_FILE, not two of them",
+            );
+        }
+        if matches!(&self.rules_source, Some(RulesSource::S3 { bucket, .. }) if *bucket == self.bucket) {
+            return contradiction(
+                "SIGNPOST_RULES_SOURCE",
+                "whoever may write to the bucket that Signpost serves could change the rules; keep them in another",
+            );
         }
         if self.signer_scope == SignerScope::Member && self.signer_role_arn.is_none() {
             return contradiction(
@@ -259,6 +296,25 @@ fn bucket(value: Option<&str>) -> Result<String, String> {
         ));
     }
     Ok(value.to_owned())
+}
+
+fn rules_source(value: Option<&str>) -> Result<Option<RulesSource>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let wrong = || format!("{value:?} is neither s3://BUCKET/KEY nor ssm:NAME");
+    if let Some(place) = value.strip_prefix("s3://") {
+        let (name, key) = place.split_once('/').ok_or_else(wrong)?;
+        let key = ObjectKey::new(key).map_err(|error| format!("{value:?}: {error}"))?;
+        return Ok(Some(RulesSource::S3 {
+            bucket: bucket(Some(name))?,
+            key,
+        }));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:".contains(&byte);
+    let name = value.strip_prefix("ssm:").ok_or_else(wrong)?;
+    if name.is_empty() || !name.bytes().all(plain) {
+        return Err(wrong());
+    }
+    Ok(Some(RulesSource::Ssm { name: name.to_owned() }))
 }
 
 fn region(value: Option<&str>) -> Result<String, String> {
@@ -360,16 +416,6 @@ fn max_expires(value: Option<&str>) -> Result<Duration, String> {
         return Err(wrong());
     }
     Ok(longest)
-}
-
-/// It becomes a part of role session names.
-fn epoch(value: Option<&str>) -> Result<String, String> {
-    let value = required(value)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if value.len() > 16 || !value.bytes().all(plain) {
-        return Err(format!("{value:?} is not 1 to 16 letters, digits, `-` or `_`"));
-    }
-    Ok(value.to_owned())
 }
 
 fn base_path(value: Option<&str>) -> Result<String, String> {

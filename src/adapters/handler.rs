@@ -1,14 +1,14 @@
 //! The handler: reads the settings once, then answers requests.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
 use crate::adapters::metrics;
 use crate::adapters::providers::{Provider, Providers, Unknown};
 use crate::adapters::record::{Answered, Record};
+use crate::adapters::rules::Rules;
 use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{Decided, Decision, UploadForm, decide};
 use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
@@ -16,13 +16,10 @@ use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, Failure, Told, Trouble};
 
-/// The rules file of a package that has no setting for it.
-const PACKAGED_RULES: &str = "rules.toml";
-
 /// Everything that a request needs.
 #[derive(Clone, Debug)]
 pub struct Handler {
-    policy: Policy,
+    rules: Rules,
     cors: CorsOrigins,
     base_path: String,
     signer: Signer,
@@ -38,26 +35,16 @@ impl Handler {
     /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up. `credentials` sign, or
     /// assume the role that signs.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let mut policy = load_policy(&settings)?;
-        check_lifetimes(&policy, settings.max_expires)?;
-        policy.authenticators.keys.clone_from(&settings.keys);
         let signer = Signer::resolve(&settings).await?;
-        let credentials = SigningCredentials::new(&settings, credentials, &policy)?;
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            rules = policy.len(),
-            rules.sha256 = policy.digest(),
-            "started"
-        );
-        if policy.is_empty() {
-            tracing::warn!("there are no rules, so every request is refused");
-        }
+        let signing = SigningCredentials::new(&settings, credentials.clone())?;
+        let rules = Rules::of(&settings, &signing, credentials).await?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
         Ok(Self {
-            policy,
+            rules,
             cors: settings.cors_origins,
             base_path: settings.base_path,
             signer,
-            credentials,
+            credentials: signing,
             providers: Providers::default(),
             bucket: settings.bucket,
             metrics: settings.metrics,
@@ -73,7 +60,10 @@ impl Handler {
     /// Answers one request, received at `now`, and logs it in one line.
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let began = Instant::now();
-        let (response, record) = self.answer(request, now).await;
+        let (response, record) = match self.rules.in_force(now).await {
+            Some(policy) => self.answer(&policy, request, now).await,
+            None => failed(request, &Failure::NoRules),
+        };
         let response = response::finish(request, &self.cors, response);
         let answered = Answered {
             status: response.status().as_u16(),
@@ -87,22 +77,22 @@ impl Handler {
         response
     }
 
-    async fn answer(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
-        let provider = match self.provider(request, now).await {
+    async fn answer(&self, policy: &Policy, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
+        let provider = match self.provider(policy, request, now).await {
             Ok(provider) => provider,
-            Err(Unknown) => return failed(request, Failure::Unverifiable),
+            Err(Unknown) => return failed(request, &Failure::Unverifiable),
         };
         let keys = provider.as_ref().map(|provider| &provider.keys);
-        match decide(&self.policy, request, keys, now) {
-            Ok(Decision::Instruct { plan, form }) => match self.sign(plan, now).await {
+        match decide(policy, request, keys, now) {
+            Ok(Decision::Instruct { plan, form }) => match self.sign(policy, plan, now).await {
                 Ok(instruction) => (
                     response::instruction(request, &instruction, form),
                     Record::signed(&instruction),
                 ),
-                Err(error) => failed(request, error),
+                Err(error) => failed(request, &error.into()),
             },
-            Ok(Decision::InstructEach(decided)) => self.answer_each(request, decided, now).await,
-            Ok(Decision::Form(UploadForm { plan, page, stored })) => match self.sign_form(plan, now).await {
+            Ok(Decision::InstructEach(decided)) => self.answer_each(policy, request, decided, now).await,
+            Ok(Decision::Form(UploadForm { plan, page, stored })) => match self.sign_form(policy, plan, now).await {
                 Ok(form) => {
                     let record = Record::signed_form(&form);
                     let response = if page {
@@ -112,7 +102,7 @@ impl Handler {
                     };
                     (response, record)
                 }
-                Err(error) => failed(request, error),
+                Err(error) => failed(request, &error.into()),
             },
             Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
             Ok(Decision::Health) => (response::health(), Record::of("healthy")),
@@ -125,26 +115,38 @@ impl Handler {
     }
 
     /// The issuer whose keys the request's token wants.
-    async fn provider(&self, request: &ApiRequest, now: SystemTime) -> Result<Option<Arc<Provider>>, Unknown> {
-        match self.policy.authenticators.keys_wanted(request) {
+    async fn provider(
+        &self,
+        policy: &Policy,
+        request: &ApiRequest,
+        now: SystemTime,
+    ) -> Result<Option<Arc<Provider>>, Unknown> {
+        match policy.authenticators.keys_wanted(request) {
             None => Ok(None),
             Some(wanted) => self.providers.of(&wanted, now).await.map(Some),
         }
     }
 
     /// Answers many requests in one; what is wrong with one of them is told in its place.
-    async fn answer_each(&self, request: &ApiRequest, decided: Vec<Decided>, now: SystemTime) -> (ApiResponse, Record) {
+    async fn answer_each(
+        &self,
+        policy: &Policy,
+        request: &ApiRequest,
+        decided: Vec<Decided>,
+        now: SystemTime,
+    ) -> (ApiResponse, Record) {
         let mut told = Vec::with_capacity(decided.len());
         for Decided { key, outcome } in decided {
             let (outcome, record) = match outcome {
-                Ok(plan) => match self.sign(plan, now).await {
+                Ok(plan) => match self.sign(policy, plan, now).await {
                     Ok(instruction) => {
                         let record = Record::signed(&instruction);
                         (Ok(instruction), record)
                     }
                     Err(error) => {
-                        let record = Record::failed(&error);
-                        (Err(Trouble::Failed(error.into())), record)
+                        let failure = error.into();
+                        let record = Record::failed(&failure);
+                        (Err(Trouble::Failed(failure)), record)
                     }
                 },
                 Err(refused) => {
@@ -158,60 +160,28 @@ impl Handler {
         (response::instructions(request, &told), Record::of_many(told.len()))
     }
 
-    async fn sign(&self, plan: PresignPlan, now: SystemTime) -> Result<Instruction, PresignError> {
-        let credentials = self.credentials.credentials(&plan.scope, plan.expires, now).await?;
+    async fn sign(&self, policy: &Policy, plan: PresignPlan, now: SystemTime) -> Result<Instruction, PresignError> {
+        let credentials = self
+            .credentials
+            .credentials(policy, &plan.scope, plan.expires, now)
+            .await?;
         self.signer.sign(plan, &credentials, now)
     }
 
-    async fn sign_form(&self, plan: FormPlan, now: SystemTime) -> Result<PostForm, PresignError> {
-        let credentials = self.credentials.credentials(&plan.scope, plan.expires, now).await?;
+    async fn sign_form(&self, policy: &Policy, plan: FormPlan, now: SystemTime) -> Result<PostForm, PresignError> {
+        let credentials = self
+            .credentials
+            .credentials(policy, &plan.scope, plan.expires, now)
+            .await?;
         self.signer.sign_form(plan, &credentials, now)
     }
 }
 
 /// The answer to a request that failed by our fault.
-fn failed(request: &ApiRequest, failure: impl Into<Failure>) -> (ApiResponse, Record) {
-    let failure = failure.into();
-    let record = Record::failed(&failure);
-    let response = response::failure(&request.headers, &request.request_id, &failure);
+fn failed(request: &ApiRequest, failure: &Failure) -> (ApiResponse, Record) {
+    let record = Record::failed(failure);
+    let response = response::failure(&request.headers, &request.request_id, failure);
     (response, record)
-}
-
-fn load_policy(settings: &Settings) -> Result<Policy, ConfigError> {
-    let (var, text) = match (&settings.rules, &settings.rules_file) {
-        (Some(text), _) => ("SIGNPOST_RULES", text.clone()),
-        (None, Some(path)) => ("SIGNPOST_RULES_FILE", read(path)?),
-        (None, None) if Path::new(PACKAGED_RULES).exists() => ("SIGNPOST_RULES_FILE", read(PACKAGED_RULES)?),
-        (None, None) => return Ok(Policy::default()),
-    };
-    Policy::parse(&text).map_err(|error| ConfigError {
-        var,
-        problem: error.to_string(),
-    })
-}
-
-/// A rule whose URLs the bucket would refuse before their end is a mistake, and better told now.
-fn check_lifetimes(policy: &Policy, longest: Duration) -> Result<(), ConfigError> {
-    match policy.grants().find(|grant| grant.constraints.expires > longest) {
-        Some(grant) => Err(ConfigError {
-            var: "SIGNPOST_MAX_EXPIRES",
-            problem: format!(
-                "rule {:?} gives URLs that live for {}, and the longest allowed is {}",
-                grant.rule,
-                humantime::format_duration(grant.constraints.expires),
-                humantime::format_duration(longest)
-            ),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn read(path: &str) -> Result<String, ConfigError> {
-    let unreadable = |error| ConfigError {
-        var: "SIGNPOST_RULES_FILE",
-        problem: format!("{path:?}: {error}"),
-    };
-    std::fs::read_to_string(path).map_err(unreadable)
 }
 
 /// An error with all its causes, for the log.

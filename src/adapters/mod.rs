@@ -6,6 +6,7 @@ pub(crate) mod https;
 mod metrics;
 mod providers;
 mod record;
+mod rules;
 #[cfg(feature = "lambda")]
 mod answer;
 #[cfg(feature = "lambda")]

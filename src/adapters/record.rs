@@ -8,6 +8,7 @@ use crate::adapters::handler::chain;
 use crate::decide::{Known, Refused};
 use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
+use crate::response::Failure;
 
 /// What came of a request, or of one of many that it carried.
 #[derive(Clone, Debug, Default)]
@@ -102,9 +103,9 @@ impl Record {
         }
     }
 
-    pub(super) fn failed(error: &dyn std::error::Error) -> Self {
+    pub(super) fn failed(failure: &Failure) -> Self {
         Self {
-            error: Some(chain(error)),
+            error: Some(chain(failure)),
             ..Self::of("failed")
         }
     }

@@ -30,6 +30,8 @@ pub use table::RulesError;
 pub struct Policy {
     /// How identities are proven.
     pub authenticators: Authenticators,
+    /// A word in the name of every session of the signer role; with another one the role is assumed anew.
+    pub signer_epoch: Option<String>,
     rules: Vec<Rule>,
     digest: String,
 }

@@ -42,6 +42,7 @@ struct RulesTable {
     defaults: Option<DefaultsTable>,
     #[serde(default)]
     share: ShareTable,
+    signer: Option<SignerTable>,
     #[serde(default)]
     issuer: Vec<IssuerTable>,
     #[serde(default)]
@@ -54,6 +55,12 @@ struct RulesTable {
 #[serde(deny_unknown_fields)]
 struct ShareTable {
     revoked: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignerTable {
+    epoch: String,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +153,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         revoked_links: table.share.revoked,
         keys: Keyring::default(),
     };
+    let signer_epoch = table.signer.map(epoch).transpose().map_err(at("[signer]"))?;
     let mut ids = BTreeSet::new();
     let rules = table.rule.into_iter().map(|table| {
         let place = format!("rule {:?}", table.id);
@@ -158,7 +166,17 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         rules: rules.collect::<Result<_, _>>()?,
         authenticators,
         digest: hex(&Sha256::digest(text)),
+        signer_epoch,
     })
+}
+
+/// It becomes a part of role session names.
+fn epoch(SignerTable { epoch }: SignerTable) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if epoch.is_empty() || epoch.len() > 16 || !epoch.bytes().all(plain) {
+        return Err(format!("epoch: {epoch:?} is not 1 to 16 letters, digits, `-` or `_`"));
+    }
+    Ok(epoch)
 }
 
 /// What rules start from, and what they may not exceed.

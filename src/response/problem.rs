@@ -26,6 +26,9 @@ pub enum Failure {
         /// What is wrong with the event, and which fronts there are.
         problem: &'static str,
     },
+    /// No rules are in force, since their source gives none.
+    #[error("there are no rules in force")]
+    NoRules,
 }
 
 const CHALLENGE: HeaderValue =
@@ -126,6 +129,12 @@ impl Problem {
                 "ServiceUnavailable",
                 failure.to_string(),
                 "Try again in a moment.",
+            ),
+            Failure::NoRules => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "the service has no rules to decide by just now".to_owned(),
+                "Try again in a moment; if it stays, tell the operator the request id.",
             ),
             Failure::UnknownFront { .. } => (
                 StatusCode::INTERNAL_SERVER_ERROR,

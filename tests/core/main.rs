@@ -3,6 +3,7 @@
 mod bearer;
 mod bulk;
 mod explain;
+mod fake;
 mod form;
 mod fronts;
 mod identity;
@@ -12,6 +13,7 @@ mod key;
 mod multipart;
 mod providers;
 mod refusal;
+mod rule_sources;
 mod rules;
 mod secrets;
 mod session_policy;

@@ -216,11 +216,17 @@ async fn a_session_is_not_printed() {
 }
 
 #[tokio::test]
-async fn a_new_epoch_is_a_new_name() {
+async fn an_epoch_is_a_part_of_the_name_and_means_nothing_without_a_role() {
     let sts = fake().await;
-    let handler = signing_by(&sts, &[("SIGNPOST_RULES", OPEN_RULES), ("SIGNPOST_SIGNER_EPOCH", "2")]).await;
+    let rules = format!("{OPEN_RULES}[signer]\nepoch = \"2\"\n");
+    let handler = signing_by(&sts, &[("SIGNPOST_RULES", &rules)]).await;
     get(&handler, now()).await;
     assert_eq!(sts.calls()[0]["RoleSessionName"], "signpost.2");
+    let source = CredentialSource::from_provider(credentials(None, None));
+    let error = Handler::start(settings(&[("SIGNPOST_RULES", &rules)]), source)
+        .await
+        .unwrap_err();
+    assert_eq!(error.var, "SIGNPOST_SIGNER_ROLE_ARN");
 }
 
 /// The folders, and the members `a` and `b` whose tokens are their names.

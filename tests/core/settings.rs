@@ -40,10 +40,17 @@ fn a_wrong_setting_stops_the_start_up_and_is_named() {
         ("SIGNPOST_SIGNER_SESSION", "500ms"),
         ("SIGNPOST_SIGNER_SESSION", "13h"),
         ("SIGNPOST_SIGNER_SOURCE_IDENTITY", "uid"),
-        ("SIGNPOST_SIGNER_EPOCH", "two words"),
         ("SIGNPOST_MAX_EXPIRES", "900"),
         ("SIGNPOST_MAX_EXPIRES", "0s"),
         ("SIGNPOST_MAX_EXPIRES", "16m"),
+        ("SIGNPOST_RULES_SOURCE", "rules.toml"),
+        ("SIGNPOST_RULES_SOURCE", "s3://signpost-rules"),
+        ("SIGNPOST_RULES_SOURCE", "s3://signpost-rules/"),
+        ("SIGNPOST_RULES_SOURCE", "s3://Rules/rules.toml"),
+        ("SIGNPOST_RULES_SOURCE", "s3://signpost-rules/a/../b"),
+        ("SIGNPOST_RULES_SOURCE", "s3://example-bucket/rules.toml"),
+        ("SIGNPOST_RULES_SOURCE", "ssm:"),
+        ("SIGNPOST_RULES_SOURCE", "ssm:two words"),
         ("SIGNPOST_BASE_PATH", "files"),
         ("SIGNPOST_BASE_PATH", "/a'b"),
         ("SIGNPOST_BASE_PATH", "/a b"),
@@ -62,13 +69,17 @@ fn a_wrong_setting_stops_the_start_up_and_is_named() {
             .unwrap_err()
             .contains("SIGNPOST_BUKET")
     );
-    let both = [
-        good[0],
-        good[1],
+    let places = [
         ("SIGNPOST_RULES", "version = 1"),
         ("SIGNPOST_RULES_FILE", "rules.toml"),
+        ("SIGNPOST_RULES_SOURCE", "ssm:/signpost/rules"),
     ];
-    assert!(parse(&both).unwrap_err().contains("not both"));
+    for [one, other] in [[0, 1], [0, 2], [1, 2]] {
+        let both = [good[0], good[1], places[one], places[other]];
+        let error = parse(&both).unwrap_err();
+        assert!(error.starts_with(places[other].0) && error.contains("not "), "{error}");
+        assert!(parse(&both[..3]).is_ok());
+    }
     let accelerated = [
         good[0],
         good[1],

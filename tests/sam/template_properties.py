@@ -43,7 +43,7 @@ EXTRAS = [
     {"AlarmTopicArn": TOPIC, "AlarmDailyRequests": 5},
     {"WebAclArn": WEB_ACL},
     {"HostedZoneId": "Z0123456789"},
-    {"MaxExpiresSeconds": 300, "OldVersionDays": 7, "SignerEpoch": "2"},
+    {"MaxExpiresSeconds": 300, "OldVersionDays": 7},
     {"CorsOrigins": "https://app.example.com"},
 ]
 
@@ -116,7 +116,6 @@ def function_is_as_built(stack):
     assert function["TracingConfig"]["Mode"] == ("Active" if stack.parameters["Tracing"] == "yes" else "PassThrough")
     assert settings["SIGNPOST_SIGNER_ROLE_ARN"] == ("" if mode == "execution" else "<SignerRole.Arn>")
     assert settings["SIGNPOST_SIGNER_SCOPE"] == ("member" if mode == "scoped" else "everyone")
-    assert settings["SIGNPOST_SIGNER_EPOCH"] == stack.parameters["SignerEpoch"]
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
 

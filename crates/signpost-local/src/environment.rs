@@ -24,6 +24,7 @@ impl Environment {
         let mut environment = Self(variables.into_iter().filter_map(unicode).collect());
         if let Some(rules) = &options.rules {
             environment.remove("SIGNPOST_RULES");
+            environment.remove("SIGNPOST_RULES_SOURCE");
             environment.set("SIGNPOST_RULES_FILE", &rules.to_string_lossy());
         }
         let overriding = [
@@ -59,7 +60,8 @@ impl Environment {
 
     /// Lets anyone do everything where no rules are named; says whether it did.
     pub(crate) fn open_without_rules(&mut self) -> bool {
-        let open = self.get("SIGNPOST_RULES").is_none() && self.get("SIGNPOST_RULES_FILE").is_none();
+        let places = ["SIGNPOST_RULES", "SIGNPOST_RULES_FILE", "SIGNPOST_RULES_SOURCE"];
+        let open = places.iter().all(|place| self.get(place).is_none());
         if open {
             self.set("SIGNPOST_RULES", &open_rules());
         }

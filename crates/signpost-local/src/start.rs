@@ -60,6 +60,11 @@ pub enum StartError {
     /// The embedded S3 has no STS beside it.
     #[error("SIGNPOST_SIGNER_ROLE_ARN: the embedded S3 knows no roles; name a bucket with --bucket, or unset it")]
     NoSts,
+    /// The embedded S3 has no other bucket, and no Systems Manager beside it.
+    #[error(
+        "SIGNPOST_RULES_SOURCE: the embedded S3 keeps no rules; name a bucket with --bucket, or a file with --rules"
+    )]
+    NoRulesSource,
     /// The bucket is elsewhere, and the SDK's chain has no credentials for it.
     #[error("no AWS credentials")]
     Credentials(#[source] CredentialsError),
@@ -124,6 +129,9 @@ async fn embedded(options: &Options, mut environment: Environment) -> Result<Pre
     }
     if environment.get("SIGNPOST_SIGNER_ROLE_ARN").is_some() {
         return Err(StartError::NoSts);
+    }
+    if environment.get("SIGNPOST_RULES_SOURCE").is_some() {
+        return Err(StartError::NoRulesSource);
     }
     let region = options.region.as_deref().unwrap_or(EMBEDDED_REGION);
     let credentials = credentials::made_up();

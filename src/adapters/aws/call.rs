@@ -35,7 +35,7 @@ pub(super) struct Service {
 
 /// Why there is no answer of a service.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
+pub(crate) enum CallError {
     #[error("there are no credentials to call {service} with")]
     NoCredentials {
         service: &'static str,

@@ -1,15 +1,14 @@
 //! The credentials that sign: those that are there, or sessions of the signer role.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use lru::LruCache;
 
-use super::session::Session;
+use super::session::Sessions;
 use super::session_policy::{self, BucketArn};
 use super::sts::{Sts, Wanted};
 use crate::config::{ConfigError, Settings, SignerScope};
@@ -19,9 +18,12 @@ use crate::policy::{Policy, Scope};
 /// How many members' sessions are kept, about 2 KB each.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
 
+/// The epoch of rules that name none.
+const FIRST_EPOCH: &str = "1";
+
 /// Where credentials come from, before any role is assumed.
 #[derive(Clone, Debug)]
-pub struct CredentialSource(SharedCredentialsProvider);
+pub struct CredentialSource(pub(super) SharedCredentialsProvider);
 
 impl CredentialSource {
     /// The environment: in Lambda, the function's own role, without any network call. It is read once, since it can't
@@ -44,7 +46,7 @@ impl CredentialSource {
         Self::from_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "key", None, None, "test"))
     }
 
-    async fn credentials(&self) -> Result<Credentials, PresignError> {
+    pub(super) async fn credentials(&self) -> Result<Credentials, PresignError> {
         self.0
             .provide_credentials()
             .await
@@ -69,115 +71,148 @@ enum Mode {
 #[derive(Debug)]
 struct Signer {
     sts: Sts,
-    epoch: String,
-    session: Session,
+    lasts: Duration,
+    sessions: Sessions,
 }
 
 #[derive(Debug)]
 struct Scoped {
     sts: Sts,
-    epoch: String,
+    lasts: Duration,
     bucket: BucketArn,
     with_source_identity: bool,
-    sessions: Mutex<LruCache<Scope, Arc<Session>>>,
+    sessions: Sessions,
 }
 
 impl SigningCredentials {
     /// Wires the mode that the settings name. `base` sign themselves, or assume the signer role when the first URL is
-    /// asked for. What could never work under `policy` is refused at once.
-    pub fn new(settings: &Settings, base: CredentialSource, policy: &Policy) -> Result<Self, ConfigError> {
+    /// asked for.
+    pub fn new(settings: &Settings, base: CredentialSource) -> Result<Self, ConfigError> {
         let Some(role_arn) = &settings.signer_role_arn else {
             return Ok(Self(Mode::Execution(base)));
         };
-        check_session(settings, policy)?;
         let sts = Sts::new(settings, role_arn, base.0).map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_STS",
             problem,
         })?;
-        let epoch = settings.signer_epoch.clone();
+        let lasts = settings.signer_session;
         Ok(Self(match settings.signer_scope {
             SignerScope::Everyone => Mode::Signer(Arc::new(Signer {
                 sts,
-                epoch,
-                session: Session::default(),
+                lasts,
+                sessions: Sessions::new(NonZeroUsize::MIN),
             })),
             SignerScope::Member => Mode::Scoped(Arc::new(Scoped {
                 sts,
-                epoch,
-                bucket: checked_bucket(settings, role_arn, policy)?,
+                lasts,
+                bucket: bucket_arn(&settings.bucket, role_arn)?,
                 with_source_identity: settings.signer_source_identity,
-                sessions: Mutex::new(LruCache::new(MAX_SESSIONS)),
+                sessions: Sessions::new(MAX_SESSIONS),
             })),
         }))
     }
 
-    /// The credentials for what lies within `scope` and is to live for `expires` from `now`.
+    /// Refuses rules with which these credentials could never work.
+    pub fn check(&self, policy: &Policy) -> Result<(), ConfigError> {
+        match &self.0 {
+            Mode::Execution(_) if policy.signer_epoch.is_some() => Err(ConfigError {
+                var: "SIGNPOST_SIGNER_ROLE_ARN",
+                problem: "without it nobody assumes a role, so `[signer]` in the rules can do nothing".into(),
+            }),
+            Mode::Execution(_) => Ok(()),
+            Mode::Signer(signer) => check_session(signer.lasts, policy),
+            Mode::Scoped(scoped) => {
+                check_session(scoped.lasts, policy)?;
+                scoped.check_grants(policy)
+            }
+        }
+    }
+
+    /// The credentials for what lies within `scope` by the rules `policy`, and is to live for `expires` from `now`.
     pub async fn credentials(
         &self,
+        policy: &Policy,
         scope: &Scope,
         expires: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
         let least = least_lifetime(expires);
+        let epoch = policy.signer_epoch.as_deref().unwrap_or(FIRST_EPOCH);
         match &self.0 {
             Mode::Execution(source) => source.credentials().await,
-            Mode::Signer(signer) => signer.credentials(least, now).await,
-            Mode::Scoped(scoped) => scoped.credentials(scope, least, now).await,
+            Mode::Signer(signer) => signer.credentials(epoch, least, now).await,
+            Mode::Scoped(scoped) => scoped.credentials(epoch, scope, least, now).await,
         }
     }
 }
 
 impl Signer {
-    async fn credentials(&self, least: Duration, now: SystemTime) -> Result<Credentials, PresignError> {
+    async fn credentials(&self, epoch: &str, least: Duration, now: SystemTime) -> Result<Credentials, PresignError> {
         let wanted = Wanted {
-            session_name: format!("signpost.{}", self.epoch),
+            session_name: format!("signpost.{epoch}"),
             source_identity: None,
             policy: None,
         };
+        let session = self.sessions.of(epoch, &Scope::default());
         let assume = || self.sts.assume(wanted);
-        let outcome = self.session.credentials(now, least, assume).await;
+        let outcome = session.credentials(now, least, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
     }
 }
 
 impl Scoped {
-    async fn credentials(&self, scope: &Scope, least: Duration, now: SystemTime) -> Result<Credentials, PresignError> {
-        let session = self.session(scope);
+    async fn credentials(
+        &self,
+        epoch: &str,
+        scope: &Scope,
+        least: Duration,
+        now: SystemTime,
+    ) -> Result<Credentials, PresignError> {
         let policy = session_policy::render(scope, &self.bucket).map_err(|problem| PresignError::SessionPolicy {
             rule: scope.rule.clone(),
             problem,
         })?;
         let member = if scope.uid == "-" { "anonymous" } else { &scope.uid };
         let wanted = Wanted {
-            session_name: format!("{member}.{}", self.epoch),
+            session_name: format!("{member}.{epoch}"),
             source_identity: self.with_source_identity.then(|| member.to_owned()),
             policy: Some(policy),
         };
+        let session = self.sessions.of(epoch, scope);
         let assume = || self.sts.assume(wanted);
         let outcome = session.credentials(now, least, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
     }
 
-    /// The session of this scope, and of no other: who has another claim than before has another scope.
-    fn session(&self, scope: &Scope) -> Arc<Session> {
-        let mut sessions = self.sessions.lock().expect("nothing panics while it holds the lock");
-        Arc::clone(sessions.get_or_insert_ref(scope, Arc::default))
+    /// Each rule must fit into a session policy.
+    fn check_grants(&self, policy: &Policy) -> Result<(), ConfigError> {
+        for grant in policy.grants() {
+            let at = |problem: String| wrong_scope(format!("member: rule {:?}: {problem}", grant.rule));
+            session_policy::render(&grant.smallest_scope(), &self.bucket).map_err(at)?;
+            let sse = grant.constraints.sse.as_deref();
+            if grant.constraints.sse_kms_key_id.is_some() || sse.is_some_and(|sse| sse.starts_with("aws:kms")) {
+                return Err(at(
+                    "a member's session has no permission for KMS, which its uploads would need".into(),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
 /// A session is renewed in the middle of its life if not before, and a URL must be of use then.
-fn check_session(settings: &Settings, policy: &Policy) -> Result<(), ConfigError> {
+fn check_session(lasts: Duration, policy: &Policy) -> Result<(), ConfigError> {
     let longest = policy
         .grants()
         .map(|grant| least_lifetime(grant.constraints.expires))
         .max();
     let least = longest.unwrap_or_default() * 2;
-    if settings.signer_session < least {
+    if lasts < least {
         return Err(ConfigError {
             var: "SIGNPOST_SIGNER_SESSION",
             problem: format!(
                 "{} is too short for the lifetimes of the rules, which want {}",
-                humantime::format_duration(settings.signer_session),
+                humantime::format_duration(lasts),
                 humantime::format_duration(least)
             ),
         });
@@ -185,28 +220,15 @@ fn check_session(settings: &Settings, policy: &Policy) -> Result<(), ConfigError
     Ok(())
 }
 
-/// The bucket as policies name it, once each rule is known to fit into a session policy.
-fn checked_bucket(settings: &Settings, role_arn: &str, policy: &Policy) -> Result<BucketArn, ConfigError> {
-    let wrong = |problem: String| ConfigError {
+/// The bucket as policies name it.
+fn bucket_arn(bucket: &str, role_arn: &str) -> Result<BucketArn, ConfigError> {
+    let partition = role_arn.split(':').nth(1).unwrap_or_default();
+    BucketArn::new(bucket, partition).map_err(|problem| wrong_scope(problem.to_owned()))
+}
+
+const fn wrong_scope(problem: String) -> ConfigError {
+    ConfigError {
         var: "SIGNPOST_SIGNER_SCOPE",
         problem,
-    };
-    let partition = role_arn.split(':').nth(1).unwrap_or_default();
-    let bucket = BucketArn::new(&settings.bucket, partition).map_err(|problem| wrong(problem.to_owned()))?;
-    for grant in policy.grants() {
-        let at = |problem: String| wrong(format!("member: rule {:?}: {problem}", grant.rule));
-        session_policy::render(&grant.smallest_scope(), &bucket).map_err(at)?;
-        let with_kms = grant.constraints.sse_kms_key_id.is_some()
-            || grant
-                .constraints
-                .sse
-                .as_deref()
-                .is_some_and(|sse| sse.starts_with("aws:kms"));
-        if with_kms {
-            return Err(at(
-                "a member's session has no permission for KMS, which its uploads would need".into(),
-            ));
-        }
     }
-    Ok(bucket)
 }

@@ -3,10 +3,13 @@
 mod call;
 mod credentials;
 mod form;
+mod json;
+mod rules_source;
 mod session;
 pub mod session_policy;
 mod signer;
 mod sts;
 
 pub use credentials::{CredentialSource, SigningCredentials};
+pub(crate) use rules_source::{FetchError, Fetched, RemoteRules};
 pub use signer::Signer;

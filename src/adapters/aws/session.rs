@@ -1,18 +1,50 @@
-//! One session of the signer role: renewed before it runs out, by one request at a time.
+//! Sessions of the signer role: renewed before they run out, by one request at a time.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use lru::LruCache;
 
 use crate::adapters::handler::chain;
-use crate::policy::MAX_EXPIRES;
+use crate::policy::{MAX_EXPIRES, Scope};
 
 /// After a failure the session in use is left alone for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
 
 /// Why there is no session. Whoever waited for the same attempt gets the same error.
 pub(super) type SessionError = Arc<dyn std::error::Error + Send + Sync>;
+
+/// The sessions of one epoch, by what each is for; those used last are kept.
+#[derive(Debug)]
+pub(super) struct Sessions(Mutex<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    epoch: String,
+    sessions: LruCache<Scope, Arc<Session>>,
+}
+
+impl Sessions {
+    pub(super) fn new(most: NonZeroUsize) -> Self {
+        Self(Mutex::new(Kept {
+            epoch: String::new(),
+            sessions: LruCache::new(most),
+        }))
+    }
+
+    /// The session of this scope, and of no other: who has another claim than before has another scope. In another
+    /// epoch every session is a new one.
+    pub(super) fn of(&self, epoch: &str, scope: &Scope) -> Arc<Session> {
+        let mut kept = self.0.lock().expect("nothing panics while it holds the lock");
+        if kept.epoch != epoch {
+            kept.sessions.clear();
+            epoch.clone_into(&mut kept.epoch);
+        }
+        Arc::clone(kept.sessions.get_or_insert_ref(scope, Arc::default))
+    }
+}
 
 /// A session that is there, or is had when it is asked for.
 #[derive(Debug, Default)]

@@ -134,7 +134,7 @@ fn session(text: &str) -> Option<Credentials> {
 
 /// What stands in the first element of this name. None of those that are read has attributes, children or, but for
 /// messages, anything to unescape.
-fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (value, _) = rest.split_once("</")?;
     Some(value.trim()).filter(|value| !value.is_empty())

@@ -57,6 +57,11 @@ fn what_stops_the_start_is_told_in_terms_of_what_was_typed() {
         ),
         (
             with(&[]),
+            vec![("SIGNPOST_RULES_SOURCE", "ssm:/signpost/rules")],
+            "SIGNPOST_RULES_SOURCE: the embedded S3 keeps no rules",
+        ),
+        (
+            with(&[]),
             vec![("SIGNPOST_BUKET", "x")],
             "SIGNPOST_BUKET is not a setting",
         ),
