@@ -25,12 +25,17 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+const makeButton = (words, onclick) => make('button', { type: 'button', onclick }, words);
+
 /** Speaks to those who don't see. */
 function announce(text) {
-  find('#live').textContent = text;
+  find('#live').textContent = visible(text);
 }
 
-// Words
+/** Shows the characters that would turn or hide the text around them. */
+function visible(name) {
+  return name.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 
@@ -48,21 +53,20 @@ function duration(seconds) {
 }
 
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const exactly = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
 
 function localiseTimes(within) {
   for (const time of findAll('time:not([datetime])', within)) {
     const date = new Date(time.textContent.trim().replace(' ', 'T'));
     if (isNaN(date)) continue;
     time.dateTime = date.toISOString();
-    time.title = exactly.format(date);
+    time.title = date;
     time.textContent = moment.format(date);
   }
 }
 
 // Signpost, which tells what to send
 
-/** Why something did not work. `transient` is worth another try; without a `status` the network is to blame. */
+/** Why something did not work; without a `status` the network is to blame. */
 class Trouble extends Error {
   constructor(message, { status = 0, code = '', from = '' } = {}) {
     super(message);
@@ -172,7 +176,7 @@ function pause(milliseconds, signal) {
 
 // Unfinished uploads, remembered over a reload
 
-/** Uses `localStorage`. Where it is full or forbidden, a reload loses the upload, and no more. */
+/** Where the store is full or forbidden, a reload loses an upload, and no more. */
 function stored(use) {
   try {
     return use(localStorage);
@@ -247,7 +251,7 @@ class Transfer {
     pump();
   }
 
-  /** Begins when an earlier run, which was paused, has ended. */
+  /** Begins when an earlier run, now paused, has ended. */
   start() {
     this.become('running');
     this.run = Promise.resolve(this.run).then(() => this.state === 'running' && this.attempt());
@@ -567,8 +571,6 @@ function askOverwrite(transfer) {
   return answer.catch((error) => (transfer.stop(error), null));
 }
 
-// How transfers look
-
 const STATES = {
   queued: 'Waiting for its turn',
   paused: 'Paused',
@@ -593,7 +595,7 @@ class TransferView {
   }
 
   rename() {
-    const name = this.transfer.key.slice(prefix.length);
+    const name = visible(this.transfer.key.slice(prefix.length));
     find('[data-slot="name"]', this.element).textContent = name;
     this.progress.setAttribute('aria-label', name);
     for (const button of this.buttons) button.setAttribute('aria-label', `${button.words} ${name}`);
@@ -670,7 +672,7 @@ function tick() {
   draw();
 }
 
-const clear = make('button', { type: 'button', onclick: clearFinished }, 'Clear finished');
+const clear = makeButton('Clear finished', clearFinished);
 const totalWords = make('span');
 const totalProgress = make('progress', { max: 1, ariaLabel: 'All transfers' });
 
@@ -698,8 +700,6 @@ function clearFinished() {
   draw();
   find('[data-action="upload-files"]')?.focus();
 }
-
-// Where files come from
 
 /** Uploads pairs of a path below this prefix and a `File`. */
 function upload(files) {
@@ -773,11 +773,9 @@ function pastedName({ name }) {
   return name.replace('image', `pasted ${time}`);
 }
 
-// Dialogs and notices
-
-/** Opens a dialog, and resolves with the value of the button that closed it. */
+/** Opens a dialog; resolves with the value of the button that closes it. */
 function open(dialog, slots = {}) {
-  for (const [slot, text] of Object.entries(slots)) find(`[data-slot="${slot}"]`, dialog).textContent = text;
+  for (const [slot, text] of Object.entries(slots)) find(`[data-slot="${slot}"]`, dialog).textContent = visible(text);
   dialog.returnValue = '';
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue), { once: true }));
@@ -787,10 +785,11 @@ const notice = make('div', { className: 'notice', hidden: true });
 
 function say(text, ...more) {
   announce(text);
-  const close = make('button', { type: 'button', onclick: () => (notice.hidden = true) }, 'Close');
-  notice.replaceChildren(make('p', {}, text), ...more, close);
+  notice.replaceChildren(make('p', {}, visible(text)), ...more, makeButton('Close', hush));
   notice.hidden = false;
 }
+
+const hush = () => (notice.hidden = true);
 
 function report(error) {
   if (error.name === 'AbortError') return;
@@ -799,10 +798,10 @@ function report(error) {
 }
 
 function signInAgain(retry) {
-  const words = 'Your session has ended. Sign in again in another tab' + (retry ? '; then retry here. Nothing is lost.' : '.');
   const { login } = document.body.dataset;
-  const link = login && make('a', { href: login, target: '_blank', rel: 'noopener', className: 'button' }, 'Sign in again');
-  const again = retry && make('button', { type: 'button', onclick: () => ((notice.hidden = true), retry()) }, 'Retry');
+  const link = login && make('a', { href: login, target: '_blank', rel: 'noopener', className: 'button' }, 'Sign in');
+  const again = retry && makeButton('Retry', () => (hush(), retry()));
+  const words = retry ? 'Your session has ended. Sign in again in another tab, then retry here. Nothing is lost.' : 'Sign in for that.';
   say(words, ...[link, again].filter(Boolean));
 }
 
@@ -828,7 +827,7 @@ const actions = {
 
   async 'copy-temporary-link'({ key }) {
     const { url, expires_at } = await instruction('GET', key);
-    await copy(url, `Temporary link copied. It works until ${exactly.format(new Date(expires_at))}.`);
+    await copy(url, `Temporary link copied. It works until ${moment.format(new Date(expires_at))}.`);
   },
 
   async share({ key }) {
@@ -867,12 +866,11 @@ async function share(key, dialog) {
   const expires = find('[name="expires"]', dialog).value;
   const { url, expires_at } = await ask(`${api.href}-/share`, { method: 'POST', body: JSON.stringify({ key, expires }) });
   const field = make('input', { readOnly: true, value: url, ariaLabel: 'Link' });
-  const button = make('button', { type: 'button', className: 'copy' }, 'Copy');
-  button.onclick = () => {
+  const button = makeButton('Copy', () => {
     field.select();
     navigator.clipboard?.writeText(url).then(() => (button.textContent = 'Copied'));
-  };
-  const until = make('span', {}, `Works until ${exactly.format(new Date(expires_at))}.`);
+  });
+  const until = make('span', {}, `Works until ${moment.format(new Date(expires_at))}.`);
   find('[data-slot="result"]', dialog).replaceChildren(field, button, until);
   field.select();
 }
@@ -956,7 +954,8 @@ function dressRows() {
   for (const row of findAll('#entries tr:not(.folder)')) {
     const link = find('th a', row);
     if (!link) continue;
-    const more = make('button', { type: 'button', className: 'more' }, '⋯');
+    const more = makeButton('⋯');
+    more.className = 'more';
     more.setAttribute('aria-label', `Actions for ${link.textContent}`);
     more.popoverTargetElement = menu;
     row.lastElementChild.append(more);
@@ -988,7 +987,7 @@ function listen() {
   addEventListener('beforeunload', (event) => busy() && event.preventDefault());
 }
 
-document.body.append(notice, menu);
+main.append(notice, menu);
 menu.append(find('#row-actions')?.content.cloneNode(true) ?? '');
 for (const button of findAll('button[data-action][hidden]', main)) button.hidden = false;
 dressRows();
