@@ -92,7 +92,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), StartError> {
     let prepared = if environment.names_a_bucket() {
         elsewhere(options, environment).await?
     } else {
-        embedded(options, environment).await?
+        embedded(options, environment, local).await?
     };
     let api = Api {
         handler: prepared.handler,
@@ -121,7 +121,7 @@ struct Prepared {
     s3: Option<EmbeddedS3>,
 }
 
-async fn embedded(options: &Options, mut environment: Environment) -> Result<Prepared, StartError> {
+async fn embedded(options: &Options, mut environment: Environment, local: SocketAddr) -> Result<Prepared, StartError> {
     if options.s3_listen.ip().is_unspecified() {
         return Err(StartError::UnnamedS3 {
             address: options.s3_listen,
@@ -146,6 +146,7 @@ async fn embedded(options: &Options, mut environment: Environment) -> Result<Pre
             expires_at: None,
         }],
         may_list: true,
+        page: page_at(local),
     };
     let s3 = EmbeddedS3::bind(options.s3_listen, config).await?;
     let address = s3.local_addr();
@@ -159,6 +160,11 @@ async fn embedded(options: &Options, mut environment: Environment) -> Result<Pre
         },
         s3: Some(s3),
     })
+}
+
+/// The origin of the pages that the API at `local` serves, where its address tells it.
+fn page_at(local: SocketAddr) -> Option<String> {
+    (!local.ip().is_unspecified()).then(|| format!("http://{local}"))
 }
 
 async fn elsewhere(options: &Options, mut environment: Environment) -> Result<Prepared, StartError> {

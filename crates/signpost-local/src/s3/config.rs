@@ -17,6 +17,9 @@ pub struct EmbeddedS3Config {
     pub credentials: Vec<S3Credentials>,
     /// Whether they may list: otherwise a missing key is 403 and not 404, as on AWS.
     pub may_list: bool,
+    /// The origin of the page that uses the bucket, beside those of this machine, while the bucket has no CORS
+    /// configuration of its own.
+    pub page: Option<String>,
 }
 
 /// One key pair, with a session token and an end when it is temporary.

@@ -1,5 +1,7 @@
 //! Cross-origin requests: a bucket's rules, and what stands in for them while it has none.
 
+use std::sync::Arc;
+
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -8,6 +10,9 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::store::records::CorsRule;
+
+/// Stands for every origin on this machine. No real rule can name it: origins have a scheme.
+const LOOPBACK: &str = "loopback";
 
 const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
 
@@ -34,8 +39,8 @@ impl PreflightRefusal {
     }
 }
 
-/// The answer's headers to a preflight; `rules` are `None` for a bucket without a configuration.
-pub(crate) fn preflight(rules: Option<&[CorsRule]>, request: &HeaderMap) -> Result<HeaderMap, PreflightRefusal> {
+/// The answer's headers to a preflight.
+pub(crate) fn preflight(rules: &[CorsRule], request: &HeaderMap) -> Result<HeaderMap, PreflightRefusal> {
     let origin = text(request, &ORIGIN).ok_or(PreflightRefusal::NoOrigin)?;
     let method = text(request, &ACCESS_CONTROL_REQUEST_METHOD).ok_or(PreflightRefusal::NoMethod)?;
     let asked: Vec<_> = text(request, &ACCESS_CONTROL_REQUEST_HEADERS)
@@ -44,8 +49,6 @@ pub(crate) fn preflight(rules: Option<&[CorsRule]>, request: &HeaderMap) -> Resu
         .map(|name| name.trim().to_ascii_lowercase())
         .filter(|name| !name.is_empty())
         .collect();
-    let default = default_rules();
-    let rules = rules.unwrap_or(&default);
     let rule = rules
         .iter()
         .find(|rule| allows(rule, origin, method) && allows_headers(rule, &asked));
@@ -61,9 +64,7 @@ pub(crate) fn preflight(rules: Option<&[CorsRule]>, request: &HeaderMap) -> Resu
 }
 
 /// The headers that an actual request's answer gets in addition.
-pub(crate) fn actual(rules: Option<&[CorsRule]>, request: &HeaderMap, method: &Method) -> HeaderMap {
-    let default = default_rules();
-    let rules = rules.unwrap_or(&default);
+pub(crate) fn actual(rules: &[CorsRule], request: &HeaderMap, method: &Method) -> HeaderMap {
     let rule = text(request, &ORIGIN).and_then(|origin| {
         rules
             .iter()
@@ -73,11 +74,11 @@ pub(crate) fn actual(rules: Option<&[CorsRule]>, request: &HeaderMap, method: &M
     rule.map(|(rule, origin)| granted(rule, origin)).unwrap_or_default()
 }
 
-/// While nobody configures the bucket, pages served from this machine may use it.
-fn default_rules() -> Vec<CorsRule> {
+/// While nobody configures the bucket, pages served from this machine may use it, and `page`, the service's own.
+pub(crate) fn default_rules(page: Option<String>) -> Arc<[CorsRule]> {
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
-    vec![CorsRule {
-        allowed_origins: names(&["loopback"]),
+    Arc::new([CorsRule {
+        allowed_origins: [LOOPBACK.to_owned()].into_iter().chain(page).collect(),
         allowed_methods: names(&["GET", "HEAD", "PUT", "POST", "DELETE"]),
         allowed_headers: names(&["*"]),
         expose_headers: names(&[
@@ -95,13 +96,13 @@ fn default_rules() -> Vec<CorsRule> {
         ]),
         max_age_seconds: Some(3000),
         id: None,
-    }]
+    }])
 }
 
 fn allows(rule: &CorsRule, origin: &str, method: &str) -> bool {
     let origins = &rule.allowed_origins;
     origins.iter().any(|pattern| {
-        if pattern == "loopback" {
+        if pattern == LOOPBACK {
             is_loopback(origin)
         } else {
             glob(pattern, origin)
@@ -203,12 +204,29 @@ mod tests {
             ("https://example.com", false),
             ("file://localhost", false),
         ];
+        let rules = default_rules(None);
         for (origin, allowed) in cases {
             let mut request = HeaderMap::new();
             set(&mut request, ORIGIN, origin);
             set(&mut request, ACCESS_CONTROL_REQUEST_METHOD, "PUT");
-            assert_eq!(preflight(None, &request).is_ok(), allowed, "{origin}");
-            assert_eq!(actual(None, &request, &Method::PUT).is_empty(), !allowed, "{origin}");
+            assert_eq!(preflight(&rules, &request).is_ok(), allowed, "{origin}");
+            assert_eq!(actual(&rules, &request, &Method::PUT).is_empty(), !allowed, "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_service_itself_is_allowed_and_no_other_of_its_host() {
+        let rules = default_rules(Some("http://192.168.1.5:8080".into()));
+        for (origin, allowed) in [
+            ("http://192.168.1.5:8080", true),
+            ("http://192.168.1.5:8081", false),
+            ("https://192.168.1.5:8080", false),
+            ("http://192.168.1.5", false),
+            ("http://192.168.1.6:8080", false),
+        ] {
+            let mut request = HeaderMap::new();
+            set(&mut request, ORIGIN, origin);
+            assert_eq!(actual(&rules, &request, &Method::PUT).is_empty(), !allowed, "{origin}");
         }
     }
 
@@ -235,7 +253,7 @@ mod tests {
             set(&mut request, ACCESS_CONTROL_REQUEST_METHOD, method);
             set(&mut request, ACCESS_CONTROL_REQUEST_HEADERS, headers);
             assert_eq!(
-                preflight(Some(rules), &request).is_ok(),
+                preflight(rules, &request).is_ok(),
                 allowed,
                 "{origin} {method} {headers}"
             );

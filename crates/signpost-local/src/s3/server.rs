@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::EmbeddedS3Config;
 use super::backend::{Access, Backend};
+use super::cors;
 use super::service::Service;
 use super::store::{Store, StoreError};
 use super::strict::Strict;
@@ -96,6 +97,7 @@ impl EmbeddedS3 {
             store,
             operations: builder.build(),
             may_list: config.may_list,
+            default_cors: cors::default_rules(config.page),
         };
         Ok(Self {
             listener,

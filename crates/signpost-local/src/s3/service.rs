@@ -17,6 +17,7 @@ use super::errors::{self, ErrorBody};
 use super::fault;
 use super::form::ReadAhead;
 use super::lingering::LingeringBody;
+use super::store::records::{Bucket, CorsRule};
 use super::store::{Store, ids};
 use super::strict::{Mechanism, Refusal, Strict, decode_path};
 
@@ -27,6 +28,7 @@ pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
     pub(crate) operations: S3Service,
     pub(crate) may_list: bool,
+    pub(crate) default_cors: Arc<[CorsRule]>,
 }
 
 /// What the log and the answer need of a request once it has been consumed.
@@ -102,7 +104,7 @@ impl Service {
 
     fn preflight(&self, seen: &Seen) -> Response<Body> {
         let refusal = match self.store.bucket(&seen.bucket) {
-            Ok(bucket) => match cors::preflight(bucket.cors.as_deref(), &seen.headers) {
+            Ok(bucket) => match cors::preflight(self.cors_of(&bucket), &seen.headers) {
                 Ok(headers) => {
                     let mut response = Response::new(Body::empty());
                     *response.headers_mut() = headers;
@@ -136,8 +138,12 @@ impl Service {
         {
             response
                 .headers_mut()
-                .extend(cors::actual(bucket.cors.as_deref(), &seen.headers, &seen.method));
+                .extend(cors::actual(self.cors_of(&bucket), &seen.headers, &seen.method));
         }
+    }
+
+    fn cors_of<'a>(&'a self, bucket: &'a Bucket) -> &'a [CorsRule] {
+        bucket.cors.as_deref().unwrap_or(&self.default_cors)
     }
 }
 

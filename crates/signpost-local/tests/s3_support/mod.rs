@@ -48,6 +48,7 @@ pub(crate) fn config(data: &Path) -> EmbeddedS3Config {
             expires_at: None,
         }],
         may_list: true,
+        page: None,
     }
 }
 
