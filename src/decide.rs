@@ -5,6 +5,7 @@ mod draft;
 mod form;
 mod generated;
 mod refused;
+mod listing;
 mod share;
 
 use std::time::SystemTime;
@@ -19,6 +20,7 @@ use crate::request::{ApiRequest, Form, ObjectRequest, Target};
 pub use bulk::{Decided, MAX_REQUESTS};
 use draft::plan;
 pub use form::UploadForm;
+pub use listing::{List, View};
 pub use refused::{Known, Refused};
 pub use share::Shared;
 
@@ -36,6 +38,8 @@ pub enum Decision {
     InstructEach(Vec<Decided>),
     /// Sign this form and tell it.
     Form(UploadForm),
+    /// Ask S3 for this listing and tell what the caller may see of it.
+    List(List),
     /// Tell this share link.
     Share(Shared),
     /// Say that the service is up.
@@ -85,6 +89,9 @@ pub fn decide(
     }
     if form::is_asked_for(request) {
         return form::decide(&caller, &target, now).map(Decision::Form);
+    }
+    if let (Target::Prefix(prefix), "GET" | "HEAD") = (&target, request.method.as_str()) {
+        return listing::decide(&caller, prefix.as_ref()).map(Decision::List);
     }
     let wanted = ObjectRequest::parse(request, &target)?;
     let form = wanted.form;
@@ -155,7 +162,7 @@ fn granted<T>(
         Some((maker, link)) => (maker, Some(link)),
     };
     known.uid = Some(principal.uid().to_owned());
-    let verdict = policy.verdict(principal, action, &wanted.key);
+    let verdict = policy.verdict(principal, action, wanted.key.as_str());
     known.rule = verdict.rule().map(str::to_owned);
     let mut grant = verdict.into_grant()?;
     let narrowed = link.map(|link| share::narrow(link, grant, action, now)).transpose()?;

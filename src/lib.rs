@@ -10,7 +10,7 @@
 //!                                                               │
 //!                  decide ───────────────────────────> Decision
 //!                                                               │
-//!                  adapters::aws ────────────────────> Instruction
+//!                  adapters::aws ────────────────────> Instruction, Page
 //!                                                               │
 //!                  response ─────────────────────────> http::Response ─> front
 //! ```

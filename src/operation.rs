@@ -1,6 +1,10 @@
 //! The S3 operations that can be asked for, and what each takes from the client.
 
+mod listing;
+
 use http::Method;
+
+pub use listing::{Listing, MAX_KEYS};
 
 /// An S3 operation that Signpost signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,5 +1,7 @@
 //! What is to be signed, as a value; and what comes of it.
 
+mod listing;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -7,6 +9,7 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::policy::{MIN_LIFETIME, Scope};
 use crate::request::Pairs;
+pub use listing::{LIST_EXPIRES, ListError, ListPlan, Marker, Page, Pending, Stored};
 
 /// One request to S3, complete but for the signature. Signing it is a pure function of the plan, the credentials and
 /// the time.

@@ -3,7 +3,7 @@
 use http::Method;
 
 use crate::key::KeyError;
-use crate::operation::Operation;
+use crate::operation::Parameter;
 
 /// The largest body of one `PutObject`
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
@@ -26,8 +26,10 @@ pub enum Rejection {
     UnknownParameter {
         /// The name that was sent.
         name: String,
-        /// The operation that was asked for.
-        operation: Operation,
+        /// What was asked for, by its name in the S3 API.
+        operation: &'static str,
+        /// What that takes.
+        takes: &'static [Parameter],
     },
     /// A query parameter that stands twice, or that says other than the header it stands for.
     #[error("query parameter {name:?} is given twice, or differs from the header that it stands for")]
@@ -167,9 +169,7 @@ impl Rejection {
                 characters and without `.` or `..` segments."
                 .into(),
             Self::BadQuery => "Percent-encode the query string once, as UTF-8.".into(),
-            Self::UnknownParameter { operation, .. } => {
-                format!("{} takes: {}.", operation.name(), parameters(*operation))
-            }
+            Self::UnknownParameter { operation, takes, .. } => format!("{operation} takes: {}.", names(takes)),
             Self::ConflictingParameter { .. } => "Say it once.".into(),
             Self::BadValue { .. } => "Correct the value and send the request again.".into(),
             Self::UnsupportedHeader { .. } => "Leave the header out. A client that signs requests itself should ask \
@@ -229,11 +229,7 @@ pub(crate) fn methods(allow: &[Method]) -> String {
     allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn parameters(operation: Operation) -> String {
-    operation
-        .parameters()
-        .iter()
-        .map(|parameter| parameter.name)
-        .collect::<Vec<_>>()
-        .join(", ")
+fn names(parameters: &[Parameter]) -> String {
+    let names: Vec<_> = parameters.iter().map(|parameter| parameter.name).collect();
+    names.join(", ")
 }

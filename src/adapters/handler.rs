@@ -1,10 +1,12 @@
 //! The handler: reads the settings once, then answers requests.
 
+mod listing;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
-use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials};
+use crate::adapters::aws::{CredentialSource, Lister, Signer, SigningCredentials};
 use crate::adapters::metrics;
 use crate::adapters::providers::{Provider, Providers, Unknown};
 use crate::adapters::record::{Answered, Record};
@@ -23,6 +25,7 @@ pub struct Handler {
     cors: CorsOrigins,
     base_path: String,
     signer: Signer,
+    lister: Lister,
     credentials: SigningCredentials,
     providers: Providers,
     bucket: String,
@@ -44,6 +47,7 @@ impl Handler {
             cors: settings.cors_origins,
             base_path: settings.base_path,
             signer,
+            lister: Lister::default(),
             credentials: signing,
             providers: Providers::default(),
             bucket: settings.bucket,
@@ -104,6 +108,7 @@ impl Handler {
                 }
                 Err(error) => failed(request, &error.into()),
             },
+            Ok(Decision::List(list)) => self.list(policy, request, list, now).await,
             Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
             Ok(Decision::Health) => (response::health(), Record::of("healthy")),
             Ok(Decision::Preflight { allow }) => (response::preflight(&allow), Record::of("allowed")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::adapters::handler::chain;
-use crate::decide::{Known, Refused};
+use crate::decide::{Known, List, Refused};
 use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
 use crate::response::Failure;
@@ -79,6 +79,17 @@ impl Record {
         }
     }
 
+    pub(super) fn listed(list: &List) -> Self {
+        let view = &list.view;
+        Self {
+            uid: Some(view.principal.uid().to_owned()),
+            rule: list.plan.as_ref().map(|plan| plan.scope.rule.clone()),
+            operation: Some(view.wanted.listing.name()),
+            key: Some(view.wanted.prefix.clone()),
+            ..Self::of("listed")
+        }
+    }
+
     pub(super) fn shared(link: &str) -> Self {
         Self {
             link: Some(link.to_owned()),
@@ -96,8 +107,8 @@ impl Record {
         Self {
             uid,
             rule,
-            operation: operation.map(crate::operation::Operation::name),
-            key: key.map(|key| key.as_str().to_owned()),
+            operation,
+            key,
             code: Some(refused.rejection.code()),
             ..Self::of("refused")
         }

@@ -1,9 +1,7 @@
 //! A refusal, with what was known of the request by then: the client is told the one, the log both.
 
-use crate::key::ObjectKey;
-use crate::operation::Operation;
 use crate::rejection::Rejection;
-use crate::request::ObjectRequest;
+use crate::request::{ListRequest, ObjectRequest};
 
 /// Why a request is refused, and what was known of it by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,17 +19,25 @@ pub struct Known {
     pub uid: Option<String>,
     /// The id of the rule that decided.
     pub rule: Option<String>,
-    /// What was asked for.
-    pub operation: Option<Operation>,
-    /// The key.
-    pub key: Option<ObjectKey>,
+    /// What was asked for, by its name in the S3 API.
+    pub operation: Option<&'static str>,
+    /// The key, or the prefix of a listing.
+    pub key: Option<String>,
 }
 
 impl Known {
     pub(super) fn of(wanted: &ObjectRequest) -> Self {
         Self {
-            operation: Some(wanted.operation),
-            key: Some(wanted.key.clone()),
+            operation: Some(wanted.operation.name()),
+            key: Some(wanted.key.as_str().to_owned()),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_listing(wanted: &ListRequest) -> Self {
+        Self {
+            operation: Some(wanted.listing.name()),
+            key: Some(wanted.prefix.clone()),
             ..Self::default()
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::Grant;
 use super::rule::{Effect, Rule};
 use crate::auth::Principal;
-use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 
@@ -133,7 +132,7 @@ impl Aspect {
 }
 
 /// How `rule` stands to a request.
-pub(super) fn finding<'a>(rule: &'a Rule, principal: &Principal, action: Action, key: &ObjectKey) -> Finding<'a> {
+pub(super) fn finding<'a>(rule: &'a Rule, principal: &Principal, action: Action, key: &str) -> Finding<'a> {
     let misses = Aspect::ALL
         .into_iter()
         .filter(|aspect| !rule.agrees_on(*aspect, principal, action, key))

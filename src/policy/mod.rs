@@ -5,6 +5,7 @@ mod constraints;
 mod explain;
 mod issuers;
 pub mod pattern;
+mod reach;
 mod rule;
 mod scope;
 mod table;
@@ -20,6 +21,7 @@ pub use constraints::{
 };
 pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
 pub use pattern::{KeyRange, Pattern, PatternError};
+pub use reach::Reach;
 pub use rule::Effect;
 use rule::Rule;
 pub use scope::Scope;
@@ -84,12 +86,17 @@ impl Policy {
 
     /// Decides whether `principal` may do `action` on `key`.
     pub fn decide(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Result<Grant<'_>, Rejection> {
-        self.verdict(principal, action, key).into_grant()
+        self.verdict(principal, action, key.as_str()).into_grant()
+    }
+
+    /// Whether `principal` may do `action` on a key that S3 has told, which need not be one that a request can name.
+    pub fn allows(&self, principal: &Principal, action: Action, key: &str) -> bool {
+        matches!(self.verdict(principal, action, key), Verdict::Allowed(_))
     }
 
     /// Tells what [`Policy::decide`] decides, and why.
     pub fn explain(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Explanation<'_> {
-        let verdict = self.verdict(principal, action, key);
+        let verdict = self.verdict(principal, action, key.as_str());
         let granting = match verdict {
             Verdict::Allowed(grant) => self.rules.iter().find(|rule| rule.id == grant.rule),
             Verdict::Denied { .. } | Verdict::Unspoken { .. } => None,
@@ -99,14 +106,14 @@ impl Policy {
             findings: self
                 .rules
                 .iter()
-                .map(|rule| explain::finding(rule, principal, action, key))
+                .map(|rule| explain::finding(rule, principal, action, key.as_str()))
                 .collect(),
             verdict,
         }
     }
 
     /// What [`Policy::decide`] decides, and by which rule.
-    pub(crate) fn verdict(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Verdict<'_> {
+    pub(crate) fn verdict(&self, principal: &Principal, action: Action, key: &str) -> Verdict<'_> {
         let mut granted = None;
         for rule in self.rules.iter().filter(|rule| rule.speaks_of(principal, action, key)) {
             match rule.effect {

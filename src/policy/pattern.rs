@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::auth::Principal;
-use crate::key::ObjectKey;
 
 /// A pattern over keys.
 ///
@@ -71,8 +70,8 @@ impl Pattern {
     }
 
     /// Whether `key` lies within the pattern for this caller. A caller without the claim matches nothing.
-    pub fn matches(&self, key: &ObjectKey, principal: &Principal) -> bool {
-        let mut rest = Some(key.as_str());
+    pub fn matches(&self, key: &str, principal: &Principal) -> bool {
+        let mut rest = Some(key);
         for segment in &self.segments {
             let Some(text) = rest else { return false };
             let (head, tail) = text

@@ -9,7 +9,6 @@ use super::constraints::Constraints;
 use super::explain::{Aspect, LifetimeSource};
 use super::pattern::Pattern;
 use crate::auth::{Issuer, Member, Principal};
-use crate::key::ObjectKey;
 use crate::operation::Action;
 
 /// One `[[rule]]`.
@@ -55,14 +54,14 @@ pub(super) struct Condition {
 }
 
 impl Rule {
-    pub(super) fn speaks_of(&self, principal: &Principal, action: Action, key: &ObjectKey) -> bool {
+    pub(super) fn speaks_of(&self, principal: &Principal, action: Action, key: &str) -> bool {
         let agrees = |aspect| self.agrees_on(aspect, principal, action, key);
         // Spelled out and not a loop over `Aspect::ALL`, since every request comes by here: so it compiles to plain tests.
         agrees(Aspect::Action) && agrees(Aspect::Caller) && agrees(Aspect::Claims) && agrees(Aspect::Key)
     }
 
     #[inline]
-    pub(super) fn agrees_on(&self, aspect: Aspect, principal: &Principal, action: Action, key: &ObjectKey) -> bool {
+    pub(super) fn agrees_on(&self, aspect: Aspect, principal: &Principal, action: Action, key: &str) -> bool {
         match aspect {
             Aspect::Action => self.can.contains(&action),
             Aspect::Caller => self.who.iter().any(|who| who.includes(principal)),

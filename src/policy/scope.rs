@@ -20,6 +20,22 @@ pub struct Scope {
     pub versions: bool,
     /// Whether an upload may bring tags.
     pub tags: bool,
+    /// Whether it is for listing the uploads that have not ended, and for nothing else.
+    pub pending_uploads: bool,
+}
+
+impl Scope {
+    /// The scope for listing the uploads that have not ended. IAM can't limit that to a prefix, so credentials for it
+    /// can do nothing else, and those that sign URLs can't do it.
+    #[must_use]
+    pub fn of_pending_uploads(self) -> Self {
+        Self {
+            uid: self.uid,
+            rule: self.rule,
+            pending_uploads: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Grant<'_> {
@@ -44,6 +60,7 @@ impl Grant<'_> {
             keys: self.granted_by.on.iter().filter_map(|on| on.keys(&claim)).collect(),
             versions: self.constraints.accepts("versionId"),
             tags: self.constraints.accepts("x-amz-tagging"),
+            pending_uploads: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a front delivered, and the object request parsed from it.
 
 mod form;
+mod listing;
 mod object;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::operation::Operation;
 use crate::rejection::Rejection;
 pub use form::Form;
 pub(crate) use form::preferred;
+pub use listing::{ListForm, ListRequest, Order, Sort};
 pub use object::ObjectRequest;
 pub(crate) use object::{bad_value, parse_expires, parse_length, signable};
 
@@ -133,10 +135,11 @@ impl Target {
     pub fn allow(&self, query: &[(String, String)]) -> Vec<Method> {
         let mut allow = match self {
             Self::Object(_) => Operation::on(query).map(Operation::method).collect(),
-            Self::Prefix(Some(_)) => vec![Method::PUT, Method::DELETE, Method::POST],
+            Self::Prefix(Some(_)) => vec![Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::POST],
+            Self::Prefix(None) => vec![Method::GET, Method::HEAD, Method::POST],
             Self::Presign(_) => vec![Method::GET],
             Self::Health => vec![Method::GET, Method::HEAD],
-            Self::Prefix(None) | Self::Share | Self::Sign => vec![Method::POST],
+            Self::Share | Self::Sign => vec![Method::POST],
         };
         allow.push(Method::OPTIONS);
         allow

@@ -166,7 +166,11 @@ impl ObjectRequest {
     fn read_parameter(&mut self, name: String, value: String) -> Result<(), Rejection> {
         let operation = self.operation;
         let Some(parameter) = operation.parameter(&name) else {
-            return Err(Rejection::UnknownParameter { name, operation });
+            return Err(Rejection::UnknownParameter {
+                name,
+                operation: operation.name(),
+                takes: operation.parameters(),
+            });
         };
         match parameter.carrier {
             Carrier::Signpost => self.read_own_parameter(&name, value),
@@ -273,7 +277,7 @@ pub(crate) fn parse_length(name: &str, value: &str) -> Result<u64, Rejection> {
     length.ok_or_else(|| bad_value(name, "must be a whole number of bytes"))
 }
 
-fn check_number(name: &str, value: &str, min: u32, max: u32) -> Result<(), Rejection> {
+pub(super) fn check_number(name: &str, value: &str, min: u32, max: u32) -> Result<(), Rejection> {
     if whole_number(value).is_some_and(|number| (min.into()..=max.into()).contains(&number)) {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! The only place that knows status codes and response headers: decisions, refusals and failures as HTTP.
 
 mod form;
+mod listing;
 mod problem;
 
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use crate::rejection::{Rejection, methods, two_steps};
 use crate::request::{ApiRequest, Form, preferred};
 
 pub use form::{form_json, form_page};
+pub use listing::listing;
 pub use problem::{Failure, failure, rejection};
 
 /// An answer.

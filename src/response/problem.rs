@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
 use crate::key::ObjectKey;
-use crate::plan::PresignError;
+use crate::plan::{ListError, PresignError};
 use crate::rejection::{Rejection, methods};
 use crate::request::{ApiRequest, preferred};
 
@@ -20,6 +20,9 @@ pub enum Failure {
     /// The issuer of a token does not tell its keys.
     #[error("a credential can't be verified just now")]
     Unverifiable,
+    /// A listing could not be had.
+    #[error(transparent)]
+    List(#[from] ListError),
     /// The event is none that Signpost knows how to read exactly.
     #[error("the front is not supported: {problem}")]
     UnknownFront {
@@ -118,7 +121,14 @@ impl Problem {
 
     fn of_failure(failure: &Failure) -> Self {
         let (status, code, wrong, remedy) = match failure {
-            Failure::Presign(PresignError::CredentialsExpire) => (
+            Failure::List(error) if error.may_pass() => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "S3 does not answer just now".to_owned(),
+                "Try again in a moment.",
+            ),
+            Failure::Presign(PresignError::CredentialsExpire)
+            | Failure::List(ListError::Presign(PresignError::CredentialsExpire)) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "the service can't sign just now".to_owned(),
@@ -144,7 +154,8 @@ impl Problem {
             ),
             Failure::Presign(
                 PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
-            ) => (
+            )
+            | Failure::List(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalError",
                 "the service could not handle the request".to_owned(),

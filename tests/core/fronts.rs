@@ -282,7 +282,7 @@ async fn the_base_path_is_dropped_and_demanded() {
         ("/files/files/a", Ok("files/a")),
         ("/filesystem/a", Err(404)),
         ("/a", Err(404)),
-        ("/files", Err(400)),
+        ("/files", Err(403)),
     ] {
         for event in [alb(path), function_url(path), http_api(path, "live")] {
             assert_eq!(key_of(&handler, &event).await, key.map(str::to_owned), "{event}");

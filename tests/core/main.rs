@@ -10,6 +10,7 @@ mod identity;
 mod instruction;
 mod issuer;
 mod key;
+mod listing;
 mod multipart;
 mod providers;
 mod refusal;

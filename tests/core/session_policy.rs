@@ -269,6 +269,26 @@ fn each_action_is_what_s3_wants_for_it_and_no_more() {
 }
 
 #[test]
+fn a_session_for_pending_uploads_can_do_nothing_else_and_no_other_can_list_them() {
+    let everything = Scope {
+        actions: vec![Action::Read, Action::Write, Action::Delete, Action::List],
+        keys: vec![KeyRange::Below(String::new())],
+        versions: true,
+        tags: true,
+        ..Scope::default()
+    };
+    let policy = render(&everything, &bucket()).unwrap();
+    assert!(!policy.contains("ListBucketMultipartUploads"), "{policy}");
+    let policy = render(&everything.of_pending_uploads(), &bucket()).unwrap();
+    let statement =
+        r#"{"Effect":"Allow","Action":["s3:ListBucketMultipartUploads"],"Resource":["arn:aws:s3:::example-bucket"]}"#;
+    assert_eq!(
+        policy,
+        format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)
+    );
+}
+
+#[test]
 fn a_policy_has_as_many_characters_as_sts_takes_and_no_more() {
     let keys = |count: usize, last: usize| {
         let mut keys: Vec<_> = (0..count)

@@ -88,7 +88,7 @@ async fn a_link_opens_one_object_for_reading_and_nothing_else() {
         ("DELETE", "/docs/a%20b", 403),
         ("GET", "/docs/a%20b2", 403),
         ("GET", "/docs/a", 403),
-        ("GET", "/docs/", 405),
+        ("GET", "/docs/", 403),
         ("GET", "/private/a", 403),
     ] {
         assert_eq!(status(&handler, method, path, &link).await, expected, "{method} {path}");

@@ -19,8 +19,8 @@ NEEDED = {
 }
 # A browser's form is no operation of src/operation.rs, but a PUT in other clothes.
 FORM = {"PostObject": {"s3:PutObject"}}
-# S3 tells that a key is missing only to those who may list.
-MISSING_KEY = {"s3:ListBucket"}
+# What Signpost lists itself; and S3 tells that a key is missing only to those who may list.
+LISTINGS = {"s3:ListBucket", "s3:ListBucketMultipartUploads"}
 # With a parameter that a rule can accept, the operation needs this beside or instead.
 WITH_PARAMETER = {
     ("GetObject", "versionId"): "s3:GetObjectVersion",
@@ -38,7 +38,7 @@ KMS = {"kms:Decrypt", "kms:GenerateDataKey"}
 
 def granted():
     """Every action on S3 that the signer gets."""
-    known = set().union(*NEEDED.values(), *FORM.values(), WITH_PARAMETER.values(), MISSING_KEY)
+    known = set().union(*NEEDED.values(), *FORM.values(), WITH_PARAMETER.values(), LISTINGS)
     return known - set(WITHHELD)
 
 

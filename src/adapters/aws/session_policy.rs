@@ -46,6 +46,12 @@ impl BucketArn {
 
 /// The session policy for `scope`, or why there is none.
 pub fn render(scope: &Scope, bucket: &BucketArn) -> Result<String, String> {
+    if scope.pending_uploads {
+        let bucket = json_list([literal(&bucket.bucket)]);
+        return Ok(format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":["s3:ListBucketMultipartUploads"],"Resource":{bucket}}}]}}"#
+        ));
+    }
     let actions = object_actions(scope);
     let lists = scope.actions.contains(&Action::List);
     if scope.keys.is_empty() || actions.is_empty() && !lists {

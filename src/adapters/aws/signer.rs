@@ -12,11 +12,12 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_types::Document;
+use http::Method;
 use percent_encoding::utf8_percent_encode;
 
 use crate::config::{ConfigError, PathStyle, Settings};
 use crate::key::QUERY;
-use crate::plan::{Instruction, PresignError, PresignPlan, PresignedUrl, least_lifetime};
+use crate::plan::{Instruction, LIST_EXPIRES, ListPlan, PresignError, PresignPlan, PresignedUrl, least_lifetime};
 
 /// Room for a URL with a session token, which alone is about 1,000 bytes long.
 const URL_CAPACITY: usize = 2048;
@@ -93,10 +94,59 @@ impl Signer {
         let now = whole_seconds(now);
         let signed_at = plan.signing_time(now);
         let lifetime = lifetime(plan.expires, credentials, signed_at, now)?;
-        let mut url = self.unsigned_url(&plan);
-        let headers = plan.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let method = plan.operation.method();
-        let request = SignableRequest::new(method.as_str(), url.as_str(), headers, SignableBody::UnsignedPayload)
+        let asked = Asked {
+            method: plan.operation.method(),
+            path: &plan.key.to_path(),
+            query: &plan.query,
+            headers: &plan.headers,
+        };
+        let url = self.presign(&asked, credentials, (signed_at, lifetime))?;
+        let expires_at = signed_at + lifetime;
+        Ok(Instruction {
+            cache_for: plan.cache_for(signed_at, expires_at, now),
+            plan,
+            url,
+            expires_in: expires_at.duration_since(now).unwrap_or_default(),
+            expires_at,
+        })
+    }
+
+    /// Signs a listing, which Signpost itself asks for at once.
+    pub fn sign_listing(
+        &self,
+        plan: &ListPlan,
+        credentials: &Credentials,
+        time: SystemTime,
+    ) -> Result<PresignedUrl, PresignError> {
+        let time = whole_seconds(time);
+        let expires_in = lifetime(LIST_EXPIRES, credentials, time, time)?;
+        let asked = Asked {
+            method: Method::GET,
+            path: "/",
+            query: &plan.query,
+            headers: &[],
+        };
+        self.presign(&asked, credentials, (time, expires_in))
+    }
+
+    fn presign(
+        &self,
+        asked: &Asked<'_>,
+        credentials: &Credentials,
+        (signed_at, lifetime): (SystemTime, Duration),
+    ) -> Result<PresignedUrl, PresignError> {
+        let mut url = String::with_capacity(URL_CAPACITY);
+        url.push_str(&self.bucket_url);
+        url.push_str(asked.path);
+        for (name, value) in asked.query {
+            push_parameter(&mut url, name, value);
+        }
+        let headers = asked
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let method = asked.method.as_str();
+        let request = SignableRequest::new(method, url.as_str(), headers, SignableBody::UnsignedPayload)
             .map_err(|error| PresignError::Signer(error.into()))?;
         let identity = Identity::from(credentials.clone());
         let params = SigningParams::builder()
@@ -112,25 +162,16 @@ impl Signer {
         for (name, value) in signature {
             push_parameter(&mut url, name, &value);
         }
-        let expires_at = signed_at + lifetime;
-        Ok(Instruction {
-            cache_for: plan.cache_for(signed_at, expires_at, now),
-            plan,
-            url: PresignedUrl::new(url),
-            expires_in: expires_at.duration_since(now).unwrap_or_default(),
-            expires_at,
-        })
+        Ok(PresignedUrl::new(url))
     }
+}
 
-    fn unsigned_url(&self, plan: &PresignPlan) -> String {
-        let mut url = String::with_capacity(URL_CAPACITY);
-        url.push_str(&self.bucket_url);
-        url.push_str(&plan.key.to_path());
-        for (name, value) in &plan.query {
-            push_parameter(&mut url, name, value);
-        }
-        url
-    }
+/// One request to the bucket.
+struct Asked<'a> {
+    method: Method,
+    path: &'a str,
+    query: &'a [(String, String)],
+    headers: &'a [(String, String)],
 }
 
 /// A name that a host name can hold; `--` and `-s3alias` mark directory buckets and aliases of access points.

@@ -3,6 +3,7 @@
 mod forms;
 mod fronts;
 mod limits;
+mod listings;
 mod lives;
 mod malformed;
 mod multipart;

@@ -4,14 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput,
-    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object as ToldObject,
-    ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
+    ChecksumAlgorithm, CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    Object as ToldObject, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::buckets::owner;
-use super::{Backend, signed, timestamp};
+use super::{Backend, checksums, signed, timestamp};
 use crate::s3::store::{After, ListQuery, Listed, Row};
 
 const MOST_KEYS: i32 = 1000;
@@ -138,18 +138,18 @@ impl Backend {
 }
 
 /// How keys are written: as they are, or percent-encoded because XML cannot hold every key.
-struct Spelling {
+pub(super) struct Spelling {
     encoded: bool,
 }
 
 impl Spelling {
-    fn of(encoding: Option<&EncodingType>) -> Self {
+    pub(super) fn of(encoding: Option<&EncodingType>) -> Self {
         Self {
             encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL),
         }
     }
 
-    fn write(&self, key: &str) -> String {
+    pub(super) fn write(&self, key: &str) -> String {
         if self.encoded {
             utf8_percent_encode(key, ESCAPED).to_string()
         } else {
@@ -220,6 +220,11 @@ fn told(row: Row, spell: &Spelling, with_owner: bool) -> ToldObject {
         ..ToldObject::default()
     };
     if let Some(object) = row.version.object {
+        if let Some(checksum) = &object.checksum {
+            let algorithm = ChecksumAlgorithm::from_static(checksums::name(checksum.algorithm));
+            told.checksum_algorithm = Some(vec![algorithm]);
+            told.checksum_type = Some(checksums::coverage_type(checksum.coverage));
+        }
         let class = object.description.storage_class.unwrap_or_else(|| "STANDARD".into());
         told.e_tag = Some(ETag::Strong(object.etag));
         told.size = Some(signed(object.size));

@@ -12,7 +12,8 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::buckets::owner;
 use super::checksums::{self, Declared, Hashing};
-use super::{Backend, assemble, conditions, describe, listing, signed, timestamp};
+use super::listing::{self, Spelling};
+use super::{Backend, assemble, conditions, describe, signed, timestamp};
 use crate::s3::store::records::{Algorithm, Coverage, Part, StoredChecksum, Upload};
 use crate::s3::store::{CompleteRequest, NamedPart, UploadRow, now};
 
@@ -197,16 +198,18 @@ impl Backend {
             .filter(|_| rest.next().is_some())
             .map(|row| (row.key.clone(), row.id.clone()));
         let (next_key, next_id) = last.unzip();
+        let spell = Spelling::of(input.encoding_type.as_ref());
         Ok(S3Response::new(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
             is_truncated: Some(next_key.is_some()),
-            key_marker: input.key_marker,
+            encoding_type: input.encoding_type,
+            key_marker: input.key_marker.map(|key| spell.write(&key)),
             max_uploads: Some(limit),
-            next_key_marker: next_key,
+            next_key_marker: next_key.map(|key| spell.write(&key)),
             next_upload_id_marker: next_id,
-            prefix: input.prefix,
+            prefix: input.prefix.map(|prefix| spell.write(&prefix)),
             upload_id_marker: input.upload_id_marker,
-            uploads: Some(page.into_iter().map(told_upload).collect()),
+            uploads: Some(page.into_iter().map(|row| told_upload(row, &spell)).collect()),
             ..ListMultipartUploadsOutput::default()
         }))
     }
@@ -336,7 +339,7 @@ fn told_part(number: u32, part: Part) -> ToldPart {
     }
 }
 
-fn told_upload(row: UploadRow) -> MultipartUpload {
+fn told_upload(row: UploadRow, spell: &Spelling) -> MultipartUpload {
     MultipartUpload {
         checksum_algorithm: row.upload.checksum.map(|(algorithm, _)| told_algorithm(algorithm)),
         checksum_type: row
@@ -344,7 +347,7 @@ fn told_upload(row: UploadRow) -> MultipartUpload {
             .checksum
             .map(|(_, coverage)| checksums::coverage_type(coverage)),
         initiated: Some(timestamp(row.upload.initiated)),
-        key: Some(row.key),
+        key: Some(spell.write(&row.key)),
         owner: Some(owner()),
         storage_class: Some(storage_class(&row.upload)),
         upload_id: Some(row.id),

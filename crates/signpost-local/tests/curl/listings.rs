@@ -1,0 +1,132 @@
+//! Listings and pending uploads, from the embedded S3 through every front.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Local};
+
+const JSON: [&str; 3] = ["-f", "-H", "Accept: application/json"];
+
+fn told(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+fn list(local: &Local, path: &str) -> Value {
+    told(&local.curl(&JSON, path))
+}
+
+fn names(listing: &Value, what: &str) -> Vec<String> {
+    let entries = listing[what].as_array().unwrap().iter();
+    entries
+        .map(|entry| entry["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Names in a URL, and as they are listed. An HTTP API can't carry the question mark.
+const HOSTILE: [(&str, &str); 9] = [
+    (
+        "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+        "<img src=x onerror=alert(1)>",
+    ),
+    ("a%20b+c%2Bd", "a b+c+d"),
+    ("%E2%80%AEfdp.exe", "\u{202e}fdp.exe"),
+    ("%22'%60$(id);&", "\"'`$(id);&"),
+    ("%25", "%"),
+    ("%2525", "%25"),
+    ("javascript%3Aalert(1)", "javascript:alert(1)"),
+    ("%F0%9F%A6%80%C3%A9e%CC%81", "🦀\u{e9}e\u{301}"),
+    ("~%5C", "~\\"),
+];
+
+#[test]
+fn a_folder_is_listed_through_every_front() {
+    for front in ["rest", "http", "url", "alb"] {
+        let Some(local) = Local::start(&["--front", front]) else {
+            return;
+        };
+        for (path, _) in HOSTILE {
+            assert_eq!(
+                local.put(&format!("/d/e/{path}"), b"12345").status,
+                200,
+                "{front} {path}"
+            );
+        }
+        assert_eq!(local.put("/d//f", b"1").status, 200);
+        let told = list(&local, "/d/e/");
+        let mut expected = HOSTILE.map(|(_, name)| name.to_owned());
+        expected.sort();
+        assert_eq!(names(&told, "objects"), expected, "{front}");
+        let first = &told["objects"][0];
+        assert_eq!(
+            (&first["size"], &first["storage_class"]),
+            (&json!(5), &json!("STANDARD")),
+            "{front}"
+        );
+        assert_eq!(first["checksum_algorithm"], json!(["CRC64NVME"]), "{front}");
+        assert_eq!(first["checksum_type"], "FULL_OBJECT", "{front}");
+        assert_eq!(first["etag"], "\"827ccb0eea8a706c4c34a16891f84e7b\"", "{front}");
+        assert_eq!(names(&list(&local, "/"), "folders"), ["d/"], "{front}");
+        assert_eq!(names(&list(&local, "/d/"), "folders"), ["/", "e/"], "{front}");
+        assert_eq!(names(&list(&local, "/d//"), "objects"), ["f"], "{front}");
+        assert_eq!(names(&list(&local, "/d/?recursive"), "objects").len(), 10, "{front}");
+        let text = local.curl(&["-f"], "/d/e/?simple").text();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{front}");
+        let nothing = list(&local, "/nothing/here/");
+        assert_eq!(
+            (&nothing["objects"], &nothing["folders"]),
+            (&json!([]), &json!([])),
+            "{front}"
+        );
+    }
+}
+
+#[test]
+fn pages_give_every_entry_once() {
+    let Some(local) = Local::start(&[]) else { return };
+    for name in ["a", "b/1", "b/2", "c", "d/x/y", "e"] {
+        local.put(&format!("/p/{name}"), b"x");
+    }
+    for size in 1..7 {
+        let mut found = Vec::new();
+        let mut next = String::new();
+        loop {
+            let page = list(&local, &format!("/p/?max-keys={size}{next}"));
+            found.extend(names(&page, "folders"));
+            found.extend(names(&page, "objects"));
+            match page["next"].as_str() {
+                Some(token) => next = format!("&next={token}"),
+                None => break,
+            }
+        }
+        found.sort();
+        assert_eq!(found, ["a", "b/", "c", "d/", "e"], "{size}");
+    }
+    let head = local.curl(&["-fI"], "/p/?max-keys=2").text().to_lowercase();
+    assert!(head.contains("link: <?max-keys=2&next="), "{head}");
+    assert_eq!(local.curl(&[], "/p/?next=forged").status, 400);
+}
+
+#[test]
+fn an_upload_that_has_not_ended_is_listed_until_it_is_aborted() {
+    let Some(local) = Local::start(&[]) else { return };
+    for key in ["/u/a%20b+%25", "/u/c", "/u/c", "/v/d"] {
+        let begun = local.curl(&["-fL", "-X", "POST"], &format!("{key}?uploads"));
+        assert_eq!(begun.status, 200, "{key}");
+    }
+    let mut found = Vec::new();
+    let mut next = String::new();
+    loop {
+        let page = list(&local, &format!("/u/?uploads&max-keys=1{next}"));
+        found.extend(page["uploads"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(token) => next = format!("&next={token}"),
+            None => break,
+        }
+    }
+    let keys: Vec<_> = found.iter().map(|upload| upload["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["u/a b+%", "u/c", "u/c"]);
+    assert_ne!(found[1]["upload_id"], found[2]["upload_id"]);
+    let id = found[0]["upload_id"].as_str().unwrap();
+    let aborted = local.curl(&["-fL", "-X", "DELETE"], &format!("/u/a%20b+%25?uploadId={id}"));
+    assert_eq!(aborted.status, 204);
+    assert_eq!(names(&list(&local, "/u/?uploads"), "uploads"), ["c", "c"]);
+}

@@ -1,0 +1,191 @@
+//! S3's listings, from XML.
+
+use std::time::SystemTime;
+
+use percent_encoding::percent_decode_str;
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, Event};
+
+use crate::operation::Listing;
+use crate::plan::{Marker, Page, Pending, Stored};
+
+/// A child of the document's root: an entry with its fields, or a field of the page itself.
+struct Element {
+    name: String,
+    text: String,
+    fields: Vec<(String, String)>,
+}
+
+/// Reads a page of `listing`, of which the keys were asked for with `encoding-type=url`.
+pub(super) fn page(xml: &str, listing: Listing) -> Result<Page, String> {
+    let root = match listing {
+        Listing::Objects => "ListBucketResult",
+        Listing::Uploads => "ListMultipartUploadsResult",
+    };
+    let elements = elements(xml, root)?;
+    let mut page = Page::default();
+    for element in &elements {
+        match element.name.as_str() {
+            "CommonPrefixes" => page.folders.extend(element.key("Prefix")),
+            "Contents" => page.objects.extend(element.stored()),
+            "Upload" => page.uploads.extend(element.pending()),
+            _ => {}
+        }
+    }
+    let told = |name| elements.iter().find(|element| element.name == name);
+    if told("IsTruncated").is_some_and(|truncated| truncated.text == "true") {
+        let next = match listing {
+            Listing::Objects => told("NextContinuationToken").map(|token| token.text.clone()),
+            Listing::Uploads => told("NextKeyMarker").and_then(|key| {
+                let id = told("NextUploadIdMarker").map(|id| id.text.clone());
+                Some(marker(decode(&key.text)?, id))
+            }),
+        };
+        page.next = Some(next.ok_or("it is cut off and does not say where to go on")?);
+    }
+    Ok(page)
+}
+
+/// Code and message of an error, as far as they can be read.
+pub(super) fn error(xml: &str) -> (String, String) {
+    let elements = elements(xml, "Error").unwrap_or_default();
+    let told = |name| elements.iter().find(|element| element.name == name);
+    let told = |name| told(name).map_or_else(|| "-".to_owned(), |element| element.text.clone());
+    (told("Code"), told("Message"))
+}
+
+fn marker(key: String, upload_id: Option<String>) -> String {
+    let upload_id = upload_id.filter(|id| !id.is_empty());
+    Marker { key, upload_id }.write()
+}
+
+impl Element {
+    fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.fields.iter().filter(move |(found, _)| found == name);
+        named.map(|(_, text)| text.as_str())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let text = self.texts(name).next().map(str::to_owned);
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// A key. One that is not UTF-8 can't be told, and no request can name it.
+    fn key(&self, name: &str) -> Option<String> {
+        decode(self.texts(name).next()?)
+    }
+
+    fn time(&self, name: &str) -> Option<SystemTime> {
+        humantime::parse_rfc3339(self.texts(name).next()?).ok()
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        Some(Stored {
+            key: self.key("Key")?,
+            size: self.texts("Size").next()?.parse().ok()?,
+            modified: self.time("LastModified"),
+            etag: self.text("ETag"),
+            checksum_algorithm: self.texts("ChecksumAlgorithm").map(str::to_owned).collect(),
+            checksum_type: self.text("ChecksumType"),
+            storage_class: self.text("StorageClass"),
+        })
+    }
+
+    fn pending(&self) -> Option<Pending> {
+        Some(Pending {
+            key: self.key("Key")?,
+            upload_id: self.text("UploadId")?,
+            initiated: self.time("Initiated"),
+            storage_class: self.text("StorageClass"),
+        })
+    }
+}
+
+/// S3 writes a space as `+`, and a plus as `%2B`.
+fn decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
+    Some(decoded.into_owned())
+}
+
+/// The children of the root, which must have this name. What lies deeper than their own children is no business of ours.
+fn elements(xml: &str, root: &str) -> Result<Vec<Element>, String> {
+    let mut reader = Reader::from_str(xml);
+    let mut elements: Vec<Element> = Vec::new();
+    let mut path: Vec<String> = Vec::new();
+    loop {
+        match reader.read_event().map_err(|error| error.to_string())? {
+            Event::Start(start) => {
+                let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
+                open(&mut elements, &path, &name);
+                path.push(name);
+            }
+            Event::Empty(empty) => {
+                let name = String::from_utf8_lossy(empty.local_name().as_ref()).into_owned();
+                open(&mut elements, &path, &name);
+                if path.is_empty() && name == root {
+                    return Ok(elements);
+                }
+            }
+            Event::End(_) => {
+                let closed = path.pop();
+                if path.is_empty() {
+                    let named = closed.filter(|name| name == root);
+                    return named.map(|_| elements).ok_or_else(|| format!("its root is not {root}"));
+                }
+            }
+            Event::Text(text) => {
+                let text = text.decode().map_err(|error| error.to_string())?;
+                append(&mut elements, path.len(), &text);
+            }
+            Event::CData(text) => {
+                let text = text.decode().map_err(|error| error.to_string())?;
+                append(&mut elements, path.len(), &text);
+            }
+            Event::GeneralRef(reference) => append(&mut elements, path.len(), &resolve(&reference)?),
+            Event::Eof => return Err("it breaks off".into()),
+            Event::Decl(_) | Event::PI(_) | Event::DocType(_) | Event::Comment(_) => {}
+        }
+    }
+}
+
+fn open(elements: &mut Vec<Element>, path: &[String], name: &str) {
+    match path.len() {
+        1 => elements.push(Element {
+            name: name.to_owned(),
+            text: String::new(),
+            fields: Vec::new(),
+        }),
+        2 => {
+            if let Some(element) = elements.last_mut() {
+                element.fields.push((name.to_owned(), String::new()));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn append(elements: &mut [Element], depth: usize, text: &str) {
+    let Some(element) = elements.last_mut() else { return };
+    match depth {
+        2 => element.text.push_str(text),
+        3 => {
+            if let Some((_, field)) = element.fields.last_mut() {
+                field.push_str(text);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The five entities that XML itself knows, and characters by number.
+fn resolve(reference: &BytesRef<'_>) -> Result<String, String> {
+    if let Some(char) = reference.resolve_char_ref().map_err(|error| error.to_string())? {
+        return Ok(char.to_string());
+    }
+    let name = reference.decode().map_err(|error| error.to_string())?;
+    let known = quick_xml::escape::resolve_xml_entity(&name);
+    known
+        .map(str::to_owned)
+        .ok_or_else(|| "it has an unknown entity".into())
+}

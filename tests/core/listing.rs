@@ -1,0 +1,464 @@
+//! Listings: who sees what of a prefix, in which form, and what happens when S3 does not tell.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use signpost::adapters::handler::Handler;
+use signpost::operation::Listing;
+use signpost::request::ApiRequest;
+use signpost::response::ApiResponse;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, parameter};
+
+/// An S3 on loopback that gives the answers that a test has put there, in their order, and remembers what was asked.
+#[derive(Clone)]
+struct FakeS3 {
+    endpoint: String,
+    answers: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeS3 {
+    async fn start(answers: &[String]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let s3 = Self {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            answers: Arc::new(Mutex::new(answers.iter().rev().cloned().collect())),
+            asked: Arc::default(),
+        };
+        let server = s3.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                server.serve(stream).await;
+            }
+        });
+        s3
+    }
+
+    async fn serve(&self, mut stream: TcpStream) {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert_ne!(read, 0, "the request broke off");
+            bytes.extend_from_slice(&buffer[..read]);
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        let target = text.split(' ').nth(1).unwrap().to_owned();
+        self.asked.lock().unwrap().push(target);
+        let answer = self.answers.lock().unwrap().pop();
+        stream.write_all(answer.unwrap_or_default().as_bytes()).await.unwrap();
+    }
+
+    async fn handler(&self, rules: &str) -> Handler {
+        let env = [("SIGNPOST_RULES", rules), ("SIGNPOST_ENDPOINT", self.endpoint.as_str())];
+        handler_with(&env, credentials(None, None)).await
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn answer(status: &str, xml: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{xml}",
+        xml.len()
+    )
+}
+
+fn objects(inner: &str) -> String {
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+         <Name>example-bucket</Name>{inner}</ListBucketResult>"
+    );
+    answer("200 OK", &xml)
+}
+
+fn object(key: &str, size: u64, modified: &str) -> String {
+    format!("<Contents><Key>{key}</Key><LastModified>{modified}</LastModified><Size>{size}</Size></Contents>")
+}
+
+fn folder(prefix: &str) -> String {
+    format!("<CommonPrefixes><Prefix>{prefix}</Prefix></CommonPrefixes>")
+}
+
+const LISTS_ALL: &str = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [\"**\"]\n";
+
+const MONDAY: &str = "2026-11-23T18:00:00.000Z";
+const TUESDAY: &str = "2026-11-24T18:00:00.000Z";
+
+/// What `rules` show of S3's `answer` to `request`, and what S3 was asked.
+async fn listed(rules: &str, answers: &[String], request: ApiRequest) -> (ApiResponse, Vec<String>) {
+    let s3 = FakeS3::start(answers).await;
+    let response = s3.handler(rules).await.handle(&request, now()).await;
+    (response, s3.asked())
+}
+
+fn as_json(path: &str) -> ApiRequest {
+    ask("GET", path).with("accept", "application/json")
+}
+
+fn names(listing: &Value, what: &str) -> Vec<String> {
+    let entries = listing[what].as_array().unwrap().iter();
+    entries
+        .map(|entry| entry["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn json_tells_folders_and_objects_with_all_that_s3_says_and_nothing_that_it_does_not() {
+    let inner = "<IsTruncated>true</IsTruncated><NextContinuationToken>1+a/=</NextContinuationToken>\
+        <Contents><Key>videos/a%20b+c%2Bd.mp4</Key><LastModified>2026-11-25T18:00:00.000Z</LastModified>\
+        <ETag>&quot;9a&#x61;&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumAlgorithm>SHA256</ChecksumAlgorithm>\
+        <ChecksumType>FULL_OBJECT</ChecksumType><Size>123</Size><Owner><ID>x</ID><DisplayName>y</DisplayName></Owner>\
+        <StorageClass>STANDARD</StorageClass></Contents><Contents><Key>videos/bare</Key><Size>0</Size></Contents>\
+        <CommonPrefixes><Prefix>videos/2026/</Prefix></CommonPrefixes>";
+    let (response, asked) = listed(LISTS_ALL, &[objects(inner)], as_json("/videos/")).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(header(&response, "content-type"), "application/json");
+    assert_eq!(header(&response, "cache-control"), "no-store");
+    assert_eq!(header(&response, "link"), "<?next=1%2Ba%2F%3D>; rel=\"next\"");
+    let expected = json!({
+        "prefix": "videos/",
+        "folders": [{"name": "2026/", "key": "videos/2026/"}],
+        "objects": [
+            {
+                "name": "a b c+d.mp4", "key": "videos/a b c+d.mp4", "size": 123, "modified": "2026-11-25T18:00:00Z",
+                "etag": "\"9aa\"", "checksum_algorithm": ["CRC64NVME", "SHA256"], "checksum_type": "FULL_OBJECT",
+                "storage_class": "STANDARD",
+            },
+            {"name": "bare", "key": "videos/bare", "size": 0},
+        ],
+        "next": "1+a/=",
+    });
+    assert_eq!(json(&response), expected);
+    assert_eq!(asked.len(), 1);
+    for (name, value) in [
+        ("list-type", "2"),
+        ("prefix", "videos/"),
+        ("delimiter", "/"),
+        ("max-keys", "1000"),
+        ("encoding-type", "url"),
+        ("x-signpost", "request-1.-.all"),
+        ("X-Amz-Expires", "60"),
+    ] {
+        assert_eq!(parameter(&asked[0], name).as_deref(), Some(value), "{name}");
+    }
+    assert!(asked[0].starts_with("/example-bucket/?") && parameter(&asked[0], "X-Amz-Signature").is_some());
+}
+
+#[tokio::test]
+async fn what_the_client_asks_for_reaches_s3() {
+    let path = "/?recursive&max-keys=7&next=1%2Ba".replace("%2B", "+");
+    let (response, asked) = listed(LISTS_ALL, &[objects(&object("a/b", 1, MONDAY))], as_json(&path)).await;
+    assert_eq!(names(&json(&response), "objects"), ["a/b"]);
+    assert_eq!(parameter(&asked[0], "continuation-token").as_deref(), Some("1+a"));
+    assert_eq!(parameter(&asked[0], "max-keys").as_deref(), Some("7"));
+    assert_eq!(
+        (parameter(&asked[0], "delimiter"), parameter(&asked[0], "prefix")),
+        (None, None)
+    );
+}
+
+#[tokio::test]
+async fn pending_uploads_are_told_to_those_who_may_write_there() {
+    let rules = LISTS_ALL.replace("\"list\"", "\"write\"") + "allow_anonymous_write = true\n";
+    let xml = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>videos/b</NextKeyMarker>\
+        <NextUploadIdMarker>id-1</NextUploadIdMarker><Upload><Key>videos/b</Key><UploadId>id-1</UploadId>\
+        <Initiated>2026-11-25T18:00:00.000Z</Initiated><StorageClass>STANDARD</StorageClass></Upload></ListMultipartUploadsResult>";
+    let answers = [answer("200 OK", xml), answer("200 OK", "<ListMultipartUploadsResult/>")];
+    let s3 = FakeS3::start(&answers).await;
+    let handler = s3.handler(&rules).await;
+    let first = handler.handle(&as_json("/videos/?uploads"), now()).await;
+    let told = json(&first);
+    let next = told["next"].as_str().unwrap().to_owned();
+    let upload = json!({"key": "videos/b", "name": "b", "upload_id": "id-1", "initiated": "2026-11-25T18:00:00Z", "storage_class": "STANDARD"});
+    assert_eq!(told, json!({"prefix": "videos/", "uploads": [upload], "next": next}));
+    assert_eq!(header(&first, "link"), format!("<?uploads=&next={next}>; rel=\"next\""));
+    let second = handler
+        .handle(&as_json(&format!("/videos/?uploads&next={next}")), now())
+        .await;
+    assert_eq!(json(&second), json!({"prefix": "videos/", "uploads": [], "next": null}));
+    let asked = s3.asked();
+    assert_eq!(parameter(&asked[1], "key-marker").as_deref(), Some("videos/b"));
+    assert_eq!(parameter(&asked[1], "upload-id-marker").as_deref(), Some("id-1"));
+    let refused = handler.handle(&as_json("/videos/"), now()).await;
+    assert_eq!(refused.status(), 403, "write does not let one list");
+}
+
+#[tokio::test]
+async fn text_is_for_terminals_whatever_stands_in_a_name() {
+    let inner =
+        folder("d%1B%5B31m/") + &object("a%0Ab%07", 1234, MONDAY) + &object("%E2%80%AE%C3%A9%C2%9B", 5, TUESDAY);
+    for (accept, path) in [("*/*", "/"), ("text/plain", "/"), ("", "/")] {
+        let request = if accept.is_empty() {
+            ask("GET", path)
+        } else {
+            ask("GET", path).with("accept", accept)
+        };
+        let (response, _) = listed(LISTS_ALL, &[objects(&inner)], request).await;
+        assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
+        assert_eq!(
+            body(&response),
+            "             -  -                     d\\u{1b}[31m/\n\
+             \x20         1234  2026-11-23T18:00:00Z  a\\nb\\u{7}\n\
+             \x20            5  2026-11-24T18:00:00Z  \u{202e}é\\u{9b}\n"
+        );
+    }
+    let (response, _) = listed(LISTS_ALL, &[objects(&inner)], as_json("/?simple")).await;
+    assert_eq!(body(&response), "d\\u{1b}[31m/\na\\nb\\u{7}\n\u{202e}é\\u{9b}\n");
+}
+
+#[tokio::test]
+async fn a_page_is_sorted_and_filtered() {
+    let inner =
+        folder("x/") + &folder("y/") + &object("b", 3, MONDAY) + &object("c", 1, TUESDAY) + &object("d", 2, MONDAY);
+    for (query, folders, found) in [
+        ("", "x/y/", "bcd"),
+        ("sort=name", "x/y/", "bcd"),
+        ("order=desc", "y/x/", "dcb"),
+        ("sort=size", "x/y/", "cdb"),
+        ("sort=size&order=desc", "x/y/", "bdc"),
+        ("sort=modified", "x/y/", "bdc"),
+        ("sort=modified&order=desc", "x/y/", "cdb"),
+        ("q=B", "", "b"),
+        ("q=X", "x/", ""),
+        ("q=", "x/y/", "bcd"),
+        ("recursive=", "x/y/", "bcd"),
+    ] {
+        let (response, _) = listed(LISTS_ALL, &[objects(&inner)], as_json(&format!("/?{query}"))).await;
+        let told = json(&response);
+        assert_eq!(names(&told, "folders").concat(), folders, "{query}");
+        assert_eq!(names(&told, "objects").concat(), found, "{query}");
+    }
+}
+
+/// One who may list a folder of its own, and what others may.
+const MEMBERS: &str = r#"
+version = 1
+[[token]]
+id = "ada"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+[[rule]]
+id = "own"
+who = ["authenticated"]
+can = ["list", "write"]
+on = ["users/{uid}/**", "shared/**", "shared/secret/**", "single/file"]
+[[rule]]
+id = "public"
+who = ["anyone"]
+can = ["list"]
+on = ["public/deep/er/**", "public/gone/**", "-/hidden/**"]
+[[rule]]
+id = "secret"
+effect = "deny"
+who = ["anyone"]
+can = ["list"]
+on = ["shared/secret/**", "shared/note", "public/gone/**"]
+"#;
+
+fn member(path: &str) -> ApiRequest {
+    as_json(path).with("authorization", "Bearer secret")
+}
+
+#[tokio::test]
+async fn folders_lead_to_where_a_caller_may_list_and_s3_is_not_asked_for_them() {
+    for (request, expected) in [
+        (as_json("/"), vec!["public/"]),
+        (as_json("/public/"), vec!["deep/"]),
+        (as_json("/public/deep/"), vec!["er/"]),
+        (member("/"), vec!["public/", "shared/", "users/"]),
+        (member("/?q=sh"), vec!["shared/"]),
+        (member("/?order=desc"), vec!["users/", "shared/", "public/"]),
+    ] {
+        let path = request.path.clone();
+        let (response, asked) = listed(MEMBERS, &[], request).await;
+        assert_eq!(response.status(), 200, "{path}: {}", body(&response));
+        let told = json(&response);
+        assert_eq!(names(&told, "folders"), expected, "{path}");
+        assert_eq!((&told["objects"], &told["next"]), (&json!([]), &Value::Null), "{path}");
+        assert!(asked.is_empty(), "{path}");
+    }
+    let (response, _) = listed(MEMBERS, &[], member("/users/")).await;
+    let own = names(&json(&response), "folders");
+    assert_eq!(own.len(), 1, "{own:?}");
+    let (response, asked) = listed(MEMBERS, &[objects("")], member(&format!("/users/{}", own[0]))).await;
+    assert_eq!(
+        (response.status().as_u16(), asked.len()),
+        (200, 1),
+        "an empty folder is an empty listing"
+    );
+}
+
+#[tokio::test]
+async fn nobody_sees_what_the_rules_hide() {
+    let inner = folder("shared/open/")
+        + &folder("shared/secret/")
+        + &object("shared/", 0, MONDAY)
+        + &object("shared/a", 1, MONDAY)
+        + &object("shared/marker/", 0, MONDAY)
+        + &object("shared/note", 1, MONDAY)
+        + &object("shared/secret/b", 1, MONDAY);
+    for query in ["", "?recursive", "?q=e"] {
+        let (response, _) = listed(MEMBERS, &[objects(&inner)], member(&format!("/shared/{query}"))).await;
+        let told = json(&response);
+        assert_eq!(names(&told, "folders"), ["open/"], "{query}");
+        let expected: &[&str] = if query == "?q=e" { &[] } else { &["a"] };
+        assert_eq!(names(&told, "objects"), expected, "{query}");
+    }
+    let hidden = folder("-/") + &object("-/x", 1, MONDAY) + &object("-x", 1, MONDAY) + &folder("-%2F-/");
+    let (response, _) = listed(LISTS_ALL, &[objects(&hidden)], as_json("/")).await;
+    assert_eq!(names(&json(&response), "objects"), ["-x"]);
+    assert_eq!(names(&json(&response), "folders"), [""; 0]);
+}
+
+#[tokio::test]
+async fn who_may_not_list_is_refused_and_s3_is_not_asked() {
+    let table = [
+        (as_json("/shared/"), 401),
+        (as_json("/public/gone/"), 401),
+        (as_json("/public/gone/a/"), 401),
+        (as_json("/public/other/"), 401),
+        (as_json("/single/"), 401),
+        (member("/shared/secret/"), 403),
+        (member("/shared/secret/a/"), 403),
+        (member("/users/somebody-else/"), 403),
+        (member("/single/"), 403),
+        (member("/public/gone/"), 403),
+        (member("/?uploads"), 403),
+        (as_json("/shared/?uploads"), 401),
+        (as_json("/").with("authorization", "Bearer wrong"), 401),
+        (as_json("/public/?share=x"), 403),
+        (member("/shared/?share=x"), 403),
+    ];
+    for (request, status) in table {
+        let (response, asked) = listed(MEMBERS, &[], request.clone()).await;
+        assert_eq!(response.status(), status, "{} {:?}", request.path, request.query);
+        assert!(asked.is_empty(), "{}", request.path);
+    }
+}
+
+#[tokio::test]
+async fn what_a_listing_does_not_take_is_refused_with_what_it_takes() {
+    let rules = LISTS_ALL.replace("[\"list\"]", "[\"list\", \"write\"]") + "allow_anonymous_write = true\n";
+    for listing in Listing::ALL {
+        let asks = if listing == Listing::Uploads { "uploads&" } else { "" };
+        for query in ["versions", "prefix=x", "url", "uploadId=1", "download"] {
+            let (response, _) = listed(&rules, &[], as_json(&format!("/a/?{asks}{query}"))).await;
+            let told = json(&response);
+            assert_eq!(
+                (response.status().as_u16(), &told["code"]),
+                (400, &json!("InvalidArgument")),
+                "{query}"
+            );
+            for parameter in listing.parameters() {
+                assert!(told["remedy"].as_str().unwrap().contains(parameter.name), "{told}");
+            }
+        }
+    }
+    for query in [
+        "max-keys=0",
+        "max-keys=1001",
+        "max-keys=",
+        "max-keys=+5",
+        "sort=etag",
+        "sort=",
+        "order=up",
+        "next=",
+        "recursive=1",
+        "simple=1",
+        "uploads=1",
+        "uploads&next=!",
+        "uploads&next=YQ",
+        "q=a&q=b",
+    ] {
+        let (response, asked) = listed(&rules, &[], as_json(&format!("/?{query}"))).await;
+        assert_eq!((response.status().as_u16(), asked.len()), (400, 0), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn failures_of_s3_are_opaque() {
+    let error = |status: &str, code: &str| {
+        answer(
+            status,
+            &format!("<Error><Code>{code}</Code><Message>of-the-signer</Message></Error>"),
+        )
+    };
+    let rubbish = [
+        "",
+        "<",
+        "no xml",
+        "<html/>",
+        "<ListBucketResult>",
+        "<ListBucketResult><Contents></ListBucketResult>",
+        "<ListMultipartUploadsResult/>",
+        "<ListBucketResult>&nbsp;</ListBucketResult>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        "<!DOCTYPE a [<!ENTITY b \"c\">]><ListBucketResult><Name>&b;</Name></ListBucketResult>",
+    ];
+    let rubbish = rubbish.into_iter().map(|xml| (vec![answer("200 OK", xml)], 500));
+    let large = answer("200 OK", &" ".repeat(5 << 20));
+    let table = [
+        (vec![error("403 Forbidden", "AccessDenied")], 500),
+        (vec![error("404 Not Found", "NoSuchBucket")], 500),
+        (vec![error("400 Bad Request", "InvalidArgument")], 500),
+        (vec![answer("301 Moved Permanently", "")], 500),
+        (
+            vec![error("503 Slow Down", "SlowDown"), error("503 Slow Down", "SlowDown")],
+            503,
+        ),
+        (
+            vec![
+                String::new(),
+                "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n<".to_owned(),
+            ],
+            503,
+        ),
+        (vec![large.clone(), large], 503),
+    ];
+    for (answers, status) in table.into_iter().chain(rubbish) {
+        let (response, asked) = listed(LISTS_ALL, &answers, as_json("/a/")).await;
+        let told = body(&response);
+        assert_eq!(response.status(), status, "{told} for {:.60}", answers[0]);
+        assert!(
+            !told.contains("of-the-signer") && !told.contains("XML") && !told.contains("Bucket"),
+            "{told}"
+        );
+        assert_eq!(asked.len(), answers.len(), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn one_failure_of_s3_is_mended_by_a_second_attempt() {
+    let answers = [answer("503 Slow Down", ""), objects(&object("a", 1, MONDAY))];
+    let (response, asked) = listed(LISTS_ALL, &answers, as_json("/")).await;
+    assert_eq!(
+        (names(&json(&response), "objects"), asked.len()),
+        (vec!["a".to_owned()], 2)
+    );
+}
+
+#[tokio::test]
+async fn a_next_that_s3_does_not_know_is_the_fault_of_the_client() {
+    let refusal = answer(
+        "400 Bad Request",
+        "<Error><Code>InvalidArgument</Code><Message>token</Message></Error>",
+    );
+    let (response, _) = listed(LISTS_ALL, &[refusal], as_json("/?next=forged")).await;
+    assert_eq!(
+        (response.status().as_u16(), &json(&response)["code"]),
+        (400, &json!("InvalidArgument"))
+    );
+}
+
+#[tokio::test]
+async fn a_head_is_answered_as_a_get_without_the_body() {
+    let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
+    let (response, _) = listed(LISTS_ALL, &[objects(more)], ask("HEAD", "/a/")).await;
+    assert_eq!((response.status().as_u16(), body(&response)), (200, ""));
+    assert_eq!(header(&response, "link"), "<?next=t>; rel=\"next\"");
+}
