@@ -1,0 +1,32 @@
+"""Two members, and the rules under which they get sessions of their own."""
+
+import hashlib
+
+TOKEN = '[[token]]\nid = "{0}"\nsha256 = "{1}"\n'
+RULE = """\
+[[rule]]
+id = "own"
+who = ["authenticated"]
+can = [{can}]
+on = ["users/{{uid}}/**"]
+overwrite = true
+accepts = ["versionId", "x-amz-tagging"]
+"""
+
+
+def rules(*can):
+    tokens = "".join(TOKEN.format(name, hashlib.sha256(name.encode()).hexdigest()) for name in ("alice", "bob"))
+    return "version = 1\n" + tokens + RULE.format(can=", ".join(f'"{action}"' for action in can))
+
+
+def uid(name):
+    """What Signpost calls the member with this token."""
+    return hashlib.sha256(b"token\0" + name.encode()).hexdigest()[:32]
+
+
+def key(name):
+    return f"users/{uid(name)}/k"
+
+
+def bearer(name):
+    return {"Authorization": f"Bearer {name}"}

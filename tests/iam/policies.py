@@ -1,0 +1,71 @@
+"""Prints, as JSON, the policies that the template leads to in each mode, and what the code needs of them.
+
+Run with the Python of tests/sam, which can expand the template.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "sam"))
+
+import needed  # noqa: E402
+import stacks  # noqa: E402
+
+ACCOUNT = "123456789012"
+KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0123-abcd"
+NEW, EXISTING, REPLICA = "example-new", "example-existing", "example-replica"
+ROLES = {name: f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("FunctionRole", "SignerRole", "ReplicationRole")}
+LOG = f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:/signpost/signpost/function"
+ATTRIBUTES = {
+    "Bucket": NEW,
+    "Bucket.Arn": f"arn:aws:s3:::{NEW}",
+    "FunctionLogGroup.Arn": f"{LOG}:*",
+    **{f"{name}.Arn": arn for name, arn in ROLES.items()},
+}
+
+
+def stack(**parameters):
+    found = stacks.Stack(ATTRIBUTES, **parameters)
+    roles = {
+        name: {
+            "arn": ROLES[name],
+            "policy": {"Version": "2012-10-17", "Statement": found.statements(name)},
+            "trust": role["Properties"]["AssumeRolePolicyDocument"],
+        }
+        for name, role in found.of_type("AWS::IAM::Role").items()
+    }
+    bucket_policy = found.resources.get("BucketPolicy", {}).get("Properties", {}).get("PolicyDocument")
+    return {
+        "mode": found.parameters["Signing"],
+        "bucket": parameters.get("ExistingBucket", NEW),
+        "max_age": found.parameters["MaxExpiresSeconds"] * 1000,
+        "signer": found.signer,
+        "roles": roles,
+        "bucket_policy": bucket_policy,
+        "kms": found.parameters["KmsKeyArn"],
+    }
+
+
+MODES = ["signer", "scoped", "execution"]
+found = {f"{mode}": stack(Signing=mode) for mode in MODES}
+found |= {f"{mode}-existing": stack(Signing=mode, ExistingBucket=EXISTING) for mode in MODES}
+found["signer-kms"] = stack(KmsKeyArn=KEY)
+found["execution-kms-capped"] = stack(Signing="execution", KmsKeyArn=KEY, MaxExpiresSeconds=300)
+found["replicated"] = stack(ReplicationBucketArn=f"arn:aws:s3:::{REPLICA}", Tracing="yes")
+
+operations = {name: sorted(actions) for name, actions in (needed.NEEDED | needed.FORM).items()}
+with_parameter = {f"{name} with {parameter}": [action] for (name, parameter), action in needed.WITH_PARAMETER.items()}
+json.dump(
+    {
+        "account": ACCOUNT,
+        "log": LOG,
+        "replica": REPLICA,
+        "operations": operations | {name: actions for name, actions in with_parameter.items() if actions[0] not in needed.WITHHELD},
+        "missing_key": sorted(needed.MISSING_KEY),
+        "withheld": sorted(needed.WITHHELD),
+        "granted": sorted(needed.granted()),
+        "stacks": found,
+    },
+    sys.stdout,
+)
