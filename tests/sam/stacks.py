@@ -132,6 +132,8 @@ class Stack:
                 return self.attribute(".".join(value) if isinstance(value, list) else value)
             if name == "Fn::Join":
                 return value[0].join(map(str, self.resolve(value[1])))
+            if name == "Fn::Select":
+                return self.resolve(value[1])[int(value[0])]
             if name == "Fn::Split":
                 return self.resolve(value[1]).split(value[0])
             if name == "Fn::Sub":

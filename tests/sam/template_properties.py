@@ -40,6 +40,9 @@ EXTRAS = [
     {"BucketAccessLogs": "yes"},
     {"Tracing": "yes"},
     {"Monitoring": "no"},
+    {"Metrics": "yes"},
+    {"RulesObject": "s3://example-rules/signpost/rules.toml"},
+    {"RulesParameter": "/signpost/rules"},
     {"AlarmTopicArn": TOPIC, "AlarmDailyRequests": 5},
     {"WebAclArn": WEB_ACL},
     {"HostedZoneId": "Z0123456789"},
@@ -54,6 +57,8 @@ def combinations():
     fronts, buckets, signing = CHOICES["Front"], CHOICES["ExistingBucket"], ["signer", "scoped", "execution"]
     for front, bucket, mode, domain, extra in itertools.product(fronts, buckets, signing, [{}, DOMAIN], EXTRAS):
         yield {"Front": front, "ExistingBucket": bucket, "Signing": mode, **domain, **extra}
+    place = {"RulesObject": "s3://example-rules/k"}
+    yield from (place | {"Rules": RULES}, place | {"TokenSha256": DIGEST}, place | {"RulesParameter": "/k"})
     yield from ({}, {"Front": "http", "HttpStageName": "prod"}, {"Front": "rest", "StageName": "v1"}, {"Architecture": "x86_64"})
 
 
@@ -63,6 +68,8 @@ def must_be_refused(given):
     return (
         ("DomainName" in given and front == "url")
         or ("WebAclArn" in given and front != "rest")
+        or (("RulesObject" in given or "RulesParameter" in given) and (given.get("Rules") or given.get("TokenSha256")))
+        or ("RulesObject" in given and "RulesParameter" in given)
         or ("KmsKeyArn" in given and given.get("Signing") == "scoped")
     )
 
@@ -89,7 +96,13 @@ def each_front_alone(stack):
 
 def rules_are_closed(stack):
     """Without a word from the operator nobody may do anything; with a digest only that token may; `anyone` is never shipped."""
-    text = stack.the("AWS::Lambda::Function")["Environment"]["Variables"]["SIGNPOST_RULES"]
+    settings = stack.the("AWS::Lambda::Function")["Environment"]["Variables"]
+    text, source = settings["SIGNPOST_RULES"], settings["SIGNPOST_RULES_SOURCE"]
+    parameter = stack.parameters["RulesParameter"]
+    assert source == (stack.parameters["RulesObject"] or (f"ssm:{parameter}" if parameter else ""))
+    if source:
+        assert text == "", "the function would not start"
+        return
     rules = tomllib.loads(text)
     assert rules["version"] == 1
     if stack.parameters["Rules"]:
@@ -116,6 +129,7 @@ def function_is_as_built(stack):
     assert function["TracingConfig"]["Mode"] == ("Active" if stack.parameters["Tracing"] == "yes" else "PassThrough")
     assert settings["SIGNPOST_SIGNER_ROLE_ARN"] == ("" if mode == "execution" else "<SignerRole.Arn>")
     assert settings["SIGNPOST_SIGNER_SCOPE"] == ("member" if mode == "scoped" else "everyone")
+    assert settings["SIGNPOST_METRICS"] == ("emf" if stack.parameters["Metrics"] == "yes" else "off")
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
 
@@ -147,6 +161,13 @@ def the_function_logs_and_assumes(stack):
     wanted = set(LOGGING)
     if stack.parameters["Tracing"] == "yes":
         wanted |= TRACING
+    elsewhere = {
+        "s3:GetObject": "arn:aws:s3:::example-rules/signpost/rules.toml" if stack.parameters["RulesObject"] else None,
+        "ssm:GetParameter": "arn:aws:ssm:eu-central-1:123456789012:parameter/signpost/rules" if stack.parameters["RulesParameter"] else None,
+    }
+    read = {action: place for action, place in elsewhere.items() if place}
+    assert {s["Action"]: s["Resource"] for s in statements if s["Sid"] == "ReadRules"} == read
+    wanted |= set(read)
     if stack.parameters["Signing"] == "execution":
         wanted |= granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
     else:
@@ -161,7 +182,7 @@ def the_function_logs_and_assumes(stack):
 
 def the_signer_may_do_what_is_needed_and_no_more(stack):
     bucket = stack.parameters["ExistingBucket"] or "<Bucket>"
-    statements = [s for s in stack.statements(stack.signer) if any(a.startswith(("s3:", "kms:")) for a in actions_of(s))]
+    statements = [s for s in stack.statements(stack.signer) if s["Sid"] != "ReadRules" and any(a.startswith(("s3:", "kms:")) for a in actions_of(s))]
     if stack.signer == "SignerRole":
         assert statements == stack.statements("SignerRole"), "the signer may do something else too"
     found = set()
@@ -501,12 +522,12 @@ def caps_are_those_of_the_code():
 
 
 def the_metric_filter_finds_what_the_code_logs():
-    pattern = SOURCE["Resources"]["NotSigned"]["Properties"]["FilterPattern"]
+    pattern = SOURCE["Resources"]["FailuresFilter"]["Properties"]["FilterPattern"]
     field, value = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', pattern).groups()
-    code = (ROOT / "src/adapters/handler.rs").read_text()
-    assert field == "message" and re.search(rf'tracing::error!\([^;]*"{value}"', code, re.DOTALL)
+    code = (ROOT / "src/adapters/record.rs").read_text()
+    assert field == "message" and re.search(rf'pub\(super\) fn failed.*?Self::of\("{value}"\)', code, re.DOTALL)
     query = json.dumps(SOURCE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
-    assert "message = 'refused'" in query and re.search(r'code = [^;]*"refused"', code, re.DOTALL)
+    assert "message = 'refused'" in query and 'Self::of("refused")' in code and "code = self.code," in code
 
 
 def each_suppression_has_its_reason():
