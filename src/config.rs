@@ -1,5 +1,6 @@
 //! The settings: each is declared once, with its documentation, its default and its parser.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderValue, Uri, uri::Scheme};
@@ -71,9 +72,11 @@ settings! {
     #[doc = " Where else the rules are kept: `s3://BUCKET/KEY` or `ssm:NAME`. They are read at the first request, and again \
               when they are a minute old."]
     rules_source: Option<RulesSource> = "SIGNPOST_RULES_SOURCE", default None, rules_source;
-    #[doc = " The keys of share links, as `signpost key new` makes them: `ID:KEY`, or two with a comma, of which the first \
-              makes links and both check them. Without keys there are no share links."]
+    #[doc = " The keys of share links and sign-in sessions, as `signpost key new` makes them: `ID:KEY`, or two with a \
+              comma, of which the first seals and both open. Without keys there are neither."]
     keys: Keyring = "SIGNPOST_KEYS", default None, keyring;
+    #[doc = " The secret of the client that the rules name by `client_id`, where its issuer demands one."]
+    client_secret: Option<ClientSecret> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
     #[doc = " The origin under which clients reach S3, where it is not AWS's own: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
     #[doc = " Whether the bucket stands in the path and not in the host name: `auto` (where the host name can't hold it, \
@@ -134,6 +137,23 @@ pub enum RulesSource {
         /// Its name or ARN.
         name: String,
     },
+}
+
+/// What proves to an issuer that this service is its client.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// The text, for the issuer and nobody else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(redacted)")
+    }
 }
 
 /// Whether the bucket stands in the path.
@@ -278,6 +298,11 @@ fn keyring(value: Option<&str>) -> Result<Keyring, String> {
         .unwrap_or_default()
         .parse()
         .map_err(|error: KeyringError| error.to_string())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the parsers of settings share one shape")]
+fn client_secret(value: Option<&str>) -> Result<Option<ClientSecret>, String> {
+    Ok(value.map(|value| ClientSecret(value.to_owned())))
 }
 
 fn required(value: Option<&str>) -> Result<&str, String> {

@@ -7,6 +7,7 @@ mod generated;
 mod refused;
 mod listing;
 mod share;
+mod sign_in;
 
 use std::time::SystemTime;
 
@@ -23,6 +24,7 @@ pub use form::UploadForm;
 pub use listing::{List, View};
 pub use refused::{Known, Refused};
 pub use share::Shared;
+pub use sign_in::SignInStep;
 
 /// What is to be done about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub enum Decision {
     List(List),
     /// Tell this share link.
     Share(Shared),
+    /// Sign in or out.
+    SignIn(SignInStep),
     /// Say that the service is up.
     Health,
     /// Answer `OPTIONS`: what may be asked here.
@@ -75,6 +79,9 @@ pub fn decide(
     {
         return Ok(Decision::Health);
     }
+    if let Some(step) = sign_in::decide(policy, request, &target, now)? {
+        return Ok(Decision::SignIn(step));
+    }
     let caller = Caller::new(policy, request, keys, now);
     if request.method == Method::POST.as_str() {
         match &target {
@@ -84,7 +91,12 @@ pub fn decide(
                 let (plan, form) = generated::upload(&caller, request, prefix.as_ref(), now)?;
                 return Ok(Decision::Instruct { plan, form });
             }
-            Target::Object(_) | Target::Presign(_) | Target::Health => {}
+            Target::Object(_)
+            | Target::Presign(_)
+            | Target::Health
+            | Target::Login
+            | Target::Callback
+            | Target::Logout => {}
         }
     }
     if form::is_asked_for(request) {

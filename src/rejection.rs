@@ -116,6 +116,12 @@ pub enum Rejection {
         /// A fragment that never holds the credential.
         problem: &'static str,
     },
+    /// A page of another site, or what does not say that it is ours, uses a session to change something.
+    #[error("a session changes nothing unless a page of this service asks for it")]
+    CrossSite,
+    /// Nobody can sign in here.
+    #[error("there is no sign-in here")]
+    SignInOff,
     /// Nobody is signed in, and no rule lets everybody.
     #[error("this request needs a credential")]
     CredentialRequired,
@@ -152,10 +158,11 @@ impl Rejection {
                 "AccessDenied"
             }
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
-            Self::UnknownReservedPath | Self::OutsideBasePath | Self::SharingOff => "NoSuchKey",
+            Self::UnknownReservedPath | Self::OutsideBasePath | Self::SharingOff | Self::SignInOff => "NoSuchKey",
             Self::NoLength | Self::LengthRequired { .. } | Self::ObjectSizeRequired { .. } => "MissingContentLength",
             Self::TooLarge { .. } | Self::PutTooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
             Self::MediaType { .. } => "UnsupportedMediaType",
+            Self::CrossSite => "CrossSiteRequest",
             Self::BadCredential { .. } => "InvalidCredential",
             Self::CredentialRequired => "CredentialRequired",
         }
@@ -179,7 +186,9 @@ impl Rejection {
                 format!("Leave it out, or ask the operator to add {name:?} to the rule's `accepts`.")
             }
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
-            Self::UnknownReservedPath => "See /-/health, /-/presign/KEY, /-/sign and /-/share.".into(),
+            Self::UnknownReservedPath => {
+                "See /-/health, /-/presign/KEY, /-/sign, /-/share, /-/login and /-/logout.".into()
+            }
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
             Self::NoLength => format!(
                 "Send a file of known length; this works at any size: {}",
@@ -206,6 +215,11 @@ impl Rejection {
             Self::BadCredential { .. } => "Send exactly one valid credential, or none.".into(),
             Self::CredentialRequired => {
                 "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
+            }
+            Self::CrossSite => "Use the page of this service, or send a token in the header Authorization.".into(),
+            Self::SignInOff => {
+                "The operator switches it on with SIGNPOST_KEYS, and a [[token]] or an [[issuer]] with client_id."
+                    .into()
             }
             Self::NotLent => "Use the link for what it was made for, or ask its maker for another.".into(),
             Self::FormWouldReplace => {

@@ -1,6 +1,6 @@
 //! Answers in the shape that each front wants back.
 
-use http::header::GetAll;
+use http::header::{self, GetAll};
 use http::{HeaderMap, HeaderValue};
 use serde::{Serialize, Serializer};
 
@@ -30,11 +30,14 @@ impl Serialize for Answer {
         let fields = AnswerFields {
             status_code: response.status().as_u16(),
             status_description: described.then(|| response.status().to_string()),
-            headers: (!multiple).then_some(SingleValues(headers)),
+            headers: (!multiple).then_some(SingleValues {
+                headers,
+                cookies: *shape != Shape::Payload2,
+            }),
             multi_value_headers: multiple.then_some(MultipleValues(headers)),
             body: std::str::from_utf8(response.body()).expect("every body of ours is text"),
             is_base64_encoded: false,
-            cookies: (*shape == Shape::Payload2).then_some([]),
+            cookies: (*shape == Shape::Payload2).then(|| Values(headers.get_all(header::SET_COOKIE))),
         };
         fields.serialize(serializer)
     }
@@ -52,18 +55,25 @@ struct AnswerFields<'a> {
     multi_value_headers: Option<MultipleValues<'a>>,
     body: &'a str,
     is_base64_encoded: bool,
-    /// Nothing is ever set; but readers of payload 2.0 may want the field.
+    /// Payload 2.0 takes cookies here, and readers of it may want the field even if it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cookies: Option<[&'a str; 0]>,
+    cookies: Option<Values<'a>>,
 }
 
-/// The first value of each header.
-struct SingleValues<'a>(&'a HeaderMap);
+/// The first value of each header. Of several cookies an ALB without multiple values thus sets the first.
+struct SingleValues<'a> {
+    headers: &'a HeaderMap,
+    cookies: bool,
+}
 
 impl Serialize for SingleValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let first = |name| self.0.get(name).map(text);
-        serializer.collect_map(self.0.keys().map(|name| (name.as_str(), first(name))))
+        let first = |name| self.headers.get(name).map(text);
+        let names = self
+            .headers
+            .keys()
+            .filter(|name| self.cookies || **name != header::SET_COOKIE);
+        serializer.collect_map(names.map(|name| (name.as_str(), first(name))))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::adapters::metrics;
 use crate::adapters::providers::{Provider, Providers, Unknown};
 use crate::adapters::record::{Answered, Record};
 use crate::adapters::rules::Rules;
-use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
-use crate::decide::{Decided, Decision, UploadForm, decide};
+use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
+use crate::decide::{Decided, Decision, Refused, UploadForm, decide};
 use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
@@ -28,6 +28,7 @@ pub struct Handler {
     lister: Lister,
     credentials: SigningCredentials,
     providers: Providers,
+    client_secret: Option<ClientSecret>,
     bucket: String,
     metrics: Metrics,
     /// Whether a request has been answered before.
@@ -50,6 +51,7 @@ impl Handler {
             lister: Lister::default(),
             credentials: signing,
             providers: Providers::default(),
+            client_secret: settings.client_secret,
             bucket: settings.bucket,
             metrics: settings.metrics,
             warm: Arc::default(),
@@ -110,13 +112,19 @@ impl Handler {
             },
             Ok(Decision::List(list)) => self.list(policy, request, list, now).await,
             Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
+            Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
             Ok(Decision::Health) => (response::health(), Record::of("healthy")),
             Ok(Decision::Preflight { allow }) => (response::preflight(&allow), Record::of("allowed")),
-            Err(refused) => (
-                response::rejection(request, &refused.rejection),
-                Record::refused(&refused),
-            ),
+            Err(refused) => refuse(policy, request, &refused),
         }
+    }
+
+    pub(super) const fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    pub(super) const fn client_secret(&self) -> Option<&ClientSecret> {
+        self.client_secret.as_ref()
     }
 
     /// The issuer whose keys the request's token wants.
@@ -182,13 +190,14 @@ impl Handler {
     }
 }
 
-/// The answer to a request that failed by our fault.
-fn failed(request: &ApiRequest, failure: &Failure) -> (ApiResponse, Record) {
-    let record = Record::failed(failure);
-    let response = response::failure(&request.headers, &request.request_id, failure);
-    (response, record)
+/// The answer to a request that is the client's to mend.
+pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &Refused) -> (ApiResponse, Record) {
+    let sign_in = policy.authenticators.sign_in().is_some();
+    let response = response::rejection(request, &refused.rejection, sign_in);
+    (response, Record::refused(refused))
 }
 
+/// The answer to a request that failed by our fault.
 /// An error with all its causes, for the log.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());

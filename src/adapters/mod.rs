@@ -7,6 +7,7 @@ mod metrics;
 mod providers;
 mod record;
 mod rules;
+mod sign_in;
 #[cfg(feature = "lambda")]
 mod answer;
 #[cfg(feature = "lambda")]

@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
+use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 
 use crate::adapters::handler::chain;
 use crate::adapters::https::{self, Https};
+use crate::adapters::sign_in::form;
 use crate::auth::KeySet;
 use crate::auth::jwks::KeySetError;
 use crate::auth::oidc::{IssuerUrl, KeysWanted};
+use crate::auth::sign_in::Exchange;
+use crate::config::ClientSecret;
+use crate::key::QUERY;
 
 /// A key that an issuer takes back is believed for this long.
 const MAX_AGE: Duration = Duration::from_mins(10);
@@ -32,6 +39,9 @@ const ONE_REQUEST: Duration = Duration::from_secs(3);
 /// A document of an issuer is no longer.
 const LONGEST: usize = 512 * 1024;
 
+/// How a client proves itself unless its provider says otherwise.
+const BASIC: &str = "client_secret_basic";
+
 /// The providers that the rules name, as far as they have been asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Providers {
@@ -43,6 +53,23 @@ pub(crate) struct Providers {
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) keys: KeySet,
+    /// Where a browser signs in.
+    pub(crate) authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    /// Whether the client's secret goes into the body, since the provider takes it nowhere else.
+    secret_in_body: bool,
+}
+
+/// What a provider says in exchange for a code: whoever has it could pass for its subject.
+pub(crate) struct IdToken(pub(crate) String);
+
+/// A provider has given nothing for a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It does not take the code.
+    Code,
+    /// It failed, or does not know us.
+    Failed,
 }
 
 /// A provider has told nothing that may still be believed.
@@ -100,6 +127,21 @@ enum ProviderError {
 struct Description {
     issuer: String,
     jwks_uri: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+}
+
+/// [Token response](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
+#[derive(Deserialize)]
+struct TokenAnswer {
+    id_token: String,
+}
+
+/// [Error response](https://www.rfc-editor.org/rfc/rfc6749#section-5.2).
+#[derive(Deserialize)]
+struct TokenError {
+    error: String,
 }
 
 impl Providers {
@@ -144,14 +186,57 @@ impl Providers {
         if description.issuer != iss.as_str() {
             return Err(ProviderError::OtherIssuer { url });
         }
-        let url = description.jwks_uri;
-        if !iss.vouches_for(&url) {
-            return Err(ProviderError::Place { url });
+        let Description {
+            jwks_uri: url,
+            authorization_endpoint,
+            token_endpoint,
+            token_endpoint_auth_methods_supported: methods,
+            ..
+        } = description;
+        let endpoints = [Some(&url), authorization_endpoint.as_ref(), token_endpoint.as_ref()];
+        if let Some(url) = endpoints.into_iter().flatten().find(|url| !iss.vouches_for(url)) {
+            return Err(ProviderError::Place { url: url.clone() });
         }
         let text = self.get(&url).await?;
         match KeySet::parse(&text) {
-            Ok(keys) => Ok(Provider { keys }),
+            Ok(keys) => Ok(Provider {
+                keys,
+                authorization_endpoint,
+                token_endpoint,
+                secret_in_body: methods.is_some_and(|methods| !methods.contains(&BASIC.to_owned())),
+            }),
             Err(source) => Err(ProviderError::Keys { url, source }),
+        }
+    }
+
+    /// Exchanges the code that a browser has brought for an ID token
+    /// ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3)).
+    pub(crate) async fn redeem(
+        &self,
+        provider: &Provider,
+        exchange: &Exchange,
+        secret: Option<&ClientSecret>,
+    ) -> Result<IdToken, Refused> {
+        let failed = |problem: &str| {
+            tracing::warn!(issuer = exchange.issuer.name, problem, "could not exchange a code");
+            Refused::Failed
+        };
+        let url = provider.token_endpoint.as_deref();
+        let url = url.ok_or_else(|| failed("the issuer has no token endpoint"))?;
+        let request = token_request(url, provider, exchange, secret);
+        let request = request.ok_or_else(|| failed("the request can't be made"))?;
+        let answer = tokio::time::timeout(ONE_REQUEST, self.https.send(request, LONGEST)).await;
+        let answer = answer.map_err(|_| failed("the issuer did not answer in time"))?;
+        let answer = answer.map_err(|error| failed(&chain(error.as_ref())))?;
+        if answer.status() == StatusCode::OK {
+            let told: Option<TokenAnswer> = serde_json::from_slice(answer.body()).ok();
+            let told = told.ok_or_else(|| failed("the issuer gave no ID token"))?;
+            return Ok(IdToken(told.id_token));
+        }
+        match serde_json::from_slice(answer.body()) {
+            Ok(TokenError { error }) if error == "invalid_grant" => Err(Refused::Code),
+            Ok(TokenError { error }) if error == "invalid_client" => Err(failed("the issuer does not know the client")),
+            _ => Err(failed(&format!("the issuer answered with {}", answer.status()))),
         }
     }
 
@@ -174,6 +259,37 @@ impl Providers {
             }),
         }
     }
+}
+
+/// A client without a secret names itself in the body; one that has one, by Basic where the provider takes that.
+fn token_request(
+    url: &str,
+    provider: &Provider,
+    exchange: &Exchange,
+    secret: Option<&ClientSecret>,
+) -> Option<Request<Bytes>> {
+    let id = &exchange.issuer.client.as_ref()?.id;
+    let mut fields = vec![
+        ("grant_type", "authorization_code".to_owned()),
+        ("code", exchange.code.clone()),
+        ("redirect_uri", exchange.redirect_uri.clone()),
+        ("code_verifier", exchange.verifier.clone()),
+    ];
+    let mut request = Request::post(url)
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    match secret {
+        Some(secret) if !provider.secret_in_body => {
+            let escape = |text| utf8_percent_encode(text, QUERY);
+            let pair = format!("{}:{}", escape(id), escape(secret.expose()));
+            request = request.header(header::AUTHORIZATION, format!("Basic {}", BASE64_STANDARD.encode(pair)));
+        }
+        secret => {
+            fields.push(("client_id", id.clone()));
+            fields.extend(secret.map(|secret| ("client_secret", secret.expose().to_owned())));
+        }
+    }
+    request.body(Bytes::from(form(&fields))).ok()
 }
 
 impl Slot {

@@ -204,6 +204,7 @@ impl Reader {
         })?;
         policy.authenticators.keys.clone_from(&self.settings.keys);
         check_lifetimes(&policy, self.settings.max_expires)?;
+        check_sign_in(&policy)?;
         self.signing.check(&policy)?;
         Ok(policy)
     }
@@ -222,6 +223,21 @@ fn check_lifetimes(policy: &Policy, longest: Duration) -> Result<(), ConfigError
             ),
         }),
         None => Ok(()),
+    }
+}
+
+/// Where the rules want people to sign in, there must be keys for their sessions.
+fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
+    let known = &policy.authenticators;
+    match known.oidc.iter().find(|issuer| issuer.client.is_some()) {
+        Some(issuer) if known.keys.is_empty() => Err(ConfigError {
+            var: "SIGNPOST_KEYS",
+            problem: format!(
+                "issuer {:?} has a client_id, and sessions need a key (`signpost key new`)",
+                issuer.name
+            ),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -26,6 +26,10 @@ struct Key {
 pub enum Purpose {
     /// A link that lends a part of its maker's rights.
     ShareLink,
+    /// The session of a browser.
+    Session,
+    /// An attempt to sign in.
+    SignIn,
 }
 
 /// A sealed statement: whoever has it may do what it says, so it is a secret.
@@ -83,6 +87,8 @@ impl Purpose {
     const fn name(self) -> &'static str {
         match self {
             Self::ShareLink => "share link",
+            Self::Session => "session",
+            Self::SignIn => "sign-in",
         }
     }
 }

@@ -5,7 +5,9 @@ pub mod jwks;
 pub mod jwt;
 pub mod keyring;
 pub mod oidc;
+pub mod session;
 pub mod share;
+pub mod sign_in;
 pub mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +86,8 @@ enum Credential<'a> {
     Jwt(&'a str),
     /// Any other `Authorization` header.
     Authorization(&'a [u8]),
+    /// The cookie of a session.
+    Session(&'a str),
 }
 
 impl Issuer {
@@ -241,22 +245,31 @@ impl Authenticators {
             Some(Credential::Verified(identity)) => gateway::authenticate(&self.gateway, identity),
             Some(Credential::Jwt(token)) => self.verify(token, keys, now),
             Some(Credential::Authorization(header)) => token::authenticate(&self.tokens, header),
+            Some(Credential::Session(cookie)) => {
+                if !session::only_reads(&request.method) {
+                    sign_in::check_own_page(request)?;
+                }
+                self.of_session(cookie, now)
+            }
         };
         member.map(Principal::Member)
     }
 
     /// The one credential of `request`.
     fn credential<'a>(&self, request: &'a ApiRequest) -> Result<Option<Credential<'a>>, Rejection> {
-        if let Some(identity) = request.gateway.as_ref().filter(|_| !self.gateway.is_empty()) {
-            return Ok(Some(Credential::Verified(identity)));
-        }
+        let cookie = session::cookie(&request.headers, session::COOKIE)?;
+        let verified = request.gateway.as_ref().filter(|_| !self.gateway.is_empty());
         let mut headers = request.headers.get_all(header::AUTHORIZATION).iter();
-        let Some(authorization) = headers.next() else {
-            return Ok(None);
-        };
-        if headers.next().is_some() {
+        let (authorization, second) = (headers.next(), headers.next());
+        if second.is_some() || (cookie.is_some() && (verified.is_some() || authorization.is_some())) {
             return Err(refused(TWO_CREDENTIALS));
         }
+        if let Some(identity) = verified {
+            return Ok(Some(Credential::Verified(identity)));
+        }
+        let Some(authorization) = authorization else {
+            return Ok(cookie.map(Credential::Session));
+        };
         let authorization = authorization.as_bytes();
         let jwt = token::bearer(authorization).filter(|text| !self.oidc.is_empty() && jwt::is_one(text));
         Ok(Some(

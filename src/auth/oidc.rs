@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::Uri;
 use serde_json::Value;
+use subtle::ConstantTimeEq as _;
 
 use super::jwks::KeySet;
 use super::jwt::{Algorithm, Claims, Jwt};
@@ -27,6 +28,17 @@ pub struct OidcIssuer {
     pub algorithms: Vec<Algorithm>,
     /// The claim that tells the groups.
     pub groups: Option<String>,
+    /// What this service is to it, where one signs in at the issuer's.
+    pub client: Option<Client>,
+}
+
+/// A client that is registered with an issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its id.
+    pub id: String,
+    /// What it asks for.
+    pub scopes: Vec<String>,
 }
 
 /// The URL of an issuer: `https`, or `http` on the loopback interface.
@@ -85,6 +97,12 @@ impl IssuerUrl {
     }
 }
 
+/// The keys that `issuer` must tell for a token to be verified.
+pub fn keys_for<'a>(issuer: &'a OidcIssuer, token: &str) -> KeysWanted<'a> {
+    let kid = Jwt::read(token).ok().and_then(|token| token.kid().map(str::to_owned));
+    KeysWanted { issuer, kid }
+}
+
 fn is_loopback(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
@@ -95,6 +113,34 @@ impl OidcIssuer {
         let claims = token.verify(keys, &self.algorithms)?;
         self.check(&claims, &self.audiences, now)?;
         self.member(&claims)
+    }
+
+    /// Whom an ID token names that was made for our client, and the end of its life
+    /// ([validation](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
+    pub(super) fn identify(
+        &self,
+        id_token: &str,
+        nonce: &str,
+        keys: &KeySet,
+        now: SystemTime,
+    ) -> Result<(Member, SystemTime), Rejection> {
+        let client = self.client.as_ref().map(|client| client.id.clone());
+        let audience = client.ok_or_else(|| refused("nobody signs in at this issuer's"))?;
+        let claims = Jwt::read(id_token)?.verify(keys, &self.algorithms)?;
+        self.check(&claims, std::slice::from_ref(&audience), now)?;
+        let many = matches!(claims.get("aud"), Some(Value::Array(told)) if told.len() > 1);
+        let party = claims.text("azp");
+        if party.map_or(many, |party| party != audience) {
+            return Err(refused("the ID token is made for another client"));
+        }
+        let same = claims
+            .text("nonce")
+            .is_some_and(|told| told.as_bytes().ct_eq(nonce.as_bytes()).into());
+        if !same {
+            return Err(refused("the ID token is not of this attempt to sign in"));
+        }
+        let ends = claims.get("exp").and_then(date).unwrap_or(now);
+        Ok((self.member(&claims)?, ends))
     }
 
     /// The member that stands behind a request once a token of this subject with these claims has been verified.

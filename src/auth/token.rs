@@ -50,6 +50,11 @@ impl TokenDigest {
         hex(&self.0)
     }
 
+    /// What the secret can be known by where not even its digest should stand.
+    pub(super) fn mark(&self) -> String {
+        hex(&Sha256::new().chain_update("mark").chain_update(self.0).finalize()[..8])
+    }
+
     fn matches(&self, other: &Self) -> Choice {
         self.0.ct_eq(&other.0)
     }
@@ -83,7 +88,7 @@ pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<Mem
         return Err(refused("no credential is accepted here"));
     }
     if scheme.eq_ignore_ascii_case("Bearer") {
-        return find(tokens, None, value.as_bytes());
+        return find(tokens, None, value.as_bytes()).map(Token::member);
     }
     if scheme.eq_ignore_ascii_case("Basic") {
         return basic(tokens, value);
@@ -111,11 +116,11 @@ fn basic(tokens: &[Token], encoded: &str) -> Result<Member, Rejection> {
         .map_err(|_| refused("the Basic credential is malformed"))?;
     let colon = pair.iter().position(|byte| *byte == b':');
     let colon = colon.ok_or_else(|| refused("the Basic credential is malformed"))?;
-    find(tokens, Some(&pair[..colon]), &pair[colon + 1..])
+    find(tokens, Some(&pair[..colon]), &pair[colon + 1..]).map(Token::member)
 }
 
 /// Compares with every token, so that the time taken tells nothing of which one was near.
-fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<Member, Rejection> {
+pub(super) fn find<'a>(tokens: &'a [Token], id: Option<&[u8]>, secret: &[u8]) -> Result<&'a Token, Rejection> {
     if secret.is_empty() {
         return Err(refused("the token is empty"));
     }
@@ -127,5 +132,5 @@ fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<Member, Re
             found = Some(token);
         }
     }
-    found.map(Token::member).ok_or_else(|| refused("the token is unknown"))
+    found.ok_or_else(|| refused("the token is unknown"))
 }

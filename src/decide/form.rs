@@ -75,7 +75,13 @@ fn place(request: &ApiRequest, target: &Target, now: SystemTime) -> Result<(Form
             let key = ObjectKey::new(format!("{folder}file"))?;
             (FormKey::Below(folder), key)
         }
-        Target::Presign(_) | Target::Health | Target::Share | Target::Sign => {
+        Target::Presign(_)
+        | Target::Health
+        | Target::Share
+        | Target::Sign
+        | Target::Login
+        | Target::Callback
+        | Target::Logout => {
             let allow = target.allow(&request.query);
             return Err(Rejection::MethodNotAllowed { allow });
         }

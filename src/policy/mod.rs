@@ -12,6 +12,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use crate::auth::sign_in::Asked;
 use crate::auth::{Authenticators, Principal};
 use crate::key::ObjectKey;
 use crate::operation::Action;
@@ -77,6 +78,14 @@ impl Policy {
     /// Whether there is no rule, so that everything is refused.
     pub const fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// What a session must keep for the rules to decide.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            claims: self.claims(),
+            groups: self.rules.iter().flat_map(Rule::groups).collect(),
+        }
     }
 
     /// The claims that the rules ask for.

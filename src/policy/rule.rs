@@ -89,6 +89,14 @@ impl Rule {
         conditions.chain(self.on.iter().flat_map(Pattern::claims))
     }
 
+    /// The groups that it names.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
+        self.who.iter().filter_map(|who| match who {
+            Who::Group(name) => Some(name.as_str()),
+            Who::Anyone | Who::Authenticated | Who::Token(_) | Who::Issuer(_) | Who::User { .. } => None,
+        })
+    }
+
     /// Refuses what would read a claim without knowing whose claim it is: two issuers may use one name, or one subject,
     /// for different things.
     pub(super) fn check(&self) -> Result<(), String> {

@@ -98,6 +98,12 @@ pub enum Target {
     Share,
     /// `/-/sign`.
     Sign,
+    /// `/-/login`.
+    Login,
+    /// `/-/callback`.
+    Callback,
+    /// `/-/logout`.
+    Logout,
 }
 
 impl Target {
@@ -127,6 +133,9 @@ impl Target {
             "health" => Ok(Self::Health),
             "share" => Ok(Self::Share),
             "sign" => Ok(Self::Sign),
+            "login" => Ok(Self::Login),
+            "callback" => Ok(Self::Callback),
+            "logout" => Ok(Self::Logout),
             _ => Err(Rejection::UnknownReservedPath),
         }
     }
@@ -137,9 +146,10 @@ impl Target {
             Self::Object(_) => Operation::on(query).map(Operation::method).collect(),
             Self::Prefix(Some(_)) => vec![Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::POST],
             Self::Prefix(None) => vec![Method::GET, Method::HEAD, Method::POST],
-            Self::Presign(_) => vec![Method::GET],
+            Self::Presign(_) | Self::Callback => vec![Method::GET],
+            Self::Login => vec![Method::GET, Method::POST],
             Self::Health => vec![Method::GET, Method::HEAD],
-            Self::Share | Self::Sign => vec![Method::POST],
+            Self::Share | Self::Sign | Self::Logout => vec![Method::POST],
         };
         allow.push(Method::OPTIONS);
         allow
@@ -152,6 +162,13 @@ impl ApiRequest {
         let path = decode_path(&self.path, self.encoding).unwrap_or_default();
         let path = ObjectKey::new(path).map_or_else(|_| "/".into(), |key| key.to_path());
         format!("{}{path}", self.base_url)
+    }
+
+    /// Scheme and host of this service, when the front tells them.
+    pub fn origin(&self) -> Option<&str> {
+        let (scheme, rest) = self.base_url.split_once("://")?;
+        let host = rest.split('/').next()?;
+        Some(&self.base_url[..scheme.len() + 3 + host.len()])
     }
 
     /// The only value of a header; one that was sent twice is refused.

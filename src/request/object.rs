@@ -75,7 +75,13 @@ impl ObjectRequest {
                 let operation = presigned_operation(&request.query)?;
                 Self::described(operation, key.clone(), Form::GoExample, &request.query)
             }
-            Target::Prefix(None) | Target::Health | Target::Share | Target::Sign => Err(refused()),
+            Target::Prefix(None)
+            | Target::Health
+            | Target::Share
+            | Target::Sign
+            | Target::Login
+            | Target::Callback
+            | Target::Logout => Err(refused()),
         }
     }
 

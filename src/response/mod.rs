@@ -3,6 +3,7 @@
 mod form;
 mod listing;
 mod problem;
+mod sign_in;
 
 use std::fmt::Write as _;
 
@@ -21,6 +22,7 @@ use crate::request::{ApiRequest, Form, preferred};
 pub use form::{form_json, form_page};
 pub use listing::listing;
 pub use problem::{Failure, failure, rejection};
+pub use sign_in::{ask_for_token, authorize, forget, signed_in, signed_out};
 
 /// An answer.
 pub type ApiResponse = Response<Bytes>;

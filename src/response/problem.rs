@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::sign_in::login_url;
 use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
 use crate::key::ObjectKey;
 use crate::plan::{ListError, PresignError};
@@ -37,16 +38,24 @@ pub enum Failure {
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"signpost\", charset=\"UTF-8\", Bearer realm=\"signpost\"");
 
+/// For a browser that can sign in by a page, and so need not ask for a password itself.
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"signpost\"");
+
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Refuses a request that is the client's to mend.
-pub fn rejection(request: &ApiRequest, rejection: &Rejection) -> ApiResponse {
-    let problem = Problem::of_rejection(rejection, &request.url());
+/// Refuses a request that is the client's to mend. `sign_in` tells whether one can sign in here, which a page is then told.
+pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> ApiResponse {
+    let mut problem = Problem::of_rejection(rejection, &request.url());
+    if sign_in && problem.status == StatusCode::UNAUTHORIZED {
+        problem.login = Some(login_url(request, &here(request)));
+    }
     let mut response = problem.answer(&request.headers, &request.request_id);
     match rejection {
         Rejection::MethodNotAllowed { allow } => set(&mut response, header::ALLOW, &methods(allow)),
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            let browser = response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(HTML));
+            let challenge = if sign_in && browser { BEARER } else { CHALLENGE };
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         _ => {}
     }
@@ -77,7 +86,7 @@ pub(super) fn of_one(request: &ApiRequest, key: Option<&ObjectKey>, trouble: &Tr
     problem.json()
 }
 
-const fn status(rejection: &Rejection) -> StatusCode {
+pub(super) const fn status(rejection: &Rejection) -> StatusCode {
     match rejection {
         Rejection::BadKey(_)
         | Rejection::BadQuery
@@ -89,8 +98,11 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::NotAccepted { .. }
         | Rejection::AccessDenied { .. }
         | Rejection::NotLent
+        | Rejection::CrossSite
         | Rejection::FormWouldReplace => StatusCode::FORBIDDEN,
-        Rejection::UnknownReservedPath | Rejection::OutsideBasePath | Rejection::SharingOff => StatusCode::NOT_FOUND,
+        Rejection::UnknownReservedPath | Rejection::OutsideBasePath | Rejection::SharingOff | Rejection::SignInOff => {
+            StatusCode::NOT_FOUND
+        }
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
             StatusCode::LENGTH_REQUIRED
@@ -102,11 +114,21 @@ const fn status(rejection: &Rejection) -> StatusCode {
     }
 }
 
+/// The path of a request below our base, to come back to; that of signing in itself is none.
+fn here(request: &ApiRequest) -> String {
+    let url = request.url();
+    let path = url.strip_prefix(request.base_url.as_str()).unwrap_or("/");
+    let own = path.starts_with("/-/") || request.method != "GET";
+    if own { "/".into() } else { path.into() }
+}
+
 struct Problem {
     status: StatusCode,
     code: &'static str,
     wrong: String,
     remedy: String,
+    /// Where one can sign in.
+    login: Option<String>,
 }
 
 impl Problem {
@@ -116,6 +138,7 @@ impl Problem {
             code: rejection.code(),
             wrong: rejection.to_string(),
             remedy: rejection.remedy(url),
+            login: None,
         }
     }
 
@@ -167,6 +190,7 @@ impl Problem {
             code,
             wrong,
             remedy: remedy.to_owned(),
+            login: None,
         }
     }
 
@@ -205,11 +229,14 @@ impl Problem {
     fn html(&self, request_id: &str) -> String {
         format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-             content=\"width=device-width\"><title>{code}</title><h1>{code}</h1><p>{wrong}</p><p>{remedy}</p>\
+             content=\"width=device-width\"><title>{code}</title><h1>{code}</h1><p>{wrong}</p><p>{remedy}</p>{login}\
              <p>Request {id}</p></html>\n",
             code = self.code,
             wrong = escape(&self.wrong),
             remedy = escape(&self.remedy),
+            login = self.login.as_ref().map_or_else(String::new, |url| {
+                format!("<p><a href=\"{}\">Sign in</a></p>", escape(url))
+            }),
             id = escape(request_id),
         )
     }

@@ -531,7 +531,7 @@ fn rules_that_say_too_little_of_an_issuer_stop_the_start_up() {
     for (text, expected) in [
         ("iss = \"https://i\"\naud = [\"a\"]", "alg: is needed"),
         ("iss = \"https://i\"\nalg = [\"RS256\"]", "aud: is needed"),
-        ("iss = \"https://i\"\naud = [\"\"]\nalg = [\"RS256\"]", "aud: is needed"),
+        ("iss = \"https://i\"\naud = [\"\"]\nalg = [\"RS256\"]", "an empty text"),
         (
             "iss = \"https://i\"\naud = [\"a\"]\nalg = [\"none\"]",
             "\"none\" is none of RS256",

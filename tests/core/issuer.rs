@@ -133,6 +133,8 @@ struct Script {
     answers: Vec<(String, String, String)>,
     silent: bool,
     seen: Vec<String>,
+    /// What was sent last: the head and the body.
+    sent: String,
 }
 
 /// An issuer on loopback.
@@ -159,7 +161,11 @@ impl Server {
 
     /// Publishes keys as a provider does.
     pub(crate) fn publish(&self, keys: &[&SigningKey]) {
-        let description = json!({"issuer": self.origin, "jwks_uri": format!("{}/jwks", self.origin)});
+        let at = |path: &str| format!("{}{path}", self.origin);
+        let description = json!({
+            "issuer": self.origin, "jwks_uri": at("/jwks"),
+            "authorization_endpoint": at("/authorize"), "token_endpoint": at("/token"),
+        });
         self.say("/.well-known/openid-configuration", "200 OK", &description.to_string());
         self.say("/jwks", "200 OK", &jwks(keys).to_string());
     }
@@ -187,6 +193,11 @@ impl Server {
         std::mem::take(&mut self.script.lock().unwrap().seen)
     }
 
+    /// The request that was sent last.
+    pub(crate) fn sent(&self) -> String {
+        self.script.lock().unwrap().sent.clone()
+    }
+
     async fn answer(self, mut stream: TcpStream) {
         let mut head = Vec::new();
         while !head.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -194,11 +205,22 @@ impl Server {
                 return;
             }
         }
-        let head = String::from_utf8_lossy(&head).into_owned();
+        let mut head = String::from_utf8_lossy(&head).into_owned();
+        let length = head.split_once("content-length: ");
+        let length = length.and_then(|(_, rest)| rest.split("\r\n").next()?.parse::<usize>().ok());
+        let end = head.find("\r\n\r\n").expect("the head is whole") + 4;
+        while head.len() < end + length.unwrap_or(0) {
+            let mut more = Vec::new();
+            if stream.read_buf(&mut more).await.unwrap_or(0) == 0 {
+                return;
+            }
+            head.push_str(&String::from_utf8_lossy(&more));
+        }
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let answer = {
             let mut script = self.script.lock().unwrap();
             script.seen.push(path.clone());
+            script.sent.clone_from(&head);
             let found = script.answers.iter().find(|(known, ..)| *known == path);
             let (status, body) = found.map_or(("503 Busy", ""), |(_, status, body)| (status, body));
             (!script.silent).then(|| {

@@ -21,6 +21,7 @@ mod session_policy;
 mod sessions;
 mod settings;
 mod share;
+mod sign_in;
 mod signature;
 mod stable;
 mod sts;

@@ -39,6 +39,9 @@ pub(super) struct Event<'a> {
     headers: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(borrow, default)]
     multi_value_headers: Option<BTreeMap<Text<'a>, Vec<Text<'a>>>>,
+    /// Payload 2.0 tells the cookies here, and not always among the headers.
+    #[serde(borrow, default)]
+    cookies: Option<Vec<Text<'a>>>,
     #[serde(borrow, default)]
     query_string_parameters: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(borrow, default)]
@@ -207,6 +210,14 @@ impl Event<'_> {
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
             let value = HeaderValue::from_str(value).map_err(|_| bad())?;
             headers.try_append(header, value).map_err(|_| bad())?;
+        }
+        if let Some(cookies) = self.cookies.as_ref().filter(|cookies| !cookies.is_empty()) {
+            let cookies: Vec<&str> = cookies.iter().map(|Text(cookie)| &**cookie).collect();
+            let bad = |_| Rejection::BadValue {
+                name: header::COOKIE.as_str().into(),
+                problem: "is not a header".into(),
+            };
+            headers.insert(header::COOKIE, HeaderValue::try_from(cookies.join("; ")).map_err(bad)?);
         }
         Ok(headers)
     }

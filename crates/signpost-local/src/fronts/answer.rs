@@ -19,6 +19,9 @@ struct Answer {
     headers: Option<BTreeMap<String, String>>,
     #[serde(default)]
     multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
+    /// Of payload 2.0.
+    #[serde(default)]
+    cookies: Vec<String>,
     #[serde(default)]
     body: String,
     #[serde(default)]
@@ -46,7 +49,11 @@ fn read(front: Front, answer: &str) -> Option<Response<Full<Bytes>>> {
     let single = answer.headers.into_iter().flatten();
     let multiple = answer.multi_value_headers.into_iter().flatten();
     let multiple = multiple.flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
-    for (name, value) in single.chain(multiple) {
+    let cookies = answer
+        .cookies
+        .into_iter()
+        .map(|cookie| (header::SET_COOKIE.to_string(), cookie));
+    for (name, value) in single.chain(multiple).chain(cookies) {
         let name = renamed(front, HeaderName::try_from(name).ok()?);
         response.headers_mut().append(name, HeaderValue::try_from(value).ok()?);
     }
