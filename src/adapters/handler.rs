@@ -198,6 +198,12 @@ pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &Refused) -
 }
 
 /// The answer to a request that failed by our fault.
+pub(super) fn failed(request: &ApiRequest, failure: &Failure) -> (ApiResponse, Record) {
+    let record = Record::failed(failure);
+    let response = response::failure(&request.headers, &request.request_id, failure);
+    (response, record)
+}
+
 /// An error with all its causes, for the log.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());

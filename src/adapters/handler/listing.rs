@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Handler, failed};
+use super::{Handler, failed, refuse};
 use crate::adapters::record::Record;
 use crate::decide::List;
 use crate::plan::{LIST_EXPIRES, ListError, ListPlan, Page};
@@ -28,10 +28,7 @@ impl Handler {
                 let page = list.view.show(policy, page);
                 (response::listing(request, &list.view, &page), Record::listed(&list))
             }
-            (Err(error), Some(refused)) if error.is_of_next() => (
-                response::rejection(request, &refused.rejection),
-                Record::refused(&refused),
-            ),
+            (Err(error), Some(refused)) if error.is_of_next() => refuse(policy, request, &refused),
             (Err(error), _) => failed(request, &error.into()),
         }
     }
