@@ -52,9 +52,11 @@ found = {f"{mode}": stack(Signing=mode) for mode in MODES}
 found |= {f"{mode}-existing": stack(Signing=mode, ExistingBucket=EXISTING) for mode in MODES}
 found["signer-kms"] = stack(KmsKeyArn=KEY)
 found["execution-kms-capped"] = stack(Signing="execution", KmsKeyArn=KEY, MaxExpiresSeconds=300)
+found["rules-in-an-object"] = stack(RulesObject="s3://example-rules/signpost/rules.toml")
+found["rules-in-a-parameter"] = stack(RulesParameter="/signpost/rules", Signing="execution")
 found["replicated"] = stack(ReplicationBucketArn=f"arn:aws:s3:::{REPLICA}", Tracing="yes")
 
-operations = {name: sorted(actions) for name, actions in (needed.NEEDED | needed.FORM).items()}
+operations = {name: sorted(actions) for name, actions in (needed.NEEDED | needed.FORM | needed.LISTINGS).items()}
 with_parameter = {f"{name} with {parameter}": [action] for (name, parameter), action in needed.WITH_PARAMETER.items()}
 json.dump(
     {
@@ -62,7 +64,6 @@ json.dump(
         "log": LOG,
         "replica": REPLICA,
         "operations": operations | {name: actions for name, actions in with_parameter.items() if actions[0] not in needed.WITHHELD},
-        "missing_key": sorted(needed.MISSING_KEY),
         "withheld": sorted(needed.WITHHELD),
         "granted": sorted(needed.granted()),
         "stacks": found,

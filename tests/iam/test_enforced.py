@@ -63,7 +63,7 @@ class Site:
             settings = {"SIGNPOST_SIGNER_ROLE_ARN": role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint, "SIGNPOST_SIGNER_SCOPE": scope}
         arguments = ["--bucket", self.bucket, "--endpoint", gateway.endpoint, "--region", REGION]
         credentials = signpost.Credentials(*keys, settings=settings)
-        self.service = signpost.Signpost(folder, members.rules("read", "write", "delete"), arguments, credentials)
+        self.service = signpost.Signpost(folder, members.rules("read", "write", "delete", "list"), arguments, credentials)
 
     def _role(self, gateway):
         trust = {"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/t"]}, "Action": ["sts:AssumeRole"]}
@@ -142,6 +142,18 @@ def test_uploads_in_parts(site):
     assert complete.status == 200 and b"<Error>" not in complete.body
     assert site.owner.get_object(Bucket=site.bucket, Key=key)["Body"].read() == BODY
     assert site.url("DELETE", key, f"uploadId={create()}").send("DELETE").status == 204
+
+
+def test_listings(site):
+    key = site.key("listed/object")
+    site.owner.put_object(Bucket=site.bucket, Key=key, Body=BODY)
+    upload = site.owner.create_multipart_upload(Bucket=site.bucket, Key=site.key("listed/pending"))["UploadId"]
+    asking = members.bearer("alice") | {"Accept": "application/json"}
+    listed = site.service.ask("GET", site.key("listed/"), asking)
+    assert listed.status == 200 and b"object" in listed.body, listed.body
+    pending = site.service.ask("GET", site.key("listed/"), asking, query="uploads")
+    assert pending.status == 200 and upload.encode() in pending.body, pending.body
+    site.owner.abort_multipart_upload(Bucket=site.bucket, Key=site.key("listed/pending"), UploadId=upload)
 
 
 def test_forms(site):

@@ -19,8 +19,11 @@ NEEDED = {
 }
 # A browser's form is no operation of src/operation.rs, but a PUT in other clothes.
 FORM = {"PostObject": {"s3:PutObject"}}
-# What Signpost lists itself; and S3 tells that a key is missing only to those who may list.
-LISTINGS = {"s3:ListBucket", "s3:ListBucketMultipartUploads"}
+# What Signpost calls itself. S3 also tells only those who may list that a key is missing.
+LISTINGS = {
+    "ListObjectsV2": {"s3:ListBucket"},
+    "ListMultipartUploads": {"s3:ListBucketMultipartUploads"},
+}
 # With a parameter that a rule can accept, the operation needs this beside or instead.
 WITH_PARAMETER = {
     ("GetObject", "versionId"): "s3:GetObjectVersion",
@@ -38,7 +41,7 @@ KMS = {"kms:Decrypt", "kms:GenerateDataKey"}
 
 def granted():
     """Every action on S3 that the signer gets."""
-    known = set().union(*NEEDED.values(), *FORM.values(), WITH_PARAMETER.values(), LISTINGS)
+    known = set().union(*NEEDED.values(), *FORM.values(), WITH_PARAMETER.values(), *LISTINGS.values())
     return known - set(WITHHELD)
 
 
@@ -47,6 +50,11 @@ def operations_of_the_code():
     code = (ROOT / "src/operation.rs").read_text()
     listed = re.search(r"pub const ALL: \[Self; \d+\] = \[(.*?)\];", code, re.DOTALL)[1]
     return set(re.findall(r"Self::(\w+)", listed))
+
+
+def listings_of_the_code():
+    """The listings that src/operation/listing.rs knows, by their names in the S3 API."""
+    return set(re.findall(r'Self::\w+ => "(List\w+)"', (ROOT / "src/operation/listing.rs").read_text()))
 
 
 def actions_of_session_policies():

@@ -10,7 +10,7 @@ import sys
 import tomllib
 import traceback
 
-from needed import FORM, KMS, LISTINGS, LOGGING, NEEDED, TRACING, WITHHELD, WITH_PARAMETER, actions_of_session_policies, granted, operations_of_the_code
+from needed import FORM, KMS, LISTINGS, LOGGING, NEEDED, TRACING, WITHHELD, WITH_PARAMETER, actions_of_session_policies, granted, listings_of_the_code, operations_of_the_code
 from stacks import ROOT, SOURCE, Refused, Stack
 
 DIGEST = "0123456789abcdef" * 4
@@ -506,7 +506,8 @@ def every_setting_is_known_to_the_code():
 
 def the_table_of_needs_is_that_of_the_code():
     assert set(NEEDED) == operations_of_the_code(), set(NEEDED) ^ operations_of_the_code()
-    known = set().union(*NEEDED.values(), WITH_PARAMETER.values()) | LISTINGS
+    assert set(LISTINGS) == listings_of_the_code(), set(LISTINGS) ^ listings_of_the_code()
+    known = set().union(*NEEDED.values(), WITH_PARAMETER.values(), *LISTINGS.values())
     assert known == actions_of_session_policies(), known ^ actions_of_session_policies()
     operations = (ROOT / "src/operation.rs").read_text()
     assert all(f'"{parameter}"' in operations for _, parameter in WITH_PARAMETER)
