@@ -1,6 +1,7 @@
 //! The settings: each is declared once, with its documentation, its default and its parser.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderValue, Uri, uri::Scheme};
@@ -77,6 +78,9 @@ settings! {
     keys: Keyring = "SIGNPOST_KEYS", default None, keyring;
     #[doc = " The secret of the client that the rules name by `client_id`, where its issuer demands one."]
     client_secret: Option<ClientSecret> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
+    #[doc = " The `DynamoDB` table, by name or ARN, that counts the uses of share links. Without a table no link has a number \
+              of uses."]
+    table: Option<TablePlace> = "SIGNPOST_TABLE", default None, table;
     #[doc = " The origin under which clients reach S3, where it is not AWS's own: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
     #[doc = " Whether the bucket stands in the path and not in the host name: `auto` (where the host name can't hold it, \
@@ -120,6 +124,17 @@ settings! {
     sts_endpoint: Option<String> = "AWS_ENDPOINT_URL_STS", default None, endpoint;
     #[doc = " The SDK's endpoint for Systems Manager; it goes before `AWS_ENDPOINT_URL`."]
     ssm_endpoint: Option<String> = "AWS_ENDPOINT_URL_SSM", default None, endpoint;
+    #[doc = " The SDK's endpoint for `DynamoDB`; it goes before `AWS_ENDPOINT_URL`."]
+    dynamodb_endpoint: Option<String> = "AWS_ENDPOINT_URL_DYNAMODB", default None, endpoint;
+}
+
+/// Where is kept what must be remembered between requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TablePlace {
+    /// In a table of `DynamoDB`, by its name or ARN.
+    DynamoDb(String),
+    /// In a folder, for a service that is one process; no variable says this.
+    Folder(PathBuf),
 }
 
 /// Where rules are kept outside the function.
@@ -206,6 +221,11 @@ impl Settings {
     /// The endpoint of STS, if it is one's own.
     pub fn custom_sts_endpoint(&self) -> Option<&str> {
         self.sts_endpoint.as_deref().or(self.any_endpoint.as_deref())
+    }
+
+    /// The endpoint of `DynamoDB`, if it is one's own.
+    pub fn custom_dynamodb_endpoint(&self) -> Option<&str> {
+        self.dynamodb_endpoint.as_deref().or(self.any_endpoint.as_deref())
     }
 
     /// The endpoint of Systems Manager, if it is one's own.
@@ -321,6 +341,19 @@ fn bucket(value: Option<&str>) -> Result<String, String> {
         ));
     }
     Ok(value.to_owned())
+}
+
+fn table(value: Option<&str>) -> Result<Option<TablePlace>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let name = match value.split_once(":table/") {
+        Some((arn, name)) if arn.starts_with("arn:") => name,
+        _ => value,
+    };
+    if !(3..=255).contains(&name.len()) || !name.bytes().all(plain) {
+        return Err(format!("{value:?} is neither the name nor the ARN of a table"));
+    }
+    Ok(Some(TablePlace::DynamoDb(value.to_owned())))
 }
 
 fn rules_source(value: Option<&str>) -> Result<Option<RulesSource>, String> {

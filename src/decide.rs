@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use http::Method;
 
 use crate::auth::{KeySet, Principal};
-use crate::plan::PresignPlan;
+use crate::plan::{CountedUse, PresignPlan};
 use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, Form, ObjectRequest, Target};
@@ -137,16 +137,24 @@ impl<'a> Caller<'a> {
 
 /// The plan of one operation, if the rules let its caller.
 fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, Refused> {
-    with_grant(caller, wanted, |wanted, grant, scope| {
-        plan(wanted, grant, scope, &caller.request.request_id)
+    with_grant(caller, wanted, |wanted, permit| {
+        plan(wanted, permit, &caller.request.request_id)
     })
+}
+
+/// What the rules and a share link lend to one request.
+struct Permit<'a> {
+    grant: Grant<'a>,
+    scope: Scope,
+    /// The use of the link that this takes, where it lends only so many.
+    counted: Option<CountedUse>,
 }
 
 /// What `then` makes of the grant for `wanted`, if the rules let its caller.
 fn with_grant<T>(
     caller: &Caller<'_>,
     wanted: ObjectRequest,
-    then: impl FnOnce(ObjectRequest, Grant<'_>, Scope) -> Result<T, Rejection>,
+    then: impl FnOnce(ObjectRequest, Permit<'_>) -> Result<T, Rejection>,
 ) -> Result<T, Refused> {
     let mut known = Known::of(&wanted);
     granted(caller, wanted, then, &mut known).map_err(|rejection| Refused {
@@ -158,7 +166,7 @@ fn with_grant<T>(
 fn granted<T>(
     caller: &Caller<'_>,
     wanted: ObjectRequest,
-    then: impl FnOnce(ObjectRequest, Grant<'_>, Scope) -> Result<T, Rejection>,
+    then: impl FnOnce(ObjectRequest, Permit<'_>) -> Result<T, Rejection>,
     known: &mut Known,
 ) -> Result<T, Rejection> {
     let Caller {
@@ -181,5 +189,10 @@ fn granted<T>(
     if let Some(constraints) = &narrowed {
         grant.constraints = constraints;
     }
-    then(wanted, grant, grant.scope(principal))
+    let permit = Permit {
+        scope: grant.scope(principal),
+        grant,
+        counted: link.and_then(share::counted),
+    };
+    then(wanted, permit)
 }

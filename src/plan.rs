@@ -29,6 +29,19 @@ pub struct PresignPlan {
     pub stable: Option<Duration>,
     /// What the rule grants beyond this request: credentials that sign it need not be able to do more.
     pub scope: Scope,
+    /// The use that must be had before anybody is told the URL.
+    pub counted: Option<CountedUse>,
+}
+
+/// One use of a share link that lends only so many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedUse {
+    /// The id of the link.
+    pub link: String,
+    /// How many uses it lends.
+    pub most: u32,
+    /// The end of its life, after which nobody asks for its uses any more.
+    pub ends: SystemTime,
 }
 
 impl PresignPlan {

@@ -11,6 +11,7 @@ use crate::adapters::metrics;
 use crate::adapters::providers::{Provider, Providers, Unknown};
 use crate::adapters::record::{Answered, Record};
 use crate::adapters::rules::Rules;
+use crate::adapters::table::Table;
 use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{Decided, Decision, Refused, UploadForm, decide};
 use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
@@ -29,6 +30,7 @@ pub struct Handler {
     credentials: SigningCredentials,
     providers: Providers,
     client_secret: Option<ClientSecret>,
+    table: Table,
     bucket: String,
     metrics: Metrics,
     /// Whether a request has been answered before.
@@ -41,7 +43,8 @@ impl Handler {
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         let signer = Signer::resolve(&settings).await?;
         let signing = SigningCredentials::new(&settings, credentials.clone())?;
-        let rules = Rules::of(&settings, &signing, credentials).await?;
+        let rules = Rules::of(&settings, &signing, credentials.clone()).await?;
+        let table = Table::of(&settings, credentials)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
         Ok(Self {
             rules,
@@ -52,6 +55,7 @@ impl Handler {
             credentials: signing,
             providers: Providers::default(),
             client_secret: settings.client_secret,
+            table,
             bucket: settings.bucket,
             metrics: settings.metrics,
             warm: Arc::default(),
@@ -95,7 +99,7 @@ impl Handler {
                     response::instruction(request, &instruction, form),
                     Record::signed(&instruction),
                 ),
-                Err(error) => failed(request, &error.into()),
+                Err(trouble) => troubled(policy, request, &trouble),
             },
             Ok(Decision::InstructEach(decided)) => self.answer_each(policy, request, decided, now).await,
             Ok(Decision::Form(UploadForm { plan, page, stored })) => match self.sign_form(policy, plan, now).await {
@@ -156,10 +160,9 @@ impl Handler {
                         let record = Record::signed(&instruction);
                         (Ok(instruction), record)
                     }
-                    Err(error) => {
-                        let failure = error.into();
-                        let record = Record::failed(&failure);
-                        (Err(Trouble::Failed(failure)), record)
+                    Err(trouble) => {
+                        let record = Record::troubled(&trouble);
+                        (Err(trouble), record)
                     }
                 },
                 Err(refused) => {
@@ -173,12 +176,18 @@ impl Handler {
         (response::instructions(request, &told), Record::of_many(told.len()))
     }
 
-    async fn sign(&self, policy: &Policy, plan: PresignPlan, now: SystemTime) -> Result<Instruction, PresignError> {
+    /// Signs, and takes the use that must be had first; whoever gets none never learns the URL.
+    async fn sign(&self, policy: &Policy, plan: PresignPlan, now: SystemTime) -> Result<Instruction, Trouble> {
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, plan.expires, now)
-            .await?;
-        self.signer.sign(plan, &credentials, now)
+            .await;
+        let signed = credentials.and_then(|credentials| self.signer.sign(plan, &credentials, now));
+        let instruction = signed.map_err(|error| Trouble::Failed(error.into()))?;
+        if let Some(counted) = &instruction.plan.counted {
+            self.table.take(counted).await?;
+        }
+        Ok(instruction)
     }
 
     async fn sign_form(&self, policy: &Policy, plan: FormPlan, now: SystemTime) -> Result<PostForm, PresignError> {
@@ -195,6 +204,13 @@ pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &Refused) -
     let sign_in = policy.authenticators.sign_in().is_some();
     let response = response::rejection(request, &refused.rejection, sign_in);
     (response, Record::refused(refused))
+}
+
+fn troubled(policy: &Policy, request: &ApiRequest, trouble: &Trouble) -> (ApiResponse, Record) {
+    match trouble {
+        Trouble::Rejected(rejection) => refuse(policy, request, &rejection.clone().into()),
+        Trouble::Failed(failure) => failed(request, failure),
+    }
 }
 
 /// The answer to a request that failed by our fault.

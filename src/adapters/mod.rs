@@ -8,6 +8,7 @@ mod providers;
 mod record;
 mod rules;
 mod sign_in;
+mod table;
 #[cfg(feature = "lambda")]
 mod answer;
 #[cfg(feature = "lambda")]

@@ -8,7 +8,7 @@ use crate::adapters::handler::chain;
 use crate::decide::{Known, List, Refused};
 use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
-use crate::response::Failure;
+use crate::response::{Failure, Trouble};
 
 /// What came of a request, or of one of many that it carried.
 #[derive(Clone, Debug, Default)]
@@ -111,6 +111,13 @@ impl Record {
             key,
             code: Some(refused.rejection.code()),
             ..Self::of("refused")
+        }
+    }
+
+    pub(super) fn troubled(trouble: &Trouble) -> Self {
+        match trouble {
+            Trouble::Rejected(rejection) => Self::refused(&rejection.clone().into()),
+            Trouble::Failed(failure) => Self::failed(failure),
         }
     }
 

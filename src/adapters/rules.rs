@@ -203,6 +203,7 @@ impl Reader {
             problem: error.to_string(),
         })?;
         policy.authenticators.keys.clone_from(&self.settings.keys);
+        policy.has_table = self.settings.table.is_some();
         check_lifetimes(&policy, self.settings.max_expires)?;
         check_sign_in(&policy)?;
         self.signing.check(&policy)?;

@@ -29,6 +29,9 @@ pub struct ShareLink {
     /// The greatest length of an upload through it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
+    /// How many instructions it lends; without this, as many as are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
     /// Who made it.
     pub maker: Maker,
 }

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
+use super::Permit;
 use crate::operation::{ACCEPTABLE, Action, OBJECT_SIZE, Operation};
 use crate::plan::PresignPlan;
-use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME, Scope};
+use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
 use crate::request::{BodyLength, Form, ObjectRequest, Pairs, parse_length};
 
 /// What to sign for `wanted` under `grant`.
-pub(super) fn plan(
-    wanted: ObjectRequest,
-    grant: Grant<'_>,
-    scope: Scope,
-    request_id: &str,
-) -> Result<PresignPlan, Rejection> {
+pub(super) fn plan(wanted: ObjectRequest, permit: Permit<'_>, request_id: &str) -> Result<PresignPlan, Rejection> {
+    let Permit { grant, scope, counted } = permit;
     check_choices(&wanted, grant)?;
     let expires = lifetime(wanted.expires, grant.constraints.expires)?;
     let mut draft = Draft {
@@ -32,7 +29,7 @@ pub(super) fn plan(
     }
     draft.check_size()?;
     // S3 ignores parameters that begin with `x-` and writes them to its access log.
-    let stable = stable_for(&wanted, expires, grant.constraints);
+    let stable = stable_for(&wanted, expires, grant.constraints).filter(|_| counted.is_none());
     // A URL that stays the same can't name one request.
     let request_id = stable.map_or(request_id, |_| "-");
     let audit = format!("{request_id}.{}.{}", scope.uid, scope.rule);
@@ -46,6 +43,7 @@ pub(super) fn plan(
         expires,
         stable,
         scope,
+        counted,
     })
 }
 

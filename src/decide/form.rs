@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use http::Uri;
 
 use super::generated::fresh;
-use super::{Caller, Refused, draft, with_grant};
+use super::{Caller, Permit, Refused, draft, with_grant};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::{Condition, FormKey, FormPlan};
-use crate::policy::{Constraints, Grant, Scope};
+use crate::policy::Constraints;
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{
     ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target, bad_value, parse_length, preferred, signable,
@@ -53,9 +53,7 @@ pub(super) fn decide(caller: &Caller<'_>, target: &Target, now: SystemTime) -> R
     if page && asked.success.is_none() {
         asked.success = Some(("success_action_redirect".into(), this_page(request)));
     }
-    let plan = with_grant(caller, wanted, |wanted, grant, scope| {
-        asked.plan(&wanted, key, page, grant, scope)
-    })?;
+    let plan = with_grant(caller, wanted, |wanted, permit| asked.plan(&wanted, key, page, permit))?;
     let stored = request.query.iter().find(|(name, _)| name == "key");
     Ok(UploadForm {
         plan,
@@ -164,9 +162,13 @@ impl Asked {
         wanted: &ObjectRequest,
         key: FormKey,
         page: bool,
-        grant: Grant<'_>,
-        scope: Scope,
+        permit: Permit<'_>,
     ) -> Result<FormPlan, Rejection> {
+        let Permit { grant, scope, counted } = permit;
+        // A form stores as often as it is sent.
+        if counted.is_some() {
+            return Err(Rejection::NotLent);
+        }
         let constraints = grant.constraints;
         if matches!(key, FormKey::Exactly(_)) && !constraints.overwrite {
             return Err(Rejection::FormWouldReplace);

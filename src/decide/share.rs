@@ -11,9 +11,13 @@ use crate::auth::keyring::Sealed;
 use crate::auth::share::{self, Scope, ShareLink};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
+use crate::plan::CountedUse;
 use crate::policy::{Constraints, Grant, MAX_SHARE_EXPIRES, Policy};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, ObjectRequest, parse_expires};
+
+/// The most uses of a link that has a number of them.
+const MAX_USES: u32 = 1000;
 
 /// The life of a link whose maker does not say.
 const USUAL_LIFE: Duration = Duration::from_hours(24);
@@ -38,6 +42,7 @@ struct ShareRequest {
     methods: Option<Vec<String>>,
     expires: Option<Expires>,
     max_bytes: Option<u64>,
+    uses: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +86,7 @@ pub(super) fn make(caller: &Caller<'_>) -> Result<Shared, Rejection> {
             .collect(),
         expires: seconds(now + life),
         max_bytes: wanted.max_bytes,
+        uses: wanted.uses(policy)?,
         maker: member.as_maker(&policy.claims()),
     };
     let token = share::write(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
@@ -100,7 +106,7 @@ pub(super) fn redeem(
         .methods
         .iter()
         .any(|method| lent_by(wanted.operation) == method.as_str());
-    if !lends || !link.scope.holds(&wanted.key) {
+    if !lends || !link.scope.holds(&wanted.key) || link.uses.is_some() && !is_one_use(wanted.operation) {
         return Err(Rejection::NotLent);
     }
     Ok((Principal::Member(maker), link))
@@ -112,6 +118,23 @@ const fn lent_by(operation: Operation) -> Method {
         Action::Write => Method::PUT,
         Action::Read | Action::Delete | Action::List => operation.method(),
     }
+}
+
+/// Whether one instruction for `operation` is one use of a link: an upload in parts takes many.
+const fn is_one_use(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::GetObject | Operation::HeadObject | Operation::PutObject | Operation::DeleteObject
+    )
+}
+
+/// The use that a request by `link` takes, where it lends only so many.
+pub(super) fn counted(link: &ShareLink) -> Option<CountedUse> {
+    Some(CountedUse {
+        link: link.id.clone(),
+        most: link.uses?,
+        ends: link.ends(),
+    })
 }
 
 /// The rule's constraints, narrowed to what the link lends. Through a link nothing is ever replaced.
@@ -145,12 +168,28 @@ impl ShareRequest {
 
     fn operations(&self) -> Result<Vec<Operation>, Rejection> {
         let Some(methods) = &self.methods else {
-            return Ok(vec![Operation::GetObject, Operation::HeadObject]);
+            // A HEAD would be a use too, and whoever sends one before the GET would have none left.
+            return Ok(match self.uses {
+                None => vec![Operation::GetObject, Operation::HeadObject],
+                Some(_) => vec![Operation::GetObject],
+            });
         };
         let operations = methods.iter().map(|method| Operation::from_request(method, &[]));
         let operations: Option<Vec<_>> = operations.collect();
         let operations = operations.filter(|operations| !operations.is_empty());
         operations.ok_or_else(|| bad("methods", "must be some of GET, HEAD, PUT, DELETE"))
+    }
+
+    fn uses(&self, policy: &Policy) -> Result<Option<u32>, Rejection> {
+        match self.uses {
+            None => Ok(None),
+            Some(_) if !policy.has_table => Err(bad(
+                "uses",
+                "can't be counted here: the operator has set no SIGNPOST_TABLE",
+            )),
+            Some(uses) if (1..=MAX_USES).contains(&uses) => Ok(Some(uses)),
+            Some(_) => Err(bad("uses", &format!("must be 1 to {MAX_USES}"))),
+        }
     }
 
     fn life(&self) -> Result<Option<Duration>, Rejection> {

@@ -35,6 +35,8 @@ pub struct Policy {
     pub authenticators: Authenticators,
     /// A word in the name of every session of the signer role; with another one the role is assumed anew.
     pub signer_epoch: Option<String>,
+    /// Whether there is a table for what must be remembered between requests.
+    pub has_table: bool,
     rules: Vec<Rule>,
     digest: String,
 }

@@ -167,6 +167,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         authenticators,
         digest: hex(&Sha256::digest(text)),
         signer_epoch,
+        has_table: false,
     })
 }
 

@@ -83,12 +83,15 @@ pub fn shared(request: &ApiRequest, shared: &Shared) -> ApiResponse {
     if preferred(&request.headers, &["application/json"]).is_none() {
         return answer(StatusCode::OK, TEXT, format!("{url}\n"));
     }
-    let body = json!({
+    let mut body = json!({
         "url": url,
         "id": shared.link.id,
         "methods": shared.link.methods,
         "expires_at": humantime::format_rfc3339_seconds(shared.link.ends()).to_string(),
     });
+    if let Some(uses) = shared.link.uses {
+        body["uses"] = uses.into();
+    }
     answer(StatusCode::OK, JSON, body.to_string())
 }
 

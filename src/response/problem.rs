@@ -33,6 +33,9 @@ pub enum Failure {
     /// No rules are in force, since their source gives none.
     #[error("there are no rules in force")]
     NoRules,
+    /// The table that must be asked first gives no answer.
+    #[error("the table gives no answer")]
+    NoTable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 const CHALLENGE: HeaderValue =
@@ -162,6 +165,12 @@ impl Problem {
                 "ServiceUnavailable",
                 failure.to_string(),
                 "Try again in a moment.",
+            ),
+            Failure::NoTable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "the service can't count this use just now".to_owned(),
+                "Try again in a moment; if it stays, tell the operator the request id.",
             ),
             Failure::NoRules => (
                 StatusCode::SERVICE_UNAVAILABLE,

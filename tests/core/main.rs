@@ -26,3 +26,4 @@ mod signature;
 mod stable;
 mod sts;
 mod support;
+mod uses;

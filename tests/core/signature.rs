@@ -27,6 +27,7 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
         stable: None,
         expires: Duration::from_mins(5),
         scope: Scope::default(),
+        counted: None,
     }
 }
 

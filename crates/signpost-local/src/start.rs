@@ -8,7 +8,7 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use signpost::adapters::aws::CredentialSource;
 use signpost::adapters::handler::Handler;
-use signpost::config::{ConfigError, Settings};
+use signpost::config::{ConfigError, Settings, TablePlace};
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
 
@@ -65,6 +65,11 @@ pub enum StartError {
         "SIGNPOST_RULES_SOURCE: the embedded S3 keeps no rules; name a bucket with --bucket, or a file with --rules"
     )]
     NoRulesSource,
+    /// The embedded S3 has no `DynamoDB` beside it.
+    #[error(
+        "SIGNPOST_TABLE: beside the embedded S3 the data folder has the table; name a bucket with --bucket, or unset it"
+    )]
+    NoDynamoDb,
     /// The bucket is elsewhere, and the SDK's chain has no credentials for it.
     #[error("no AWS credentials")]
     Credentials(#[source] CredentialsError),
@@ -133,6 +138,9 @@ async fn embedded(options: &Options, mut environment: Environment, local: Socket
     if environment.get("SIGNPOST_RULES_SOURCE").is_some() {
         return Err(StartError::NoRulesSource);
     }
+    if environment.get("SIGNPOST_TABLE").is_some() {
+        return Err(StartError::NoDynamoDb);
+    }
     let region = options.region.as_deref().unwrap_or(EMBEDDED_REGION);
     let credentials = credentials::made_up();
     let config = EmbeddedS3Config {
@@ -152,8 +160,10 @@ async fn embedded(options: &Options, mut environment: Environment, local: Socket
     let address = s3.local_addr();
     environment.use_embedded(&format!("http://{address}"), region);
     let source = CredentialSource::from_provider(credentials);
+    let mut settings = settings(options, environment)?;
+    settings.table = Some(TablePlace::Folder(options.data.join("table")));
     Ok(Prepared {
-        handler: handler(options, settings(options, environment)?, source).await?,
+        handler: handler(options, settings, source).await?,
         storage: Storage::Embedded {
             data: options.data.clone(),
             address,

@@ -11,8 +11,11 @@ mod session;
 pub mod session_policy;
 mod signer;
 mod sts;
+mod table;
 
 pub use credentials::{CredentialSource, SigningCredentials};
 pub use lister::Lister;
 pub(crate) use rules_source::{FetchError, Fetched, RemoteRules};
 pub use signer::Signer;
+
+pub(crate) use table::DynamoTable;

@@ -143,6 +143,7 @@ impl RulesObject {
             expires: Duration::from_mins(1),
             stable: None,
             scope: Scope::default(),
+            counted: None,
         };
         let credentials = self.credentials.credentials().await?;
         let signed = self.signer.sign(plan, &credentials, now)?;

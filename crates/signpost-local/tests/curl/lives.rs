@@ -62,6 +62,11 @@ fn what_stops_the_start_is_told_in_terms_of_what_was_typed() {
         ),
         (
             with(&[]),
+            vec![("SIGNPOST_TABLE", "signpost")],
+            "SIGNPOST_TABLE: beside the embedded S3",
+        ),
+        (
+            with(&[]),
             vec![("SIGNPOST_BUKET", "x")],
             "SIGNPOST_BUKET is not a setting",
         ),

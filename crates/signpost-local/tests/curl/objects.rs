@@ -118,3 +118,32 @@ fn the_log_names_every_request_and_no_secret() {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }
+
+#[test]
+fn a_one_time_link_is_had_once_and_not_again_after_a_restart() {
+    let rules = "version = 1\n[[token]]\nid = \"ann\"\n\
+        sha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n\
+        [[rule]]\nid = \"all\"\nwho = [\"token:ann\"]\ncan = [\"read\", \"write\"]\non = [\"**\"]\n";
+    let keys = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let data = tempfile::TempDir::new().unwrap();
+    let data = data.path().to_str().unwrap();
+    let env = [("SIGNPOST_RULES", rules), ("SIGNPOST_KEYS", keys)];
+    let start = || Local::start_with(&["--data", data], &env);
+    let Some(local) = start() else { return };
+    let stored = local.curl(&["-fL", "-u", "ann:secret", "-T", &local.file(b"once")], "/a");
+    assert_eq!(stored.status, 200, "{}", stored.text());
+    let wanted = r#"{"key": "a", "uses": 1}"#;
+    let link = local.curl(&["-f", "-u", "ann:secret", "-d", wanted], "/-/share").text();
+    let path = link.trim().strip_prefix(&local.url("")).unwrap().to_owned();
+    let clicks: Vec<_> = std::thread::scope(|scope| {
+        let clicks: Vec<_> = (0..20).map(|_| scope.spawn(|| local.curl(&["-L"], &path))).collect();
+        clicks.into_iter().map(|click| click.join().unwrap()).collect()
+    });
+    let served: Vec<_> = clicks.iter().filter(|click| click.status == 200).collect();
+    assert_eq!(served.len(), 1);
+    assert_eq!(served[0].text(), "once");
+    assert!(clicks.iter().all(|click| [200, 401].contains(&click.status)));
+    drop(local);
+    let local = start().unwrap();
+    assert_eq!(local.curl(&["-L"], &path).status, 401);
+}
