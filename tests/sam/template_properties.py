@@ -110,7 +110,7 @@ def rules_are_closed(stack):
     elif stack.parameters["TokenSha256"]:
         assert set(rules) == {"version", "token", "rule"}
         assert rules["token"] == [{"id": "first", "sha256": DIGEST}]
-        assert rules["rule"] == [{"id": "first-token", "who": ["token:first"], "can": ["read", "write", "delete"], "on": ["**"]}]
+        assert rules["rule"] == [{"id": "first-token", "who": ["token:first"], "can": ["read", "write", "delete", "list"], "on": ["**"]}]
     else:
         assert rules == {"version": 1}
 
