@@ -17,7 +17,7 @@ use crate::auth::{KeySet, Principal};
 use crate::plan::{CountedUse, PresignPlan};
 use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, Form, ObjectRequest, Target};
+use crate::request::{ApiRequest, Document, Form, ObjectRequest, Target};
 pub use bulk::{Decided, MAX_REQUESTS};
 use draft::plan;
 pub use form::UploadForm;
@@ -48,6 +48,8 @@ pub enum Decision {
     SignIn(SignInStep),
     /// Say that the service is up.
     Health,
+    /// Tell this document.
+    Document(Document),
     /// Answer `OPTIONS`: what may be asked here.
     Preflight {
         /// The methods.
@@ -71,13 +73,8 @@ pub fn decide(
             allow: target.allow(&request.query),
         });
     }
-    if target == Target::Health
-        && target
-            .allow(&request.query)
-            .iter()
-            .any(|method| *method == request.method.as_str())
-    {
-        return Ok(Decision::Health);
+    if let Some(decision) = open_to_all(&target).filter(|_| matches!(&*request.method, "GET" | "HEAD")) {
+        return Ok(decision);
     }
     if let Some(step) = sign_in::decide(policy, request, &target, now)? {
         return Ok(Decision::SignIn(step));
@@ -94,6 +91,7 @@ pub fn decide(
             Target::Object(_)
             | Target::Presign(_)
             | Target::Health
+            | Target::Document(_)
             | Target::Login
             | Target::Callback
             | Target::Logout => {}
@@ -109,6 +107,22 @@ pub fn decide(
     let form = wanted.form;
     let plan = instruct(&caller, wanted)?;
     Ok(Decision::Instruct { plan, form })
+}
+
+/// What needs no rule.
+fn open_to_all(target: &Target) -> Option<Decision> {
+    match target {
+        Target::Health => Some(Decision::Health),
+        Target::Document(document) => Some(Decision::Document(*document)),
+        Target::Object(_)
+        | Target::Prefix(_)
+        | Target::Presign(_)
+        | Target::Share
+        | Target::Sign
+        | Target::Login
+        | Target::Callback
+        | Target::Logout => None,
+    }
 }
 
 /// Who sends a request, by what it carries besides the operation.

@@ -186,9 +186,7 @@ impl Rejection {
                 format!("Leave it out, or ask the operator to add {name:?} to the rule's `accepts`.")
             }
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
-            Self::UnknownReservedPath => {
-                "See /-/health, /-/presign/KEY, /-/sign, /-/share, /-/login and /-/logout.".into()
-            }
+            Self::UnknownReservedPath => "See /-/docs.".into(),
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
             Self::NoLength => format!(
                 "Send a file of known length; this works at any size: {}",

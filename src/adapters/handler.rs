@@ -118,6 +118,7 @@ impl Handler {
             Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
             Ok(Decision::Health) => (response::health(), Record::of("healthy")),
+            Ok(Decision::Document(document)) => (response::document(document), Record::of("told")),
             Ok(Decision::Preflight { allow }) => (response::preflight(&allow), Record::of("allowed")),
             Err(refused) => refuse(policy, request, &refused),
         }

@@ -75,6 +75,7 @@ fn place(request: &ApiRequest, target: &Target, now: SystemTime) -> Result<(Form
         }
         Target::Presign(_)
         | Target::Health
+        | Target::Document(_)
         | Target::Share
         | Target::Sign
         | Target::Login

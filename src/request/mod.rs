@@ -94,6 +94,8 @@ pub enum Target {
     Presign(ObjectKey),
     /// `/-/health`.
     Health,
+    /// `/-/openapi.yaml` and `/-/docs`.
+    Document(Document),
     /// `/-/share`.
     Share,
     /// `/-/sign`.
@@ -104,6 +106,15 @@ pub enum Target {
     Callback,
     /// `/-/logout`.
     Logout,
+}
+
+/// A document about the service itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// `/-/openapi.yaml`: the description of the HTTP interface, for programs.
+    OpenApi,
+    /// `/-/docs`: the same for people.
+    Page,
 }
 
 impl Target {
@@ -131,6 +142,8 @@ impl Target {
         }
         match path {
             "health" => Ok(Self::Health),
+            "openapi.yaml" => Ok(Self::Document(Document::OpenApi)),
+            "docs" => Ok(Self::Document(Document::Page)),
             "share" => Ok(Self::Share),
             "sign" => Ok(Self::Sign),
             "login" => Ok(Self::Login),
@@ -148,7 +161,7 @@ impl Target {
             Self::Prefix(None) => vec![Method::GET, Method::HEAD, Method::POST],
             Self::Presign(_) | Self::Callback => vec![Method::GET],
             Self::Login => vec![Method::GET, Method::POST],
-            Self::Health => vec![Method::GET, Method::HEAD],
+            Self::Health | Self::Document(_) => vec![Method::GET, Method::HEAD],
             Self::Share | Self::Sign | Self::Logout => vec![Method::POST],
         };
         allow.push(Method::OPTIONS);

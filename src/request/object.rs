@@ -77,6 +77,7 @@ impl ObjectRequest {
             }
             Target::Prefix(None)
             | Target::Health
+            | Target::Document(_)
             | Target::Share
             | Target::Sign
             | Target::Login

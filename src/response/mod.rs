@@ -1,5 +1,6 @@
 //! The only place that knows status codes and response headers: decisions, refusals and failures as HTTP.
 
+mod document;
 mod form;
 mod listing;
 mod problem;
@@ -19,6 +20,7 @@ use crate::plan::Instruction;
 use crate::rejection::{Rejection, methods, two_steps};
 use crate::request::{ApiRequest, Form, preferred};
 
+pub use document::document;
 pub use form::{form_json, form_page};
 pub use listing::listing;
 pub use problem::{Failure, failure, rejection};

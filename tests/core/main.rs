@@ -2,6 +2,7 @@
 
 mod bearer;
 mod bulk;
+mod docs_page;
 mod explain;
 mod fake;
 mod form;
@@ -13,6 +14,7 @@ mod key;
 mod listing;
 mod multipart;
 mod providers;
+mod openapi;
 mod refusal;
 mod rule_sources;
 mod rules;

@@ -1,0 +1,240 @@
+//! `openapi.yaml` and the code say the same, in both directions; and `/-/docs` is made of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use signpost::operation::{Listing, Operation};
+
+use crate::docs_page;
+use crate::support::{OPEN_RULES, With as _, ask, body, handler, header};
+
+const TEXT: &str = include_str!("../../openapi.yaml");
+const METHODS: [&str; 6] = ["get", "head", "put", "delete", "post", "options"];
+
+fn document() -> Value {
+    serde_saphyr::from_str(TEXT).expect("openapi.yaml is YAML")
+}
+
+/// What a `$ref` stands for.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document
+            .pointer(reference.strip_prefix('#').expect("a reference within the document"))
+            .unwrap_or_else(|| panic!("{reference} leads nowhere")),
+        None => value,
+    }
+}
+
+fn names(list: &Value) -> BTreeSet<String> {
+    let names = list.as_array().into_iter().flatten();
+    names.map(|name| name.as_str().expect("a name").to_owned()).collect()
+}
+
+/// The query parameters that an operation of the document takes.
+fn query_parameters(document: &Value, operation: &Value) -> BTreeSet<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let parameters = parameters.map(|parameter| resolved(document, parameter));
+    parameters
+        .filter(|parameter| parameter["in"] == "query")
+        .map(|parameter| parameter["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+fn takes(parameters: &[signpost::operation::Parameter]) -> impl Iterator<Item = String> {
+    parameters.iter().map(|parameter| parameter.name.to_owned())
+}
+
+fn with_form(mut expected: BTreeSet<String>) -> BTreeSet<String> {
+    expected.extend(FORM.map(str::to_owned));
+    expected.extend(["expires", "share", "meta-*", "storage-class", "server-side-encryption"].map(str::to_owned));
+    expected
+}
+
+/// What forms take besides what describes the object.
+const FORM: [&str; 5] = [
+    "form",
+    "content-length-range",
+    "contentType",
+    "success_action_redirect",
+    "success_action_status",
+];
+
+#[test]
+fn every_operation_on_an_object_is_documented_with_exactly_its_parameters() {
+    let document = document();
+    let path = &document["paths"]["/{key}"];
+    let mut told = BTreeMap::new();
+    for method in METHODS {
+        let documented = &path[method];
+        let operations = names(&documented["x-s3-operations"]);
+        let mut expected = BTreeSet::new();
+        for operation in Operation::ALL
+            .iter()
+            .filter(|operation| operations.contains(operation.name()))
+        {
+            assert!(
+                operation.method().as_str().eq_ignore_ascii_case(method),
+                "{operation:?}"
+            );
+            expected.extend(takes(operation.parameters()));
+        }
+        if method == "get" {
+            expected = with_form(expected);
+        }
+        if !operations.is_empty() {
+            assert_eq!(query_parameters(&document, documented), expected, "{method}");
+        }
+        told.extend(operations.into_iter().map(|operation| (operation, method)));
+    }
+    let known: BTreeSet<_> = Operation::ALL
+        .iter()
+        .map(|operation| operation.name().to_owned())
+        .collect();
+    assert_eq!(told.into_keys().collect::<BTreeSet<_>>(), known);
+}
+
+#[test]
+fn every_listing_is_documented_with_exactly_its_parameters() {
+    let document = document();
+    let objects: BTreeSet<_> = Listing::ALL.iter().map(|listing| listing.name().to_owned()).collect();
+    let listed: BTreeSet<_> = Listing::ALL
+        .iter()
+        .flat_map(|listing| takes(listing.parameters()))
+        .collect();
+    let with_form = with_form(listed.clone());
+    for path in ["/", "/{prefix}/"] {
+        let documented = &document["paths"][path];
+        assert_eq!(query_parameters(&document, &documented["head"]), listed);
+        assert_eq!(query_parameters(&document, &documented["get"]), with_form);
+        for method in ["get", "head"] {
+            assert_eq!(names(&documented[method]["x-listings"]), objects);
+        }
+    }
+}
+
+#[test]
+fn an_upload_under_a_generated_key_takes_what_a_put_takes_and_an_extension() {
+    let document = document();
+    let mut expected: BTreeSet<_> = takes(Operation::PutObject.parameters()).collect();
+    expected.insert("ext".into());
+    for path in ["/", "/{prefix}/"] {
+        let documented = &document["paths"][path]["post"];
+        assert_eq!(query_parameters(&document, documented), expected);
+    }
+}
+
+#[tokio::test]
+async fn forms_take_what_is_documented_of_them() {
+    let handler = handler(&OPEN_RULES.replace("accepts", "overwrite = true\naccepts")).await;
+    for name in FORM {
+        let value = match name {
+            "form" => continue,
+            "content-length-range" => "1,2",
+            "contentType" => "text/plain",
+            "success_action_redirect" => "https://example.com/",
+            _ => "201",
+        };
+        for path in ["/k", "/p/"] {
+            let request = ask("GET", &format!("{path}?form&{name}={value}")).with("accept", "application/json");
+            let response = handler.handle(&request, crate::support::now()).await;
+            assert_eq!(response.status().as_u16(), 200, "{name}: {}", body(&response));
+        }
+    }
+}
+
+/// What stands between quotes in a part of a source file, if it looks like `pattern` wants it.
+fn quoted(source: &str, from: &str, to: &str, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let (_, part) = source.split_once(from).expect("the part begins");
+    let (part, _) = part.split_once(to).expect("the part ends");
+    let texts = part.split('"').skip(1).step_by(2);
+    texts.filter(|text| wanted(text)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_codes_of_errors_are_those_of_the_code() {
+    let code = |text: &str| text.starts_with(char::is_uppercase) && text.chars().all(char::is_alphanumeric);
+    let rejections = include_str!("../../src/rejection.rs");
+    let failures = include_str!("../../src/response/problem.rs");
+    let mut known = quoted(rejections, "pub const fn code", "pub fn remedy", code);
+    known.extend(quoted(failures, "fn of_failure", "Self {\n            status", code));
+    let document = document();
+    assert_eq!(names(&document["components"]["schemas"]["Code"]["enum"]), known);
+}
+
+#[test]
+fn the_paths_below_the_reserved_segment_are_those_of_the_code() {
+    let source = include_str!("../../src/request/mod.rs");
+    let known = quoted(source, "fn reserved", "UnknownReservedPath", |_| true);
+    let document = document();
+    let paths = document["paths"].as_object().expect("paths").keys();
+    let told = paths.filter_map(|path| path.strip_prefix("/-/"));
+    let told: BTreeSet<_> = told
+        .map(|path| path.split('{').next().unwrap_or(path).to_owned())
+        .collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_component_is_used() {
+    let document = document();
+    let mut used = BTreeSet::new();
+    let mut left = vec![&document];
+    while let Some(value) = left.pop() {
+        if let Some(reference) = value["$ref"].as_str() {
+            resolved(&document, value);
+            used.insert(reference.to_owned());
+        }
+        left.extend(value.as_object().into_iter().flat_map(serde_json::Map::values));
+        left.extend(value.as_array().into_iter().flatten());
+    }
+    let components = document["components"].as_object().expect("components");
+    for (kind, members) in components.iter().filter(|(kind, _)| *kind != "securitySchemes") {
+        for name in members.as_object().expect("members").keys() {
+            let reference = format!("#/components/{kind}/{name}");
+            assert!(used.contains(&reference), "nothing uses {reference}");
+        }
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_release() {
+    assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_page_is_made_of_the_document() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/assets/docs.html");
+    let page = docs_page::render(&document());
+    if std::env::var_os("SIGNPOST_UPDATE").is_some() {
+        std::fs::write(file, &page).expect("the page can be written");
+    }
+    let kept = std::fs::read_to_string(file).expect("the page is there");
+    assert!(
+        kept == page,
+        "src/assets/docs.html is out of date: SIGNPOST_UPDATE=1 cargo test --test core openapi"
+    );
+}
+
+#[tokio::test]
+async fn the_document_and_its_page_need_no_rule() {
+    let handler = handler("version = 1").await;
+    let yaml = handler
+        .handle(&ask("GET", "/-/openapi.yaml"), crate::support::now())
+        .await;
+    assert_eq!(
+        (yaml.status().as_u16(), header(&yaml, "content-type")),
+        (200, "application/yaml")
+    );
+    assert_eq!(body(&yaml), TEXT);
+    let page = handler.handle(&ask("GET", "/-/docs"), crate::support::now()).await;
+    assert_eq!(
+        (page.status().as_u16(), header(&page, "content-type")),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(header(&page, "content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+    let post = handler.handle(&ask("POST", "/-/docs"), crate::support::now()).await;
+    assert_eq!(
+        (post.status().as_u16(), header(&post, "allow")),
+        (405, "GET, HEAD, OPTIONS")
+    );
+}
