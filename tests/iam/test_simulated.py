@@ -197,6 +197,17 @@ def test_the_function_reads_the_rules_and_nothing_beside_them(stack):
         check({write: simulation(stack, "FunctionRole", write, place, context)}, denied)
 
 
+def test_the_function_counts_uses_and_nothing_else(stack):
+    table = f"arn:aws:dynamodb:eu-central-1:{policies()['account']}:table/uses"
+
+    def on(action, table=table):
+        return simulation(stack, "FunctionRole", f"dynamodb:{action}", table, {})
+
+    check({"UpdateItem": on("UpdateItem")}, allowed if stack == policies()["stacks"]["counted"] else denied)
+    check({"UpdateItem": on("UpdateItem", table + "-2")}, denied)
+    check({action: on(action) for action in ("GetItem", "PutItem", "DeleteItem", "Scan", "DeleteTable")}, denied)
+
+
 def assume(stack, role, target, action="sts:AssumeRole", principal=None):
     made = simulation(stack, role, action, stack["roles"][target]["arn"], {}, principal=principal)
     return made | {"resourcePolicy": stack["roles"][target]["trust"]}
