@@ -2,34 +2,32 @@
 
 import os
 import signal
-import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "peers"))
+
+import processes  # noqa: E402
+
 PYTHON = HERE / ".venv/bin/python"
 EMULATORS = HERE.parent / "sam/.venv/lib"
 START_SECONDS = 90
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class LocalStack:
     def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, processes.free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self):
         self.folder.mkdir()
         self.log = self.folder / "log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
+            self.process = processes.start(
                 [PYTHON, "-m", "localstack.runtime.main"], cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
