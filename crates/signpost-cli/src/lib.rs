@@ -4,12 +4,14 @@
 //! itself and decided on by [`Policy::explain`](signpost::policy::Policy::explain), which tells what the service does.
 //!
 //! Whatever is done to an object takes two hops, and redirects are never followed: `service` asks Signpost, with the
-//! credential, for an `instruction`; `store` sends it to S3, without one. `retry` repeats the two together.
+//! credential, for an `instruction`; `store` sends it to S3, without one. `retry` repeats the two together. How an object is
+//! cut into parts and ranges is `plan`, which waits for nothing; what is kept of transfers under way is `state`.
 
 mod checksum;
 mod console;
 mod context;
 mod credential;
+mod doctor;
 mod explain;
 mod http;
 mod instruction;
@@ -76,6 +78,7 @@ pub fn run(options: &Options, mut system: System<'_>) -> Report {
         Command::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
         Command::Token(TokenCommand::New { id, groups }) => secrets::new_token(id, groups, &system),
         Command::Key(KeyCommand::New) => secrets::new_key(&system),
+        Command::Doctor(options) => doctor::run(options, &mut system),
         Command::Login(command) => login::run(command, &mut system),
         Command::Object(command) => objects::run(command, &mut system),
         Command::Completions { shell } => Ok(manual::completions(*shell)),

@@ -7,9 +7,11 @@ use clap_complete::Shell;
 
 use crate::question::{Claim, Method, Who};
 
+mod doctor;
 mod login;
 mod objects;
 
+pub(crate) use doctor::DoctorOptions;
 pub(crate) use login::{LoginCommand, LoginOptions};
 pub(crate) use objects::{
     Connection, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, UploadsOptions,
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Object(ObjectCommand),
     #[command(flatten)]
     Login(LoginCommand),
+    Doctor(DoctorOptions),
     /// Check, explain or test a rules file.
     #[command(subcommand)]
     Rules(RulesCommand),

@@ -20,7 +20,7 @@ use crate::report::Ending;
 use crate::secret::Secret;
 
 /// What stands unescaped in a query: the unreserved characters of RFC 3986.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The most instructions that `/-/sign` gives at once.
 const BULK: usize = 100;

@@ -26,6 +26,7 @@ fn every_command_has_a_page() {
         &["login"],
         &["logout"],
         &["whoami"],
+        &["doctor"],
         &["rules"],
         &["rules", "check"],
         &["rules", "explain"],

@@ -1,6 +1,7 @@
 //! The commands for objects against the local server; one binary, so that it links once.
 
 mod credentials;
+mod doctor;
 mod endings;
 mod faults;
 mod large;
