@@ -4,6 +4,7 @@ mod credentials;
 mod doctor;
 mod endings;
 mod faults;
+mod folders;
 mod large;
 mod profiles;
 mod proxy;

@@ -1,0 +1,193 @@
+//! Folders: up and down whole, listed, and never out of where they belong.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::proxy::{Fate, Proxy};
+use crate::support::{Local, noise};
+
+fn tree(local: &Local) {
+    for (name, bytes) in [
+        ("tree/a.txt", &b"1"[..]),
+        ("tree/b/c d.txt", b"22"),
+        ("tree/b/ü", b""),
+        ("tree/z", &noise(300_000)),
+    ] {
+        let path = local.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_goes_up_and_comes_down() {
+    let local = Local::start();
+    tree(&local);
+    symlink("nowhere", local.path("tree/dangling")).unwrap();
+    symlink("b", local.path("tree/linked")).unwrap();
+    let said = local.signpost(&["put", "-r", "tree", "up/"]).succeeds();
+    for words in ["dangling stays here", "linked stays here"] {
+        assert!(said.notes.contains(words), "{}", said.notes);
+    }
+    let listed = local.signpost(&["ls", "-r", "up"]).succeeds();
+    assert_eq!(listed.text(), "tree/a.txt\ntree/b/c d.txt\ntree/b/ü\ntree/z\n");
+    local.signpost(&["get", "-r", "up/tree/", "-o", "down"]).succeeds();
+    for name in ["a.txt", "b/c d.txt", "b/ü", "z"] {
+        assert!(fs::read(local.path("down").join(name)).unwrap() == fs::read(local.path("tree").join(name)).unwrap());
+    }
+    assert_eq!(fs::read_dir(local.path("down")).unwrap().count(), 3);
+    // With a slash at its end only what is in it goes up.
+    local.signpost(&["put", "-r", "tree/", "flat/"]).succeeds();
+    assert_eq!(local.object("flat/a.txt"), b"1");
+    local.signpost(&["put", "tree", "x/"]).fails(2, "-r");
+    local.signpost(&["put", "-r", "tree", "x"]).fails(2, "slash");
+    assert_eq!(
+        local.signpost(&["get", "-r", "empty/", "-o", "none"]).succeeds().notes,
+        ""
+    );
+}
+
+#[test]
+fn keys_that_lead_elsewhere_are_refused_and_the_others_come() {
+    let local = Local::start();
+    for key in ["p/good", "p/con", "p/c:\\x", "p//twice", "p/link/evil"] {
+        local.holds(key, b"1");
+    }
+    fs::create_dir_all(local.path("out")).unwrap();
+    fs::create_dir_all(local.path("elsewhere")).unwrap();
+    symlink(local.path("elsewhere"), local.path("out/link")).unwrap();
+    let said = local
+        .signpost(&["get", "-r", "p/", "-o", "out"])
+        .fails(1, "can't be that of a file");
+    for words in [
+        "Windows reserves",
+        "`\\`",
+        "a segment is empty",
+        "nothing is written through it",
+    ] {
+        assert!(said.notes.contains(words), "{words}: {}", said.notes);
+    }
+    assert_eq!(fs::read(local.path("out/good")).unwrap(), b"1");
+    assert_eq!(fs::read_dir(local.path("out")).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(local.path("elsewhere")).unwrap().count(), 0);
+}
+
+#[test]
+fn listings_tell_folders_sizes_and_json() {
+    let local = Local::start();
+    for (key, len) in [("a", 1), ("b/c", 2048), ("b/d", 3)] {
+        local.holds(key, &noise(len));
+    }
+    assert_eq!(local.signpost(&["ls"]).succeeds().text(), "b/\na\n");
+    let long = local.signpost(&["ls", "-l", "b"]).succeeds();
+    let line = long.text().lines().next().unwrap();
+    assert!(line.starts_with("   2.0 KiB  20") && line.ends_with("Z  c"), "{line:?}");
+    let json = local
+        .signpost(&["ls", "-r", "--json", &local.url("/")])
+        .succeeds()
+        .json();
+    assert_eq!(json.len(), 3);
+    assert_eq!((&json[1]["key"], &json[1]["bytes"]), (&"b/c".into(), &2048.into()));
+    local.signpost(&["ls", "http://127.0.0.1:1/x"]).fails(7, "no answer");
+}
+
+#[test]
+fn many_small_files_need_few_questions() {
+    let local = Local::start();
+    fs::create_dir(local.path("many")).unwrap();
+    for number in 0..300 {
+        fs::write(local.path("many").join(format!("{number}")), format!("{number}")).unwrap();
+    }
+    let proxy = Proxy::start(|_, _| Fate::Pass);
+    local.signpost(&["put", "-r", "many/", "m/"]).through(&proxy).succeeds();
+    let asked = proxy.seen().iter().filter(|seen| seen.host == local.address()).count();
+    assert!(asked < 100, "{asked} questions for 300 files");
+    let proxy = Proxy::start(|_, _| Fate::Pass);
+    local
+        .signpost(&["get", "-r", "m/", "-o", "back"])
+        .through(&proxy)
+        .succeeds();
+    let asked = proxy.seen().iter().filter(|seen| seen.host == local.address()).count();
+    assert!(asked < 100, "{asked} questions for 300 files");
+    for number in 0..300 {
+        assert_eq!(
+            fs::read_to_string(local.path("back").join(format!("{number}"))).unwrap(),
+            format!("{number}")
+        );
+    }
+}
+
+#[test]
+fn one_failure_of_many_is_told_and_decides() {
+    let local = Local::start();
+    tree(&local);
+    local.holds("up/b/ü", b"other");
+    let said = local
+        .signpost(&["put", "-r", "tree/", "up/", "--json"])
+        .fails(5, "exists");
+    let failed: Vec<_> = said
+        .json()
+        .into_iter()
+        .filter(|line| line["status"] == "failed")
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(said.json().len(), 4);
+    assert_eq!(local.object("up/a.txt"), b"1");
+}
+
+#[test]
+fn pending_uploads_are_listed_and_aborted() {
+    let local = Local::start();
+    let file = local.file("f", &noise(70 << 20));
+    let service = local.address().to_owned();
+    let proxy = Proxy::start(move |seen, _| {
+        if seen.host != service && seen.head.contains("partnumber=") {
+            Fate::Hang
+        } else {
+            Fate::Pass
+        }
+    });
+    local
+        .signpost(&["put", &file, "p/big"])
+        .through(&proxy)
+        .ended_by("KILL", || {
+            proxy
+                .seen()
+                .iter()
+                .any(|seen| seen.head.contains("put http") && seen.head.contains("partnumber="))
+        });
+    let listed = local.signpost(&["uploads", "--json"]).succeeds().json();
+    assert_eq!(listed[0]["key"], "p/big");
+    assert_eq!(local.signpost(&["uploads", "q"]).succeeds().text(), "");
+    assert!(
+        local
+            .signpost(&["uploads", "p"])
+            .succeeds()
+            .text()
+            .ends_with("Z  big\n")
+    );
+    local.signpost(&["uploads", "p", "--abort"]).succeeds();
+    assert_eq!(local.signpost(&["uploads"]).succeeds().text(), "");
+    // What was kept of it here leads nowhere any more, and is no obstacle.
+    local.signpost(&["put", &file, "p/big"]).succeeds();
+}
+
+#[test]
+fn progress_is_told_in_the_form_that_is_asked_for() {
+    let local = Local::start();
+    let file = local.file("f", &noise(3_000_000));
+    let quiet = local.signpost(&["put", &file, "a"]).succeeds();
+    assert_eq!((quiet.text(), quiet.notes.as_str()), ("", ""));
+    let told = local.signpost(&["put", &file, "b", "--progress", "json"]).succeeds();
+    let last: serde_json::Value = serde_json::from_str(told.notes.lines().last().unwrap()).unwrap();
+    assert_eq!(last["progress"]["bytes"], 3_000_000);
+    assert_eq!(last["progress"]["files"], 1);
+    let bar = local
+        .signpost(&["get", "a", "-o", "back", "--progress", "bar"])
+        .succeeds();
+    assert!(
+        !bar.notes.contains('\x1b'),
+        "no codes where no terminal is: {:?}",
+        bar.notes
+    );
+}
