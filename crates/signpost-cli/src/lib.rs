@@ -7,6 +7,7 @@
 //! credential, for an `instruction`; `store` sends it to S3, without one. `retry` repeats the two together. How an object is
 //! cut into parts and ranges is `plan`, which waits for nothing; what is kept of transfers under way is `state`.
 
+mod buffers;
 mod checksum;
 mod console;
 mod context;

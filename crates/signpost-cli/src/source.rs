@@ -23,8 +23,8 @@ const CHUNK: u64 = 256 * 1024;
 pub(crate) enum Source {
     /// A piece of a file.
     File { file: Arc<File>, start: u64, len: u64 },
-    /// All of these.
-    Memory(Bytes),
+    /// All of these, one after the other.
+    Memory(Arc<[Bytes]>),
 }
 
 /// How many bytes have gone out in one attempt. One that fails takes them out of the progress again.
@@ -41,22 +41,7 @@ impl Source {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::File { len, .. } => *len,
-            Self::Memory(bytes) => bytes.len() as u64,
-        }
-    }
-
-    /// A piece of it.
-    pub(crate) fn slice(&self, from: u64, len: u64) -> Self {
-        match self {
-            Self::File { file, start, .. } => Self::File {
-                file: Arc::clone(file),
-                start: start + from,
-                len,
-            },
-            Self::Memory(bytes) => {
-                let within = |at: u64| usize::try_from(at).expect("it is within memory");
-                Self::Memory(bytes.slice(within(from)..within(from + len)))
-            }
+            Self::Memory(chunks) => chunks.iter().map(|chunk| chunk.len() as u64).sum(),
         }
     }
 
@@ -70,7 +55,7 @@ impl Source {
             // hyper asks a body of no length for its end by sending it in chunks, which S3 refuses.
             _ if self.len() == 0 => Body::from(Bytes::new()),
             Self::File { file, start, len } => Body::wrap_stream(pieces(Arc::clone(file), *start, *len, flow.clone())),
-            Self::Memory(bytes) => Body::wrap_stream(slices(bytes.clone(), flow.clone())),
+            Self::Memory(chunks) => Body::wrap_stream(slices(chunks, &flow)),
         };
         (body, flow)
     }
@@ -86,9 +71,9 @@ impl Source {
 
     fn hash(&self, algorithm: Algorithm) -> io::Result<Checksum> {
         match self {
-            Self::Memory(bytes) => {
+            Self::Memory(chunks) => {
                 let mut hasher = algorithm.hasher();
-                hasher.update(bytes);
+                chunks.iter().for_each(|chunk| hasher.update(chunk));
                 Ok(hasher.finish())
             }
             Self::File { file, start, len } => hash(file, *start, *len, algorithm),
@@ -152,11 +137,16 @@ fn pieces(file: Arc<File>, start: u64, len: u64, flow: Flow) -> impl Stream<Item
     })
 }
 
-fn slices(bytes: Bytes, flow: Flow) -> impl Stream<Item = io::Result<Bytes>> + Send {
+fn slices(chunks: &[Bytes], flow: &Flow) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let size = usize::try_from(CHUNK).expect("it is small");
-    let starts = (0..bytes.len()).step_by(size);
-    stream::iter(starts.map(move |start| {
-        let slice = bytes.slice(start..bytes.len().min(start + size));
+    let slices = |chunk: &Bytes| {
+        let starts = (0..chunk.len()).step_by(size);
+        let slice = |start| chunk.slice(start..chunk.len().min(start + size));
+        starts.map(slice).collect::<Vec<_>>()
+    };
+    let slices: Vec<_> = chunks.iter().flat_map(slices).collect();
+    let flow = flow.clone();
+    stream::iter(slices.into_iter().map(move |slice| {
         flow.passed(slice.len());
         Ok(slice)
     }))

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::plan::Piece;
 use crate::problem::Problem;
 use crate::report::Ending;
 use crate::source::Source;
@@ -53,7 +54,7 @@ impl Opened {
         let source = if identity.len <= SMALL {
             let mut bytes = vec![0; usize::try_from(identity.len).expect("it is small")];
             file.read_exact_at(&mut bytes, 0).map_err(refused)?;
-            Source::Memory(bytes.into())
+            Source::Memory([bytes.into()].into())
         } else {
             Source::File {
                 file: Arc::clone(&file),
@@ -67,6 +68,15 @@ impl Opened {
             source,
             file,
         })
+    }
+
+    /// A piece of the file.
+    pub(crate) fn piece(&self, piece: Piece) -> Source {
+        Source::File {
+            file: Arc::clone(&self.file),
+            start: piece.start,
+            len: piece.len,
+        }
     }
 
     /// Whether the file is still as it was when it was opened.

@@ -169,5 +169,12 @@ async fn below(session: &Session, prefix: &Place, folder: &Path) -> Result<Vec<E
         });
         Some(prefix.join(&name).map(|place| Errand { place, file }))
     });
-    errands.collect()
+    let errands: Vec<_> = errands.collect::<Result<_, _>>()?;
+    if errands.is_empty() {
+        return Err(Problem::new(
+            Ending::NotFound,
+            format!("there is nothing below {prefix}"),
+        ));
+    }
+    Ok(errands)
 }

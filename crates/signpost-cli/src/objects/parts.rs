@@ -136,7 +136,7 @@ impl<'a> InParts<'a> {
             return Ok(None);
         }
         let hashes = stream::iter(cut.pieces()).map(|piece| async move {
-            let checksum = self.piece(piece).checksum(ALGORITHM).await?;
+            let checksum = self.opened.piece(piece).checksum(ALGORITHM).await?;
             Ok::<_, Problem>((piece, checksum))
         });
         let hashes: Vec<_> = hashes.buffered(2).try_collect().await?;
@@ -202,10 +202,6 @@ impl<'a> InParts<'a> {
         Ok(())
     }
 
-    fn piece(&self, piece: Piece) -> Source {
-        self.opened.source.slice(piece.start, piece.len)
-    }
-
     /// Sends the parts that S3 lacks.
     async fn send(&self, plan: &Plan, kept: &mut u64) -> Result<Vec<Part>, Problem> {
         let parts = stream::iter(plan.cut.pieces())
@@ -215,7 +211,7 @@ impl<'a> InParts<'a> {
                 match ready? {
                     Ready::Stored(piece, part) => Ok((piece.len, part)),
                     Ready::Send(piece, checksum, early) => {
-                        let source = self.piece(piece);
+                        let source = self.opened.piece(piece);
                         let part = send_part(self.session(), &source, piece.number, checksum, early).await?;
                         Ok((0, part))
                     }
@@ -230,7 +226,7 @@ impl<'a> InParts<'a> {
     }
 
     async fn prepare(&self, plan: &Plan, piece: Piece) -> Result<Ready<'a>, Problem> {
-        let checksum = self.piece(piece).checksum(ALGORITHM).await?;
+        let checksum = self.opened.piece(piece).checksum(ALGORITHM).await?;
         let listed = plan.stored.get(&piece.number);
         if let Some(listed) = listed.filter(|listed| listed.holds(piece.len, &checksum)) {
             self.session().progress.skip(piece.len);

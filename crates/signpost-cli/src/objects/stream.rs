@@ -1,7 +1,7 @@
 //! An object from standard input, whose length nobody knows before its end: one request for a short one, parts that
 //! grow for a long one, and never more than a few of them in memory.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,27 +11,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::parts::{Pending, joined, send_part};
 use super::upload::{Stored, Upload};
+use crate::buffers::{BUFFER, Pool};
 use crate::multipart::{ALGORITHM, Part};
 use crate::plan::{Piece, growing};
 use crate::problem::Problem;
 use crate::report::Ending;
 use crate::source::Source;
 
-/// How many bytes of the stream are in memory at once, in units of `UNIT`: one part of the largest size.
+/// How many buffers of the stream are in memory at once: one part of the largest size.
 const BUDGET: usize = 128;
-const UNIT: u64 = 1024 * 1024;
 
 /// A part that has been read.
 struct Filled {
     piece: Piece,
-    bytes: Bytes,
-    /// Gives the memory back when the part is stored.
+    chunks: Arc<[Bytes]>,
+    /// Lets others be read when the part is stored.
     budget: OwnedSemaphorePermit,
 }
 
 /// What is read part by part.
 struct Reader {
     budget: Arc<Semaphore>,
+    pool: Pool,
     next: u32,
     at: u64,
 }
@@ -41,6 +42,7 @@ impl Upload<'_> {
     pub(super) async fn stdin(&self) -> Result<Stored, Problem> {
         let mut reader = Reader {
             budget: Arc::new(Semaphore::new(BUDGET)),
+            pool: Pool::default(),
             next: 1,
             at: 0,
         };
@@ -55,7 +57,7 @@ impl Upload<'_> {
             }
             stored
         } else {
-            self.whole(&Source::Memory(first.bytes)).await
+            self.whole(&Source::Memory(first.chunks)).await
         };
         if stored.is_ok() {
             self.session.progress.file_done();
@@ -111,8 +113,8 @@ impl Upload<'_> {
     }
 
     async fn send(&self, pending: &Pending, filled: Filled) -> Result<(Piece, Part), Problem> {
-        let Filled { piece, bytes, budget } = filled;
-        let source = Source::Memory(bytes);
+        let Filled { piece, chunks, budget } = filled;
+        let source = Source::Memory(chunks);
         let checksum = source.checksum(ALGORITHM).await?;
         let early = pending.early(self, piece.number, piece.len, &checksum).await;
         let part = send_part(self.session, &source, piece.number, checksum, early).await?;
@@ -125,21 +127,26 @@ impl Reader {
     /// Reads a part, as soon as there is memory for it.
     async fn read(&mut self) -> Result<Filled, Problem> {
         let size = growing(self.next).ok_or_else(too_long)?;
-        let units = u32::try_from(size / UNIT).expect("a part is small");
-        let budget = Arc::clone(&self.budget).acquire_many_owned(units).await;
-        let budget = budget.expect("it is never closed");
-        let reading = tokio::task::spawn_blocking(move || fill(size)).await;
-        let bytes = reading
+        let buffers = size.div_ceil(BUFFER as u64);
+        let budget = Arc::clone(&self.budget)
+            .acquire_many_owned(u32::try_from(buffers).expect("a part is small"))
+            .await
+            .expect("it is never closed");
+        let pool = self.pool.clone();
+        let reading = tokio::task::spawn_blocking(move || pool.fill(buffers, &mut io::stdin().lock())).await;
+        let chunks: Arc<[Bytes]> = reading
             .expect("reading does not panic")
-            .map_err(|error| Problem::io("can't read standard input", &error))?;
+            .map_err(|error| Problem::io("can't read standard input", &error))?
+            .into();
+        let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         let piece = Piece {
             number: self.next,
             start: self.at,
-            len: bytes.len() as u64,
+            len,
         };
         self.next += 1;
         self.at = piece.end();
-        Ok(Filled { piece, bytes, budget })
+        Ok(Filled { piece, chunks, budget })
     }
 }
 
@@ -148,14 +155,6 @@ impl Filled {
     fn is_full(&self) -> bool {
         growing(self.piece.number) == Some(self.piece.len)
     }
-}
-
-/// Reads so much of standard input, or what there is.
-fn fill(size: u64) -> io::Result<Bytes> {
-    // All of it at once: growing would hold the bytes twice. What is not filled takes no memory.
-    let mut bytes = Vec::with_capacity(usize::try_from(size).expect("a part is small"));
-    io::stdin().lock().take(size).read_to_end(&mut bytes)?;
-    Ok(bytes.into())
 }
 
 fn too_long() -> Problem {
