@@ -11,6 +11,9 @@ use crate::problem::{Problem, Retry};
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(20);
 
+/// How long a connection is kept that nobody uses; S3 ends it not much later, and a request would meet that.
+const IDLE: Duration = Duration::from_secs(15);
+
 /// How long an answer may pause.
 pub(crate) const SILENCE: Duration = Duration::from_mins(1);
 
@@ -24,6 +27,7 @@ pub(crate) fn client() -> Result<Client, Problem> {
     Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
         .user_agent(concat!("signpost/", env!("CARGO_PKG_VERSION")))
         .build()

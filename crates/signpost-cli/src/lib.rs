@@ -34,6 +34,7 @@ mod rules;
 mod secret;
 mod secrets;
 mod service;
+mod snapshot;
 mod source;
 mod state;
 mod store;

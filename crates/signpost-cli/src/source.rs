@@ -45,6 +45,14 @@ impl Source {
         }
     }
 
+    /// Whether the file ends before the bytes do.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        match self {
+            Self::File { file, start, len } => file.metadata().is_ok_and(|now| now.len() < start + len),
+            Self::Memory(_) => false,
+        }
+    }
+
     /// A body for one attempt, and what has flowed of it.
     pub(crate) fn body(&self, progress: &Progress) -> (Body, Flow) {
         let flow = Flow(Arc::new(Counted {

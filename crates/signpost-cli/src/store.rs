@@ -76,6 +76,13 @@ impl Store {
         };
         if stored.is_err() {
             flow.failed();
+            // The connection broke because there was nothing more to send.
+            if source.is_cut_short() {
+                return Err(Problem::new(
+                    Ending::Conflict,
+                    "the file has become shorter while it was being sent",
+                ));
+            }
         }
         stored
     }

@@ -1,4 +1,4 @@
-//! Times as HTTP and SigV4 write them, and how far two clocks are apart.
+//! Times as HTTP and signatures write them, and how far two clocks are apart.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +24,7 @@ pub(super) fn of_header(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
 }
 
-/// A time of SigV4: `19941106T084937Z`.
+/// A time of a signature: `19941106T084937Z`.
 pub(super) fn of_signature(text: &str) -> Option<SystemTime> {
     let digits = |range| {
         text.get(range)

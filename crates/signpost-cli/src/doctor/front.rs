@@ -44,8 +44,9 @@ mod tests {
                 .collect();
             findings(&headers, origin)
                 .iter()
-                .map(|finding| format!("{finding}\n"))
-                .collect::<String>()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         assert!(told(&["x-amz-apigw-id", "x-amzn-requestid"], "https://h").contains("REST API"));
         assert!(told(&["apigw-requestid"], "https://h").contains("no keys with a `?`"));

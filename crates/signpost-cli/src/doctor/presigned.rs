@@ -8,7 +8,7 @@ use super::clock;
 use super::finding::Finding;
 
 /// The longest life that S3 grants
-/// ([SigV4 in the query](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html)).
+/// ([signatures in the query](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html)).
 const LONGEST: u64 = 7 * 24 * 60 * 60;
 
 /// A presigned URL, taken apart.
@@ -27,7 +27,7 @@ impl Presigned {
         is_signed.then_some(presigned)
     }
 
-    /// The parameter of this name; SigV4 writes them in one spelling only, and S3 takes others too.
+    /// The parameter of this name; they have one spelling, and what uses another should be told of it.
     fn value(&self, name: &str) -> Option<String> {
         let mut pairs = self.url.query_pairs();
         pairs
@@ -243,7 +243,7 @@ mod tests {
             found.iter().all(|finding| finding.verdict != Verdict::Wrong),
             "{found:#?}"
         );
-        let text: String = found.iter().map(|finding| format!("{finding}\n")).collect();
+        let text: String = found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         for words in [
             "valid for another 3m",
             "s3 in eu-central-1",

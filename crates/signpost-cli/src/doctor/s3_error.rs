@@ -240,7 +240,7 @@ mod tests {
                  </CanonicalRequest></Error>"
             );
             let found = Told::parse(&text).unwrap().findings(Some(&url));
-            found.iter().map(|finding| format!("{finding}\n")).collect::<String>()
+            found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         let told =
             error("PUT\n/a%2520b\nX-Amz-Credential=AKID&amp;X-Amz-Date=2&amp;extra=1\nhost:h\nrange:x\n\nhost\nU");

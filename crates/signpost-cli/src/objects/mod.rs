@@ -5,6 +5,7 @@ mod early;
 mod get;
 mod listing;
 mod parts;
+mod pending;
 mod put;
 mod ranges;
 mod remove;

@@ -9,7 +9,8 @@ use futures::stream::FuturesUnordered;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::parts::{Pending, joined, send_part};
+use super::parts::joined;
+use super::pending::{Pending, send_part};
 use super::upload::{Stored, Upload};
 use crate::buffers::{BUFFER, Pool};
 use crate::multipart::{ALGORITHM, Part};

@@ -113,7 +113,8 @@ impl Upload<'_> {
 
     /// Says what a failed `If-None-Match` means here.
     pub(super) fn occupied(&self, problem: Problem) -> Problem {
-        if problem.ending != Ending::Conflict {
+        // What has no code was found out here, and is another conflict.
+        if problem.ending != Ending::Conflict || problem.code.is_none() {
             return problem;
         }
         let exists = Problem::new(Ending::Conflict, format!("{} exists", self.place));

@@ -173,3 +173,24 @@ fn an_upload_whose_answer_was_lost_is_not_in_its_own_way() {
         .fails(5, "exists");
     assert_eq!(local.object("k"), b"mine");
 }
+
+#[test]
+fn a_file_that_becomes_shorter_under_way_is_said_to_have() {
+    let local = Local::start();
+    let file = local.file("f", &noise(60_000_000));
+    let service = local.address().to_owned();
+    let path = local.path("f");
+    let proxy = Proxy::start(move |seen, _| {
+        if seen.host != service {
+            std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_len(10)
+                .unwrap();
+        }
+        Fate::Pass
+    });
+    local.signpost(&["put", &file, "k"]).through(&proxy).fails(5, "shorter");
+    local.signpost(&["cat", "k"]).fails(3, "NoSuchKey");
+}

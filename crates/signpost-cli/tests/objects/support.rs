@@ -51,7 +51,7 @@ impl Local {
 
     /// One that makes share links.
     pub(crate) fn start_sharing(rules: &str) -> Self {
-        Self::start_as(Some(rules), &[("SIGNPOST_SHARE_KEYS", SHARE_KEY)])
+        Self::start_as(Some(rules), &[("SIGNPOST_KEYS", SHARE_KEY)])
     }
 
     fn start_as(rules: Option<&str>, settings: &[(&str, &str)]) -> Self {
