@@ -14,6 +14,7 @@ use std::time::SystemTime;
 use http::Method;
 
 use crate::auth::{KeySet, Principal};
+use crate::key::ObjectKey;
 use crate::plan::{CountedUse, PresignPlan};
 use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
@@ -160,6 +161,8 @@ fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, R
 struct Permit<'a> {
     grant: Grant<'a>,
     scope: Scope,
+    /// The key in the bucket.
+    object: ObjectKey,
     /// The use of the link that this takes, where it lends only so many.
     counted: Option<CountedUse>,
 }
@@ -204,6 +207,7 @@ fn granted<T>(
         grant.constraints = constraints;
     }
     let permit = Permit {
+        object: grant.object(principal, &wanted.key)?,
         scope: grant.scope(principal),
         grant,
         counted: link.and_then(share::counted),

@@ -19,6 +19,8 @@ pub struct PresignPlan {
     pub operation: Operation,
     /// To which object.
     pub key: ObjectKey,
+    /// What the client calls it: another key only where the rule rewrites keys.
+    pub name: ObjectKey,
     /// The headers that are signed and that the client must send verbatim, by lower-case name; `host` aside.
     pub headers: Pairs,
     /// The query that is signed, unescaped, besides `SigV4`'s own parameters.

@@ -19,6 +19,8 @@ pub(super) struct Record {
     rule: Option<String>,
     operation: Option<&'static str>,
     key: Option<String>,
+    /// The key in the bucket, where it is another.
+    object: Option<String>,
     /// Why it was refused.
     code: Option<&'static str>,
     /// Why it failed, with all causes.
@@ -61,7 +63,8 @@ impl Record {
             uid: Some(plan.scope.uid.clone()),
             rule: Some(plan.scope.rule.clone()),
             operation: Some(plan.operation.name()),
-            key: Some(plan.key.as_str().to_owned()),
+            key: Some(plan.name.as_str().to_owned()),
+            object: (plan.key != plan.name).then(|| plan.key.as_str().to_owned()),
             expires_in: Some(instruction.expires_in.as_secs()),
             ..Self::of("signed")
         }
@@ -152,6 +155,7 @@ impl Record {
                     rule = self.rule,
                     operation = self.operation,
                     key = self.key,
+                    object = self.object,
                     code = self.code,
                     error = self.error,
                     expires_in = self.expires_in,

@@ -11,7 +11,12 @@ use crate::request::{BodyLength, Form, ObjectRequest, Pairs, parse_length};
 
 /// What to sign for `wanted` under `grant`.
 pub(super) fn plan(wanted: ObjectRequest, permit: Permit<'_>, request_id: &str) -> Result<PresignPlan, Rejection> {
-    let Permit { grant, scope, counted } = permit;
+    let Permit {
+        grant,
+        scope,
+        object,
+        counted,
+    } = permit;
     check_choices(&wanted, grant)?;
     let expires = lifetime(wanted.expires, grant.constraints.expires)?;
     let mut draft = Draft {
@@ -37,7 +42,8 @@ pub(super) fn plan(wanted: ObjectRequest, permit: Permit<'_>, request_id: &str) 
     let (headers, query) = draft.settle(wanted.form);
     Ok(PresignPlan {
         operation: wanted.operation,
-        key: wanted.key,
+        key: object,
+        name: wanted.key,
         headers,
         query,
         expires,

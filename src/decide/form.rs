@@ -15,6 +15,9 @@ use crate::request::{
     ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target, bad_value, parse_length, preferred, signable,
 };
 
+/// A file in the folder of a form, by which to decide.
+const A_FILE: &str = "file";
+
 /// What S3 puts the name of the file for.
 const FILE_NAME: &str = "${filename}";
 
@@ -53,7 +56,7 @@ pub(super) fn decide(caller: &Caller<'_>, target: &Target, now: SystemTime) -> R
     if page && asked.success.is_none() {
         asked.success = Some(("success_action_redirect".into(), this_page(request)));
     }
-    let plan = with_grant(caller, wanted, |wanted, permit| asked.plan(&wanted, key, page, permit))?;
+    let plan = with_grant(caller, wanted, |wanted, permit| asked.plan(&wanted, &key, page, permit))?;
     let stored = request.query.iter().find(|(name, _)| name == "key");
     Ok(UploadForm {
         plan,
@@ -70,7 +73,7 @@ fn place(request: &ApiRequest, target: &Target, now: SystemTime) -> Result<(Form
         Target::Prefix(prefix) => {
             let prefix = prefix.as_ref().map_or("", ObjectKey::as_str);
             let folder = ObjectKey::new(format!("{prefix}{}/", fresh(request, now)))?;
-            let key = ObjectKey::new(format!("{folder}file"))?;
+            let key = ObjectKey::new(format!("{folder}{A_FILE}"))?;
             (FormKey::Below(folder), key)
         }
         Target::Presign(_)
@@ -96,6 +99,14 @@ fn literal(name: &str, value: &str) -> Result<(), Rejection> {
         return Err(bad_value(name, problem));
     }
     Ok(())
+}
+
+/// Where in the bucket the form stores what it decided by as `object`.
+fn kept(key: &FormKey, object: ObjectKey) -> Result<FormKey, Rejection> {
+    Ok(match key {
+        FormKey::Exactly(_) => FormKey::Exactly(object),
+        FormKey::Below(_) => FormKey::Below(ObjectKey::new(object.as_str().trim_end_matches(A_FILE))?),
+    })
 }
 
 /// The URL of this page, to which S3 sends the browser back.
@@ -161,16 +172,22 @@ impl Asked {
     fn plan(
         &self,
         wanted: &ObjectRequest,
-        key: FormKey,
+        key: &FormKey,
         page: bool,
         permit: Permit<'_>,
     ) -> Result<FormPlan, Rejection> {
-        let Permit { grant, scope, counted } = permit;
+        let Permit {
+            grant,
+            scope,
+            object,
+            counted,
+        } = permit;
         // A form stores as often as it is sent.
         if counted.is_some() {
             return Err(Rejection::NotLent);
         }
         let constraints = grant.constraints;
+        let key = kept(key, object)?;
         if matches!(key, FormKey::Exactly(_)) && !constraints.overwrite {
             return Err(Rejection::FormWouldReplace);
         }

@@ -6,6 +6,7 @@ mod explain;
 mod issuers;
 pub mod pattern;
 mod reach;
+mod rewrite;
 mod rule;
 mod scope;
 mod table;
@@ -57,6 +58,16 @@ impl<'a> From<&'a Rule> for Grant<'a> {
             rule: &rule.id,
             constraints: &rule.constraints,
             granted_by: rule,
+        }
+    }
+}
+
+impl Grant<'_> {
+    /// The key in the bucket for the `key` that `principal` names: another only where the rule rewrites keys.
+    pub fn object(&self, principal: &Principal, key: &ObjectKey) -> Result<ObjectKey, Rejection> {
+        match self.granted_by.object(principal, key.as_str()) {
+            None => Ok(key.clone()),
+            Some(object) => Ok(ObjectKey::new(object)?),
         }
     }
 }
@@ -138,11 +149,24 @@ impl Policy {
             }
         }
         match granted {
-            Some(rule) => Verdict::Allowed(rule.into()),
+            Some(rule) => match self.denies_object(rule, principal, action, key) {
+                Some(denying) => Verdict::Denied {
+                    rule: &denying.id,
+                    refusal: self.refuse(principal, action),
+                },
+                None => Verdict::Allowed(rule.into()),
+            },
             None => Verdict::Unspoken {
                 refusal: self.refuse(principal, action),
             },
         }
+    }
+
+    /// The rule that denies the key in the bucket, where `granting` keeps `key` under another.
+    fn denies_object(&self, granting: &Rule, principal: &Principal, action: Action, key: &str) -> Option<&Rule> {
+        let object = granting.object(principal, key)?;
+        let mut denying = self.rules.iter().filter(|rule| rule.effect == Effect::Deny);
+        denying.find(|rule| rule.speaks_of(principal, action, &object))
     }
 
     /// What could be granted to one caller or another: every rule that allows.

@@ -62,6 +62,17 @@ impl Pattern {
         })
     }
 
+    /// Whether it ends in `**`.
+    pub(super) const fn is_below(&self) -> bool {
+        self.below
+    }
+
+    /// What `**` stands for in `key`, which it matches.
+    pub(super) fn rest<'a>(&self, key: &'a str) -> &'a str {
+        let own = self.segments.len();
+        key.splitn(own + 1, '/').nth(own).unwrap_or_default()
+    }
+
     /// Whether it names a claim that means something with its issuer only.
     pub(super) fn names_issued_claim(&self) -> bool {
         self.segments

@@ -57,7 +57,8 @@ impl Policy {
         let speaking = self
             .rules
             .iter()
-            .filter(move |rule| rule.effect == effect && rule.speaks_to(principal, action));
+            // What a rule keeps under other keys than clients name is in no listing of theirs.
+            .filter(move |rule| rule.effect == effect && rule.rewrite.is_none() && rule.speaks_to(principal, action));
         speaking.flat_map(move |rule| {
             let below = move |pattern: &Pattern| match pattern.keys(|claim| principal.member()?.claim(claim)) {
                 Some(KeyRange::Below(prefix)) => Some((rule, prefix)),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::constraints::Constraints;
 use super::explain::{Aspect, LifetimeSource};
 use super::pattern::Pattern;
+use super::rewrite::Rewrite;
 use crate::auth::{Issuer, Member, Principal};
 use crate::operation::Action;
 
@@ -20,6 +21,7 @@ pub(super) struct Rule {
     pub(super) conditions: Vec<Condition>,
     pub(super) can: Vec<Action>,
     pub(super) on: Vec<Pattern>,
+    pub(super) rewrite: Option<Rewrite>,
     pub(super) constraints: Constraints,
     pub(super) lifetime: LifetimeSource,
 }
@@ -69,8 +71,23 @@ impl Rule {
                 .conditions
                 .iter()
                 .all(|condition| condition.holds(principal, self.effect)),
-            Aspect::Key => self.on.iter().any(|pattern| pattern.matches(key, principal)),
+            Aspect::Key => self.pattern(principal, key).is_some(),
         }
+    }
+
+    /// The pattern by which it speaks of `key`. Where it rewrites keys by a claim, it speaks to nobody without that.
+    fn pattern(&self, principal: &Principal, key: &str) -> Option<&Pattern> {
+        let found = self.on.iter().find(|pattern| pattern.matches(key, principal));
+        found.filter(|_| {
+            let rewrite = self.rewrite.as_ref();
+            rewrite.is_none_or(|rewrite| rewrite.folder(claims_of(principal)).is_some())
+        })
+    }
+
+    /// The key in the bucket for `key`, where it rewrites keys.
+    pub(super) fn object(&self, principal: &Principal, key: &str) -> Option<String> {
+        let rewrite = self.rewrite.as_ref()?;
+        rewrite.apply(key, self.pattern(principal, key)?, claims_of(principal))
     }
 
     /// What it says of `aspect`, in the words of the rules file.
@@ -86,7 +103,8 @@ impl Rule {
     /// The claims that it asks for.
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
         let conditions = self.conditions.iter().map(|condition| condition.claim.as_str());
-        conditions.chain(self.on.iter().flat_map(Pattern::claims))
+        let folder = self.rewrite.iter().map(|rewrite| &rewrite.folder);
+        conditions.chain(self.on.iter().chain(folder).flat_map(Pattern::claims))
     }
 
     /// The groups that it names.
@@ -100,7 +118,9 @@ impl Rule {
     /// Refuses what would read a claim without knowing whose claim it is: two issuers may use one name, or one subject,
     /// for different things.
     pub(super) fn check(&self) -> Result<(), String> {
-        let wants_issuer = !self.conditions.is_empty() || self.on.iter().any(Pattern::names_issued_claim);
+        let folder = self.rewrite.iter().map(|rewrite| &rewrite.folder);
+        let mut patterns = self.on.iter().chain(folder);
+        let wants_issuer = !self.conditions.is_empty() || patterns.any(Pattern::names_issued_claim);
         let issuers: BTreeSet<_> = self.who.iter().map(Who::issuer).collect();
         if wants_issuer && (issuers.len() != 1 || issuers.contains(&None)) {
             return Err(
@@ -111,6 +131,11 @@ impl Rule {
         }
         Ok(())
     }
+}
+
+/// The claims of a caller, by name.
+fn claims_of<'a>(principal: &'a Principal) -> impl Fn(&str) -> Option<&'a str> {
+    |claim| principal.member()?.claim(claim)
 }
 
 impl Who {

@@ -52,12 +52,21 @@ impl Grant<'_> {
         self.covering(UID, |claim| Some(if claim == "uid" { UID } else { "0" }))
     }
 
+    /// The keys in the bucket.
+    fn kept<'b>(&self, claim: impl Fn(&str) -> Option<&'b str>) -> Vec<KeyRange> {
+        let named = self.granted_by.on.iter().filter_map(|on| on.keys(&claim));
+        match &self.granted_by.rewrite {
+            None => named.collect(),
+            Some(rewrite) => named.filter_map(|range| rewrite.range(range, &claim)).collect(),
+        }
+    }
+
     fn covering<'b>(&self, uid: &str, claim: impl Fn(&str) -> Option<&'b str>) -> Scope {
         Scope {
             uid: uid.to_owned(),
             rule: self.rule.to_owned(),
             actions: self.granted_by.can.clone(),
-            keys: self.granted_by.on.iter().filter_map(|on| on.keys(&claim)).collect(),
+            keys: self.kept(claim),
             versions: self.constraints.accepts("versionId"),
             tags: self.constraints.accepts("x-amz-tagging"),
             pending_uploads: false,

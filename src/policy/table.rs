@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, Size, parse_duration};
 use super::explain::{LifetimeSource, Source};
 use super::issuers::{self, IssuerTable};
+use super::rewrite::Rewrite;
 use super::rule::{Condition, Effect, Rule, Who};
 use super::{Pattern, Policy};
 use crate::auth::{Authenticators, Keyring, Token, hex};
@@ -135,6 +136,7 @@ constraints_table!(RuleTable {
     conditions: BTreeMap<String, Vec<String>>,
     can: Vec<Action>,
     on: Vec<String>,
+    rewrite: Option<String>,
     #[serde(default)]
     allow_anonymous_write: bool,
 });
@@ -270,7 +272,7 @@ impl RuleTable {
 
     fn into_rule(self, defaults: &Constraints, ceiling: &Ceiling, known: &Authenticators) -> Result<Rule, String> {
         name(&self.id)?;
-        if self.effect == Effect::Deny && self.constrains() {
+        if self.effect == Effect::Deny && (self.constrains() || self.rewrite.is_some()) {
             return Err("a deny rule refuses whatever it speaks of, so constraints mean nothing in it".into());
         }
         let constraints = self.constraints(defaults, ceiling)?;
@@ -284,6 +286,15 @@ impl RuleTable {
             .iter()
             .map(|on| Pattern::from_str(on).map_err(|error| format!("on {on:?}: {error}")));
         let on = patterns.collect::<Result<Vec<_>, _>>()?;
+        let rewrite = self.rewrite.as_deref().map(Rewrite::from_str).transpose()?;
+        if let Some(rewrite) = &rewrite {
+            rewrite.check(&on)?;
+            if self.can.contains(&Action::List) {
+                return Err(
+                    "rewrite: a listing would tell other keys than clients name, so no such rule can `list`".into(),
+                );
+            }
+        }
         let empty_condition = self.conditions.values().any(Vec::is_empty);
         for (field, empty) in [
             ("who", who.is_empty()),
@@ -320,6 +331,7 @@ impl RuleTable {
             conditions,
             can: self.can,
             on,
+            rewrite,
             constraints,
             lifetime,
         };

@@ -45,7 +45,7 @@ pub fn instruction(request: &ApiRequest, instruction: &Instruction, form: Form) 
         Form::Redirect => redirect(request, instruction),
         Form::Text => answer(StatusCode::OK, TEXT, format!("{}\n", instruction.url.expose())),
         Form::KeyAndText => {
-            let text = format!("{}\n{}\n", instruction.plan.key, instruction.url.expose());
+            let text = format!("{}\n{}\n", instruction.plan.name, instruction.url.expose());
             answer(StatusCode::OK, TEXT, text)
         }
         Form::Json => answer(StatusCode::OK, JSON, instruction_json(instruction).to_string()),
@@ -225,7 +225,7 @@ fn instruction_json(instruction: &Instruction) -> Value {
         "method": instruction.plan.operation.method().as_str(),
         "url": instruction.url.expose(),
         "headers": headers,
-        "key": instruction.plan.key.as_str(),
+        "key": instruction.plan.name.as_str(),
         "expires_in": instruction.expires_in.as_secs(),
         "expires_at": humantime::format_rfc3339_seconds(instruction.expires_at).to_string(),
     })

@@ -16,6 +16,7 @@ mod multipart;
 mod providers;
 mod openapi;
 mod refusal;
+mod rewrite;
 mod rule_sources;
 mod rules;
 mod secrets;

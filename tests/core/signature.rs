@@ -22,6 +22,7 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
     PresignPlan {
         operation,
         key: ObjectKey::new(key).unwrap(),
+        name: ObjectKey::new(key).unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
         stable: None,

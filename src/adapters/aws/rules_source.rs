@@ -138,6 +138,7 @@ impl RulesObject {
         let plan = PresignPlan {
             operation: Operation::GetObject,
             key: self.key.clone(),
+            name: self.key.clone(),
             headers: Vec::new(),
             query: Vec::new(),
             expires: Duration::from_mins(1),

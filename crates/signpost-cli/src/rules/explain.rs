@@ -5,6 +5,7 @@ use std::fmt;
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::policy::{
     Aspect, Constraints, Disposition, Effect, Explanation, Finding, LifetimeSource, Source, Verdict,
@@ -43,6 +44,9 @@ struct Told<'a> {
     decision: Decision,
     rule: Option<&'a str>,
     refusal: Option<Refusal>,
+    /// The key in the bucket, where the rule keeps the object under another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
     lifetime: Option<Lifetime>,
     #[serde(serialize_with = "as_map")]
     constraints: Vec<Constraint>,
@@ -123,6 +127,7 @@ impl<'a> Told<'a> {
                 code: refusal.code(),
                 message: refusal.to_string(),
             }),
+            object: object(request, answer),
             lifetime: granted
                 .filter(|_| answer.refusal.is_none() && request.method != Method::List)
                 .map(|(constraints, source)| Lifetime::new(constraints, source)),
@@ -152,6 +157,9 @@ impl fmt::Display for Told<'_> {
             };
             writeln!(f, "\ncaller:\n  uid     {}\n  groups  {groups}", member.uid())?;
         }
+        if let Some(object) = &self.object {
+            writeln!(f, "\nkey in the bucket:\n  {object}")?;
+        }
         if let Some(lifetime) = &self.lifetime {
             writeln!(f, "\nlifetime of the URL:\n  {}", lifetime.words)?;
         }
@@ -168,6 +176,16 @@ impl fmt::Display for Told<'_> {
         let near = self.came_near.iter().map(|near| (near.rule, near.words()));
         section(f, "came near, but for one thing", near)
     }
+}
+
+/// The key in the bucket for the one that is asked about, if it is another.
+fn object(request: &Question, answer: &Answer<'_>) -> Option<String> {
+    let Verdict::Allowed(grant) = &answer.explanation.as_ref()?.verdict else {
+        return None;
+    };
+    let key = ObjectKey::new(request.key.as_str()).ok()?;
+    let object = grant.object(&answer.principal, &key).ok()?;
+    (object != key).then(|| object.to_string())
 }
 
 /// A heading and two columns, unless there is nothing to tell.

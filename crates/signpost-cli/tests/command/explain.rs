@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::explain;
+use crate::support::{RULES, explain, signpost_reading};
 
 #[test]
 fn the_deciding_rule_is_named() {
@@ -203,4 +203,38 @@ fn a_caller_that_the_rules_do_not_know_is_a_failure() {
         assert_eq!((said.code, said.out.as_str()), (1, ""));
         assert_eq!(said.notes, format!("error: standard input: {problem}\n"));
     }
+}
+
+#[test]
+fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
+    let rules = RULES.replace(
+        "on = [\"blue/**\"]",
+        "on = [\"blue/**\"]\nrewrite = \"teams/{uid}/{rest}\"",
+    );
+    let rules = rules.replace("can = [\"list\"]", "can = [\"read\"]");
+    let asked = [
+        "rules",
+        "explain",
+        "-",
+        "--as",
+        "issuer:github/a",
+        "--group",
+        "blue",
+        "GET",
+    ];
+    let said = |key: &str, json: bool| {
+        let more = if json { vec![key, "--json"] } else { vec![key] };
+        let said = signpost_reading(&rules, &[&asked[..], &more[..]].concat());
+        assert_eq!((said.code, said.notes.as_str()), (0, ""));
+        said.out
+    };
+    let told: Value = serde_json::from_str(&said("blue/a/b", true)).unwrap();
+    let uid = told["caller"]["uid"].as_str().unwrap();
+    assert_eq!(told["object"], format!("teams/{uid}/a/b"));
+    let text = said("blue/a/b", false);
+    assert!(
+        text.contains(&format!("\nkey in the bucket:\n  teams/{uid}/a/b\n")),
+        "{text}"
+    );
+    assert!(!said("public/a", false).contains("key in the bucket"));
 }

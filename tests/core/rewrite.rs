@@ -1,0 +1,297 @@
+//! Rules that keep objects under other keys than clients name: what is signed, for whom, and how nobody gets out of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::json;
+use signpost::adapters::handler::Handler;
+use signpost::auth::{Issuer, Member, Principal};
+use signpost::key::ObjectKey;
+use signpost::operation::Action;
+use signpost::policy::Policy;
+use signpost::request::ApiRequest;
+
+use crate::sts::{Answer, FakeSts};
+use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now};
+
+/// The secrets of the tokens are their names.
+const RULES: &str = r#"
+version = 1
+[[token]]
+id = "a"
+sha256 = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+[[token]]
+id = "b"
+sha256 = "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+
+[[rule]]
+id = "mine"
+who = ["authenticated"]
+can = ["read", "write", "delete"]
+on = ["mine/**"]
+rewrite = "tenants/{uid}/{rest}"
+overwrite = true
+share = ["read"]
+
+[[rule]]
+id = "news"
+who = ["anyone"]
+can = ["read"]
+on = ["news", "news/**"]
+rewrite = "public/2026/{key}"
+
+[[rule]]
+id = "frozen"
+effect = "deny"
+who = ["anyone"]
+can = ["write", "delete"]
+on = ["public/**"]
+
+[[rule]]
+id = "secret"
+effect = "deny"
+who = ["anyone"]
+can = ["read"]
+on = ["public/2026/news/draft"]
+
+[[rule]]
+id = "drop"
+who = ["token:a"]
+can = ["write"]
+on = ["drop/**"]
+rewrite = "public/{key}"
+"#;
+
+const KEYS: (&str, &str) = ("SIGNPOST_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+
+async fn serve() -> Handler {
+    handler_with(&[("SIGNPOST_RULES", RULES), KEYS], credentials(None, None)).await
+}
+
+fn uid(token: &str) -> String {
+    member(token).uid().to_owned()
+}
+
+fn member(token: &str) -> Principal {
+    Principal::Member(Member::new(Issuer::Token, token.to_owned(), Vec::new()))
+}
+
+fn by(token: &str, request: ApiRequest) -> ApiRequest {
+    request.with("authorization", &format!("Bearer {token}"))
+}
+
+/// The path in S3 of the redirect.
+async fn signed(handler: &Handler, request: ApiRequest) -> Result<String, u16> {
+    let answer = handler.handle(&request, now()).await;
+    let location = header(&answer, "location");
+    match location.strip_prefix("https://example-bucket.s3.eu-central-1.amazonaws.com") {
+        Some(path) => Ok(path.split_once('?').unwrap().0.to_owned()),
+        None => Err(answer.status().as_u16()),
+    }
+}
+
+#[tokio::test]
+async fn the_public_key_is_decided_on_and_the_other_is_signed() {
+    let handler = serve().await;
+    let (a, b) = (uid("a"), uid("b"));
+    for (token, method, path, expected) in [
+        ("a", "GET", "/mine/x", format!("/tenants/{a}/x")),
+        ("b", "GET", "/mine/x", format!("/tenants/{b}/x")),
+        ("a", "HEAD", "/mine/x", format!("/tenants/{a}/x")),
+        ("a", "PUT", "/mine/deep/x", format!("/tenants/{a}/deep/x")),
+        ("a", "DELETE", "/mine/x", format!("/tenants/{a}/x")),
+        ("a", "POST", "/mine/x?uploads", format!("/tenants/{a}/x")),
+        ("a", "PUT", "/mine/x?partNumber=1&uploadId=u", format!("/tenants/{a}/x")),
+        ("a", "DELETE", "/mine/x?uploadId=u", format!("/tenants/{a}/x")),
+        ("a", "GET", "/mine//x", format!("/tenants/{a}//x")),
+        ("a", "GET", "/news", "/public/2026/news".to_owned()),
+        ("a", "GET", "/news/a%20b", "/public/2026/news/a%20b".to_owned()),
+    ] {
+        let request = by(token, ask(method, path).sized(5));
+        assert_eq!(signed(&handler, request).await, Ok(expected), "{method} {path}");
+    }
+    let nobody = signed(&handler, ask("GET", "/news/x")).await;
+    assert_eq!(nobody, Ok("/public/2026/news/x".to_owned()));
+}
+
+#[tokio::test]
+async fn nothing_leads_out_of_the_folder_or_past_a_deny() {
+    let handler = serve().await;
+    let b = uid("b");
+    let long = format!("/mine/{}", "x".repeat(1000));
+    let its_own = format!("/tenants/{}/x", uid("a"));
+    let anothers = format!("/tenants/{b}/x");
+    for (token, method, path, expected) in [
+        ("a", "GET", "/mine/../x", 400),
+        ("a", "GET", "/mine/%2e%2e/x", 400),
+        ("a", "GET", "/mine/..%2f..%2ftenants/x", 400),
+        ("a", "GET", "/mine/.%2fx", 400),
+        ("a", "GET", "/mine", 403),
+        ("a", "GET", long.as_str(), 400),
+        ("a", "GET", anothers.as_str(), 403),
+        ("a", "GET", its_own.as_str(), 403),
+        ("a", "GET", "/news/draft", 403),
+        ("a", "PUT", "/drop/x", 403),
+        ("a", "GET", "/public/2026/news", 403),
+        ("a", "GET", "/mine/?uploads", 403),
+        ("a", "GET", "/mine/", 403),
+        ("", "GET", "/mine/x", 401),
+    ] {
+        let request = ask(method, path).sized(5);
+        let request = if token.is_empty() { request } else { by(token, request) };
+        assert_eq!(signed(&handler, request).await, Err(expected), "{method} {path}");
+    }
+    // What looks like another member's folder is a name below one's own.
+    let named = signed(&handler, by("a", ask("GET", &format!("/mine/{b}/x")))).await;
+    assert_eq!(named, Ok(format!("/tenants/{}/{b}/x", uid("a"))));
+}
+
+#[tokio::test]
+async fn the_client_is_told_the_key_that_it_knows() {
+    let handler = serve().await;
+    let a = uid("a");
+    let request = by("a", ask("GET", "/mine/x")).with("accept", "application/json");
+    let told = json(&handler.handle(&request, now()).await);
+    assert_eq!(told["key"], "mine/x");
+    assert!(told["url"].as_str().unwrap().contains(&format!("/tenants/{a}/x?")));
+    let each = ApiRequest {
+        body: Bytes::from(json!([{"method": "GET", "key": "mine/y"}]).to_string()),
+        ..ask("POST", "/-/sign")
+    };
+    let told = json(&handler.handle(&by("a", each), now()).await);
+    assert_eq!(told[0]["key"], "mine/y");
+    assert!(told[0]["url"].as_str().unwrap().contains(&format!("/tenants/{a}/y?")));
+    let generated = handler.handle(&by("a", ask("POST", "/mine/")), now()).await;
+    let (key, url) = body(&generated).split_once('\n').unwrap();
+    let name = key.strip_prefix("mine/").unwrap();
+    assert!(url.contains(&format!("/tenants/{a}/{name}?")), "{url}");
+    let file = handler
+        .handle(&by("a", ask("GET", "/mine/report.pdf?download&url")), now())
+        .await;
+    assert!(body(&file).contains("filename%3D%22report.pdf%22"), "{}", body(&file));
+}
+
+#[tokio::test]
+async fn forms_store_where_the_rule_keeps_objects() {
+    let handler = serve().await;
+    let a = uid("a");
+    let form = async |path: &str| {
+        let request = by("a", ask("GET", path)).with("accept", "application/json");
+        json(&handler.handle(&request, now()).await)["fields"]["key"].clone()
+    };
+    assert_eq!(form("/mine/x?form").await, format!("tenants/{a}/x"));
+    let below = form("/mine/?form").await;
+    let below = below.as_str().unwrap();
+    assert!(
+        below.starts_with(&format!("tenants/{a}/")) && below.ends_with("/${filename}"),
+        "{below}"
+    );
+}
+
+#[tokio::test]
+async fn a_share_link_lends_the_makers_object_under_the_public_key() {
+    let handler = serve().await;
+    let wanted = ApiRequest {
+        body: Bytes::from(json!({"key": "mine/x"}).to_string()),
+        ..ask("POST", "/-/share")
+    };
+    let link = handler.handle(&by("a", wanted), now()).await;
+    let link = body(&link)
+        .trim()
+        .strip_prefix("https://files.example.com")
+        .unwrap()
+        .to_owned();
+    assert!(link.starts_with("/mine/x?share="));
+    assert_eq!(
+        signed(&handler, ask("GET", &link)).await,
+        Ok(format!("/tenants/{}/x", uid("a")))
+    );
+    for (other, refused) in [
+        (link.replace("/mine/x", "/mine/y"), 403),
+        (link.replace("/mine/x", &format!("/tenants/{}/x", uid("a"))), 403),
+    ] {
+        assert_eq!(signed(&handler, ask("GET", &other)).await, Err(refused), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_members_session_may_reach_the_folder_and_nothing_else() {
+    let sts = FakeSts::start(Answer::SessionUntil(now() + Duration::from_hours(1))).await;
+    let env = [
+        ("SIGNPOST_RULES", RULES),
+        ("SIGNPOST_SIGNER_ROLE_ARN", "arn:aws:iam::123456789012:role/signer"),
+        ("SIGNPOST_SIGNER_SCOPE", "member"),
+        ("AWS_ENDPOINT_URL_STS", &sts.endpoint),
+    ];
+    let handler = handler_with(&env, credentials(None, None)).await;
+    for path in ["/mine/x", "/news/x"] {
+        assert!(signed(&handler, by("a", ask("GET", path))).await.is_ok());
+    }
+    let calls = sts.calls();
+    let resources = |number: usize| {
+        let policy: serde_json::Value = serde_json::from_str(&calls[number]["Policy"]).unwrap();
+        policy["Statement"][0]["Resource"].clone()
+    };
+    assert_eq!(
+        resources(0),
+        json!([format!("arn:aws:s3:::example-bucket/tenants/{}/*", uid("a"))])
+    );
+    let news = [
+        "arn:aws:s3:::example-bucket/public/2026/news",
+        "arn:aws:s3:::example-bucket/public/2026/news/*",
+    ];
+    assert_eq!(resources(1), json!(news));
+}
+
+#[test]
+fn what_is_no_rewriting_stops_the_start_up() {
+    let rules = |on: &str, more: &str| {
+        format!("version = 1\n[[rule]]\nid = \"r\"\nwho = [\"authenticated\"]\ncan = [\"read\"]\non = [{on}]\n{more}\n")
+    };
+    for (on, rewrite, fits) in [
+        ("\"a/**\"", "x/{key}", true),
+        ("\"a/**\", \"b/**\"", "x/{uid}/y/{rest}", true),
+        ("\"a\"", "x/{key}", true),
+        ("\"a\"", "x/{rest}", false),
+        ("\"a/**\"", "{key}", false),
+        ("\"a/**\"", "/{key}", false),
+        ("\"a/**\"", "{rest}", false),
+        ("\"a/**\"", "x", false),
+        ("\"a/**\"", "x{key}", false),
+        ("\"a/**\"", "x/{key}/y", false),
+        ("\"a/**\"", "{key}/{rest}", false),
+        ("\"a/**\"", "x/**/{key}", false),
+        ("\"a/**\"", "../{key}", false),
+        ("\"a/**\"", "x-{uid}/{key}", false),
+        // Whose claim would that be?
+        ("\"a/**\"", "{email}/{key}", false),
+    ] {
+        let parsed = Policy::parse(&rules(on, &format!("rewrite = {rewrite:?}")));
+        assert_eq!(parsed.is_ok(), fits, "{on} {rewrite}: {:?}", parsed.err());
+    }
+    let lists = rules("\"a/**\"", "rewrite = \"x/{key}\"").replace("\"read\"", "\"read\", \"list\"");
+    assert!(Policy::parse(&lists).unwrap_err().to_string().contains("list"));
+    assert!(Policy::parse(&rules("\"a/**\"", "effect = \"deny\"\nrewrite = \"x/{key}\"")).is_err());
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_granted_lies_below_the_folder(key in "(mine|news|drop|tenants|public)(/[a-z0-9./{}*]{0,12}){0,3}") {
+        let policy = Policy::parse(RULES).unwrap();
+        let principal = member("a");
+        if let Ok(key) = ObjectKey::new(key) {
+            for action in [Action::Read, Action::Write, Action::Delete] {
+                if let Ok(grant) = policy.decide(&principal, action, &key) {
+                    let object = grant.object(&principal, &key).unwrap();
+                    let folder = match grant.rule {
+                        "mine" => format!("tenants/{}/", uid("a")),
+                        "news" => "public/2026/news".to_owned(),
+                        rule => panic!("{rule} grants {action:?} of {key}"),
+                    };
+                    prop_assert!(object.as_str().starts_with(&folder), "{} for {}", object, key);
+                }
+            }
+        }
+    }
+}
