@@ -62,14 +62,14 @@ class Credentials:
 
 
 class Signpost:
-    """A running server; `url` has no trailing slash."""
+    """A running server; `url` has no trailing slash. Without a `table`, its credentials' settings say where the rules are."""
 
     def __init__(self, folder, table, arguments, credentials=None):
         path = folder / "rules.toml"
-        path.write_text(table)
+        path.write_text(table or "")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SIGNPOST_"))}
         environment |= credentials.environment if credentials else {}
-        command = [BINARY, "--listen", "127.0.0.1:0", "--rules", str(path), *arguments]
+        command = [BINARY, "--listen", "127.0.0.1:0", *(["--rules", str(path)] if table else []), *arguments]
         self._secrets = credentials.secrets if credentials else []
         self._lines = []
         self._ready = threading.Event()
