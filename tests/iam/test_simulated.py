@@ -1,6 +1,8 @@
 """Every operation, role and mode, and everything that must not be, as IAM evaluates it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +59,7 @@ def denied(result):
     return result in ("ImplicitlyDenied", "ExplicitlyDenied")
 
 
-def by_the_bucket(result):
+def explicitly_denied(result):
     return result == "ExplicitlyDenied"
 
 
@@ -112,13 +114,13 @@ def test_the_bucket_refuses(stack, how):
         for name, action, way in operations()
     }
     # The policy of an existing bucket stays as it is: there the template can't refuse it.
-    check(cases, by_the_bucket if stack["bucket_policy"] else allowed)
+    check(cases, explicitly_denied if stack["bucket_policy"] else allowed)
 
 
 def test_the_bucket_refuses_signatures_above_the_cap_only(stack):
     if not stack["bucket_policy"]:
         return
-    for age, expected in ((stack["max_age"], allowed), (stack["max_age"] + 1, by_the_bucket)):
+    for age, expected in ((stack["max_age"], allowed), (stack["max_age"] + 1, explicitly_denied)):
         check(
             {
                 name: simulation(
@@ -139,7 +141,7 @@ def test_no_administrator_gets_past_the_bucket_policy(stack):
     cases = {
         how: simulation(stack, "Admin", "s3:GetObject", target, s3_context(**change)) for how, change in REFUSED_BY_THE_BUCKET.items()
     }
-    check(cases, by_the_bucket)
+    check(cases, explicitly_denied)
     check({"as it should be": simulation(stack, "Admin", "s3:GetObject", target, s3_context("REST-HEADER"))}, allowed)
 
 
@@ -230,6 +232,35 @@ def test_only_the_function_gets_sessions_of_the_signer(stack):
     }
     check(strangers, denied)
     check({"another role": simulation(stack, "FunctionRole", "sts:AssumeRole", function, {})}, denied)
+
+
+def runbook(mark):
+    """The policy of docs/OPERATIONS.md in which `mark` stands."""
+    text = (Path(__file__).resolve().parents[2] / "docs/OPERATIONS.md").read_text()
+    blocks = [json.loads(block) for block in re.findall(r"^ *```json\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL) if mark in block]
+    (found,) = blocks
+    return found if "Statement" in found else {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": found}]}
+
+
+def test_the_runbook_ends_old_sessions_and_no_new_ones(stack):
+    if stack["signer"] == "FunctionRole":
+        return
+    by_name = json.loads(json.dumps(runbook("OLD-EPOCH")).replace("OLD-EPOCH", "1"))
+    by_age = runbook("aws:TokenIssueTime")
+    member = "b5586c4bd203f3040254e3b246f637aa"
+
+    def under(policy, session, issued):
+        context = s3_context() | {"aws:userid": f"AROAIOSFODNN7EXAMPLE:{session}", "aws:TokenIssueTime": issued}
+        made = simulation(stack, "SignerRole", "s3:GetObject", resource(stack["bucket"], "s3:GetObject"), context)
+        made["identityPolicies"].append({"name": "revoked", "policy": policy})
+        return made
+
+    before, after = "2026-07-10T19:19:03Z", "2026-07-10T19:19:05Z"
+    old, new = ("signpost.1", f"{member}.1"), ("signpost.2", f"{member}.2", "signpost.11")
+    check({name: under(by_name, name, after) for name in old}, explicitly_denied)
+    check({name: under(by_name, name, before) for name in new}, allowed)
+    check({name: under(by_age, name, before) for name in old + new}, explicitly_denied)
+    check({name: under(by_age, name, after) for name in old + new}, allowed)
 
 
 def test_the_key_serves_through_s3_only(stack):
