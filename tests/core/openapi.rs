@@ -62,10 +62,9 @@ const FORM: [&str; 5] = [
 #[test]
 fn every_operation_on_an_object_is_documented_with_exactly_its_parameters() {
     let document = document();
-    let path = &document["paths"]["/{key}"];
     let mut told = BTreeMap::new();
-    for method in METHODS {
-        let documented = &path[method];
+    for (path, method) in ["/{key}", "/{prefix}/"].into_iter().flat_map(|path| METHODS.map(|method| (path, method))) {
+        let documented = &document["paths"][path][method];
         let operations = names(&documented["x-s3-operations"]);
         let mut expected = BTreeSet::new();
         for operation in Operation::ALL
@@ -82,7 +81,7 @@ fn every_operation_on_an_object_is_documented_with_exactly_its_parameters() {
             expected = with_form(expected);
         }
         if !operations.is_empty() {
-            assert_eq!(query_parameters(&document, documented), expected, "{method}");
+            assert_eq!(query_parameters(&document, documented), expected, "{method} {path}");
         }
         told.extend(operations.into_iter().map(|operation| (operation, method)));
     }
