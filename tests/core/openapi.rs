@@ -63,7 +63,10 @@ const FORM: [&str; 5] = [
 fn every_operation_on_an_object_is_documented_with_exactly_its_parameters() {
     let document = document();
     let mut told = BTreeMap::new();
-    for (path, method) in ["/{key}", "/{prefix}/"].into_iter().flat_map(|path| METHODS.map(|method| (path, method))) {
+    for (path, method) in ["/{key}", "/{prefix}/"]
+        .into_iter()
+        .flat_map(|path| METHODS.map(|method| (path, method)))
+    {
         let documented = &document["paths"][path][method];
         let operations = names(&documented["x-s3-operations"]);
         let mut expected = BTreeSet::new();
