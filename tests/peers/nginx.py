@@ -1,0 +1,59 @@
+"""nginx as a proxy that caches what a URL led to before."""
+
+import pathlib
+import socket
+import time
+
+import processes
+
+CONFIGURATION = """\
+daemon off;
+user root;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    proxy_cache_path {folder}/cache keys_zone=signed:1m;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://$http_host$request_uri;
+            proxy_set_header Host $http_host;
+            proxy_cache signed;
+            proxy_cache_key $http_host$request_uri;
+            add_header X-Cache $upstream_cache_status always;
+        }}
+    }}
+}}
+"""
+
+
+class Nginx:
+    """A running cache; `proxy` is what `curl --proxy` takes."""
+
+    def __init__(self, folder: pathlib.Path):
+        port = processes.free_port()
+        path = folder / "nginx.conf"
+        path.write_text(CONFIGURATION.format(folder=folder, port=port))
+        self.proxy = f"http://127.0.0.1:{port}"
+        self._process = processes.start(["/usr/sbin/nginx", "-e", str(folder / "error.log"), "-c", str(path)])
+        self._wait(port)
+
+    def _wait(self, port):
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        self.stop()
+        raise RuntimeError("nginx did not start")
+
+    def stop(self):
+        processes.stop(self._process)
