@@ -192,7 +192,7 @@ fn granted<T>(
     let action = wanted.operation.action();
     let lent = match &wanted.share {
         None => None,
-        Some(text) => Some(share::redeem(policy, request, &wanted, text, now)?),
+        Some(text) => Some(share::redeem(policy, request, &wanted, text.expose(), now)?),
     };
     let (principal, link) = match &lent {
         None => (caller.principal.as_ref().map_err(Clone::clone)?, None),

@@ -1,5 +1,6 @@
 //! The rules in force: those of the start-up, or those that a source outside the function keeps.
 
+use std::fmt;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -63,7 +64,7 @@ struct Due {
 }
 
 /// Makes rules of a text.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Reader {
     settings: Settings,
     signing: SigningCredentials,
@@ -192,6 +193,13 @@ impl State {
         let good = self.good.as_ref()?;
         let age = now.duration_since(good.confirmed).unwrap_or_default();
         (age < KEEP).then(|| Arc::clone(&good.policy))
+    }
+}
+
+/// The settings may hold the text of the rules, digests and all.
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader(redacted)")
     }
 }
 

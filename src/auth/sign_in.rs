@@ -4,6 +4,7 @@
 //! in no cookie and nobody can foretell them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -54,7 +55,7 @@ struct Attempt {
 }
 
 /// What an issuer is asked by way of the browser.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Authorization {
     /// The issuer.
     pub issuer: OidcIssuer,
@@ -80,8 +81,14 @@ pub struct Exchange {
     nonce: String,
 }
 
-impl std::fmt::Debug for Exchange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorization({}, redacted)", self.issuer.name)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Exchange({}, redacted)", self.issuer.name)
     }
 }

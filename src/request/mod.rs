@@ -5,6 +5,7 @@ mod listing;
 mod object;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -15,14 +16,14 @@ use crate::rejection::Rejection;
 pub use form::Form;
 pub(crate) use form::preferred;
 pub use listing::{ListForm, ListRequest, Order, Sort};
-pub use object::ObjectRequest;
+pub use object::{LinkText, ObjectRequest};
 pub(crate) use object::{bad_value, parse_expires, parse_length, signable};
 
 /// Names with their values, in order.
 pub type Pairs = Vec<(String, String)>;
 
 /// One HTTP request as a front delivered it, with the front's own additions to the path removed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiRequest {
     /// The method, as sent.
     pub method: String,
@@ -166,6 +167,26 @@ impl Target {
         };
         allow.push(Method::OPTIONS);
         allow
+    }
+}
+
+/// Names the parameters and the headers without their values: credentials stand in both.
+impl fmt::Debug for ApiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ApiRequest")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("encoding", &self.encoding)
+            .field("parameters", &parameters)
+            .field("headers", &self.headers.keys())
+            .field("length", &self.length)
+            .field("base_url", &self.base_url)
+            .field("request_id", &self.request_id)
+            .field("invocation", &self.invocation)
+            .field("gateway", &self.gateway)
+            .field("defect", &self.defect)
+            .finish_non_exhaustive()
     }
 }
 

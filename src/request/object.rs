@@ -1,5 +1,6 @@
 //! The request for one operation on one object, as its parameters and headers say it.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::header;
@@ -8,6 +9,23 @@ use super::{ApiRequest, BodyLength, Form, Pairs, Target};
 use crate::key::{KeyError, ObjectKey};
 use crate::operation::{Carrier, Operation};
 use crate::rejection::Rejection;
+
+/// The text of a share link: whoever has it may do what it lends, so nothing prints it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkText(String);
+
+impl LinkText {
+    /// The text, to be read and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LinkText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkText(redacted)")
+    }
+}
 
 /// A request for one operation on one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +49,7 @@ pub struct ObjectRequest {
     /// The lifetime that was asked for.
     pub expires: Option<Duration>,
     /// The share link by which it is asked for.
-    pub share: Option<String>,
+    pub share: Option<LinkText>,
     /// The media type that the client will send, by header or parameter.
     pub content_type: Option<String>,
     /// The length of the whole object, declared when an upload in parts begins.
@@ -210,7 +228,7 @@ impl ObjectRequest {
     fn read_own_parameter(&mut self, name: &str, value: String) -> Result<(), Rejection> {
         match name {
             "expires" => self.expires = Some(parse_expires(&value)?),
-            "share" => self.share = Some(value),
+            "share" => self.share = Some(LinkText(value)),
             "contentLength" => self.object_size = Some(parse_length(name, &value)?),
             "download" => self.download = Some(Some(value).filter(|name| !name.is_empty())),
             _ => {} // `url` is read with `Accept`.
