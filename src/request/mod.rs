@@ -174,12 +174,13 @@ impl Target {
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parameters: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
+        let headers: Vec<_> = self.headers.keys().collect();
         f.debug_struct("ApiRequest")
             .field("method", &self.method)
             .field("path", &self.path)
             .field("encoding", &self.encoding)
             .field("parameters", &parameters)
-            .field("headers", &self.headers.keys())
+            .field("headers", &headers)
             .field("length", &self.length)
             .field("base_url", &self.base_url)
             .field("request_id", &self.request_id)

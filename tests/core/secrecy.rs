@@ -1,6 +1,7 @@
 //! No secret is told to anybody but whom it is for: the requests of the whole suite, and those that carry secrets of
 //! every kind, answered with the log at its loudest, and what was written searched.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -153,10 +154,8 @@ impl Bench {
         }
         let keys = KeySet::parse(jwks(&[&self.key]).to_string().as_bytes()).unwrap();
         let decided = decide(&self.policy, request, Some(&keys), now());
-        self.printed += &format!(
-            "{request:?} {decided:?} {:?}",
-            self.policy.authenticators.keys_wanted(request)
-        );
+        let wanted = self.policy.authenticators.keys_wanted(request);
+        write!(self.printed, "{request:?} {decided:?} {wanted:?}").unwrap();
         if let Err(refused) = &decided {
             self.printed += &refused.rejection.to_string();
             self.printed += &refused.rejection.remedy(&request.url());
