@@ -121,7 +121,7 @@ async fn nothing_leads_out_of_the_folder_or_past_a_deny() {
     let b = uid("b");
     let long = format!("/mine/{}", "x".repeat(1000));
     let its_own = format!("/tenants/{}/x", uid("a"));
-    let anothers = format!("/tenants/{b}/x");
+    let theirs = format!("/tenants/{b}/x");
     for (token, method, path, expected) in [
         ("a", "GET", "/mine/../x", 400),
         ("a", "GET", "/mine/%2e%2e/x", 400),
@@ -129,7 +129,7 @@ async fn nothing_leads_out_of_the_folder_or_past_a_deny() {
         ("a", "GET", "/mine/.%2fx", 400),
         ("a", "GET", "/mine", 403),
         ("a", "GET", long.as_str(), 400),
-        ("a", "GET", anothers.as_str(), 403),
+        ("a", "GET", theirs.as_str(), 403),
         ("a", "GET", its_own.as_str(), 403),
         ("a", "GET", "/news/draft", 403),
         ("a", "PUT", "/drop/x", 403),
