@@ -181,3 +181,55 @@ where
     }
     once().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::aws::CredentialSource;
+
+    #[tokio::test]
+    async fn a_service_is_where_aws_has_it() {
+        let cases: [(&str, &[(&str, &str)], &str); 8] = [
+            ("eu-central-1", &[], "https://SERVICE.eu-central-1.amazonaws.com"),
+            ("us-east-1", &[], "https://SERVICE.us-east-1.amazonaws.com"),
+            ("cn-north-1", &[], "https://SERVICE.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-west-1", &[], "https://SERVICE.us-gov-west-1.amazonaws.com"),
+            (
+                "us-gov-west-1",
+                &[("AWS_USE_FIPS_ENDPOINT", "true")],
+                "https://SERVICE.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "us-east-1",
+                &[("AWS_USE_FIPS_ENDPOINT", "true")],
+                "https://SERVICE-fips.us-east-1.amazonaws.com",
+            ),
+            (
+                "eu-central-1",
+                &[("AWS_USE_DUALSTACK_ENDPOINT", "true")],
+                "https://SERVICE.eu-central-1.api.aws",
+            ),
+            (
+                "eu-central-1",
+                &[("AWS_ENDPOINT_URL", "https://sts.example.com")],
+                "https://sts.example.com",
+            ),
+        ];
+        for (region, switches, expected) in cases {
+            let base = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", region)];
+            let env = switches.iter().chain(&base);
+            let env = env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let settings = Settings::from_env(env).unwrap();
+            for name in ["sts", "ssm", "dynamodb"] {
+                let credentials = CredentialSource::example().0;
+                let service = Service::new(name, &settings, settings.any_endpoint.as_deref(), credentials).unwrap();
+                let (origin, signed_for) = service.endpoint().await.unwrap();
+                assert_eq!(
+                    (origin.trim_end_matches('/'), signed_for.as_str()),
+                    (expected.replace("SERVICE", name).as_str(), region),
+                    "{switches:?}"
+                );
+            }
+        }
+    }
+}
