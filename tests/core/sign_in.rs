@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use signpost::adapters::aws::CredentialSource;
 use signpost::adapters::handler::Handler;
 use signpost::adapters::lambda::respond;
+use signpost::auth::Keyring;
+use signpost::auth::keyring::Purpose;
 use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
 use signpost::response::ApiResponse;
 
@@ -307,6 +309,23 @@ async fn what_is_sealed_for_one_purpose_opens_for_no_other() {
     );
     let request = ask("GET", "/ci/a").with("cookie", &format!("__Host-signpost={link}"));
     assert_eq!(status(&handler, &request, now()).await, 401);
+}
+
+#[test]
+fn a_seal_holds_for_its_purpose_even_where_statements_look_alike() {
+    let keys: Keyring = KEYS.parse().unwrap();
+    let purposes = [Purpose::ShareLink, Purpose::Session, Purpose::SignIn];
+    for sealed_for in purposes {
+        let sealed = keys.seal(sealed_for, &"statement").unwrap();
+        for opened_for in purposes {
+            let opened: Option<String> = keys.open(opened_for, sealed.expose());
+            assert_eq!(
+                opened.is_some(),
+                sealed_for == opened_for,
+                "{sealed_for:?} {opened_for:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
