@@ -6,6 +6,7 @@ mod form;
 mod generated;
 mod refused;
 mod listing;
+mod page;
 mod share;
 mod sign_in;
 
@@ -15,6 +16,7 @@ use http::Method;
 
 use crate::auth::{KeySet, Principal};
 use crate::key::ObjectKey;
+use crate::operation::ObjectPage;
 use crate::plan::{CountedUse, PresignPlan};
 use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
@@ -23,6 +25,7 @@ pub use bulk::{Decided, MAX_REQUESTS};
 use draft::plan;
 pub use form::UploadForm;
 pub use listing::{List, View};
+pub use page::{Account, OfObject, Offers, Preview};
 pub use refused::{Known, Refused};
 pub use share::Shared;
 pub use sign_in::SignInStep;
@@ -43,6 +46,10 @@ pub enum Decision {
     Form(UploadForm),
     /// Ask S3 for this listing and tell what the caller may see of it.
     List(List),
+    /// Tell or do what a page about one object is for.
+    OfObject(OfObject),
+    /// Tell a part of the pages, by its name.
+    Asset(String),
     /// Tell this share link.
     Share(Shared),
     /// Sign in or out.
@@ -95,7 +102,8 @@ pub fn decide(
             | Target::Document(_)
             | Target::Login
             | Target::Callback
-            | Target::Logout => {}
+            | Target::Logout
+            | Target::Asset(_) => {}
         }
     }
     if form::is_asked_for(request) {
@@ -103,6 +111,9 @@ pub fn decide(
     }
     if let (Target::Prefix(prefix), "GET" | "HEAD") = (&target, request.method.as_str()) {
         return listing::decide(&caller, prefix.as_ref()).map(Decision::List);
+    }
+    if let (Target::Object(key), Some(page)) = (&target, ObjectPage::asked_for(&request.query)) {
+        return page::decide(&caller, page, key).map(Decision::OfObject);
     }
     let wanted = ObjectRequest::parse(request, &target)?;
     let form = wanted.form;
@@ -115,6 +126,7 @@ fn open_to_all(target: &Target) -> Option<Decision> {
     match target {
         Target::Health => Some(Decision::Health),
         Target::Document(document) => Some(Decision::Document(*document)),
+        Target::Asset(name) => Some(Decision::Asset(name.clone())),
         Target::Object(_)
         | Target::Prefix(_)
         | Target::Presign(_)

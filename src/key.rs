@@ -135,6 +135,11 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// A key, or a part of one, as the end of a relative URL.
+pub(crate) fn to_relative(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, PATH)
+}
+
 /// Drops one leading `/` and undoes the percent-encoding that the front left in place.
 pub(crate) fn decode_path(path: &str, encoding: PathEncoding) -> Result<String, KeyError> {
     let path = path.strip_prefix('/').unwrap_or(path);

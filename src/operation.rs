@@ -1,10 +1,12 @@
 //! The S3 operations that can be asked for, and what each takes from the client.
 
 mod listing;
+mod page;
 
 use http::Method;
 
 pub use listing::{Listing, MAX_KEYS};
+pub use page::ObjectPage;
 
 /// An S3 operation that Signpost signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::policy::{MIN_LIFETIME, Scope};
 use crate::request::Pairs;
-pub use listing::{LIST_EXPIRES, ListError, ListPlan, Marker, Page, Pending, Stored};
+pub use listing::{LIST_EXPIRES, ListPlan, Marker, Page, Pending, StorageError, Stored};
 
 /// One request to S3, complete but for the signature. Signing it is a pure function of the plan, the credentials and
 /// the time.

@@ -1,12 +1,13 @@
 //! The handler: reads the settings once, then answers requests.
 
 mod listing;
+mod page;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
-use crate::adapters::aws::{CredentialSource, Lister, Signer, SigningCredentials};
+use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials, Storage};
 use crate::adapters::metrics;
 use crate::adapters::providers::{Provider, Providers, Unknown};
 use crate::adapters::record::{Answered, Record};
@@ -26,7 +27,7 @@ pub struct Handler {
     cors: CorsOrigins,
     base_path: String,
     signer: Signer,
-    lister: Lister,
+    storage: Storage,
     credentials: SigningCredentials,
     providers: Providers,
     client_secret: Option<ClientSecret>,
@@ -51,7 +52,7 @@ impl Handler {
             cors: settings.cors_origins,
             base_path: settings.base_path,
             signer,
-            lister: Lister::default(),
+            storage: Storage::default(),
             credentials: signing,
             providers: Providers::default(),
             client_secret: settings.client_secret,
@@ -106,7 +107,7 @@ impl Handler {
                 Ok(form) => {
                     let record = Record::signed_form(&form);
                     let response = if page {
-                        response::form_page(&form, stored.as_deref())
+                        response::form_page(request, &form, stored.as_deref())
                     } else {
                         response::form_json(&form)
                     };
@@ -115,6 +116,8 @@ impl Handler {
                 Err(error) => failed(request, &error.into()),
             },
             Ok(Decision::List(list)) => self.list(policy, request, list, now).await,
+            Ok(Decision::OfObject(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
+            Ok(Decision::Asset(name)) => (response::asset(request, &name), Record::of("loaded")),
             Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
             Ok(Decision::Health) => (response::health(), Record::of("healthy")),
@@ -217,7 +220,7 @@ fn troubled(policy: &Policy, request: &ApiRequest, trouble: &Trouble) -> (ApiRes
 /// The answer to a request that failed by our fault.
 pub(super) fn failed(request: &ApiRequest, failure: &Failure) -> (ApiResponse, Record) {
     let record = Record::failed(failure);
-    let response = response::failure(&request.headers, &request.request_id, failure);
+    let response = response::failure(Some(request), &request.request_id, failure);
     (response, record)
 }
 

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::HeaderMap;
 use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 use tracing::Subscriber;
@@ -111,7 +110,7 @@ async fn answer(handler: &Handler, event: &str, invocation: &str, now: SystemTim
             tracing::error!(request.invocation = invocation, error = %failure, "could not read the event");
             Answer {
                 shape: Shape::MultiValue,
-                response: response::failure(&HeaderMap::new(), invocation, &failure),
+                response: response::failure(None, invocation, &failure),
             }
         }
     }

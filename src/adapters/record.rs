@@ -6,6 +6,7 @@ use tracing::Level;
 
 use crate::adapters::handler::chain;
 use crate::decide::{Known, List, Refused};
+use crate::key::ObjectKey;
 use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
 use crate::response::{Failure, Trouble};
@@ -90,6 +91,22 @@ impl Record {
             operation: Some(view.wanted.listing.name()),
             key: Some(view.wanted.prefix.clone()),
             ..Self::of("listed")
+        }
+    }
+
+    /// A page about one object.
+    pub(super) fn of_page(key: &ObjectKey) -> Self {
+        Self {
+            key: Some(key.as_str().to_owned()),
+            ..Self::of("shown")
+        }
+    }
+
+    /// What Signpost itself has deleted.
+    pub(super) fn deleted(instruction: &Instruction) -> Self {
+        Self {
+            outcome: "deleted",
+            ..Self::signed(instruction)
         }
     }
 

@@ -83,7 +83,8 @@ fn place(request: &ApiRequest, target: &Target, now: SystemTime) -> Result<(Form
         | Target::Sign
         | Target::Login
         | Target::Callback
-        | Target::Logout => {
+        | Target::Logout
+        | Target::Asset(_) => {
             let allow = target.allow(&request.query);
             return Err(Rejection::MethodNotAllowed { allow });
         }

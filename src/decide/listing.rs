@@ -1,13 +1,13 @@
 //! Listings: `GET /{prefix}/` and `GET /{prefix}/?uploads`.
 
-use super::{Caller, Known, Refused};
+use super::{Caller, Known, Offers, Refused};
 use crate::auth::Principal;
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
 use crate::plan::{ListPlan, Marker, Page};
 use crate::policy::{Policy, Reach, Scope};
 use crate::rejection::Rejection;
-use crate::request::{ListRequest, Order, Pairs, Sort, bad_value};
+use crate::request::{ListForm, ListRequest, Order, Pairs, Sort, bad_value};
 
 /// A listing that is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct View {
     pub wanted: ListRequest,
     /// Who asks.
     pub principal: Principal,
+    /// What a page may offer.
+    pub offers: Offers,
     /// The folders that lead to where the caller may list.
     ways: Vec<String>,
 }
@@ -56,11 +58,16 @@ fn granted(caller: &Caller<'_>, wanted: ListRequest, known: &mut Known) -> Resul
         (Reach::Ways(ways), Listing::Objects) => (None, ways.into_iter().collect()),
         (Reach::Ways(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
     };
+    let offers = match wanted.form {
+        ListForm::Html => Offers::of_prefix(caller, &wanted.prefix)?,
+        ListForm::Json | ListForm::Text | ListForm::Names => Offers::default(),
+    };
     Ok(List {
         plan,
         view: View {
             wanted,
             principal: principal.clone(),
+            offers,
             ways,
         },
     })

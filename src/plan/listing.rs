@@ -69,10 +69,10 @@ pub struct Pending {
     pub storage_class: Option<String>,
 }
 
-/// Why there is no listing. Ours to mend but for a `next` that S3 does not know.
+/// Why S3 did not do what Signpost itself asked of it. Ours to mend but for a `next` that S3 does not know.
 #[derive(Debug, thiserror::Error)]
-pub enum ListError {
-    /// It could not be signed.
+pub enum StorageError {
+    /// The request could not be signed.
     #[error(transparent)]
     Presign(#[from] PresignError),
     /// No connection, or one that broke.
@@ -85,7 +85,7 @@ pub enum ListError {
         limit: Duration,
     },
     /// An error of S3's.
-    #[error("S3 gave no listing: {status}, {code}: {message}")]
+    #[error("S3 refused: {status}, {code}: {message}")]
     Refused {
         /// The status.
         status: u16,
@@ -102,7 +102,7 @@ pub enum ListError {
     },
 }
 
-impl ListError {
+impl StorageError {
     /// Whether the same call may succeed in a moment.
     pub const fn may_pass(&self) -> bool {
         match self {

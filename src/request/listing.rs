@@ -54,6 +54,8 @@ pub enum Order {
 /// The form in which a listing is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListForm {
+    /// A page.
+    Html,
     /// JSON.
     Json,
     /// A line for each entry, as `ls -l` writes it.
@@ -161,8 +163,9 @@ impl Order {
 impl ListForm {
     /// Lines unless `Accept` names another form: who says nothing sits at a terminal.
     fn negotiate(request: &ApiRequest) -> Self {
-        match preferred(&request.headers, &["application/json", "text/plain"]) {
+        match preferred(&request.headers, &["application/json", "text/plain", "text/html"]) {
             Some("application/json") => Self::Json,
+            Some("text/html") if !request.query.iter().any(|(name, _)| name == "uploads") => Self::Html,
             _ => Self::Text,
         }
     }

@@ -107,6 +107,8 @@ pub enum Target {
     Callback,
     /// `/-/logout`.
     Logout,
+    /// `/-/assets/{name}`.
+    Asset(String),
 }
 
 /// A document about the service itself.
@@ -141,6 +143,9 @@ impl Target {
         if let Some(key) = path.strip_prefix("presign/") {
             return Ok(Self::Presign(ObjectKey::with_path(key)?));
         }
+        if let Some(name) = path.strip_prefix("assets/") {
+            return Ok(Self::Asset(name.to_owned()));
+        }
         match path {
             "health" => Ok(Self::Health),
             "openapi.yaml" => Ok(Self::Document(Document::OpenApi)),
@@ -162,7 +167,7 @@ impl Target {
             Self::Prefix(None) => vec![Method::GET, Method::HEAD, Method::POST],
             Self::Presign(_) | Self::Callback => vec![Method::GET],
             Self::Login => vec![Method::GET, Method::POST],
-            Self::Health | Self::Document(_) => vec![Method::GET, Method::HEAD],
+            Self::Health | Self::Document(_) | Self::Asset(_) => vec![Method::GET, Method::HEAD],
             Self::Share | Self::Sign | Self::Logout => vec![Method::POST],
         };
         allow.push(Method::OPTIONS);

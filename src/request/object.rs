@@ -100,7 +100,8 @@ impl ObjectRequest {
             | Target::Sign
             | Target::Login
             | Target::Callback
-            | Target::Logout => Err(refused()),
+            | Target::Logout
+            | Target::Asset(_) => Err(refused()),
         }
     }
 

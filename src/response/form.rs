@@ -1,13 +1,13 @@
 //! Signed forms as JSON, and as a page that works without script.
 
-use std::fmt::Write as _;
-
-use http::{HeaderValue, StatusCode, header};
+use askama::Template;
+use http::StatusCode;
 use serde_json::{Map, json};
 
-use super::problem::escape;
-use super::{ApiResponse, HTML, JSON, answer};
+use super::page::{Shell, page, visible};
+use super::{ApiResponse, JSON, answer};
 use crate::plan::{Condition, FormKey, PostForm};
+use crate::request::{ApiRequest, Pairs};
 
 /// Tells a form as JSON: where to send it, and its fields.
 pub fn form_json(form: &PostForm) -> ApiResponse {
@@ -25,35 +25,35 @@ pub fn form_json(form: &PostForm) -> ApiResponse {
     answer(StatusCode::OK, JSON, body.to_string())
 }
 
+#[derive(Template)]
+#[template(path = "form.html")]
+struct FormPage<'a> {
+    shell: Shell,
+    place: String,
+    stored: Option<String>,
+    url: &'a str,
+    fields: &'a Pairs,
+    limit: String,
+    until: String,
+}
+
 /// Tells a form as a page. `stored` is the key of the file that the form before it has stored.
-pub fn form_page(form: &PostForm, stored: Option<&str>) -> ApiResponse {
-    let mut hidden = String::new();
-    for (name, value) in &form.fields {
-        let (name, value) = (escape(name), escape(value));
-        writeln!(hidden, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
-            .expect("a String takes every write");
-    }
-    let stored = stored.map_or_else(String::new, |key| {
-        format!("<p role=\"status\">Stored: <code>{}</code></p>\n", escape(key))
-    });
-    let body = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>Upload to {place}</title>\n</head>\n<body>\n<h1>Upload to <code>{place}</code></h1>\n{stored}\
-         <form method=\"post\" enctype=\"multipart/form-data\" action=\"{url}\">\n{hidden}\
-         <p><label>File{limit}: <input type=\"file\" name=\"file\" required></label></p>\n\
-         <p><button>Upload</button></p>\n</form>\n\
-         <p>This form is good until {until}; after that, load the page again.</p>\n</body>\n</html>\n",
-        place = escape(place(form)),
-        url = escape(&form.url),
-        limit = limit(form),
-        until = humantime::format_rfc3339_seconds(form.expires_at),
-    );
-    let mut response = answer(StatusCode::OK, HTML, body);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, policy(form));
-    response
+pub fn form_page(request: &ApiRequest, form: &PostForm, stored: Option<&str>) -> ApiResponse {
+    let place = visible(place(form));
+    let template = FormPage {
+        shell: Shell::plain(request, "form", &format!("Upload to {place}")),
+        place,
+        stored: stored.map(visible),
+        url: &form.url,
+        fields: &form.fields,
+        limit: limit(form),
+        until: humantime::format_rfc3339_seconds(form.expires_at).to_string(),
+    };
+    page(
+        StatusCode::OK,
+        &template,
+        &format!("img-src 'self'; form-action {}", targets(form)),
+    )
 }
 
 fn place(form: &PostForm) -> &str {
@@ -69,16 +69,12 @@ fn limit(form: &PostForm) -> String {
     max.map_or_else(String::new, |max| format!(", up to {}", bytesize::ByteSize(max)))
 }
 
-/// Nothing but to send the form, and to follow where S3 then leads.
-fn policy(form: &PostForm) -> HeaderValue {
+/// Where the form is sent, and where S3 then leads.
+fn targets(form: &PostForm) -> String {
     let redirect = form.fields.iter().find(|(name, _)| name == "success_action_redirect");
     let targets = [Some(form.url.as_str()), redirect.map(|(_, url)| url.as_str())];
     let targets: Vec<_> = targets.into_iter().flatten().filter_map(origin).collect();
-    let policy = format!(
-        "default-src 'none'; form-action {}; base-uri 'none'; frame-ancestors 'none'",
-        targets.join(" ")
-    );
-    HeaderValue::try_from(policy).expect("origins are visible ASCII")
+    targets.join(" ")
 }
 
 /// The origin of a URL, unless it holds what would end a directive.

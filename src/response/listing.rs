@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use http::{StatusCode, header};
-use percent_encoding::utf8_percent_encode;
 use serde::{Serialize, Serializer};
 
-use super::{ApiResponse, JSON, TEXT, answer, set};
+use super::page::listing_page;
+use super::{ApiResponse, JSON, TEXT, answer, set, with_query};
 use crate::decide::View;
-use crate::key::QUERY;
 use crate::operation::Listing;
 use crate::plan::{Page, Pending, Stored};
 use crate::request::{ApiRequest, ListForm};
 
-/// Tells a page of a listing in the form that was asked for.
-pub fn listing(request: &ApiRequest, view: &View, page: &Page) -> ApiResponse {
+/// Tells a page of a listing in the form that was asked for. `s3` is the origin of the bucket.
+pub fn listing(request: &ApiRequest, view: &View, page: &Page, s3: &str) -> ApiResponse {
     let mut response = match view.wanted.form {
+        ListForm::Html => listing_page(request, view, page, s3),
         ListForm::Json => answer(StatusCode::OK, JSON, json(view, page)),
         ListForm::Text => answer(StatusCode::OK, TEXT, lines(view, page)),
         ListForm::Names => answer(StatusCode::OK, TEXT, names(view, page)),
@@ -25,23 +25,10 @@ pub fn listing(request: &ApiRequest, view: &View, page: &Page) -> ApiResponse {
         set(
             &mut response,
             header::LINK,
-            &format!("<{}>; rel=\"next\"", next_page(request, next)),
+            &format!("<{}>; rel=\"next\"", with_query(request, &[("next", next)])),
         );
     }
     response
-}
-
-/// The page behind this one, relative to it, so that stages and base paths need not be known.
-fn next_page(request: &ApiRequest, next: &str) -> String {
-    let kept = request.query.iter().filter(|(name, _)| name != "next");
-    let told = [("next".to_owned(), next.to_owned())];
-    let mut url = String::new();
-    for (name, value) in kept.chain(&told) {
-        let separator = if url.is_empty() { '?' } else { '&' };
-        let (name, value) = (utf8_percent_encode(name, QUERY), utf8_percent_encode(value, QUERY));
-        write!(url, "{separator}{name}={value}").expect("a String takes every write");
-    }
-    url
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 mod document;
 mod form;
 mod listing;
+mod page;
 mod problem;
 mod sign_in;
 
@@ -10,11 +11,12 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
 use crate::config::{CorsOrigins, PREFLIGHT_MAX_AGE};
 use crate::decide::Shared;
-use crate::key::ObjectKey;
+use crate::key::{ObjectKey, QUERY};
 use crate::operation::Operation;
 use crate::plan::Instruction;
 use crate::rejection::{Rejection, methods, two_steps};
@@ -23,6 +25,7 @@ use crate::request::{ApiRequest, Form, preferred};
 pub use document::document;
 pub use form::{form_json, form_page};
 pub use listing::listing;
+pub use page::{asset, delete_page, deleted, object_page};
 pub use problem::{Failure, failure, rejection};
 pub use sign_in::{ask_for_token, authorize, forget, signed_in, signed_out};
 
@@ -172,6 +175,23 @@ fn answer(status: StatusCode, content_type: &'static str, body: String) -> ApiRe
 fn set(response: &mut ApiResponse, name: header::HeaderName, value: &str) {
     let value = HeaderValue::from_str(value).expect("the value is ASCII of our own making");
     response.headers_mut().insert(name, value);
+}
+
+/// The URL of this request with these parameters instead of its own of their names; relative, so that stages and base paths
+/// need not be known.
+fn with_query(request: &ApiRequest, told: &[(&str, &str)]) -> String {
+    let own = request
+        .query
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let kept = own.filter(|(name, _)| !told.iter().any(|(told, _)| told == name));
+    let mut url = String::new();
+    for (name, value) in kept.chain(told.iter().copied()) {
+        let separator = if url.is_empty() { '?' } else { '&' };
+        let (name, value) = (utf8_percent_encode(name, QUERY), utf8_percent_encode(value, QUERY));
+        write!(url, "{separator}{name}={value}").expect("a String takes every write");
+    }
+    url
 }
 
 fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use askama::Template;
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::page::{Shell, page, visible};
 use super::sign_in::login_url;
 use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
 use crate::key::ObjectKey;
-use crate::plan::{ListError, PresignError};
+use crate::plan::{PresignError, StorageError};
 use crate::rejection::{Rejection, methods};
 use crate::request::{ApiRequest, preferred};
 
@@ -21,9 +23,9 @@ pub enum Failure {
     /// The issuer of a token does not tell its keys.
     #[error("a credential can't be verified just now")]
     Unverifiable,
-    /// A listing could not be had.
+    /// S3 did not do what Signpost itself asked of it.
     #[error(transparent)]
-    List(#[from] ListError),
+    Storage(#[from] StorageError),
     /// The event is none that Signpost knows how to read exactly.
     #[error("the front is not supported: {problem}")]
     UnknownFront {
@@ -52,7 +54,7 @@ pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> 
     if sign_in && problem.status == StatusCode::UNAUTHORIZED {
         problem.login = Some(login_url(request, &here(request)));
     }
-    let mut response = problem.answer(&request.headers, &request.request_id);
+    let mut response = problem.answer(Some(request), &request.request_id);
     match rejection {
         Rejection::MethodNotAllowed { allow } => set(&mut response, header::ALLOW, &methods(allow)),
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
@@ -65,10 +67,10 @@ pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> 
     response
 }
 
-/// Owns up to a failure of ours, without its details.
-pub fn failure(headers: &HeaderMap, request_id: &str, failure: &Failure) -> ApiResponse {
+/// Owns up to a failure of ours, without its details. Where the request could not be read, there is none to answer to.
+pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Failure) -> ApiResponse {
     let problem = Problem::of_failure(failure);
-    let mut response = problem.answer(headers, request_id);
+    let mut response = problem.answer(request, request_id);
     if problem.status == StatusCode::SERVICE_UNAVAILABLE {
         response
             .headers_mut()
@@ -147,14 +149,14 @@ impl Problem {
 
     fn of_failure(failure: &Failure) -> Self {
         let (status, code, wrong, remedy) = match failure {
-            Failure::List(error) if error.may_pass() => (
+            Failure::Storage(error) if error.may_pass() => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "S3 does not answer just now".to_owned(),
                 "Try again in a moment.",
             ),
             Failure::Presign(PresignError::CredentialsExpire)
-            | Failure::List(ListError::Presign(PresignError::CredentialsExpire)) => (
+            | Failure::Storage(StorageError::Presign(PresignError::CredentialsExpire)) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "the service can't sign just now".to_owned(),
@@ -187,7 +189,7 @@ impl Problem {
             Failure::Presign(
                 PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
             )
-            | Failure::List(_) => (
+            | Failure::Storage(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalError",
                 "the service could not handle the request".to_owned(),
@@ -203,10 +205,11 @@ impl Problem {
         }
     }
 
-    fn answer(&self, headers: &HeaderMap, request_id: &str) -> ApiResponse {
+    fn answer(&self, request: Option<&ApiRequest>, request_id: &str) -> ApiResponse {
         let offers = ["application/problem+json", "application/json", "text/html"];
-        match preferred(headers, &offers) {
-            Some("text/html") => answer(self.status, HTML, self.html(request_id)),
+        let form = request.and_then(|request| Some((request, preferred(&request.headers, &offers)?)));
+        match form {
+            Some((request, "text/html")) => self.page(request, request_id),
             Some(_) => {
                 let mut body = self.json();
                 body["request_id"] = request_id.into();
@@ -235,20 +238,28 @@ impl Problem {
         )
     }
 
-    fn html(&self, request_id: &str) -> String {
-        format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-             content=\"width=device-width\"><title>{code}</title><h1>{code}</h1><p>{wrong}</p><p>{remedy}</p>{login}\
-             <p>Request {id}</p></html>\n",
-            code = self.code,
-            wrong = escape(&self.wrong),
-            remedy = escape(&self.remedy),
-            login = self.login.as_ref().map_or_else(String::new, |url| {
-                format!("<p><a href=\"{}\">Sign in</a></p>", escape(url))
-            }),
-            id = escape(request_id),
-        )
+    fn page(&self, request: &ApiRequest, request_id: &str) -> ApiResponse {
+        let template = ErrorPage {
+            shell: Shell::plain(request, "error", self.code),
+            code: self.code,
+            wrong: visible(&self.wrong),
+            remedy: visible(&self.remedy),
+            request_id,
+            sign_in: self.login.as_deref(),
+        };
+        page(self.status, &template, "img-src 'self'")
     }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    shell: Shell,
+    code: &'a str,
+    wrong: String,
+    remedy: String,
+    request_id: &'a str,
+    sign_in: Option<&'a str>,
 }
 
 /// A text in which HTML sees no markup.

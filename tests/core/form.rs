@@ -256,8 +256,8 @@ async fn the_page_needs_no_script_and_leads_back_to_itself() {
     );
     assert_eq!(
         header(&response, "content-security-policy"),
-        "default-src 'none'; form-action https://example-bucket.s3.eu-central-1.amazonaws.com \
-         https://files.example.com; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         img-src 'self'; form-action https://example-bucket.s3.eu-central-1.amazonaws.com https://files.example.com"
     );
 }
 

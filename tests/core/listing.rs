@@ -1,73 +1,12 @@
 //! Listings: who sees what of a prefix, in which form, and what happens when S3 does not tell.
 
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
 use signpost::operation::Listing;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, parameter};
-
-/// An S3 on loopback that gives the answers that a test has put there, in their order, and remembers what was asked.
-#[derive(Clone)]
-struct FakeS3 {
-    endpoint: String,
-    answers: Arc<Mutex<Vec<String>>>,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl FakeS3 {
-    async fn start(answers: &[String]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let s3 = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            answers: Arc::new(Mutex::new(answers.iter().rev().cloned().collect())),
-            asked: Arc::default(),
-        };
-        let server = s3.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                server.serve(stream).await;
-            }
-        });
-        s3
-    }
-
-    async fn serve(&self, mut stream: TcpStream) {
-        let mut bytes = Vec::new();
-        while !bytes.ends_with(b"\r\n\r\n") {
-            let mut buffer = [0; 4096];
-            let read = stream.read(&mut buffer).await.unwrap();
-            assert_ne!(read, 0, "the request broke off");
-            bytes.extend_from_slice(&buffer[..read]);
-        }
-        let text = String::from_utf8(bytes).unwrap();
-        let target = text.split(' ').nth(1).unwrap().to_owned();
-        self.asked.lock().unwrap().push(target);
-        let answer = self.answers.lock().unwrap().pop();
-        stream.write_all(answer.unwrap_or_default().as_bytes()).await.unwrap();
-    }
-
-    async fn handler(&self, rules: &str) -> Handler {
-        let env = [("SIGNPOST_RULES", rules), ("SIGNPOST_ENDPOINT", self.endpoint.as_str())];
-        handler_with(&env, credentials(None, None)).await
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn answer(status: &str, xml: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{xml}",
-        xml.len()
-    )
-}
+use crate::s3::{FakeS3, answer};
+use crate::support::{With as _, ask, body, header, json, now, parameter};
 
 fn objects(inner: &str) -> String {
     let xml = format!(

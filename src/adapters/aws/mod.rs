@@ -5,7 +5,7 @@ mod credentials;
 mod form;
 mod json;
 mod rules_source;
-mod lister;
+mod storage;
 mod listing_xml;
 mod session;
 pub mod session_policy;
@@ -14,8 +14,8 @@ mod sts;
 mod table;
 
 pub use credentials::{CredentialSource, SigningCredentials};
-pub use lister::Lister;
 pub(crate) use rules_source::{FetchError, Fetched, RemoteRules};
 pub use signer::Signer;
+pub use storage::Storage;
 
 pub(crate) use table::DynamoTable;

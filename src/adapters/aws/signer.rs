@@ -84,6 +84,15 @@ impl Signer {
         })
     }
 
+    /// Scheme and host of the bucket's URLs.
+    pub fn origin(&self) -> &str {
+        let host = self.bucket_url.find("://").map_or(0, |scheme| scheme + 3);
+        let end = self.bucket_url[host..]
+            .find('/')
+            .map_or(self.bucket_url.len(), |end| host + end);
+        &self.bucket_url[..end]
+    }
+
     /// Signs `plan` at `now` with `credentials`, for as long as both allow.
     pub fn sign(
         &self,

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{Handler, failed, refuse};
 use crate::adapters::record::Record;
 use crate::decide::List;
-use crate::plan::{LIST_EXPIRES, ListError, ListPlan, Page};
+use crate::plan::{LIST_EXPIRES, ListPlan, Page, StorageError};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse};
@@ -26,18 +26,21 @@ impl Handler {
         match (found, list.unknown_next()) {
             (Ok(page), _) => {
                 let page = list.view.show(policy, page);
-                (response::listing(request, &list.view, &page), Record::listed(&list))
+                (
+                    response::listing(request, &list.view, &page, self.signer.origin()),
+                    Record::listed(&list),
+                )
             }
             (Err(error), Some(refused)) if error.is_of_next() => refuse(policy, request, &refused),
             (Err(error), _) => failed(request, &error.into()),
         }
     }
 
-    async fn ask_s3(&self, policy: &Policy, plan: &ListPlan, now: SystemTime) -> Result<Page, ListError> {
+    async fn ask_s3(&self, policy: &Policy, plan: &ListPlan, now: SystemTime) -> Result<Page, StorageError> {
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, LIST_EXPIRES, now)
             .await?;
-        self.lister.list(&self.signer, plan, &credentials, now).await
+        self.storage.list(&self.signer, plan, &credentials, now).await
     }
 }
