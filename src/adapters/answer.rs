@@ -1,5 +1,9 @@
 //! Answers in the shape that each front wants back.
 
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{self, GetAll};
 use http::{HeaderMap, HeaderValue};
 use serde::{Serialize, Serializer};
@@ -26,6 +30,11 @@ impl Serialize for Answer {
         let Self { shape, response } = self;
         let headers = response.headers();
         let multiple = matches!(shape, Shape::MultiValue | Shape::AlbMultiValue);
+        // What is not text, that is, what was compressed, goes as Base64.
+        let (body, is_base64_encoded) = match std::str::from_utf8(response.body()) {
+            Ok(text) => (Cow::Borrowed(text), false),
+            Err(_) => (Cow::Owned(STANDARD.encode(response.body())), true),
+        };
         let described = matches!(shape, Shape::AlbSingleValue | Shape::AlbMultiValue);
         let fields = AnswerFields {
             status_code: response.status().as_u16(),
@@ -35,8 +44,8 @@ impl Serialize for Answer {
                 cookies: *shape != Shape::Payload2,
             }),
             multi_value_headers: multiple.then_some(MultipleValues(headers)),
-            body: std::str::from_utf8(response.body()).expect("every body of ours is text"),
-            is_base64_encoded: false,
+            body,
+            is_base64_encoded,
             cookies: (*shape == Shape::Payload2).then(|| Values(headers.get_all(header::SET_COOKIE))),
         };
         fields.serialize(serializer)
@@ -53,7 +62,7 @@ struct AnswerFields<'a> {
     headers: Option<SingleValues<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     multi_value_headers: Option<MultipleValues<'a>>,
-    body: &'a str,
+    body: Cow<'a, str>,
     is_base64_encoded: bool,
     /// Payload 2.0 takes cookies here, and readers of it may want the field even if it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]

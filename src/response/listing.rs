@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use http::{StatusCode, header};
 use serde::{Serialize, Serializer};
 
+use super::compress::compressible;
 use super::page::listing_page;
 use super::{ApiResponse, JSON, TEXT, answer, set, with_query};
 use crate::decide::View;
@@ -28,7 +29,7 @@ pub fn listing(request: &ApiRequest, view: &View, page: &Page, s3: &str) -> ApiR
             &format!("<{}>; rel=\"next\"", with_query(request, &[("next", next)])),
         );
     }
-    response
+    compressible(response)
 }
 
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! The only place that knows status codes and response headers: decisions, refusals and failures as HTTP.
 
+mod compress;
 mod document;
 mod form;
 mod listing;
@@ -114,7 +115,8 @@ pub fn preflight(allow: &[Method]) -> ApiResponse {
     response
 }
 
-/// Adds what browsers need to let a page of an allowed origin see the answer, and drops the body of a HEAD.
+/// Compresses what may be, adds what browsers need to let a page of an allowed origin see the answer, and drops the body
+/// of a HEAD.
 pub fn finish(request: &ApiRequest, cors: &CorsOrigins, mut response: ApiResponse) -> ApiResponse {
     let allowed = request
         .headers
@@ -131,6 +133,7 @@ pub fn finish(request: &ApiRequest, cors: &CorsOrigins, mut response: ApiRespons
             allow_request(request, &mut response);
         }
     }
+    compress::compress(&request.headers, &mut response);
     if request.method == Method::HEAD.as_str() {
         *response.body_mut() = Bytes::new();
     }

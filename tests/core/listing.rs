@@ -1,12 +1,15 @@
 //! Listings: who sees what of a prefix, in which form, and what happens when S3 does not tell.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use signpost::operation::Listing;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
 
 use crate::s3::{FakeS3, answer};
-use crate::support::{With as _, ask, body, header, json, now, parameter};
+use crate::support::{OPEN_RULES, With as _, ask, body, handler, header, json, now, parameter};
 
 fn objects(inner: &str) -> String {
     let xml = format!(
@@ -38,6 +41,46 @@ async fn listed(rules: &str, answers: &[String], request: ApiRequest) -> (ApiRes
 
 fn as_json(path: &str) -> ApiRequest {
     ask("GET", path).with("accept", "application/json")
+}
+
+#[tokio::test]
+async fn a_long_listing_is_compressed_for_clients_that_take_it() {
+    let many: String = (0..50).map(|n| object(&format!("in/{n}.txt"), n, MONDAY)).collect();
+    let many = [objects(&many)];
+    let plain = listed(LISTS_ALL, &many, as_json("/in/")).await.0;
+    assert!(plain.headers().get("content-encoding").is_none());
+    assert!(header(&plain, "vary").contains("Accept-Encoding"), "caches must know");
+
+    let request = as_json("/in/").with("accept-encoding", "br, gzip");
+    let compressed = listed(LISTS_ALL, &many, request).await.0;
+    assert_eq!(header(&compressed, "content-encoding"), "gzip");
+    assert!(compressed.body().len() < plain.body().len() / 4);
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&compressed.body()[..])
+        .read_to_end(&mut unpacked)
+        .unwrap();
+    assert_eq!(unpacked, plain.body()[..]);
+
+    let request = ask("HEAD", "/in/")
+        .with("accept", "application/json")
+        .with("accept-encoding", "gzip");
+    let head = listed(LISTS_ALL, &many, request).await.0;
+    assert_eq!(header(&head, "content-encoding"), "gzip");
+    assert!(head.body().is_empty());
+}
+
+#[tokio::test]
+async fn what_holds_a_signature_is_never_compressed() {
+    let requests: Vec<_> = (0..10)
+        .map(|n| json!({"method": "GET", "key": format!("{n}.txt")}))
+        .collect();
+    let request = ApiRequest {
+        body: Value::from(requests).to_string().into(),
+        ..ask("POST", "/-/sign").with("accept-encoding", "gzip")
+    };
+    let response = handler(OPEN_RULES).await.handle(&request, now()).await;
+    assert!(response.body().len() > 4096, "long enough to be worth it");
+    assert!(response.headers().get("content-encoding").is_none());
 }
 
 fn names(listing: &Value, what: &str) -> Vec<String> {

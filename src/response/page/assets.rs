@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
+use crate::response::compress::compressible;
 use crate::response::{ApiResponse, answer, rejection};
 
 struct Asset {
@@ -66,5 +67,5 @@ pub fn asset(request: &ApiRequest, digest: &str) -> ApiResponse {
     let mut response = answer(StatusCode::OK, asset.media_type, String::new());
     *response.body_mut() = Bytes::from_static(asset.body.as_bytes());
     response.headers_mut().insert(header::CACHE_CONTROL, IMMUTABLE);
-    response
+    compressible(response)
 }

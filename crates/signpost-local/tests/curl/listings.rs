@@ -55,6 +55,13 @@ fn a_folder_is_listed_through_every_front() {
         let mut expected = HOSTILE.map(|(_, name)| name.to_owned());
         expected.sort();
         assert_eq!(names(&told, "objects"), expected, "{front}");
+        let packed = local.curl(&[&JSON[..], &["-H", "Accept-Encoding: gzip"]].concat(), "/d/e/");
+        assert!(
+            packed.body.starts_with(b"\x1f\x8b"),
+            "{front} hands gzip through: {packed:?}"
+        );
+        let unpacked = local.curl(&[&JSON[..], &["--compressed"]].concat(), "/d/e/");
+        assert_eq!(names(&self::told(&unpacked), "objects"), expected, "{front}");
         let first = &told["objects"][0];
         assert_eq!(
             (&first["size"], &first["storage_class"]),
