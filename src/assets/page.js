@@ -71,8 +71,7 @@ class Trouble extends Error {
   constructor(message, { status = 0, code = '', from = '' } = {}) {
     super(message);
     Object.assign(this, { status, code, from });
-    const again = ['RequestTimeout', 'SlowDown', 'OperationAborted', 'ConditionalRequestConflict'];
-    this.transient = status === 0 || status === 429 || status >= 500 || again.includes(code);
+    this.transient = [0, 409, 429].includes(status) || status >= 500 || code === 'RequestTimeout';
   }
 
   get sessionEnded() {
@@ -129,7 +128,7 @@ function send({ method, url, headers }, { body = null, signal, progress } = {}) 
     }
     request.upload.onprogress = (event) => progress?.(event.loaded);
     request.onload = () => {
-      // S3 may answer the completion of an upload with 200 and an error.
+      // S3 may complete an upload with 200 and an error.
       const failed = request.responseText.includes('<Error>');
       if (request.status < 300 && !failed) return resolve(request);
       const status = request.status < 300 ? 500 : request.status;
@@ -176,7 +175,7 @@ function pause(milliseconds, signal) {
 
 // Unfinished uploads, remembered over a reload
 
-/** Where the store is full or forbidden, a reload loses an upload, and no more. */
+/** Without the store a reload loses an upload, and no more. */
 function stored(use) {
   try {
     return use(localStorage);
@@ -351,7 +350,6 @@ class Transfer {
     }
   }
 
-  /** What Signpost is to know of the whole object. */
   get facts() {
     const { size, type } = this.file;
     return type ? { contentLength: size, contentType: type } : { contentLength: size };
@@ -481,7 +479,7 @@ class Transfer {
   }
 }
 
-/** The URLs of an upload's parts, signed in bulk shortly before they are needed. */
+/** The URLs of parts, signed in bulk shortly before they are needed. */
 class PartUrls {
   constructor(key, uploadId, lengthOf) {
     Object.assign(this, { key, uploadId, lengthOf, promises: new Map() });
@@ -498,7 +496,7 @@ class PartUrls {
     });
     const all = instructions(requests, signal);
     numbers.forEach((number, index) => this.promises.set(number, all.then((list) => list[index])));
-    for (const promise of this.promises.values()) promise.catch(() => {}); // who needs it awaits it
+    for (const promise of this.promises.values()) promise.catch(() => {});
     return this.promises.get(number);
   }
 }

@@ -1,0 +1,148 @@
+// Chromium, and pages that fail the test on anything that a page must never do: break its own content security policy,
+// throw, open a dialog, or follow a redirect with a fetch.
+import assert from 'node:assert/strict';
+import { after, before, test as register } from 'node:test';
+import { chromium } from 'playwright-core';
+
+import { Signpost } from './signpost.mjs';
+
+const FLAGS = ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const TEST_MILLISECONDS = 120_000;
+
+let browser;
+
+export function usesBrowser() {
+  before(async () => {
+    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false, args: FLAGS });
+  });
+  after(() => browser.close());
+}
+
+/** A test with a server and a context of its own. `options` go to both; `body` gets `{signpost, open, context}`. */
+export function test(name, { table, settings, timeout = TEST_MILLISECONDS, ...options }, body) {
+  register(name, { timeout }, async () => {
+    const signpost = await Signpost.start({ table, settings });
+    const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Paris', acceptDownloads: true, ...options });
+    const watch = new Watch(signpost);
+    try {
+      const open = async (path = '') => {
+        const page = await context.newPage();
+        await watch.over(page);
+        const response = await page.goto(`${signpost.url}/${path}`);
+        return Object.assign(page, { response });
+      };
+      await body({ signpost, context, open, watch });
+      watch.check();
+    } catch (error) {
+      error.message += watch.faults.map((fault) => `\nthe page ${fault}`).join('');
+      throw error;
+    } finally {
+      await context.close();
+      await signpost.stop();
+    }
+  });
+}
+
+/** Collects what must not happen. */
+class Watch {
+  faults = [];
+
+  constructor(signpost) {
+    this.signpost = signpost;
+  }
+
+  /** Notes what went wrong, without the query of any URL: it may be signed. */
+  fault(text) {
+    this.faults.push(text.replace(/\?[^\s'"]*/g, '?…'));
+  }
+
+  async over(page) {
+    await page.exposeBinding('reportViolation', (_, text) => this.fault(text));
+    await page.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (event) => {
+        window.reportViolation(`violates ${event.effectiveDirective}: ${event.blockedURI} ${event.sample} in line ${event.lineNumber}`);
+      });
+      window.pwned = () => window.reportViolation('a name was executed');
+    });
+    page.on('pageerror', (error) => this.fault(`throws ${error.stack}`));
+    page.on('console', (message) => {
+      if (/Content Security Policy|Trusted ?Type/i.test(message.text())) this.fault(message.text());
+    });
+    page.on('dialog', (dialog) => {
+      if (dialog.type() === 'beforeunload') return dialog.accept();
+      this.fault(`opens a dialog: ${dialog.message()}`);
+      return dialog.dismiss();
+    });
+    page.on('request', (request) => {
+      const followed = request.redirectedFrom() && ['fetch', 'xhr'].includes(request.resourceType());
+      if (followed) this.fault(`follows a redirect from ${request.redirectedFrom().url().split('?')[0]}`);
+    });
+  }
+
+  check() {
+    assert.deepEqual(this.faults, []);
+  }
+}
+
+/** The row of a name in the listing. */
+export const row = (page, name) => page.locator('#entries tr').filter({ has: page.locator('th').getByText(name, { exact: true }) });
+
+/** Opens a row's menu and chooses from it. */
+export async function act(page, name, action) {
+  await row(page, name).locator('.more').click();
+  await page.locator(`#menu [data-action="${action}"]`).click();
+}
+
+export const transfer = (page, name) =>
+  page.locator('.transfer').filter({ has: page.locator('[data-slot="name"]').getByText(name, { exact: true }) });
+
+/** Waits until a transfer is in this state. */
+export const reaches = (page, name, state, timeout = 60_000) =>
+  transfer(page, name).and(page.locator(`[data-state="${state}"]`)).waitFor({ timeout });
+
+/** Chooses files by a button, as a user does. */
+export async function choose(page, action, files) {
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.locator(`main [data-action="${action}"]`).click()]);
+  await chooser.setFiles(files);
+}
+
+/** What the page asks for from now on: method, origin, path and query of each request. */
+export function listen(page) {
+  const requests = [];
+  page.on('request', (request) => {
+    const { origin, pathname, searchParams } = new URL(request.url());
+    requests.push({ method: request.method(), origin, path: pathname, query: searchParams, type: request.resourceType() });
+  });
+  return requests;
+}
+
+/** The numbers of the parts in these requests to S3. */
+export const parts = (requests, s3) =>
+  requests.filter(({ method, origin, query }) => method === 'PUT' && origin === s3 && query.has('partNumber')).map(({ query }) => Number(query.get('partNumber')));
+
+/** Holds the page's uploads to so many bytes a second (0 sets them free), or takes the network away. */
+export async function throttle(page, bytesPerSecond, offline = false) {
+  page.cdp ??= await page.context().newCDPSession(page);
+  await page.cdp.send('Network.enable');
+  await page.cdp.send('Network.emulateNetworkConditions', {
+    offline,
+    latency: 0,
+    downloadThroughput: -1,
+    uploadThroughput: bytesPerSecond || -1,
+  });
+}
+
+/** Waits until a transfer has sent at least this share of its file. */
+export const hasSent = (page, name, share) =>
+  page.waitForFunction(
+    ([name, share]) => {
+      const names = [...document.querySelectorAll('.transfer [data-slot="name"]')];
+      const found = names.find(({ textContent }) => textContent === name);
+      return found?.closest('.transfer').querySelector('progress').value >= share;
+    },
+    [name, share],
+    { timeout: 60_000, polling: 50 },
+  );
+
+/** A file for a file chooser. */
+export const file = (name, content, mimeType = 'text/plain') => ({ name, mimeType, buffer: Buffer.from(content) });

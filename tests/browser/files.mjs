@@ -1,0 +1,52 @@
+// Files on disk for tests, of bytes that depend on their place, so that parts in a wrong order are noticed.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+export const MIB = 1024 * 1024;
+
+/** Runs `body` with a folder that is gone afterwards. */
+export async function inFolder(body) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'signpost-files-'));
+  try {
+    await body(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** A file of `size` bytes, each MiB another. */
+export async function largeFile(folder, name, size) {
+  const file = path.join(folder, name);
+  const handle = await open(file, 'w');
+  const block = Buffer.alloc(MIB);
+  for (let offset = 0; offset < size; offset += MIB) {
+    block.fill(`${name} ${offset} `);
+    await handle.write(block, 0, Math.min(MIB, size - offset));
+  }
+  await handle.close();
+  return file;
+}
+
+export async function smallFile(folder, name, content) {
+  const file = path.join(folder, name);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, content);
+  return file;
+}
+
+async function digest(stream) {
+  const hash = createHash('sha256');
+  for await (const chunk of stream) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+export const digestOfFile = (file) => digest(createReadStream(file));
+
+/** The digest of what S3 sends for this key. */
+export async function digestOfObject(signpost, key) {
+  const { url } = await signpost.instruction('GET', key);
+  return digest((await fetch(url)).body);
+}
