@@ -187,9 +187,11 @@ mod tests {
     use super::*;
     use crate::adapters::aws::CredentialSource;
 
+    type Switches = &'static [(&'static str, &'static str)];
+
     #[tokio::test]
     async fn a_service_is_where_aws_has_it() {
-        let cases: [(&str, &[(&str, &str)], &str); 8] = [
+        let cases: [(&str, Switches, &str); 8] = [
             ("eu-central-1", &[], "https://SERVICE.eu-central-1.amazonaws.com"),
             ("us-east-1", &[], "https://SERVICE.us-east-1.amazonaws.com"),
             ("cn-north-1", &[], "https://SERVICE.cn-north-1.amazonaws.com.cn"),
