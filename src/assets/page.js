@@ -965,8 +965,8 @@ function openMenuAt(button) {
   const { top, bottom, right } = button.getBoundingClientRect();
   const below = top < innerHeight / 2;
   menu.style.right = `${Math.max(8, document.documentElement.clientWidth - right)}px`;
-  menu.style.top = below ? `${bottom + 4}px` : 'auto';
-  menu.style.bottom = below ? 'auto' : `${innerHeight - top + 4}px`;
+  menu.style.top = below ? `${scrollY + bottom + 4}px` : 'auto';
+  menu.style.bottom = below ? 'auto' : `${innerHeight - scrollY - top + 4}px`;
 }
 
 function listen() {
@@ -981,7 +981,6 @@ function listen() {
     if (inMenu) menu.hidePopover(); // gives the focus back, before a dialog takes it
     Promise.resolve(act(subject)).catch(report);
   });
-  addEventListener('scroll', () => menu.matches(':popover-open') && menu.hidePopover(), { passive: true });
   addEventListener('beforeunload', (event) => busy() && event.preventDefault());
 }
 
