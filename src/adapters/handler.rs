@@ -46,7 +46,6 @@ impl Handler {
         let signing = SigningCredentials::new(&settings, credentials.clone())?;
         let rules = Rules::of(&settings, &signing, credentials.clone()).await?;
         let table = Table::of(&settings, credentials)?;
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
         Ok(Self {
             rules,
             cors: settings.cors_origins,

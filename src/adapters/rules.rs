@@ -251,7 +251,12 @@ fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
 }
 
 fn log_read(policy: &Policy) {
-    tracing::info!(rules = policy.len(), rules.sha256 = policy.digest(), "read the rules");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        rules = policy.len(),
+        rules.sha256 = policy.digest(),
+        "read the rules"
+    );
     if policy.is_empty() {
         tracing::warn!("there are no rules, so every request is refused");
     }

@@ -175,7 +175,7 @@ async fn the_start_is_told_with_the_version_and_which_rules() {
     let (lines, _guard) = Lines::collect(LevelFilter::INFO);
     handler().await;
     let line: Value = serde_json::from_str(&lines.text()).expect("one line");
-    assert_eq!(line["message"], "started");
+    assert_eq!(line["message"], "read the rules");
     assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
     let digest = crate::auth::TokenDigest::of(RULES.as_bytes()).to_hex();
     assert_eq!((&line["rules"], &line["rules.sha256"]), (&json!(2), &json!(digest)));
