@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
+use super::compress::compressible;
 use super::{ApiResponse, HTML, answer};
 use crate::request::Document;
 
@@ -24,7 +25,7 @@ pub fn document(document: Document) -> ApiResponse {
     };
     let cache = HeaderValue::from_static("public, max-age=300");
     response.headers_mut().insert(header::CACHE_CONTROL, cache);
-    response
+    compressible(response)
 }
 
 fn page() -> ApiResponse {

@@ -1,7 +1,5 @@
 //! Refusals and failures as HTTP.
 
-use std::fmt::Write as _;
-
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -260,18 +258,4 @@ struct ErrorPage<'a> {
     remedy: String,
     request_id: &'a str,
     sign_in: Option<&'a str>,
-}
-
-/// A text in which HTML sees no markup.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '<' | '>' | '&' | '"' | '\'' => {
-                write!(escaped, "&#{};", u32::from(char)).expect("a String takes every write");
-            }
-            char => escaped.push(char),
-        }
-    }
-    escaped
 }

@@ -8,6 +8,7 @@ import { HtmlValidate } from 'html-validate';
 import { act, choose, file, hasSent, reaches, row, test, throttle, transfer, usesBrowser } from './browser.mjs';
 import { inFolder, largeFile, MIB } from './files.mjs';
 import { png } from './media.mjs';
+import { MEMBERS } from './members.mjs';
 import { rules } from './signpost.mjs';
 
 usesBrowser();
@@ -113,12 +114,9 @@ test('refusals are accessible, and offer to sign in', { table: MEMBERS_ONLY }, a
   await inspect(page, 'no-permission');
 });
 
-test('every page is valid HTML', {}, async ({ signpost }) => {
+/** What is wrong with the HTML of these pages. */
+async function faultsOf(signpost, paths) {
   const validator = new HtmlValidate({ extends: ['html-validate:recommended', 'html-validate:document', 'html-validate:a11y'], rules: HTML_RULES });
-  const awkward = `"><b>&amp;'`;
-  for (const name of ['a.txt', 'a.png', 'a.mp4', 'a.mp3', 'a.pdf', awkward, 'folder/b.txt']) await signpost.put(`in/${name}`, 'x');
-  const object = encodeURIComponent(awkward);
-  const paths = ['', 'in/', 'in/?sort=size&order=desc', 'in/?recursive', 'in/?q=a', 'nothing/', `in/${object}?view`, 'in/a.png?view', 'in/a.mp4?view', 'in/a.mp3?view', 'in/a.pdf?view', `in/${object}?delete`, 'in/?form', 'in/?unknown=1', '-/nowhere'];
   const faults = [];
   for (const path of paths) {
     const response = await fetch(`${signpost.url}/${path}`, { headers: { accept: 'text/html' } });
@@ -126,7 +124,26 @@ test('every page is valid HTML', {}, async ({ signpost }) => {
     const { results } = await validator.validateString(await response.text());
     for (const { ruleId, message, line, column } of results.flatMap(({ messages }) => messages)) faults.push(`/${path} ${line}:${column} ${ruleId}: ${message}`);
   }
-  assert.deepEqual(faults, []);
+  return faults;
+}
+
+test('the pages of the sign-in and of the interface are accessible, valid, and in the look of the others', MEMBERS, async ({ signpost, open }) => {
+  for (const [path, name] of [['-/login', 'login'], ['-/docs', 'docs']]) await inspect(await open(path), name);
+  const page = await open('-/login');
+  await page.getByLabel('Token').fill('wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+  await inspect(page, 'login-again');
+  assert.equal(await page.locator('link[rel="stylesheet"]').count(), 1);
+  assert.deepEqual(await faultsOf(signpost, ['-/login', '-/docs']), []);
+});
+
+test('every page is valid HTML', {}, async ({ signpost }) => {
+  const awkward = `"><b>&amp;'`;
+  for (const name of ['a.txt', 'a.png', 'a.mp4', 'a.mp3', 'a.pdf', awkward, 'folder/b.txt']) await signpost.put(`in/${name}`, 'x');
+  const object = encodeURIComponent(awkward);
+  const paths = ['', 'in/', 'in/?sort=size&order=desc', 'in/?recursive', 'in/?q=a', 'nothing/', `in/${object}?view`, 'in/a.png?view', 'in/a.mp4?view', 'in/a.mp3?view', 'in/a.pdf?view', `in/${object}?delete`, 'in/?form', 'in/?unknown=1', '-/nowhere'];
+  assert.deepEqual(await faultsOf(signpost, paths), []);
 });
 
 test('script and style are below 15 KB together, immutable, and sent in gzip', {}, async ({ signpost, open }) => {

@@ -11,7 +11,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 const STYLE: &str = ":root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}\
-body{max-width:52rem;margin:0 auto;padding:1.5rem}\
+html{background:light-dark(#fff,#15171b)}\
+body{max-width:52rem;margin:0 auto;padding:1.5rem;background:light-dark(#fff,#15171b);color:light-dark(#1b1d21,#e6e8eb)}\
+a{color:light-dark(#174ea6,#9db8ff)}\
 h2{margin-top:2.5rem;border-bottom:1px solid #8888}h3{margin-top:2rem}\
 code{font:.9em ui-monospace,monospace}\
 table{border-collapse:collapse;width:100%}\
