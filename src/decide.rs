@@ -20,7 +20,7 @@ use crate::operation::ObjectPage;
 use crate::plan::{CountedUse, PresignPlan};
 use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, Document, Form, ObjectRequest, Target};
+use crate::request::{ApiRequest, Document, Form, ObjectRequest, ServicePath, Target};
 pub use bulk::{Decided, MAX_REQUESTS};
 use draft::plan;
 pub use form::UploadForm;
@@ -90,20 +90,13 @@ pub fn decide(
     let caller = Caller::new(policy, request, keys, now);
     if request.method == Method::POST.as_str() {
         match &target {
-            Target::Share => return Ok(Decision::Share(share::make(&caller)?)),
-            Target::Sign => return Ok(Decision::InstructEach(bulk::decide_each(&caller)?)),
+            Target::Service(ServicePath::Share) => return Ok(Decision::Share(share::make(&caller)?)),
+            Target::Service(ServicePath::Sign) => return Ok(Decision::InstructEach(bulk::decide_each(&caller)?)),
             Target::Prefix(prefix) => {
                 let (plan, form) = generated::upload(&caller, request, prefix.as_ref(), now)?;
                 return Ok(Decision::Instruct { plan, form });
             }
-            Target::Object(_)
-            | Target::Presign(_)
-            | Target::Health
-            | Target::Document(_)
-            | Target::Login
-            | Target::Callback
-            | Target::Logout
-            | Target::Asset(_) => {}
+            Target::Object(_) | Target::Presign(_) | Target::Service(_) => {}
         }
     }
     if form::is_asked_for(request) {
@@ -124,17 +117,10 @@ pub fn decide(
 /// What needs no rule.
 fn open_to_all(target: &Target) -> Option<Decision> {
     match target {
-        Target::Health => Some(Decision::Health),
-        Target::Document(document) => Some(Decision::Document(*document)),
-        Target::Asset(name) => Some(Decision::Asset(name.clone())),
-        Target::Object(_)
-        | Target::Prefix(_)
-        | Target::Presign(_)
-        | Target::Share
-        | Target::Sign
-        | Target::Login
-        | Target::Callback
-        | Target::Logout => None,
+        Target::Service(ServicePath::Health) => Some(Decision::Health),
+        Target::Service(ServicePath::Document(document)) => Some(Decision::Document(*document)),
+        Target::Service(ServicePath::Asset(name)) => Some(Decision::Asset(name.clone())),
+        Target::Service(_) | Target::Object(_) | Target::Prefix(_) | Target::Presign(_) => None,
     }
 }
 

@@ -76,15 +76,7 @@ fn place(request: &ApiRequest, target: &Target, now: SystemTime) -> Result<(Form
             let key = ObjectKey::new(format!("{folder}{A_FILE}"))?;
             (FormKey::Below(folder), key)
         }
-        Target::Presign(_)
-        | Target::Health
-        | Target::Document(_)
-        | Target::Share
-        | Target::Sign
-        | Target::Login
-        | Target::Callback
-        | Target::Logout
-        | Target::Asset(_) => {
+        Target::Presign(_) | Target::Service(_) => {
             let allow = target.allow(&request.query);
             return Err(Rejection::MethodNotAllowed { allow });
         }

@@ -9,7 +9,7 @@ use crate::auth::session::NewSession;
 use crate::auth::sign_in::{Authorization, Exchange, SignIn, check_own_page};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, Target, bad_value};
+use crate::request::{ApiRequest, ServicePath, Target, bad_value};
 
 /// The longest `?next=`.
 const MAX_NEXT: usize = 2048;
@@ -49,32 +49,32 @@ pub(super) fn decide(
     now: SystemTime,
 ) -> Result<Option<SignInStep>, Rejection> {
     let known = &policy.authenticators;
-    if !matches!(target, Target::Login | Target::Callback | Target::Logout) {
+    let Target::Service(path @ (ServicePath::Login | ServicePath::Callback | ServicePath::Logout)) = target else {
         return Ok(None);
-    }
+    };
     let sign_in = known.sign_in().ok_or(Rejection::SignInOff)?;
-    let step = match (target, sign_in, request.method.as_str()) {
-        (Target::Login, SignIn::Token, "GET") => SignInStep::Ask {
+    let step = match (path, sign_in, request.method.as_str()) {
+        (ServicePath::Login, SignIn::Token, "GET") => SignInStep::Ask {
             next: next_of_query(request)?,
             problem: None,
             forget: known.carries_dead_session(request, now),
         },
-        (Target::Login, SignIn::Token, "POST") => {
+        (ServicePath::Login, SignIn::Token, "POST") => {
             check_own_page(request)?;
             by_token(policy, request, now)?
         }
-        (Target::Login, SignIn::Issuer(issuer), "GET") => {
+        (ServicePath::Login, SignIn::Issuer(issuer), "GET") => {
             let authorization = known.begin(issuer, request, next_of_query(request)?, now);
             SignInStep::Authorize(Box::new(authorization.ok_or(Rejection::SignInOff)?))
         }
-        (Target::Callback, SignIn::Issuer(_), "GET") => by_issuer(policy, request, now)?,
-        (Target::Logout, _, "POST") => {
+        (ServicePath::Callback, SignIn::Issuer(_), "GET") => by_issuer(policy, request, now)?,
+        (ServicePath::Logout, _, "POST") => {
             check_own_page(request)?;
             SignInStep::End
         }
         _ => {
             let allow = target.allow(&request.query);
-            let post = !(*target == Target::Login && matches!(sign_in, SignIn::Issuer(_)));
+            let post = !(*path == ServicePath::Login && matches!(sign_in, SignIn::Issuer(_)));
             return Err(Rejection::MethodNotAllowed {
                 allow: allow
                     .into_iter()

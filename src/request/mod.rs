@@ -93,6 +93,13 @@ pub enum Target {
     Prefix(Option<ObjectKey>),
     /// `/-/presign/{key}`.
     Presign(ObjectKey),
+    /// A path of the service itself, below `/-/`.
+    Service(ServicePath),
+}
+
+/// What a path below `/-/` names that stands for no object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServicePath {
     /// `/-/health`.
     Health,
     /// `/-/openapi.yaml` and `/-/docs`.
@@ -144,19 +151,20 @@ impl Target {
             return Ok(Self::Presign(ObjectKey::with_path(key)?));
         }
         if let Some(name) = path.strip_prefix("assets/") {
-            return Ok(Self::Asset(name.to_owned()));
+            return Ok(Self::Service(ServicePath::Asset(name.to_owned())));
         }
         match path {
-            "health" => Ok(Self::Health),
-            "openapi.yaml" => Ok(Self::Document(Document::OpenApi)),
-            "docs" => Ok(Self::Document(Document::Page)),
-            "share" => Ok(Self::Share),
-            "sign" => Ok(Self::Sign),
-            "login" => Ok(Self::Login),
-            "callback" => Ok(Self::Callback),
-            "logout" => Ok(Self::Logout),
+            "health" => Ok(ServicePath::Health),
+            "openapi.yaml" => Ok(ServicePath::Document(Document::OpenApi)),
+            "docs" => Ok(ServicePath::Document(Document::Page)),
+            "share" => Ok(ServicePath::Share),
+            "sign" => Ok(ServicePath::Sign),
+            "login" => Ok(ServicePath::Login),
+            "callback" => Ok(ServicePath::Callback),
+            "logout" => Ok(ServicePath::Logout),
             _ => Err(Rejection::UnknownReservedPath),
         }
+        .map(Self::Service)
     }
 
     /// The methods that mean something here with this query, `OPTIONS` always among them.
@@ -165,13 +173,22 @@ impl Target {
             Self::Object(_) => Operation::on(query).map(Operation::method).collect(),
             Self::Prefix(Some(_)) => vec![Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::POST],
             Self::Prefix(None) => vec![Method::GET, Method::HEAD, Method::POST],
-            Self::Presign(_) | Self::Callback => vec![Method::GET],
-            Self::Login => vec![Method::GET, Method::POST],
-            Self::Health | Self::Document(_) | Self::Asset(_) => vec![Method::GET, Method::HEAD],
-            Self::Share | Self::Sign | Self::Logout => vec![Method::POST],
+            Self::Presign(_) => vec![Method::GET],
+            Self::Service(path) => path.methods(),
         };
         allow.push(Method::OPTIONS);
         allow
+    }
+}
+
+impl ServicePath {
+    fn methods(&self) -> Vec<Method> {
+        match self {
+            Self::Health | Self::Document(_) | Self::Asset(_) => vec![Method::GET, Method::HEAD],
+            Self::Share | Self::Sign | Self::Logout => vec![Method::POST],
+            Self::Login => vec![Method::GET, Method::POST],
+            Self::Callback => vec![Method::GET],
+        }
     }
 }
 

@@ -93,15 +93,7 @@ impl ObjectRequest {
                 let operation = presigned_operation(&request.query)?;
                 Self::described(operation, key.clone(), Form::GoExample, &request.query)
             }
-            Target::Prefix(None)
-            | Target::Health
-            | Target::Document(_)
-            | Target::Share
-            | Target::Sign
-            | Target::Login
-            | Target::Callback
-            | Target::Logout
-            | Target::Asset(_) => Err(refused()),
+            Target::Prefix(None) | Target::Service(_) => Err(refused()),
         }
     }
 

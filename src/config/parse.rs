@@ -1,0 +1,223 @@
+//! The parsers of the settings: each takes the text of a variable, or none where it is unset.
+
+use std::time::Duration;
+
+use http::{Uri, uri::Scheme};
+use tracing::level_filters::LevelFilter;
+
+use super::{ClientSecret, CorsOrigins, Metrics, PathStyle, RulesSource, SignerScope, TablePlace};
+use crate::auth::Keyring;
+use crate::auth::keyring::KeyringError;
+use crate::key::ObjectKey;
+use crate::policy::MAX_EXPIRES;
+
+/// The longest session of any role
+/// ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)).
+const MAX_SESSION: Duration = Duration::from_hours(12);
+
+#[expect(clippy::unnecessary_wraps, reason = "the parsers of settings share one shape")]
+pub(super) fn text(value: Option<&str>) -> Result<Option<String>, String> {
+    Ok(value.map(str::to_owned))
+}
+
+/// The value is a secret, so nothing of it is repeated.
+pub(super) fn keyring(value: Option<&str>) -> Result<Keyring, String> {
+    value
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error: KeyringError| error.to_string())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the parsers of settings share one shape")]
+pub(super) fn client_secret(value: Option<&str>) -> Result<Option<ClientSecret>, String> {
+    Ok(value.map(|value| ClientSecret(value.to_owned())))
+}
+
+fn required(value: Option<&str>) -> Result<&str, String> {
+    value.ok_or_else(|| "is required".into())
+}
+
+/// The names that S3 has allowed since 2018, and access point ARNs as the SDK's resolver takes them
+/// ([bucket naming rules](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)).
+pub(super) fn bucket(value: Option<&str>) -> Result<String, String> {
+    let value = required(value)?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let named = (3..=63).contains(&value.len()) && value.bytes().all(plain);
+    if !named && !value.starts_with("arn:") {
+        return Err(format!(
+            "{value:?} is not a bucket name (3 to 63 lower-case letters, digits, `-` and `.`)"
+        ));
+    }
+    Ok(value.to_owned())
+}
+
+pub(super) fn table(value: Option<&str>) -> Result<Option<TablePlace>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let name = match value.split_once(":table/") {
+        Some((arn, name)) if arn.starts_with("arn:") => name,
+        _ => value,
+    };
+    if !(3..=255).contains(&name.len()) || !name.bytes().all(plain) {
+        return Err(format!("{value:?} is neither the name nor the ARN of a table"));
+    }
+    Ok(Some(TablePlace::DynamoDb(value.to_owned())))
+}
+
+pub(super) fn rules_source(value: Option<&str>) -> Result<Option<RulesSource>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let wrong = || format!("{value:?} is neither s3://BUCKET/KEY nor ssm:NAME");
+    if let Some(place) = value.strip_prefix("s3://") {
+        let (name, key) = place.split_once('/').ok_or_else(wrong)?;
+        let key = ObjectKey::new(key).map_err(|error| format!("{value:?}: {error}"))?;
+        return Ok(Some(RulesSource::S3 {
+            bucket: bucket(Some(name))?,
+            key,
+        }));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:".contains(&byte);
+    let name = value.strip_prefix("ssm:").ok_or_else(wrong)?;
+    if name.is_empty() || !name.bytes().all(plain) {
+        return Err(wrong());
+    }
+    Ok(Some(RulesSource::Ssm { name: name.to_owned() }))
+}
+
+pub(super) fn region(value: Option<&str>) -> Result<String, String> {
+    let value = required(value)?;
+    if !value
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    {
+        return Err(format!("{value:?} is not a region such as eu-central-1"));
+    }
+    Ok(value.to_owned())
+}
+
+pub(super) fn boolean(value: Option<&str>) -> Result<bool, String> {
+    match required(value)? {
+        value if value.eq_ignore_ascii_case("true") => Ok(true),
+        value if value.eq_ignore_ascii_case("false") => Ok(false),
+        value => Err(format!("{value:?} is neither true nor false")),
+    }
+}
+
+pub(super) fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let wrong = || format!("{value:?} is not an origin such as https://s3.example.com");
+    let uri: Uri = value.parse().map_err(|_| wrong())?;
+    let is_http = uri
+        .scheme()
+        .is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let authority = uri
+        .authority()
+        .filter(|authority| is_http && !authority.as_str().contains('@'))
+        .ok_or_else(wrong)?;
+    if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
+        return Err(wrong());
+    }
+    Ok(Some(format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))))
+}
+
+pub(super) fn path_style(value: Option<&str>) -> Result<PathStyle, String> {
+    match required(value)? {
+        "auto" => Ok(PathStyle::Auto),
+        "true" => Ok(PathStyle::Always),
+        "false" => Ok(PathStyle::Never),
+        value => Err(format!("{value:?} is none of auto, true, false")),
+    }
+}
+
+/// Other servers than AWS's leave the account out.
+pub(super) fn role_arn(value: Option<&str>) -> Result<Option<String>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let mut parts = value.splitn(6, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    let (arn, partition, service, region, account, role) = (next(), next(), next(), next(), next(), next());
+    let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&byte);
+    let named = role
+        .strip_prefix("role/")
+        .is_some_and(|path| !path.is_empty() && path.bytes().all(name));
+    if arn != "arn"
+        || partition.is_empty()
+        || !word(partition)
+        || service != "iam"
+        || !region.is_empty()
+        || !word(account)
+        || !named
+    {
+        return Err(format!(
+            "{value:?} is not a role such as arn:aws:iam::123456789012:role/signer"
+        ));
+    }
+    Ok(Some(value.to_owned()))
+}
+
+pub(super) fn signer_scope(value: Option<&str>) -> Result<SignerScope, String> {
+    match required(value)? {
+        "everyone" => Ok(SignerScope::Everyone),
+        "member" => Ok(SignerScope::Member),
+        value => Err(format!("{value:?} is neither everyone nor member")),
+    }
+}
+
+/// The upper limit is that of any role; the lower one differs with the STS.
+pub(super) fn session(value: Option<&str>) -> Result<Duration, String> {
+    let value = required(value)?;
+    let wrong = || format!("{value:?} is not a whole number of seconds up to 12h, such as 1h");
+    let session = humantime::parse_duration(value).map_err(|_| wrong())?;
+    if session.is_zero() || session.subsec_nanos() != 0 || session > MAX_SESSION {
+        return Err(wrong());
+    }
+    Ok(session)
+}
+
+/// Rules are held to the upper limit whatever this says.
+pub(super) fn max_expires(value: Option<&str>) -> Result<Duration, String> {
+    let value = required(value)?;
+    let wrong = || format!("{value:?} is not a lifetime of at most 15m");
+    let longest = humantime::parse_duration(value).map_err(|_| wrong())?;
+    if longest.is_zero() || longest > MAX_EXPIRES {
+        return Err(wrong());
+    }
+    Ok(longest)
+}
+
+pub(super) fn base_path(value: Option<&str>) -> Result<String, String> {
+    let value = required(value)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let dots = value.split('/').any(|segment| segment == "." || segment == "..");
+    if !value.starts_with('/') || value.contains("//") || dots || !value.bytes().all(plain) {
+        return Err(format!("{value:?} is not a path such as /files"));
+    }
+    Ok(value.trim_end_matches('/').to_owned())
+}
+
+pub(super) fn cors_origins(value: Option<&str>) -> Result<CorsOrigins, String> {
+    let value = value.unwrap_or_default();
+    if value.trim() == "*" {
+        return Ok(CorsOrigins::Any);
+    }
+    let listed = value.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    let listed = listed.map(|origin| match endpoint(Some(origin)) {
+        Ok(Some(parsed)) if parsed == origin => Ok(parsed),
+        _ => Err(format!("{origin:?} is not an origin such as https://app.example.com")),
+    });
+    Ok(CorsOrigins::Listed(listed.collect::<Result<_, _>>()?))
+}
+
+pub(super) fn metrics(value: Option<&str>) -> Result<Metrics, String> {
+    match required(value)? {
+        "off" => Ok(Metrics::Off),
+        "emf" => Ok(Metrics::Emf),
+        value => Err(format!("{value:?} is neither off nor emf")),
+    }
+}
+
+pub(super) fn level(value: Option<&str>) -> Result<LevelFilter, String> {
+    let value = required(value)?;
+    value
+        .parse()
+        .map_err(|_| format!("{value:?} is none of off, error, warn, info, debug, trace"))
+}
