@@ -24,6 +24,9 @@ const FILE_NAME: &str = "${filename}";
 /// What S3 adds to the URL to which it sends the browser on, when it has stored the file.
 const OUTCOME: [&str; 3] = ["bucket", "key", "etag"];
 
+/// The field that says where S3 sends the browser on.
+const SUCCESS_REDIRECT: &str = "success_action_redirect";
+
 /// A form that is to be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadForm {
@@ -53,8 +56,8 @@ pub(super) fn decide(caller: &Caller<'_>, target: &Target, now: SystemTime) -> R
     let (key, decided) = place(request, target, now)?;
     let page = preferred(&request.headers, &["application/json"]).is_none();
     let (mut asked, wanted) = Asked::read(&request.query, decided)?;
-    if page && asked.success.is_none() {
-        asked.success = Some(("success_action_redirect".into(), this_page(request)));
+    if page {
+        asked.come_back(request)?;
     }
     let plan = with_grant(caller, wanted, |wanted, permit| asked.plan(&wanted, &key, page, permit))?;
     let stored = request.query.iter().find(|(name, _)| name == "key");
@@ -132,10 +135,10 @@ impl Asked {
                     content_type = Some(value.clone());
                 }
                 "content-length-range" => length = Some(range(name, value)?),
-                "success_action_redirect" | "success_action_status" if success.is_some() => {
+                SUCCESS_REDIRECT | "success_action_status" if success.is_some() => {
                     return Err(Rejection::ConflictingParameter { name: name.clone() });
                 }
-                "success_action_redirect" => success = Some((name.clone(), absolute_url(name, value)?)),
+                SUCCESS_REDIRECT => success = Some((name.clone(), absolute_url(name, value)?)),
                 "success_action_status" => success = Some((name.clone(), status(name, value)?)),
                 _ if OUTCOME.contains(&name.as_str()) => {}
                 _ => rest.push((name.clone(), value.clone())),
@@ -160,6 +163,21 @@ impl Asked {
             success,
         };
         Ok((asked, wanted))
+    }
+
+    /// Has S3 send the browser back here. A link to a page that sends it on elsewhere would tell whoever made the link
+    /// where the file went.
+    fn come_back(&mut self, request: &ApiRequest) -> Result<(), Rejection> {
+        match &self.success {
+            None => self.success = Some((SUCCESS_REDIRECT.into(), this_page(request))),
+            Some((name, url)) if name == SUCCESS_REDIRECT && !is_own(url, request) => {
+                let problem = "the page of a form leads back to this service only; \
+                               ask for the form as JSON to send people on elsewhere";
+                return Err(bad_value(name, problem));
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     fn plan(
@@ -262,6 +280,12 @@ fn absolute_url(name: &str, value: &str) -> Result<String, Rejection> {
         name,
         "must be an absolute http or https URL, percent-encoded",
     ))
+}
+
+/// Whether `url` belongs to this service.
+fn is_own(url: &str, request: &ApiRequest) -> bool {
+    let rest = request.origin().and_then(|origin| url.strip_prefix(origin));
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn status(name: &str, value: &str) -> Result<String, Rejection> {

@@ -292,3 +292,23 @@ async fn no_debug_output_holds_a_signed_form() {
         assert!(name == "key" || !shown.contains(value), "{name} in {shown}");
     }
 }
+
+#[tokio::test]
+async fn the_page_of_a_form_sends_nobody_on_to_another_site() {
+    let handler = handler(RULES).await;
+    for (target, status) in [
+        ("https://files.example.com/thanks", 200),
+        ("https://files.example.com", 400),
+        ("https://files.example.com.evil.example/", 400),
+        ("https://files.example.com@evil.example/", 400),
+        ("https://files.example.com:8443/", 400),
+        ("http://files.example.com/", 400),
+        ("https://evil.example/", 400),
+    ] {
+        let path = format!("/new/?form&success_action_redirect={target}");
+        let page = handler.handle(&ask("GET", &path), now()).await;
+        assert_eq!(page.status(), status, "{target}: {}", body(&page));
+        let told = handler.handle(&form(&path), now()).await;
+        assert_eq!(told.status(), 200, "a program may choose {target}: {}", body(&told));
+    }
+}
