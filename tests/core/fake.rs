@@ -1,6 +1,7 @@
 //! An HTTP server on loopback that answers as a test says, and remembers what it was asked.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,6 +26,7 @@ type Answering = Box<dyn FnMut(&Asked) -> Told + Send>;
 pub(crate) struct Fake {
     pub(crate) endpoint: String,
     answering: Arc<Mutex<Answering>>,
+    delay: Arc<Mutex<Duration>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -34,6 +36,7 @@ impl Fake {
         let fake = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
             answering: Arc::new(Mutex::new(Box::new(answering))),
+            delay: Arc::default(),
             asked: Arc::default(),
         };
         let server = fake.clone();
@@ -51,6 +54,11 @@ impl Fake {
         *self.answering.lock().unwrap() = Box::new(answering);
     }
 
+    /// Takes so long for each answer from now on.
+    pub(crate) fn delay(&self, delay: Duration) {
+        *self.delay.lock().unwrap() = delay;
+    }
+
     /// The requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
@@ -59,6 +67,8 @@ impl Fake {
     async fn serve(&self, mut stream: TcpStream) {
         let asked = read(&mut stream).await;
         self.asked.lock().unwrap().push(asked.clone());
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
         let (status, headers, body) = (self.answering.lock().unwrap())(&asked);
         let length = ("content-length", body.len().to_string());
         let lines = headers.into_iter().chain([length]);

@@ -1,13 +1,12 @@
 //! An STS on loopback that gives what a test tells it to give, and remembers what it was asked for.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_seconds;
 use percent_encoding::percent_decode_str;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+
+use crate::fake::{Asked, Fake, Told};
 
 /// What the next calls are answered with.
 #[derive(Clone, Copy)]
@@ -18,68 +17,45 @@ pub(crate) enum Answer {
     Refusal,
 }
 
-struct State {
-    answer: Answer,
-    delay: Duration,
-    calls: Vec<BTreeMap<String, String>>,
-}
-
 #[derive(Clone)]
 pub(crate) struct FakeSts {
     pub(crate) endpoint: String,
-    state: Arc<Mutex<State>>,
+    fake: Fake,
 }
 
 impl FakeSts {
     pub(crate) async fn start(answer: Answer) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State {
-            answer,
-            delay: Duration::ZERO,
-            calls: Vec::new(),
-        }));
-        let sts = Self { endpoint, state };
-        let server = sts.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let server = server.clone();
-                tokio::spawn(async move { server.serve(stream).await });
-            }
-        });
-        sts
+        let fake = Fake::start(answering(answer, 0)).await;
+        let endpoint = fake.endpoint.clone();
+        Self { endpoint, fake }
     }
 
+    /// Answers so from now on.
     pub(crate) fn answer(&self, answer: Answer) {
-        self.state.lock().unwrap().answer = answer;
+        self.fake.answer(answering(answer, self.fake.asked().len()));
     }
 
+    /// Takes so long for each answer from now on.
     pub(crate) fn delay(&self, delay: Duration) {
-        self.state.lock().unwrap().delay = delay;
+        self.fake.delay(delay);
     }
 
     /// The parameters of each call so far.
     pub(crate) fn calls(&self) -> Vec<BTreeMap<String, String>> {
-        self.state.lock().unwrap().calls.clone()
+        self.fake.asked().iter().map(|asked| form(&asked.body)).collect()
     }
+}
 
-    async fn serve(&self, mut stream: TcpStream) {
-        let body = read_body(&mut stream).await;
-        let (answer, delay, number) = {
-            let mut state = self.state.lock().unwrap();
-            state.calls.push(form(&body));
-            (state.answer, state.delay, state.calls.len())
-        };
-        tokio::time::sleep(delay).await;
+/// Answers after so many calls.
+fn answering(answer: Answer, calls: usize) -> impl FnMut(&Asked) -> Told {
+    let mut number = calls;
+    move |_: &Asked| {
+        number += 1;
         let (status, body) = match answer {
-            Answer::SessionUntil(end) => ("200 OK", session(number, end)),
-            Answer::Refusal => ("403 Forbidden", REFUSAL.to_owned()),
+            Answer::SessionUntil(end) => (200, session(number, end)),
+            Answer::Refusal => (403, REFUSAL.to_owned()),
         };
-        let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        stream.write_all((head + &body).as_bytes()).await.unwrap();
+        (status, vec![("content-type", "text/xml".to_owned())], body)
     }
 }
 
@@ -100,27 +76,6 @@ fn session(number: usize, end: SystemTime) -> String {
         token(number),
         format_rfc3339_seconds(end)
     )
-}
-
-async fn read_body(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 8192];
-    loop {
-        let read = stream.read(&mut buffer).await.unwrap();
-        assert_ne!(read, 0, "the request broke off");
-        bytes.extend_from_slice(&buffer[..read]);
-        let text = String::from_utf8_lossy(&bytes);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            (name.eq_ignore_ascii_case("content-length")).then(|| value.parse::<usize>().unwrap())
-        });
-        if body.len() >= length.unwrap() {
-            return body.to_owned();
-        }
-    }
 }
 
 fn form(body: &str) -> BTreeMap<String, String> {
