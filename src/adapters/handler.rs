@@ -5,7 +5,7 @@ mod page;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::adapters::aws::{CredentialSource, Signer, SigningCredentials, Storage};
 use crate::adapters::metrics;
@@ -19,6 +19,10 @@ use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, Failure, Told, Trouble};
+
+/// The function has ten seconds. Those whom it asks may be silent one after the other, and then it must still answer
+/// itself: a function that is out of time is ended, with all that it keeps.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// Everything that a request needs.
 #[derive(Clone, Debug)]
@@ -70,10 +74,8 @@ impl Handler {
     /// Answers one request, received at `now`, and logs it in one line.
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let began = Instant::now();
-        let (response, record) = match self.rules.in_force(now).await {
-            Some(policy) => self.answer(&policy, request, now).await,
-            None => failed(request, &Failure::NoRules),
-        };
+        let answer = tokio::time::timeout(LONGEST_WAIT, self.answer(request, now)).await;
+        let (response, record) = answer.unwrap_or_else(|_| failed(request, &Failure::TooSlow));
         let response = response::finish(request, &self.cors, response);
         let answered = Answered {
             status: response.status().as_u16(),
@@ -87,7 +89,14 @@ impl Handler {
         response
     }
 
-    async fn answer(&self, policy: &Policy, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
+    async fn answer(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
+        match self.rules.in_force(now).await {
+            Some(policy) => self.answer_by(&policy, request, now).await,
+            None => failed(request, &Failure::NoRules),
+        }
+    }
+
+    async fn answer_by(&self, policy: &Policy, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
         let provider = match self.provider(policy, request, now).await {
             Ok(provider) => provider,
             Err(Unknown) => return failed(request, &Failure::Unverifiable),

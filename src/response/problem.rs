@@ -33,6 +33,9 @@ pub enum Failure {
     /// No rules are in force, since their source gives none.
     #[error("there are no rules in force")]
     NoRules,
+    /// Whom the service had to ask took too long.
+    #[error("what the service depends on took too long")]
+    TooSlow,
     /// The table that must be asked first gives no answer.
     #[error("the table gives no answer")]
     NoTable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -160,7 +163,7 @@ impl Problem {
                 "the service can't sign just now".to_owned(),
                 "Try again in a moment.",
             ),
-            Failure::Unverifiable => (
+            Failure::Unverifiable | Failure::TooSlow => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 failure.to_string(),

@@ -1,8 +1,9 @@
 //! Rules that are kept outside the function: when they are asked for, and what counts while they can't be had.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use signpost::adapters::handler::Handler;
+use tokio::net::TcpListener;
 
 use crate::fake::{Asked, Fake, Told};
 use crate::sts::{Answer, FakeSts, token};
@@ -216,4 +217,22 @@ async fn a_new_epoch_makes_warm_functions_assume_the_role_anew() {
         let name = sts.calls()[1]["RoleSessionName"].clone();
         assert!(name.ends_with(".after-the-leak"), "{name}");
     }
+}
+
+#[tokio::test]
+async fn those_who_are_silent_one_after_the_other_do_not_take_all_the_time_of_the_function() {
+    let s3 = Fake::start(object(&reading("a"), "1")).await;
+    let sts = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sts = format!("http://{}", sts.local_addr().unwrap());
+    let handler = ruled_by(S3, &s3, &[ROLE, ("AWS_ENDPOINT_URL_STS", &sts)]).await;
+    assert_eq!(status(&handler, "/-/health", at(0)).await, 200);
+
+    s3.delay(Duration::from_mins(1));
+    let began = Instant::now();
+    let response = handler.handle(&ask("GET", "/a/k"), at(60)).await;
+    let took = began.elapsed();
+    assert!((7..9).contains(&took.as_secs()), "{took:?} of ten seconds");
+    assert_eq!(response.status(), 503);
+    assert_eq!(header(&response, "retry-after"), "5");
+    assert!(body(&response).contains("took too long"), "{}", body(&response));
 }

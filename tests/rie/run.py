@@ -85,12 +85,12 @@ def answers(port):
 class Emulator:
     """One function in one emulator, for the length of a `with`."""
 
-    def __init__(self, rie, binary):
+    def __init__(self, rie, binary, settings=SETTINGS, log=None):
         self.folder = Path(tempfile.mkdtemp(prefix="signpost-rie-"))
-        self.rie, self.binary = self.folder / "rie", binary
+        self.rie, self.binary, self.settings = self.folder / "rie", binary, settings
         shutil.copy(rie, self.rie)
         self.rie.chmod(0o755)
-        self.log = self.folder / "log"
+        self.log = log or self.folder / "log"
         self.invoke_port, self.runtime_port = free_port(), free_port()
 
     def __enter__(self):
@@ -100,7 +100,7 @@ class Emulator:
             "--runtime-api-address", f"127.0.0.1:{self.runtime_port}",
             str(self.binary),
         ]  # fmt: skip
-        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)} | SETTINGS
+        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)} | self.settings
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -1,0 +1,97 @@
+"""The rules under which the load runs: versions of them, good and bad, which take turns while a process runs."""
+
+import hashlib
+
+TOKENS = {name: f"load-wrong-{name}-is-its-secret" for name in ("ann", "bob", "cat", "dan", "eve")}
+EXPIRES = {True: 300, False: 240}
+STABLE = 120
+
+RULES = """version = 1
+
+[defaults]
+expires = "{expires}s"
+overwrite = true
+{signer}
+{tokens}
+[[rule]]
+id = "worm"
+effect = "deny"
+who = ["anyone"]
+can = ["write", "delete"]
+on = ["archive/**"]
+
+[[rule]]
+id = "public"
+who = ["anyone"]
+can = ["read"]
+on = ["public/**"]
+
+[[rule]]
+id = "{changing}"
+who = ["anyone"]
+can = ["read"]
+on = ["{changing}/**"]
+
+[[rule]]
+id = "stable"
+who = ["anyone"]
+can = ["read"]
+on = ["stable/**"]
+stable = "{stable}s"
+
+[[rule]]
+id = "create"
+who = ["authenticated"]
+can = ["write"]
+on = ["create/**"]
+overwrite = false
+max_bytes = 1000000
+
+[[rule]]
+id = "work"
+who = ["group:staff"]
+can = ["read", "write", "delete", "list"]
+on = ["work/**"]
+share = ["read", "write"]
+"""
+
+BAD = (
+    "version = 1\n[[rule]]\nid = \"x\"\nwho = [\"anyone\"]\ncan = [\"fly\"]\non = [\"**\"]\n",
+    "version = 1\n[[rule]\n",
+    RULES.replace('"{expires}s"', '"20m"'),
+)
+
+
+def table(version, signer):
+    """The text of a good version. Even ones let anyone read below `even/`, odd ones below `odd/`."""
+    even = version % 2 == 0
+    tokens = "\n".join(
+        f'[[token]]\nid = "{name}"\nsha256 = "{hashlib.sha256(secret.encode()).hexdigest()}"\ngroups = ["staff"]\n'
+        for name, secret in TOKENS.items()
+    )
+    epoch = f'[signer]\nepoch = "{epoch_of(version)}"\n' if signer else ""
+    return RULES.format(expires=EXPIRES[even], signer=epoch, tokens=tokens, changing=name_of(version), stable=STABLE)
+
+
+def name_of(version):
+    return "even" if version % 2 == 0 else "odd"
+
+
+def epoch_of(version):
+    return str(version // 2)
+
+
+class Versions:
+    """Every fifth version can't be read or honoured, and so is never in force."""
+
+    def is_good(self, version):
+        return version % 5 != 4
+
+    def text(self, version):
+        if self.is_good(version):
+            return table(version, signer=True)
+        bad = BAD[version // 5 % len(BAD)]
+        return bad if "{" not in bad else "".join(("# ", "\n", bad.split("{signer}")[0]))
+
+    def epoch(self, version):
+        return epoch_of(version)
