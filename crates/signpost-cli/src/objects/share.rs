@@ -20,6 +20,7 @@ struct Shared {
     id: String,
     methods: Vec<String>,
     expires_at: String,
+    uses: Option<u32>,
 }
 
 pub(super) async fn share(options: &ShareOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
@@ -34,6 +35,10 @@ pub(super) async fn share(options: &ShareOptions, context: &mut Context<'_, '_>)
                 .with("id", shared.id)
                 .with("methods", shared.methods)
                 .with("expires_at", shared.expires_at);
+            let outcome = match shared.uses {
+                Some(uses) => outcome.with("uses", uses),
+                None => outcome,
+            };
             session.console.done(outcome, &shared.url);
             Ending::Done
         }
@@ -64,6 +69,7 @@ async fn ask(session: &Session, place: &Place, options: &ShareOptions) -> Result
         (!options.methods.is_empty()).then(|| options.methods.clone().into()),
     );
     add("max_bytes", options.max_bytes.map(Value::from));
+    add("uses", options.uses.map(Value::from));
     let answer = session
         .persist(async |_| session.service.post(&base, "/-/share", &body).await)
         .await?;

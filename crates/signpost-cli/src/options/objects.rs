@@ -102,12 +102,15 @@ pub(crate) struct ShareOptions {
     /// How long the link works: `90s`, `2d`; otherwise a day, or as long as the rule allows.
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Option<String>,
-    /// What it lends: GET, HEAD, PUT, DELETE; otherwise GET and HEAD.
+    /// What it lends: GET, HEAD, PUT, DELETE; otherwise GET and HEAD, or GET alone with `--uses`.
     #[arg(long = "method", value_delimiter = ',', value_name = "METHOD,…")]
     pub(crate) methods: Vec<String>,
     /// The most bytes that an upload by it may have.
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_bytes: Option<u64>,
+    /// How often it works: 1 for a one-time link; otherwise as often as one likes until it ends.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) uses: Option<u32>,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -154,3 +154,31 @@ fn a_share_link_is_made_and_lends_what_it_says() {
     command(&["share", "a b", "--expires", "9999d"]).fails(1, "at most");
     local.signpost(&["share", "a b"]).fails(4, "credential");
 }
+
+#[test]
+fn a_link_with_a_number_of_uses_works_so_often_and_no_more() {
+    let local = Local::start_sharing(
+        "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e91634c5a81\"\n\
+         [[rule]]\nid = \"all\"\nwho = [\"token:ci\"]\ncan = [\"read\", \"write\"]\non = [\"**\"]\n",
+    );
+    let command = |arguments: &[&str]| local.signpost(arguments).with("SIGNPOST_TOKEN", "hush-hush");
+    command(&["put", "-", "k"]).reading(b"lent").succeeds();
+    let told = command(&["share", "k", "--uses", "3", "--json"]).succeeds().json();
+    assert_eq!(
+        (&told[0]["uses"], &told[0]["methods"]),
+        (&3.into(), &serde_json::json!(["GET"]))
+    );
+    let link = told[0]["link"].as_str().unwrap();
+    for _ in 0..3 {
+        assert_eq!(local.signpost(&["cat", link]).succeeds().out, b"lent");
+    }
+    for _ in 0..2 {
+        local.signpost(&["cat", link]).fails(4, "used as often as it may be");
+    }
+    for uses in ["0", "1001"] {
+        command(&["share", "k", "--uses", uses]).fails(1, "1 to 1000");
+    }
+    // Without the option the link is not counted.
+    let told = command(&["share", "k", "--json"]).succeeds().json();
+    assert!(told[0].get("uses").is_none());
+}
