@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use signpost::adapters::aws::CredentialSource;
 use signpost::adapters::handler::Handler;
+use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
 use signpost::response::ApiResponse;
 
 use crate::sts::{Answer, FakeSts, token};
@@ -12,6 +13,21 @@ use crate::support::{
 };
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/signer";
+
+/// Members are whom the gateway has verified.
+const OF_A_GATEWAY: &str = r#"
+version = 1
+[[issuer]]
+name = "idp"
+iss = "https://idp.example.com"
+via = "gateway"
+[[rule]]
+id = "r"
+who = ["authenticated"]
+can = ["read"]
+on = ["**"]
+"#;
+
 type Env<'a> = &'a [(&'a str, &'a str)];
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -295,6 +311,45 @@ async fn a_member_has_a_session_for_each_rule_that_does_no_more_than_the_rule() 
         calls[2]["Policy"],
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::example-bucket/shared/*"]},{"Effect":"Allow","Action":["s3:ListBucket"],"Resource":["arn:aws:s3:::example-bucket"],"Condition":{"StringLike":{"s3:prefix":["shared/*"]}}}]}"#
     );
+}
+
+/// The one that was used longest ago goes when another comes to a thousand.
+#[tokio::test]
+async fn of_more_members_than_are_kept_the_one_seen_longest_ago_has_a_new_session() {
+    let sts = fake().await;
+    let env = [("SIGNPOST_RULES", OF_A_GATEWAY), ("SIGNPOST_SIGNER_SCOPE", "member")];
+    let handler = signing_by(&sts, &env).await;
+    let get = async |member: usize| {
+        let claims = [
+            ("iss", "https://idp.example.com".to_owned()),
+            ("sub", format!("member-{member}")),
+        ];
+        let request = ApiRequest {
+            gateway: Some(GatewayIdentity {
+                authorizer: GatewayAuthorizer::Jwt,
+                claims: claims.map(|(name, value)| (name.to_owned(), value)).into(),
+            }),
+            ..ask("GET", "/k")
+        };
+        signing_token(&handler.handle(&request, now()).await)
+    };
+    for member in 1..=1000 {
+        assert_eq!(get(member).await, token(member));
+    }
+    // All are kept, and the first is now the one that was seen last.
+    assert_eq!(get(1).await, token(1));
+    assert_eq!(sts.calls().len(), 1000);
+    assert_eq!(get(1001).await, token(1001));
+    for kept in [3, 1000, 1, 1001] {
+        assert_eq!(get(kept).await, token(kept), "member {kept}");
+    }
+    assert_eq!(get(2).await, token(1002), "the second had to go");
+    assert_eq!(
+        get(4).await,
+        token(1003),
+        "and then the fourth, since the third was seen meanwhile"
+    );
+    assert_eq!(sts.calls().len(), 1003);
 }
 
 #[tokio::test]
