@@ -78,8 +78,8 @@ settings! {
     keys: Keyring = "SIGNPOST_KEYS", default None, keyring;
     #[doc = " The secret of the client that the rules name by `client_id`, where its issuer demands one."]
     client_secret: Option<ClientSecret> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
-    #[doc = " The `DynamoDB` table, by name or ARN, that counts the uses of share links. Without a table no link has a number \
-              of uses."]
+    #[doc = " The `DynamoDB` table, by name or ARN, that has the ids of objects and counts the uses of share links. Without a \
+              table no rule keeps objects under ids, and no link has a number of uses."]
     table: Option<TablePlace> = "SIGNPOST_TABLE", default None, table;
     #[doc = " The origin under which clients reach S3, where it is not AWS's own: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;

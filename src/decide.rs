@@ -2,6 +2,7 @@
 
 mod bulk;
 mod draft;
+mod entry;
 mod form;
 mod generated;
 mod refused;
@@ -15,9 +16,8 @@ use std::time::SystemTime;
 use http::Method;
 
 use crate::auth::{KeySet, Principal};
-use crate::key::ObjectKey;
 use crate::operation::ObjectPage;
-use crate::plan::{CountedUse, PresignPlan};
+use crate::plan::{CountedUse, Kept, PresignPlan};
 use crate::policy::{Grant, Policy, Scope};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, Document, Form, ObjectRequest, ServicePath, Target};
@@ -36,7 +36,7 @@ pub enum Decision {
     /// Sign this plan and tell it in this form.
     Instruct {
         /// What to sign.
-        plan: PresignPlan,
+        plan: PresignPlan<Kept>,
         /// How to tell it.
         form: Form,
     },
@@ -149,7 +149,7 @@ impl<'a> Caller<'a> {
 }
 
 /// The plan of one operation, if the rules let its caller.
-fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, Refused> {
+fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan<Kept>, Refused> {
     with_grant(caller, wanted, |wanted, permit| {
         plan(wanted, permit, &caller.request.request_id)
     })
@@ -159,8 +159,8 @@ fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan, R
 struct Permit<'a> {
     grant: Grant<'a>,
     scope: Scope,
-    /// The key in the bucket.
-    object: ObjectKey,
+    /// Where in the bucket the object is.
+    kept: Kept,
     /// The use of the link that this takes, where it lends only so many.
     counted: Option<CountedUse>,
 }
@@ -205,7 +205,7 @@ fn granted<T>(
         grant.constraints = constraints;
     }
     let permit = Permit {
-        object: grant.object(principal, &wanted.key)?,
+        kept: entry::kept(policy, principal, grant, &wanted)?,
         scope: grant.scope(principal),
         grant,
         counted: link.and_then(share::counted),

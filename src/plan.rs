@@ -1,5 +1,6 @@
 //! What is to be signed, as a value; and what comes of it.
 
+mod entry;
 mod listing;
 
 use std::fmt;
@@ -9,16 +10,17 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::policy::{MIN_LIFETIME, Scope};
 use crate::request::Pairs;
+pub use entry::{Entry, Kept};
 pub use listing::{LIST_EXPIRES, ListPlan, Marker, Page, Pending, StorageError, Stored};
 
 /// One request to S3, complete but for the signature. Signing it is a pure function of the plan, the credentials and
-/// the time.
+/// the time. What is decided may be a plan for what is [`Kept`] where only the table knows; what is signed has a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PresignPlan {
+pub struct PresignPlan<K = ObjectKey> {
     /// What S3 is to do.
     pub operation: Operation,
     /// To which object.
-    pub key: ObjectKey,
+    pub key: K,
     /// What the client calls it: another key only where the rule rewrites keys.
     pub name: ObjectKey,
     /// The headers that are signed and that the client must send verbatim, by lower-case name; `host` aside.
@@ -46,6 +48,34 @@ pub struct CountedUse {
     pub ends: SystemTime,
 }
 
+impl<K> PresignPlan<K> {
+    /// What it had for a key, and the same plan with another.
+    pub fn replace<L>(self, key: L) -> (K, PresignPlan<L>) {
+        let plan = PresignPlan {
+            operation: self.operation,
+            key,
+            name: self.name,
+            headers: self.headers,
+            query: self.query,
+            expires: self.expires,
+            stable: self.stable,
+            scope: self.scope,
+            counted: self.counted,
+        };
+        (self.key, plan)
+    }
+}
+
+impl PresignPlan<Kept> {
+    /// The entry of the table that must be asked first.
+    pub fn entry(&self) -> Option<&Entry> {
+        match &self.key {
+            Kept::At(_) => None,
+            Kept::By(entry) => Some(entry),
+        }
+    }
+}
+
 impl PresignPlan {
     /// The time to sign at, in whole seconds, which is all that a signature tells: the beginning of the window in which
     /// the URL is to stay the same, or `now`. Never in the future.
@@ -66,9 +96,11 @@ impl PresignPlan {
 /// A form by which a browser stores one object, complete but for the signature
 /// ([POST policy](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html)).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormPlan {
+pub struct FormPlan<K = ObjectKey> {
     /// Where the object goes.
-    pub key: FormKey,
+    pub key: FormKey<K>,
+    /// What the client calls that.
+    pub name: FormKey,
     /// Fields that the form must send as they are.
     pub fields: Pairs,
     /// What else S3 is to hold the form to.
@@ -81,9 +113,9 @@ pub struct FormPlan {
 
 /// The key of what a form stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormKey {
+pub enum FormKey<K = ObjectKey> {
     /// This one.
-    Exactly(ObjectKey),
+    Exactly(K),
     /// The file's own name below this prefix.
     Below(ObjectKey),
 }
@@ -126,6 +158,31 @@ impl fmt::Debug for PostForm {
         f.debug_struct("PostForm")
             .field("plan", &self.plan)
             .finish_non_exhaustive()
+    }
+}
+
+impl FormPlan<Kept> {
+    /// The entry of the table that must be asked first.
+    pub fn entry(&self) -> Option<&Entry> {
+        match &self.key {
+            FormKey::Exactly(Kept::By(entry)) => Some(entry),
+            FormKey::Exactly(Kept::At(_)) | FormKey::Below(_) => None,
+        }
+    }
+
+    /// The same plan, with the key that `find` makes of what it has.
+    pub fn settle<E>(self, find: impl FnOnce(Kept) -> Result<ObjectKey, E>) -> Result<FormPlan, E> {
+        Ok(FormPlan {
+            key: match self.key {
+                FormKey::Exactly(kept) => FormKey::Exactly(find(kept)?),
+                FormKey::Below(folder) => FormKey::Below(folder),
+            },
+            name: self.name,
+            fields: self.fields,
+            conditions: self.conditions,
+            expires: self.expires,
+            scope: self.scope,
+        })
     }
 }
 

@@ -134,6 +134,15 @@ pub enum Rejection {
     /// A form for one key, where the rule lets nothing be replaced: S3 knows no create-only forms.
     #[error("a form can't be kept from replacing the object, and the rule lets none be replaced")]
     FormWouldReplace,
+    /// The table has no id for this key, so there is no object.
+    #[error("there is no object under this key")]
+    NoSuchKey,
+    /// The table has no id for this key, so no upload to it has begun.
+    #[error("no upload in parts has begun under this key")]
+    NoSuchUpload,
+    /// Perhaps there is no object, but that is not for this caller to know.
+    #[error("whether there is an object under this key is told to those alone who may list it")]
+    NotTold,
     /// A known caller, and no rule that allows it.
     #[error("no rule lets this caller {action} this key")]
     AccessDenied {
@@ -154,11 +163,18 @@ impl Rejection {
             | Self::ConflictingParameter { .. }
             | Self::BadValue { .. }
             | Self::UnsupportedHeader { .. } => "InvalidArgument",
-            Self::NotAccepted { .. } | Self::AccessDenied { .. } | Self::NotLent | Self::FormWouldReplace => {
-                "AccessDenied"
-            }
+            Self::NotAccepted { .. }
+            | Self::AccessDenied { .. }
+            | Self::NotLent
+            | Self::NotTold
+            | Self::FormWouldReplace => "AccessDenied",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
-            Self::UnknownReservedPath | Self::OutsideBasePath | Self::SharingOff | Self::SignInOff => "NoSuchKey",
+            Self::UnknownReservedPath
+            | Self::OutsideBasePath
+            | Self::SharingOff
+            | Self::SignInOff
+            | Self::NoSuchKey => "NoSuchKey",
+            Self::NoSuchUpload => "NoSuchUpload",
             Self::NoLength | Self::LengthRequired { .. } | Self::ObjectSizeRequired { .. } => "MissingContentLength",
             Self::TooLarge { .. } | Self::PutTooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
             Self::MediaType { .. } => "UnsupportedMediaType",
@@ -225,6 +241,9 @@ impl Rejection {
                 ask the operator for `overwrite = true`."
                     .into()
             }
+            Self::NoSuchKey => "Check the key, or upload the object first.".into(),
+            Self::NoSuchUpload => format!("Begin one with POST {url}?uploads"),
+            Self::NotTold => "Check the key, or ask the operator for a rule that lets you list it.".into(),
             Self::SharingOff => "The operator switches them on with SIGNPOST_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
         }

@@ -12,11 +12,14 @@ use crate::adapters::metrics;
 use crate::adapters::providers::{Provider, Providers, Unknown};
 use crate::adapters::record::{Answered, Record};
 use crate::adapters::rules::Rules;
-use crate::adapters::table::Table;
+use crate::adapters::table;
+use crate::adapters::table::{Ids, Table};
 use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{Decided, Decision, Refused, UploadForm, decide};
-use crate::plan::{FormPlan, Instruction, PostForm, PresignError, PresignPlan};
+use crate::key::ObjectKey;
+use crate::plan::{FormPlan, Instruction, Kept, PostForm, PresignPlan};
 use crate::policy::Policy;
+use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, Failure, Told, Trouble};
 
@@ -121,7 +124,7 @@ impl Handler {
                     };
                     (response, record)
                 }
-                Err(error) => failed(request, &error.into()),
+                Err(trouble) => troubled(policy, request, &trouble),
             },
             Ok(Decision::List(list)) => self.list(policy, request, list, now).await,
             Ok(Decision::OfObject(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
@@ -164,23 +167,20 @@ impl Handler {
         decided: Vec<Decided>,
         now: SystemTime,
     ) -> (ApiResponse, Record) {
+        let plans = decided.iter().filter_map(|decided| decided.outcome.as_ref().ok());
+        let ids = self
+            .table
+            .ids(plans.filter_map(PresignPlan::entry).collect(), now)
+            .await;
         let mut told = Vec::with_capacity(decided.len());
         for Decided { key, outcome } in decided {
-            let (outcome, record) = match outcome {
-                Ok(plan) => match self.sign(policy, plan, now).await {
-                    Ok(instruction) => {
-                        let record = Record::signed(&instruction);
-                        (Ok(instruction), record)
-                    }
-                    Err(trouble) => {
-                        let record = Record::troubled(&trouble);
-                        (Err(trouble), record)
-                    }
-                },
-                Err(refused) => {
-                    let record = Record::refused(&refused);
-                    (Err(Trouble::Rejected(refused.rejection)), record)
-                }
+            let outcome = match outcome {
+                Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
+                Err(refused) => Err(Trouble::Rejected(refused)),
+            };
+            let record = match &outcome {
+                Ok(instruction) => Record::signed(instruction),
+                Err(trouble) => Record::troubled(trouble),
             };
             record.tell_part(request);
             told.push(Told { key, outcome });
@@ -188,26 +188,50 @@ impl Handler {
         (response::instructions(request, &told), Record::of_many(told.len()))
     }
 
+    /// Finds where the object is, and signs.
+    async fn sign(&self, policy: &Policy, plan: PresignPlan<Kept>, now: SystemTime) -> Result<Instruction, Trouble> {
+        let ids = self.table.ids(plan.entry().into_iter().collect(), now).await;
+        self.sign_with(policy, plan, &ids, now).await
+    }
+
     /// Signs, and takes the use that must be had first; whoever gets none never learns the URL.
-    async fn sign(&self, policy: &Policy, plan: PresignPlan, now: SystemTime) -> Result<Instruction, Trouble> {
+    async fn sign_with(
+        &self,
+        policy: &Policy,
+        plan: PresignPlan<Kept>,
+        ids: &Ids,
+        now: SystemTime,
+    ) -> Result<Instruction, Trouble> {
+        let (kept, plan) = plan.replace(());
+        let key = find(kept, ids, |rejection| Refused::of_plan(&plan, rejection))?;
+        let ((), plan) = plan.replace(key);
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, plan.expires, now)
             .await;
         let signed = credentials.and_then(|credentials| self.signer.sign(plan, &credentials, now));
         let instruction = signed.map_err(|error| Trouble::Failed(error.into()))?;
-        if let Some(counted) = &instruction.plan.counted {
-            self.table.take(counted).await?;
+        let taken = match &instruction.plan.counted {
+            Some(counted) => self.table.take(counted).await.map_err(no_table)?,
+            None => true,
+        };
+        if !taken {
+            let problem = "the share link has been used as often as it may be";
+            let refused = Refused::of_plan(&instruction.plan, Rejection::BadCredential { problem });
+            return Err(Trouble::Rejected(refused));
         }
         Ok(instruction)
     }
 
-    async fn sign_form(&self, policy: &Policy, plan: FormPlan, now: SystemTime) -> Result<PostForm, PresignError> {
+    async fn sign_form(&self, policy: &Policy, plan: FormPlan<Kept>, now: SystemTime) -> Result<PostForm, Trouble> {
+        let ids = self.table.ids(plan.entry().into_iter().collect(), now).await;
+        let plan = plan.settle(|kept| find(kept, &ids, Refused::from))?;
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, plan.expires, now)
-            .await?;
-        self.signer.sign_form(plan, &credentials, now)
+            .await;
+        let signed = credentials.and_then(|credentials| self.signer.sign_form(plan, &credentials, now));
+        signed.map_err(|error| Trouble::Failed(error.into()))
     }
 }
 
@@ -220,9 +244,24 @@ pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &Refused) -
 
 fn troubled(policy: &Policy, request: &ApiRequest, trouble: &Trouble) -> (ApiResponse, Record) {
     match trouble {
-        Trouble::Rejected(rejection) => refuse(policy, request, &rejection.clone().into()),
+        Trouble::Rejected(refused) => refuse(policy, request, refused),
         Trouble::Failed(failure) => failed(request, failure),
     }
+}
+
+/// The key under which the object is `kept`, by the ids that the table has told.
+fn find(kept: Kept, ids: &Ids, refused: impl FnOnce(Rejection) -> Refused) -> Result<ObjectKey, Trouble> {
+    match kept {
+        Kept::At(key) => Ok(key),
+        Kept::By(entry) => {
+            let id = ids.of(&entry).map_err(no_table)?;
+            entry.key(id).map_err(|rejection| Trouble::Rejected(refused(rejection)))
+        }
+    }
+}
+
+fn no_table(error: table::Error) -> Trouble {
+    Trouble::Failed(Failure::NoTable(error))
 }
 
 /// The answer to a request that failed by our fault.

@@ -77,7 +77,8 @@ impl Record {
             uid: Some(plan.scope.uid.clone()),
             rule: Some(plan.scope.rule.clone()),
             operation: Some("PostObject"),
-            key: Some(plan.key.field()),
+            key: Some(plan.name.field()),
+            object: (plan.key != plan.name).then(|| plan.key.field()),
             expires_in: Some(form.expires_in.as_secs()),
             ..Self::of("signed")
         }
@@ -136,7 +137,7 @@ impl Record {
 
     pub(super) fn troubled(trouble: &Trouble) -> Self {
         match trouble {
-            Trouble::Rejected(rejection) => Self::refused(&rejection.clone().into()),
+            Trouble::Rejected(refused) => Self::refused(refused),
             Trouble::Failed(failure) => Self::failed(failure),
         }
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use super::aws::{CredentialSource, FetchError, Fetched, RemoteRules, SigningCredentials};
 use super::handler::chain;
-use crate::config::{ConfigError, Settings};
-use crate::policy::Policy;
+use crate::config::{ConfigError, Settings, SignerScope};
+use crate::policy::{Grant, Policy};
 
 /// The rules file of a package that has no setting for it.
 const PACKAGED_RULES: &str = "rules.toml";
@@ -212,8 +212,10 @@ impl Reader {
         })?;
         policy.authenticators.keys.clone_from(&self.settings.keys);
         policy.has_table = self.settings.table.is_some();
+        policy.hides_misses = self.settings.signer_scope == SignerScope::Member;
         check_lifetimes(&policy, self.settings.max_expires)?;
         check_sign_in(&policy)?;
+        check_table(&policy)?;
         self.signing.check(&policy)?;
         Ok(policy)
     }
@@ -244,6 +246,20 @@ fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
             problem: format!(
                 "issuer {:?} has a client_id, and sessions need a key (`signpost key new`)",
                 issuer.name
+            ),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Where the rules keep objects under ids, there must be a table for them.
+fn check_table(policy: &Policy) -> Result<(), ConfigError> {
+    match policy.grants().find(Grant::needs_table) {
+        Some(grant) if !policy.has_table => Err(ConfigError {
+            var: "SIGNPOST_TABLE",
+            problem: format!(
+                "rule {:?} keeps objects under ids ({{id}}), so name the DynamoDB table that is to have them",
+                grant.rule
             ),
         }),
         Some(_) | None => Ok(()),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{Caller, Refused, instruct};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::plan::PresignPlan;
+use crate::plan::{Kept, PresignPlan};
 use crate::rejection::Rejection;
 use crate::request::{Form, ObjectRequest, Pairs, Target, bad_value};
 
@@ -25,7 +25,7 @@ pub struct Decided {
     /// The key, as far as it could be read.
     pub key: Option<ObjectKey>,
     /// What to sign, or why not.
-    pub outcome: Result<PresignPlan, Refused>,
+    pub outcome: Result<PresignPlan<Kept>, Refused>,
 }
 
 /// The elements of the body, each to be read on its own.

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use super::Permit;
 use crate::operation::{ACCEPTABLE, Action, OBJECT_SIZE, Operation};
-use crate::plan::PresignPlan;
+use crate::plan::{Kept, PresignPlan};
 use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
 use crate::request::{BodyLength, Form, ObjectRequest, Pairs, parse_length};
 
 /// What to sign for `wanted` under `grant`.
-pub(super) fn plan(wanted: ObjectRequest, permit: Permit<'_>, request_id: &str) -> Result<PresignPlan, Rejection> {
+pub(super) fn plan(
+    wanted: ObjectRequest,
+    permit: Permit<'_>,
+    request_id: &str,
+) -> Result<PresignPlan<Kept>, Rejection> {
     let Permit {
         grant,
         scope,
-        object,
+        kept,
         counted,
     } = permit;
     check_choices(&wanted, grant)?;
@@ -26,7 +30,7 @@ pub(super) fn plan(wanted: ObjectRequest, permit: Permit<'_>, request_id: &str) 
     };
     match wanted.operation {
         Operation::PutObject => draft.upload(&wanted, grant)?,
-        Operation::GetObject => draft.download(&wanted, grant)?,
+        Operation::GetObject => draft.download(&wanted, grant, &kept)?,
         Operation::CreateMultipartUpload => draft.begin(&wanted, grant)?,
         Operation::UploadPart => draft.length(&wanted, grant)?,
         Operation::CompleteMultipartUpload => draft.complete(grant)?,
@@ -42,7 +46,7 @@ pub(super) fn plan(wanted: ObjectRequest, permit: Permit<'_>, request_id: &str) 
     let (headers, query) = draft.settle(wanted.form);
     Ok(PresignPlan {
         operation: wanted.operation,
-        key: object,
+        key: kept,
         name: wanted.key,
         headers,
         query,
@@ -225,7 +229,7 @@ impl Draft {
             .map(|(_, value)| value.as_str())
     }
 
-    fn download(&mut self, wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
+    fn download(&mut self, wanted: &ObjectRequest, grant: Grant<'_>, kept: &Kept) -> Result<(), Rejection> {
         if let Some(value) = grant
             .constraints
             .cache_control
@@ -244,6 +248,10 @@ impl Draft {
             _ if chosen => return Ok(()),
             (Some(Some(name)), _) => attachment(name),
             (Some(None), _) => attachment(file_name(wanted.key.as_str())),
+            // Or the file would be called like the id.
+            (None, Disposition::Attachment) if matches!(kept, Kept::By(_)) => {
+                attachment(file_name(wanted.key.as_str()))
+            }
             (None, Disposition::Attachment) => "attachment".to_owned(),
             (None, Disposition::Inline) => return Ok(()),
         };

@@ -8,7 +8,7 @@ use super::generated::fresh;
 use super::{Caller, Permit, Refused, draft, with_grant};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::plan::{Condition, FormKey, FormPlan};
+use crate::plan::{Condition, FormKey, FormPlan, Kept};
 use crate::policy::Constraints;
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{
@@ -31,7 +31,7 @@ const SUCCESS_REDIRECT: &str = "success_action_redirect";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadForm {
     /// What to sign.
-    pub plan: FormPlan,
+    pub plan: FormPlan<Kept>,
     /// Whether to tell it as a page, and not as JSON.
     pub page: bool,
     /// The key of the file that the form before this one has stored, as S3 tells it.
@@ -53,19 +53,19 @@ pub(super) fn is_asked_for(request: &ApiRequest) -> bool {
 /// The form for `target`, if the rules let its caller store there.
 pub(super) fn decide(caller: &Caller<'_>, target: &Target, now: SystemTime) -> Result<UploadForm, Refused> {
     let request = caller.request;
-    let (key, decided) = place(request, target, now)?;
+    let (name, decided) = place(request, target, now)?;
     let page = preferred(&request.headers, &["application/json"]).is_none();
     let (mut asked, wanted) = Asked::read(&request.query, decided)?;
     if page {
         asked.come_back(request)?;
     }
-    let plan = with_grant(caller, wanted, |wanted, permit| asked.plan(&wanted, &key, page, permit))?;
+    let plan = with_grant(caller, wanted, |wanted, permit| asked.plan(&wanted, name, page, permit))?;
     let stored = request.query.iter().find(|(name, _)| name == "key");
-    Ok(UploadForm {
-        plan,
-        page,
-        stored: stored.map(|(_, key)| key.clone()),
-    })
+    let stored = stored.map(|(_, told)| match &plan.name {
+        FormKey::Exactly(name) => name.as_str().to_owned(),
+        FormKey::Below(_) => told.clone(),
+    });
+    Ok(UploadForm { plan, page, stored })
 }
 
 /// Where the form stores, and a key there by which to decide. Below a prefix each form has a folder of its own, so that
@@ -97,11 +97,16 @@ fn literal(name: &str, value: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Where in the bucket the form stores what it decided by as `object`.
-fn kept(key: &FormKey, object: ObjectKey) -> Result<FormKey, Rejection> {
-    Ok(match key {
-        FormKey::Exactly(_) => FormKey::Exactly(object),
-        FormKey::Below(_) => FormKey::Below(ObjectKey::new(object.as_str().trim_end_matches(A_FILE))?),
+/// Where in the bucket the form stores, where the file by which it was decided is `kept`.
+fn key(name: &FormKey, kept: Kept) -> Result<FormKey<Kept>, Rejection> {
+    Ok(match (name, kept) {
+        (FormKey::Exactly(_), kept) => FormKey::Exactly(kept),
+        (FormKey::Below(_), Kept::At(file)) => FormKey::Below(ObjectKey::new(file.as_str().trim_end_matches(A_FILE))?),
+        (FormKey::Below(_), Kept::By(_)) => {
+            let problem = "the rule keeps each object under an id of its own, so the file's name must be known before: \
+                           ask for the form at the path of the file, or POST to this path";
+            return Err(bad_value("form", problem));
+        }
     })
 }
 
@@ -183,14 +188,14 @@ impl Asked {
     fn plan(
         &self,
         wanted: &ObjectRequest,
-        key: &FormKey,
+        name: FormKey,
         page: bool,
         permit: Permit<'_>,
-    ) -> Result<FormPlan, Rejection> {
+    ) -> Result<FormPlan<Kept>, Rejection> {
         let Permit {
             grant,
             scope,
-            object,
+            kept,
             counted,
         } = permit;
         // A form stores as often as it is sent.
@@ -198,7 +203,7 @@ impl Asked {
             return Err(Rejection::NotLent);
         }
         let constraints = grant.constraints;
-        let key = kept(key, object)?;
+        let key = key(&name, kept)?;
         if matches!(key, FormKey::Exactly(_)) && !constraints.overwrite {
             return Err(Rejection::FormWouldReplace);
         }
@@ -225,6 +230,7 @@ impl Asked {
         }
         Ok(FormPlan {
             key,
+            name,
             fields,
             conditions,
             expires: draft::lifetime(wanted.expires, constraints.expires)?,

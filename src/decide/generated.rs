@@ -8,7 +8,7 @@ use ulid::Ulid;
 use super::{Caller, Refused, instruct};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::plan::PresignPlan;
+use crate::plan::{Kept, PresignPlan};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, BodyLength, Form, ObjectRequest, Pairs, bad_value};
 
@@ -22,7 +22,7 @@ pub(super) fn upload(
     request: &ApiRequest,
     prefix: Option<&ObjectKey>,
     now: SystemTime,
-) -> Result<(PresignPlan, Form), Refused> {
+) -> Result<(PresignPlan<Kept>, Form), Refused> {
     if !request.body.is_empty() {
         let problem = "is not stored: ask without one, and PUT the file to the URL of the answer";
         return Err(bad_value("body", problem).into());

@@ -7,7 +7,7 @@ use crate::auth::Principal;
 use crate::auth::sign_in::check_own_page;
 use crate::key::ObjectKey;
 use crate::operation::{Action, ObjectPage, Operation};
-use crate::plan::PresignPlan;
+use crate::plan::{Kept, PresignPlan};
 use crate::policy::Reach;
 use crate::rejection::Rejection;
 use crate::request::{Form, ObjectRequest, Pairs, bad_value};
@@ -41,7 +41,7 @@ pub enum OfObject {
     /// Show it.
     Show {
         /// How to get at its content within the page, if that can be shown.
-        preview: Option<(Preview, PresignPlan)>,
+        preview: Option<(Preview, PresignPlan<Kept>)>,
         /// The key.
         key: ObjectKey,
         /// What to offer.
@@ -55,7 +55,7 @@ pub enum OfObject {
         offers: Offers,
     },
     /// Delete it, and go to its folder.
-    Delete(PresignPlan),
+    Delete(PresignPlan<Kept>),
 }
 
 /// How the content of an object is shown, by the ending of its key.
@@ -185,7 +185,7 @@ impl Preview {
 
     /// Has S3 tell the media type of the ending, none of which lets a script run where it is shown: an SVG stays an
     /// attachment, which images may be and documents may not.
-    fn plan(self, mut plan: PresignPlan, media_type: &str) -> PresignPlan {
+    fn plan(self, mut plan: PresignPlan<Kept>, media_type: &str) -> PresignPlan<Kept> {
         plan.query.push(("response-content-type".into(), media_type.into()));
         if matches!(self, Self::Document | Self::Text) {
             plan.query.retain(|(name, _)| name != "response-content-disposition");

@@ -1,5 +1,6 @@
 //! A refusal, with what was known of the request by then: the client is told the one, the log both.
 
+use crate::plan::PresignPlan;
 use crate::rejection::Rejection;
 use crate::request::{ListRequest, ObjectRequest};
 
@@ -39,6 +40,22 @@ impl Known {
             operation: Some(wanted.listing.name()),
             key: Some(wanted.prefix.clone()),
             ..Self::default()
+        }
+    }
+}
+
+impl Refused {
+    /// A refusal of what was planned already.
+    pub fn of_plan<K>(plan: &PresignPlan<K>, rejection: Rejection) -> Self {
+        let known = Known {
+            uid: Some(plan.scope.uid.clone()),
+            rule: Some(plan.scope.rule.clone()),
+            operation: Some(plan.operation.name()),
+            key: Some(plan.name.as_str().to_owned()),
+        };
+        Self {
+            rejection,
+            known: Box::new(known),
         }
     }
 }

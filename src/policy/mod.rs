@@ -5,6 +5,7 @@ mod constraints;
 mod explain;
 mod issuers;
 pub mod pattern;
+mod place;
 mod reach;
 mod rewrite;
 mod rule;
@@ -23,6 +24,7 @@ pub use constraints::{
 };
 pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
 pub use pattern::{KeyRange, Pattern, PatternError};
+pub use place::Place;
 pub use reach::Reach;
 pub use rule::Effect;
 use rule::Rule;
@@ -38,6 +40,8 @@ pub struct Policy {
     pub signer_epoch: Option<String>,
     /// Whether there is a table for what must be remembered between requests.
     pub has_table: bool,
+    /// Whether S3 tells that an object is missing to those alone who may list it, as with sessions of the members' own.
+    pub hides_misses: bool,
     rules: Vec<Rule>,
     digest: String,
 }
@@ -58,16 +62,6 @@ impl<'a> From<&'a Rule> for Grant<'a> {
             rule: &rule.id,
             constraints: &rule.constraints,
             granted_by: rule,
-        }
-    }
-}
-
-impl Grant<'_> {
-    /// The key in the bucket for the `key` that `principal` names: another only where the rule rewrites keys.
-    pub fn object(&self, principal: &Principal, key: &ObjectKey) -> Result<ObjectKey, Rejection> {
-        match self.granted_by.object(principal, key.as_str()) {
-            None => Ok(key.clone()),
-            Some(object) => Ok(ObjectKey::new(object)?),
         }
     }
 }
@@ -149,7 +143,7 @@ impl Policy {
             }
         }
         match granted {
-            Some(rule) => match self.denies_object(rule, principal, action, key) {
+            Some(rule) => match self.denies_place(rule, principal, action, key) {
                 Some(denying) => Verdict::Denied {
                     rule: &denying.id,
                     refusal: self.refuse(principal, action),
@@ -162,20 +156,14 @@ impl Policy {
         }
     }
 
-    /// The rule that denies the key in the bucket, where `granting` keeps `key` under another.
-    fn denies_object(&self, granting: &Rule, principal: &Principal, action: Action, key: &str) -> Option<&Rule> {
-        let object = granting.object(principal, key)?;
-        let mut denying = self.rules.iter().filter(|rule| rule.effect == Effect::Deny);
-        denying.find(|rule| rule.speaks_of(principal, action, &object))
-    }
-
     /// What could be granted to one caller or another: every rule that allows.
     pub fn grants(&self) -> impl Iterator<Item = Grant<'_>> {
         let allowing = self.rules.iter().filter(|rule| rule.effect == Effect::Allow);
         allowing.map(Grant::from)
     }
 
-    fn refuse(&self, principal: &Principal, action: Action) -> Rejection {
+    /// What `principal` is told where it may not do `action`.
+    pub(crate) fn refuse(&self, principal: &Principal, action: Action) -> Rejection {
         match principal {
             Principal::Anonymous if !self.authenticators.is_empty() => Rejection::CredentialRequired,
             Principal::Anonymous | Principal::Member(_) => Rejection::AccessDenied { action: action.name() },

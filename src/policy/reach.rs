@@ -71,7 +71,7 @@ impl Policy {
 
 impl Rule {
     /// Whether it speaks of `action` by `principal`, with whatever keys.
-    fn speaks_to(&self, principal: &Principal, action: Action) -> bool {
+    pub(super) fn speaks_to(&self, principal: &Principal, action: Action) -> bool {
         [Aspect::Action, Aspect::Caller, Aspect::Claims]
             .into_iter()
             .all(|aspect| self.agrees_on(aspect, principal, action, ""))

@@ -1,4 +1,5 @@
-//! Where a rule keeps what it grants: the key in the bucket, made of the key that clients name.
+//! Where a rule keeps what it grants: the key in the bucket, made of the key that clients name, or of an id that has nothing
+//! to do with it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +21,17 @@ enum Tail {
     Key,
     /// What the `**` of the pattern stands for.
     Rest,
+    /// An id that a table has for the key.
+    Id,
+}
+
+/// What a rule makes of the key that a client names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rewritten {
+    /// This key.
+    Key(String),
+    /// A key in this folder, which ends in `/`, by an id that a table has.
+    IdIn(String),
 }
 
 impl Rewrite {
@@ -33,12 +45,23 @@ impl Rewrite {
         }
     }
 
-    /// The key in the bucket for `key`, which `on` matches; none without a claim that the folder names.
-    pub(super) fn apply<'a>(&self, key: &str, on: &Pattern, claim: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    /// Whether only a table knows where the objects are.
+    pub(super) fn needs_table(&self) -> bool {
+        self.tail == Tail::Id
+    }
+
+    /// What becomes of `key`, which `on` matches; nothing without a claim that the folder names.
+    pub(super) fn apply<'a>(
+        &self,
+        key: &str,
+        on: &Pattern,
+        claim: impl Fn(&str) -> Option<&'a str>,
+    ) -> Option<Rewritten> {
         let folder = self.folder(claim)?;
         Some(match self.tail {
-            Tail::Key => folder + key,
-            Tail::Rest => folder + on.rest(key),
+            Tail::Key => Rewritten::Key(folder + key),
+            Tail::Rest => Rewritten::Key(folder + on.rest(key)),
+            Tail::Id => Rewritten::IdIn(folder),
         })
     }
 
@@ -48,7 +71,7 @@ impl Rewrite {
         Some(match (self.tail, range) {
             (Tail::Key, KeyRange::Exactly(key)) => KeyRange::Exactly(folder + &key),
             (Tail::Key, KeyRange::Below(prefix)) => KeyRange::Below(folder + &prefix),
-            (Tail::Rest, _) => KeyRange::Below(folder),
+            (Tail::Rest | Tail::Id, _) => KeyRange::Below(folder),
         })
     }
 
@@ -63,19 +86,19 @@ impl FromStr for Rewrite {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let tails = [("/{key}", Tail::Key), ("/{rest}", Tail::Rest)];
+        let tails = [("/{key}", Tail::Key), ("/{rest}", Tail::Rest), ("/{id}", Tail::Id)];
         let ended = tails
             .into_iter()
             .find_map(|(end, tail)| Some((text.strip_suffix(end)?, tail)));
         let Some((folder, tail)) = ended else {
             return Err(format!(
-                "rewrite: {text:?} is not a folder with /{{key}} or /{{rest}} at its end"
+                "rewrite: {text:?} is not a folder with /{{key}}, /{{rest}} or /{{id}} at its end"
             ));
         };
         let folder = Pattern::from_str(folder).map_err(|error| format!("rewrite {text:?}: {error}"))?;
-        if folder.is_below() || folder.claims().any(|claim| matches!(claim, "key" | "rest")) {
+        if folder.is_below() || folder.claims().any(|claim| matches!(claim, "key" | "rest" | "id")) {
             return Err(format!(
-                "rewrite: {text:?} says {{key}} or {{rest}} before its end, or `**`"
+                "rewrite: {text:?} says {{key}}, {{rest}} or {{id}} before its end, or `**`"
             ));
         }
         Ok(Self { folder, tail })
@@ -87,6 +110,7 @@ impl fmt::Display for Rewrite {
         let tail = match self.tail {
             Tail::Key => "key",
             Tail::Rest => "rest",
+            Tail::Id => "id",
         };
         write!(f, "{}/{{{tail}}}", self.folder)
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::constraints::Constraints;
 use super::explain::{Aspect, LifetimeSource};
 use super::pattern::Pattern;
-use super::rewrite::Rewrite;
+use super::rewrite::{Rewrite, Rewritten};
 use crate::auth::{Issuer, Member, Principal};
 use crate::operation::Action;
 
@@ -84,8 +84,8 @@ impl Rule {
         })
     }
 
-    /// The key in the bucket for `key`, where it rewrites keys.
-    pub(super) fn object(&self, principal: &Principal, key: &str) -> Option<String> {
+    /// What becomes of `key` in the bucket, where it rewrites keys.
+    pub(super) fn rewritten(&self, principal: &Principal, key: &str) -> Option<Rewritten> {
         let rewrite = self.rewrite.as_ref()?;
         rewrite.apply(key, self.pattern(principal, key)?, claims_of(principal))
     }

@@ -170,6 +170,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         digest: hex(&Sha256::digest(text)),
         signer_epoch,
         has_table: false,
+        hides_misses: false,
     })
 }
 

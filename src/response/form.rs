@@ -57,7 +57,7 @@ pub fn form_page(request: &ApiRequest, form: &PostForm, stored: Option<&str>) ->
 }
 
 fn place(form: &PostForm) -> &str {
-    let (FormKey::Exactly(key) | FormKey::Below(key)) = &form.plan.key;
+    let (FormKey::Exactly(key) | FormKey::Below(key)) = &form.plan.name;
     key.as_str()
 }
 

@@ -16,11 +16,11 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
 use crate::config::{CorsOrigins, PREFLIGHT_MAX_AGE};
-use crate::decide::Shared;
+use crate::decide::{Refused, Shared};
 use crate::key::{ObjectKey, QUERY};
 use crate::operation::Operation;
 use crate::plan::Instruction;
-use crate::rejection::{Rejection, methods, two_steps};
+use crate::rejection::{methods, two_steps};
 use crate::request::{ApiRequest, Form, preferred};
 
 pub use document::document;
@@ -68,7 +68,7 @@ pub struct Told {
 /// Why there is no instruction.
 pub enum Trouble {
     /// The client's fault.
-    Rejected(Rejection),
+    Rejected(Refused),
     /// Ours.
     Failed(Failure),
 }

@@ -1,5 +1,7 @@
 //! Refusals and failures as HTTP.
 
+use std::sync::Arc;
+
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use super::page::{Shell, page, visible};
 use super::sign_in::login_url;
 use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
+use crate::decide::Refused;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
 use crate::rejection::{Rejection, methods};
@@ -38,7 +41,7 @@ pub enum Failure {
     TooSlow,
     /// The table that must be asked first gives no answer.
     #[error("the table gives no answer")]
-    NoTable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    NoTable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 const CHALLENGE: HeaderValue =
@@ -83,7 +86,7 @@ pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Failure
 /// What is wrong with one request of many.
 pub(super) fn of_one(request: &ApiRequest, key: Option<&ObjectKey>, trouble: &Trouble) -> Value {
     let problem = match trouble {
-        Trouble::Rejected(rejection) => {
+        Trouble::Rejected(Refused { rejection, .. }) => {
             let path = key.map_or_else(|| "/".to_owned(), ObjectKey::to_path);
             Problem::of_rejection(rejection, &format!("{}{path}", request.base_url))
         }
@@ -104,11 +107,15 @@ pub(super) const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::NotAccepted { .. }
         | Rejection::AccessDenied { .. }
         | Rejection::NotLent
+        | Rejection::NotTold
         | Rejection::CrossSite
         | Rejection::FormWouldReplace => StatusCode::FORBIDDEN,
-        Rejection::UnknownReservedPath | Rejection::OutsideBasePath | Rejection::SharingOff | Rejection::SignInOff => {
-            StatusCode::NOT_FOUND
-        }
+        Rejection::UnknownReservedPath
+        | Rejection::OutsideBasePath
+        | Rejection::SharingOff
+        | Rejection::SignInOff
+        | Rejection::NoSuchKey
+        | Rejection::NoSuchUpload => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
             StatusCode::LENGTH_REQUIRED
@@ -172,7 +179,7 @@ impl Problem {
             Failure::NoTable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
-                "the service can't count this use just now".to_owned(),
+                "the service can't look up or count just now what this takes".to_owned(),
                 "Try again in a moment; if it stays, tell the operator the request id.",
             ),
             Failure::NoRules => (

@@ -9,7 +9,7 @@ use signpost::adapters::handler::Handler;
 use signpost::auth::{Issuer, Member, Principal};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
-use signpost::policy::Policy;
+use signpost::policy::{Place, Policy};
 use signpost::request::ApiRequest;
 
 use crate::sts::{Answer, FakeSts};
@@ -261,6 +261,12 @@ fn what_is_no_rewriting_stops_the_start_up() {
         ("\"a/**\"", "x{key}", false),
         ("\"a/**\"", "x/{key}/y", false),
         ("\"a/**\"", "{key}/{rest}", false),
+        ("\"a/**\"", "x/{id}", true),
+        ("\"a\"", "x/{uid}/{id}", true),
+        ("\"a/**\"", "{id}", false),
+        ("\"a/**\"", "x/{id}/y", false),
+        ("\"a/**\"", "x/{id}/{key}", false),
+        ("\"a/**\"", "x-{id}", false),
         ("\"a/**\"", "x/**/{key}", false),
         ("\"a/**\"", "../{key}", false),
         ("\"a/**\"", "x-{uid}/{key}", false),
@@ -283,7 +289,9 @@ proptest! {
         if let Ok(key) = ObjectKey::new(key) {
             for action in [Action::Read, Action::Write, Action::Delete] {
                 if let Ok(grant) = policy.decide(&principal, action, &key) {
-                    let object = grant.object(&principal, &key).unwrap();
+                    let Place::Key(object) = grant.place(&principal, &key).unwrap() else {
+                        panic!("no rule keeps objects under ids");
+                    };
                     let folder = match grant.rule {
                         "mine" => format!("tenants/{}/", uid("a")),
                         "news" => "public/2026/news".to_owned(),

@@ -21,8 +21,8 @@ ATTRIBUTES = {
     "Bucket": NEW,
     "Bucket.Arn": f"arn:aws:s3:::{NEW}",
     "FunctionLogGroup.Arn": f"{LOG}:*",
-    "Table": "uses",
-    "Table.Arn": f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/uses",
+    "Table": "remembered",
+    "Table.Arn": f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/remembered",
     **{f"{name}.Arn": arn for name, arn in ROLES.items()},
 }
 
@@ -56,7 +56,7 @@ found["signer-kms"] = stack(KmsKeyArn=KEY)
 found["execution-kms-capped"] = stack(Signing="execution", KmsKeyArn=KEY, MaxExpiresSeconds=300)
 found["rules-in-an-object"] = stack(RulesObject="s3://example-rules/signpost/rules.toml")
 found["rules-in-a-parameter"] = stack(RulesParameter="/signpost/rules", Signing="execution")
-found["counted"] = stack(LinkUses="yes")
+found["with-a-table"] = stack(CreateTable="yes")
 found["replicated"] = stack(ReplicationBucketArn=f"arn:aws:s3:::{REPLICA}", Tracing="yes")
 
 operations = {name: sorted(actions) for name, actions in (needed.NEEDED | needed.FORM | needed.LISTINGS).items()}

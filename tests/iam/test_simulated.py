@@ -199,15 +199,17 @@ def test_the_function_reads_the_rules_and_nothing_beside_them(stack):
         check({write: simulation(stack, "FunctionRole", write, place, context)}, denied)
 
 
-def test_the_function_counts_uses_and_nothing_else(stack):
-    table = f"arn:aws:dynamodb:eu-central-1:{policies()['account']}:table/uses"
+def test_the_function_looks_up_and_updates_its_table_and_does_nothing_else_with_any(stack):
+    table = f"arn:aws:dynamodb:eu-central-1:{policies()['account']}:table/remembered"
 
     def on(action, table=table):
         return simulation(stack, "FunctionRole", f"dynamodb:{action}", table, {})
 
-    check({"UpdateItem": on("UpdateItem")}, allowed if stack == policies()["stacks"]["counted"] else denied)
-    check({"UpdateItem": on("UpdateItem", table + "-2")}, denied)
-    check({action: on(action) for action in ("GetItem", "PutItem", "DeleteItem", "Scan", "DeleteTable")}, denied)
+    needed = ("BatchGetItem", "UpdateItem")
+    check({action: on(action) for action in needed}, allowed if stack == policies()["stacks"]["with-a-table"] else denied)
+    check({action: on(action, table + "-2") for action in needed}, denied)
+    others = ("GetItem", "PutItem", "BatchWriteItem", "DeleteItem", "Query", "Scan", "DeleteTable", "UpdateTable", "UpdateTimeToLive")
+    check({action: on(action) for action in others}, denied)
 
 
 def assume(stack, role, target, action="sts:AssumeRole", principal=None):

@@ -43,7 +43,7 @@ EXTRAS = [
     {"Metrics": "yes"},
     {"RulesObject": "s3://example-rules/signpost/rules.toml"},
     {"RulesParameter": "/signpost/rules"},
-    {"LinkUses": "yes"},
+    {"CreateTable": "yes"},
     {"AlarmTopicArn": TOPIC, "AlarmDailyRequests": 5},
     {"WebAclArn": WEB_ACL},
     {"HostedZoneId": "Z0123456789"},
@@ -166,11 +166,11 @@ def the_function_logs_and_assumes(stack):
         "s3:GetObject": "arn:aws:s3:::example-rules/signpost/rules.toml" if stack.parameters["RulesObject"] else None,
         "ssm:GetParameter": "arn:aws:ssm:eu-central-1:123456789012:parameter/signpost/rules" if stack.parameters["RulesParameter"] else None,
     }
-    counts = stack.parameters["LinkUses"] == "yes"
-    assert [s for s in statements if s["Sid"] == "CountUses"] == counts * [
-        {"Sid": "CountUses", "Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "<Table.Arn>"}
+    remembers = stack.parameters["CreateTable"] == "yes"
+    assert [s for s in statements if s["Sid"] == "UseTable"] == remembers * [
+        {"Sid": "UseTable", "Effect": "Allow", "Action": ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], "Resource": "<Table.Arn>"}
     ]
-    wanted |= {"dynamodb:UpdateItem"} if counts else set()
+    wanted |= {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"} if remembers else set()
     read = {action: place for action, place in elsewhere.items() if place}
     assert {s["Action"]: s["Resource"] for s in statements if s["Sid"] == "ReadRules"} == read
     wanted |= set(read)
@@ -400,13 +400,15 @@ def outputs_can_be_pasted(stack):
 def the_table_is_as_the_code_wants_it(stack):
     settings = stack.the("AWS::Lambda::Function")["Environment"]["Variables"]
     tables = stack.of_type("AWS::DynamoDB::Table")
-    assert settings["SIGNPOST_TABLE"] == ("<Table>" if tables else "") and bool(tables) == (stack.parameters["LinkUses"] == "yes")
+    assert settings["SIGNPOST_TABLE"] == ("<Table>" if tables else "") and bool(tables) == (stack.parameters["CreateTable"] == "yes")
     for table in tables.values():
         properties, code = table["Properties"], (ROOT / "src/adapters/aws/table.rs").read_text()
         assert properties["AttributeDefinitions"] == [{"AttributeName": "id", "AttributeType": "S"}]
         assert properties["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}] and '"Key": {"id": {"S":' in code
         assert properties["TimeToLiveSpecification"] == {"AttributeName": "ends", "Enabled": True} and '"#ends": "ends"' in code
-        assert re.findall(r'service\.call\("(\w+)"', code) == ["UpdateItem"], "another action is needed"
+        assert set(re.findall(r'service\.call\("(\w+)"', code)) == {"BatchGetItem", "UpdateItem"}, "another action is needed"
+        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain", "without it objects can't be found"
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
 def a_domain_leads_to_the_front(stack):

@@ -28,6 +28,8 @@ pub(crate) enum JsonError {
     },
     #[error("the answer to {operation} is not what it should be")]
     Unreadable { operation: &'static str },
+    #[error("{operation} was done in part only")]
+    Unfinished { operation: &'static str },
 }
 
 impl JsonService {
@@ -53,9 +55,17 @@ impl JsonService {
         let answer = self.service.post(&headers, body).await?;
         let told: Option<Value> = serde_json::from_slice(answer.body()).ok();
         match answer.status() {
-            StatusCode::OK => told.ok_or(JsonError::Unreadable { operation }),
+            StatusCode::OK => whole(operation, told.ok_or(JsonError::Unreadable { operation })?),
             status => Err(refused(operation, status, &told.unwrap_or_default())),
         }
+    }
+}
+
+/// Refuses an answer that lacks something only because the table has much to do.
+fn whole(operation: &'static str, told: Value) -> Result<Value, JsonError> {
+    match told["UnprocessedKeys"].as_object() {
+        Some(tables) if !tables.is_empty() => Err(JsonError::Unfinished { operation }),
+        Some(_) | None => Ok(told),
     }
 }
 
@@ -79,6 +89,7 @@ impl JsonError {
             Self::Refused { status, code, .. } => {
                 status.is_server_error() || PASSING.iter().any(|passing| code.starts_with(passing))
             }
+            Self::Unfinished { .. } => true,
             Self::Unreadable { .. } => false,
         }
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{Handler, troubled};
 use crate::adapters::record::Record;
 use crate::decide::OfObject;
-use crate::plan::{Instruction, PresignPlan};
+use crate::plan::{Instruction, Kept, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, Trouble};
@@ -45,7 +45,7 @@ impl Handler {
             }
             OfObject::Delete(plan) => match self.delete(policy, plan, now).await {
                 Ok(instruction) => (
-                    response::deleted(request, &instruction.plan.key),
+                    response::deleted(request, &instruction.plan.name),
                     Record::deleted(&instruction),
                 ),
                 Err(trouble) => troubled(policy, request, &trouble),
@@ -53,7 +53,7 @@ impl Handler {
         }
     }
 
-    async fn delete(&self, policy: &Policy, plan: PresignPlan, now: SystemTime) -> Result<Instruction, Trouble> {
+    async fn delete(&self, policy: &Policy, plan: PresignPlan<Kept>, now: SystemTime) -> Result<Instruction, Trouble> {
         let instruction = self.sign(policy, plan, now).await?;
         let deleted = self.storage.delete(&instruction).await;
         deleted.map_err(|error| Trouble::Failed(error.into()))?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::policy::{
-    Aspect, Constraints, Disposition, Effect, Explanation, Finding, LifetimeSource, Source, Verdict,
+    Aspect, Constraints, Disposition, Effect, Explanation, Finding, LifetimeSource, Place, Source, Verdict,
 };
 use signpost::rejection::MAX_PUT_BYTES;
 
@@ -44,7 +44,7 @@ struct Told<'a> {
     decision: Decision,
     rule: Option<&'a str>,
     refusal: Option<Refusal>,
-    /// The key in the bucket, where the rule keeps the object under another.
+    /// The key in the bucket, where the rule keeps the object under another; `{id}` in it stands for what the table has.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<String>,
     lifetime: Option<Lifetime>,
@@ -184,8 +184,10 @@ fn object(request: &Question, answer: &Answer<'_>) -> Option<String> {
         return None;
     };
     let key = ObjectKey::new(request.key.as_str()).ok()?;
-    let object = grant.object(&answer.principal, &key).ok()?;
-    (object != key).then(|| object.to_string())
+    match grant.place(&answer.principal, &key).ok()? {
+        Place::Key(object) => (object != key).then(|| object.to_string()),
+        Place::IdIn(folder) => Some(folder + "{id}"),
+    }
 }
 
 /// A heading and two columns, unless there is nothing to tell.

@@ -19,8 +19,14 @@ pub(crate) fn check(file: &Path, system: &mut System<'_>) -> Result<Report, Erro
         policy.authenticators.tokens.len(),
         policy.authenticators.issuers().count(),
     );
+    let needs_table = policy.grants().any(|grant| grant.needs_table());
+    let needs = if needs_table {
+        "; SIGNPOST_TABLE must name a table for the ids"
+    } else {
+        ""
+    };
     Ok(Report::done(format!(
-        "ok: {} rules, {tokens} tokens, {issuers} issuers\n",
+        "ok: {} rules, {tokens} tokens, {issuers} issuers{needs}\n",
         policy.len()
     )))
 }

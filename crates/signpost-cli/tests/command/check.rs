@@ -27,6 +27,15 @@ fn good_rules_are_counted() {
 }
 
 #[test]
+fn rules_that_need_a_table_say_so() {
+    let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
+                 rewrite = \"objects/{id}\"\n";
+    let said = signpost_reading(rules, &["rules", "check", "-"]);
+    let expected = "ok: 1 rules, 0 tokens, 0 issuers; SIGNPOST_TABLE must name a table for the ids\n";
+    assert_eq!((said.out.as_str(), said.code), (expected, 0));
+}
+
+#[test]
 fn bad_rules_are_told_with_their_place() {
     let rule = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\non = [\"**\"]\n";
     for (text, place, problem) in [

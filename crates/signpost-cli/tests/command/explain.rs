@@ -238,3 +238,15 @@ fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
     );
     assert!(!said("public/a", false).contains("key in the bucket"));
 }
+
+#[test]
+fn of_a_key_that_only_the_table_knows_the_folder_is_told() {
+    let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"docs/**\"]\n\
+                 rewrite = \"objects/{id}\"\n";
+    let asked = ["rules", "explain", "-", "--as", "anyone", "GET", "docs/a"];
+    let text = signpost_reading(rules, &asked).out;
+    assert!(text.contains("\nkey in the bucket:\n  objects/{id}\n"), "{text}");
+    let said = signpost_reading(rules, &[&asked[..], &["--json"]].concat());
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&told["rule"], &told["object"]), (&"r".into(), &"objects/{id}".into()));
+}

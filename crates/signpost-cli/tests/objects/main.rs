@@ -5,6 +5,7 @@ mod doctor;
 mod endings;
 mod faults;
 mod folders;
+mod ids;
 mod large;
 mod profiles;
 mod proxy;

@@ -2,6 +2,7 @@
 
 mod forms;
 mod fronts;
+mod ids;
 mod limits;
 mod listings;
 mod lives;

@@ -1,0 +1,73 @@
+//! The table as a folder, for a service that is one process: an entry is a file that only one request can create.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::SystemTime;
+
+use sha2::{Digest as _, Sha256};
+use ulid::Ulid;
+
+use super::fresh;
+use crate::auth::hex;
+use crate::plan::CountedUse;
+
+/// Takes one use of a link, if one is left.
+pub(super) fn take(folder: &Path, counted: &CountedUse) -> io::Result<bool> {
+    fs::create_dir_all(folder)?;
+    for number in 1..=counted.most {
+        match File::create_new(folder.join(format!("use.{}.{number}", counted.link))) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// The id of the entry of this text, which gets one if it is to `make` one. A file's first line is the id, its second the
+/// text.
+pub(super) fn id(folder: &Path, text: &str, make: bool, now: SystemTime) -> io::Result<Option<Ulid>> {
+    let entry = folder.join(format!("key.{}", hex(&Sha256::digest(text))));
+    match read(&entry) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+            fs::create_dir_all(folder)?;
+            write(folder, &entry, text, fresh(now).map_err(io::Error::other)?)?;
+            read(&entry).map(Some)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+fn read(entry: &Path) -> io::Result<Ulid> {
+    let content = fs::read_to_string(entry)?;
+    let id = content.lines().next().unwrap_or_default();
+    Ulid::from_string(id).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
+
+/// Writes the entry whole, unless there is one: a link is made or not, and what it leads to is on the disk by then.
+fn write(folder: &Path, entry: &Path, text: &str, id: Ulid) -> io::Result<()> {
+    let draft = folder.join(format!("new.{id}"));
+    let mut file = File::create_new(&draft)?;
+    let outcome = file
+        .write_all(format!("{id}\n{text}\n").as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&draft, entry));
+    fs::remove_file(&draft)?;
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome.and_then(|()| sync(folder)),
+    }
+}
+
+#[cfg(unix)]
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the signature of the Unix one")]
+fn sync(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
