@@ -1,6 +1,8 @@
 //! What a command says while it runs: results on standard output, everything else on standard error.
 
+use std::collections::HashSet;
 use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
@@ -15,6 +17,8 @@ pub(crate) struct Console {
     json: bool,
     /// What lines must not tear.
     progress: Progress,
+    /// What has been advised: once is enough, and of many files many may fail alike.
+    advised: Arc<Mutex<HashSet<String>>>,
 }
 
 /// What was done to one object: names and values, in order.
@@ -42,8 +46,12 @@ impl Outcome {
 }
 
 impl Console {
-    pub(crate) const fn new(json: bool, progress: Progress) -> Self {
-        Self { json, progress }
+    pub(crate) fn new(json: bool, progress: Progress) -> Self {
+        Self {
+            json,
+            progress,
+            advised: Arc::default(),
+        }
     }
 
     /// Tells a result, in words where no JSON is wanted.
@@ -59,7 +67,12 @@ impl Console {
 
     /// Tells a failure, on standard error; where JSON is wanted, on standard output as well.
     pub(crate) fn failed(&self, outcome: Outcome, what: &str, problem: &Problem) -> Ending {
-        self.line_err(&format!("error: {what}: {problem}"));
+        let mut words = format!("error: {what}: {}", problem.why);
+        if let Some(remedy) = problem.remedy.as_ref().filter(|remedy| self.is_news(remedy)) {
+            words.push('\n');
+            words.push_str(remedy);
+        }
+        self.line_err(&words);
         if self.json {
             let line = outcome
                 .with("status", "failed")
@@ -75,6 +88,11 @@ impl Console {
     /// Says what is not asked for but good to know.
     pub(crate) fn note(&self, words: &str) {
         self.line_err(&format!("note: {words}"));
+    }
+
+    fn is_news(&self, remedy: &str) -> bool {
+        let mut advised = self.advised.lock().unwrap_or_else(PoisonError::into_inner);
+        advised.insert(remedy.to_owned())
     }
 
     /// A reader that has gone, such as `head`, does not stop the work.

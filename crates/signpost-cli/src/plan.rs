@@ -8,6 +8,9 @@ pub(crate) const SINGLE_UPLOAD: u64 = 64 * MIB;
 /// Below this an object comes down in one request.
 pub(crate) const SINGLE_DOWNLOAD: u64 = 32 * MIB;
 
+/// Up to this length an object is in memory whole, and a file is read or written at once.
+pub(crate) const SMALL: u64 = 256 * 1024;
+
 /// The least that is worth a request of its own.
 const SMALLEST: u64 = 16 * MIB;
 

@@ -104,15 +104,17 @@ impl Progress {
         }))
     }
 
-    /// There is more to do: a file of this length.
+    /// There is more to do: a file, which is thought to have this length.
     pub(crate) fn expect(&self, bytes: u64) {
         self.0.counts.files_known.fetch_add(1, Ordering::Relaxed);
-        self.expect_bytes(bytes);
+        self.amend(0, bytes);
     }
 
-    /// A file of which only now so much is known.
-    pub(crate) fn expect_bytes(&self, bytes: u64) {
-        self.0.counts.bytes_known.fetch_add(bytes, Ordering::Relaxed);
+    /// What was thought to be so long is of another length.
+    pub(crate) fn amend(&self, thought: u64, bytes: u64) {
+        let known = &self.0.counts.bytes_known;
+        known.fetch_add(bytes, Ordering::Relaxed);
+        known.fetch_sub(thought, Ordering::Relaxed);
     }
 
     pub(crate) fn advance(&self, bytes: u64) {

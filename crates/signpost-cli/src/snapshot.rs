@@ -1,7 +1,6 @@
 //! How far a transfer is, how fast it goes, and how that is put.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
@@ -25,6 +24,10 @@ pub(crate) struct Speed(VecDeque<(Instant, u64)>);
 /// What "lately" means.
 const LATELY: Duration = Duration::from_secs(8);
 
+/// How long a bar may be, and below which length it tells nothing.
+const LONGEST_BAR: usize = 20;
+const SHORTEST_BAR: usize = 8;
+
 impl Speed {
     /// The speed at this moment, when so many bytes have passed.
     pub(crate) fn at(&mut self, now: Instant, bytes: u64) -> u64 {
@@ -41,26 +44,34 @@ impl Speed {
 impl Snapshot {
     /// What fits into a line of so many columns; the least important is left out first.
     pub(crate) fn line(&self, width: usize) -> String {
-        let mut line = format!("{:>3}%", self.percent());
-        let bar_width = 20.min(width.saturating_sub(50));
-        if bar_width >= 8 {
-            let full = usize::try_from(self.percent()).unwrap_or(0) * bar_width / 100;
-            write!(line, " [{}{}]", "#".repeat(full), ".".repeat(bar_width - full))
-                .expect("a String takes every write");
-        }
-        for part in [
+        let percent = format!("{:>3}%", self.percent());
+        let parts = [
             format!("  {}", self.speed_words()),
             format!("  {}", self.time_left()),
-            format!("  {} of {}", size(self.bytes), size(self.bytes_known)),
             format!("  {} of {} files", self.files, self.files_known),
-        ] {
+            format!("  {} of {}", size(self.bytes), size(self.bytes_known)),
+        ];
+        let mut told = String::new();
+        for part in parts {
             let is_needed = self.files_known > 1 || !part.ends_with("files");
-            if is_needed && line.len() + part.len() <= width {
-                line.push_str(&part);
+            if is_needed && percent.len() + told.len() + part.len() <= width {
+                told.push_str(&part);
             }
         }
+        let room = width.saturating_sub(percent.len() + told.len());
+        let mut line = format!("{percent}{}{told}", self.bar(room));
         line.truncate(width);
         line
+    }
+
+    /// A bar, where there is room for one.
+    fn bar(&self, room: usize) -> String {
+        let width = LONGEST_BAR.min(room.saturating_sub(" []".len()));
+        if width < SHORTEST_BAR {
+            return String::new();
+        }
+        let full = usize::try_from(self.percent()).unwrap_or(0) * width / 100;
+        format!(" [{}{}]", "#".repeat(full), ".".repeat(width - full))
     }
 
     pub(crate) fn words(&self) -> String {
@@ -130,12 +141,22 @@ mod tests {
 
     #[test]
     fn narrow_lines_leave_out_what_matters_least() {
-        assert_eq!(
-            HALF.line(100),
-            " 50% [##########..........]  1.0 KiB/s  8:32 left  512.0 KiB of 1.0 MiB  3 of 10 files"
-        );
-        assert_eq!(HALF.line(60), " 50% [#####.....]  1.0 KiB/s  8:32 left  3 of 10 files");
-        assert_eq!(HALF.line(20), " 50%  1.0 KiB/s");
+        for (width, line) in [
+            (
+                100,
+                " 50% [##########..........]  1.0 KiB/s  8:32 left  3 of 10 files  512.0 KiB of 1.0 MiB",
+            ),
+            (
+                79,
+                " 50% [######.......]  1.0 KiB/s  8:32 left  3 of 10 files  512.0 KiB of 1.0 MiB",
+            ),
+            (60, " 50% [########........]  1.0 KiB/s  8:32 left  3 of 10 files"),
+            (39, " 50% [#####.....]  1.0 KiB/s  8:32 left"),
+            (30, " 50%  1.0 KiB/s  8:32 left"),
+            (20, " 50%  1.0 KiB/s"),
+        ] {
+            assert_eq!(HALF.line(width), line);
+        }
         for width in 0..120 {
             assert!(HALF.line(width).len() <= width);
         }

@@ -9,20 +9,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use reqwest::Body;
 
+use crate::buffers::Pool;
 use crate::checksum::{Algorithm, Checksum};
 use crate::problem::Problem;
 use crate::progress::Progress;
 
-/// How much of a file is in memory at once.
-const CHUNK: u64 = 256 * 1024;
+/// How much of a file is read at once.
+pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// Where the bytes are.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// A piece of a file.
-    File { file: Arc<File>, start: u64, len: u64 },
+    File {
+        file: Arc<File>,
+        start: u64,
+        len: u64,
+        /// Of buffers that take a chunk.
+        pool: Pool,
+    },
     /// All of these, one after the other.
     Memory(Arc<[Bytes]>),
 }
@@ -48,7 +56,7 @@ impl Source {
     /// Whether the file ends before the bytes do.
     pub(crate) fn is_cut_short(&self) -> bool {
         match self {
-            Self::File { file, start, len } => file.metadata().is_ok_and(|now| now.len() < start + len),
+            Self::File { file, start, len, .. } => file.metadata().is_ok_and(|now| now.len() < start + len),
             Self::Memory(_) => false,
         }
     }
@@ -62,7 +70,11 @@ impl Source {
         let body = match self {
             // hyper asks a body of no length for its end by sending it in chunks, which S3 refuses.
             _ if self.len() == 0 => Body::from(Bytes::new()),
-            Self::File { file, start, len } => Body::wrap_stream(pieces(Arc::clone(file), *start, *len, flow.clone())),
+            Self::File { file, start, len, pool } => {
+                let chunks = chunks(Arc::clone(file), pool.clone(), *start, start + len);
+                let flow = flow.clone();
+                Body::wrap_stream(chunks.inspect_ok(move |chunk| flow.passed(chunk.len())))
+            }
             Self::Memory(chunks) => Body::wrap_stream(slices(chunks, &flow)),
         };
         (body, flow)
@@ -84,7 +96,7 @@ impl Source {
                 chunks.iter().for_each(|chunk| hasher.update(chunk));
                 Ok(hasher.finish())
             }
-            Self::File { file, start, len } => hash(file, *start, *len, algorithm),
+            Self::File { file, start, len, .. } => hash(file, *start, *len, algorithm),
         }
     }
 }
@@ -118,10 +130,10 @@ impl Flow {
 /// The checksum of a piece of a file.
 pub(crate) fn hash(file: &File, start: u64, len: u64, algorithm: Algorithm) -> io::Result<Checksum> {
     let mut hasher = algorithm.hasher();
-    let mut buffer = vec![0; usize::try_from(len.min(CHUNK)).expect("a chunk is small")];
+    let mut buffer = vec![0; chunk_len(start, start + len)];
     let (mut at, end) = (start, start + len);
     while at < end {
-        let chunk = &mut buffer[..usize::try_from((end - at).min(CHUNK)).expect("a chunk is small")];
+        let chunk = &mut buffer[..chunk_len(at, end)];
         file.read_exact_at(chunk, at)?;
         hasher.update(chunk);
         at += chunk.len() as u64;
@@ -129,27 +141,26 @@ pub(crate) fn hash(file: &File, start: u64, len: u64, algorithm: Algorithm) -> i
     Ok(hasher.finish())
 }
 
-fn pieces(file: Arc<File>, start: u64, len: u64, flow: Flow) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::try_unfold(start, move |at| {
-        let (file, flow, end) = (Arc::clone(&file), flow.clone(), start + len);
-        async move {
-            if at == end {
-                return Ok(None);
-            }
-            let reading = tokio::task::spawn_blocking(move || read(&file, at, end));
-            let piece = reading.await.expect("reading does not panic")?;
-            flow.passed(piece.len());
-            let next = at + piece.len() as u64;
-            Ok(Some((piece, next)))
-        }
-    })
+/// A piece of a file. The next chunk is read while the one before is being sent.
+fn chunks(file: Arc<File>, pool: Pool, start: u64, end: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let starts = stream::iter((start..end).step_by(CHUNK));
+    let read = move |at| {
+        let (file, pool) = (Arc::clone(&file), pool.clone());
+        let reading = move || pool.read(chunk_len(at, end), |buffer| file.read_exact_at(buffer, at));
+        tokio::task::spawn_blocking(reading).map(|read| read.expect("reading does not panic"))
+    };
+    starts.map(read).buffered(2)
+}
+
+/// How much is read at `at` of what ends at `end`.
+fn chunk_len(at: u64, end: u64) -> usize {
+    usize::try_from(end - at).map_or(CHUNK, |len| len.min(CHUNK))
 }
 
 fn slices(chunks: &[Bytes], flow: &Flow) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-    let size = usize::try_from(CHUNK).expect("it is small");
     let slices = |chunk: &Bytes| {
-        let starts = (0..chunk.len()).step_by(size);
-        let slice = |start| chunk.slice(start..chunk.len().min(start + size));
+        let starts = (0..chunk.len()).step_by(CHUNK);
+        let slice = |start| chunk.slice(start..chunk.len().min(start + CHUNK));
         starts.map(slice).collect::<Vec<_>>()
     };
     let slices: Vec<_> = chunks.iter().flat_map(slices).collect();
@@ -158,11 +169,4 @@ fn slices(chunks: &[Bytes], flow: &Flow) -> impl Stream<Item = io::Result<Bytes>
         flow.passed(slice.len());
         Ok(slice)
     }))
-}
-
-/// What stands at `at`, up to `end` and not too much of it.
-fn read(file: &File, at: u64, end: u64) -> io::Result<Bytes> {
-    let mut piece = vec![0; usize::try_from((end - at).min(CHUNK)).expect("a chunk is small")];
-    file.read_exact_at(&mut piece, at)?;
-    Ok(piece.into())
 }

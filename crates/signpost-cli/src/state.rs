@@ -133,6 +133,11 @@ impl Identity {
 }
 
 impl Record {
+    /// Whether something is kept.
+    pub(crate) fn exists(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.exists())
+    }
+
     /// The upload that has begun, if there is one.
     pub(crate) fn begun(&self) -> Option<Begun> {
         serde_json::from_str(&fs::read_to_string(self.path.as_ref()?).ok()?).ok()

@@ -6,14 +6,12 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::plan::Piece;
+use crate::buffers::Pool;
+use crate::plan::{Piece, SMALL};
 use crate::problem::Problem;
 use crate::report::Ending;
-use crate::source::Source;
+use crate::source::{CHUNK, Source};
 use crate::state::Identity;
-
-/// A file of this length is read once, and hashed and sent from memory.
-const SMALL: u64 = 256 * 1024;
 
 /// A file that is open.
 #[derive(Debug)]
@@ -23,6 +21,7 @@ pub(crate) struct Opened {
     pub(crate) identity: Identity,
     pub(crate) source: Source,
     file: Arc<File>,
+    pool: Pool,
 }
 
 /// What a walk through folders found.
@@ -51,6 +50,7 @@ impl Opened {
         }
         let identity = Identity::of(&file).map_err(refused)?;
         let file = Arc::new(file);
+        let pool = Pool::of(CHUNK);
         let source = if identity.len <= SMALL {
             let mut bytes = vec![0; usize::try_from(identity.len).expect("it is small")];
             file.read_exact_at(&mut bytes, 0).map_err(refused)?;
@@ -60,6 +60,7 @@ impl Opened {
                 file: Arc::clone(&file),
                 start: 0,
                 len: identity.len,
+                pool: pool.clone(),
             }
         };
         Ok(Self {
@@ -67,6 +68,7 @@ impl Opened {
             identity,
             source,
             file,
+            pool,
         })
     }
 
@@ -76,6 +78,7 @@ impl Opened {
             file: Arc::clone(&self.file),
             start: piece.start,
             len: piece.len,
+            pool: self.pool.clone(),
         }
     }
 

@@ -23,6 +23,8 @@ use crate::writer::Writer;
 /// An object on its way here.
 pub(super) struct Download<'a> {
     pub(super) session: &'a Session,
+    /// How long it is thought to be.
+    thought: u64,
     /// One URL is good for every range.
     url: Lasting<'a>,
 }
@@ -52,7 +54,7 @@ pub(super) struct Streamed<'a> {
 }
 
 impl<'a> Download<'a> {
-    pub(super) fn new(session: &'a Session, place: &Place) -> Self {
+    pub(super) fn new(session: &'a Session, place: &Place, thought: u64) -> Self {
         let wish = Wish {
             method: Method::GET,
             place: place.clone(),
@@ -60,8 +62,14 @@ impl<'a> Download<'a> {
         };
         Self {
             session,
+            thought,
             url: Lasting::new(session, wish),
         }
+    }
+
+    /// So long it really is.
+    pub(super) fn has(&self, len: u64) {
+        self.session.progress.amend(self.thought, len);
     }
 
     /// Begins with the whole of it, and learns what it is.
@@ -140,7 +148,7 @@ impl<'a> Download<'a> {
     /// Brings all of it to standard output.
     pub(super) async fn to_stdout(&self) -> Result<Fetched, Problem> {
         let First { object, response, lane } = self.first().await?;
-        self.session.progress.expect(object.len);
+        self.has(object.len);
         let mut stdout = tokio::io::stdout();
         let refused = |error| Problem::io("can't write to standard output", &error);
         let mut hasher = object.checksum.as_ref().map(|told| told.algorithm.hasher());
@@ -154,6 +162,7 @@ impl<'a> Download<'a> {
         .await?;
         stdout.flush().await.map_err(refused)?;
         drop(lane);
+        self.session.progress.file_done();
         Fetched::checked(&object, hasher.map(Hasher::finish))
     }
 
@@ -170,7 +179,7 @@ impl<'a> Download<'a> {
 }
 
 impl<'a> Streamed<'a> {
-    fn whole(object: &'a Object) -> Self {
+    pub(super) fn whole(object: &'a Object) -> Self {
         Self::of(
             object,
             Piece {

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::download::{Download, Fetched};
 use super::listing::Listing;
-use super::ranges::Target;
-use super::{Session, each, is_dash, objects, places};
+use super::{Session, each, is_dash, objects, places, ranges};
 use crate::console::Outcome;
 use crate::context::Context;
 use crate::options::{Connection, GetOptions};
@@ -21,6 +20,8 @@ struct Errand {
     place: Place,
     /// None where no file can have the name of the object; and why.
     file: Result<PathBuf, Problem>,
+    /// How long the object is thought to be.
+    len: u64,
 }
 
 pub(super) async fn get(options: &GetOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
@@ -39,6 +40,9 @@ pub(super) async fn get(options: &GetOptions, context: &mut Context<'_, '_>) -> 
         return Ok(pour(&session, &places).await);
     }
     let errands = errands(&session, &places, folder).await?;
+    for errand in &errands {
+        session.progress.expect(errand.len);
+    }
     let fetch = async |errand: Errand| {
         let fetched = fetch(&session, &errand, options).await;
         tell(&session, &errand, fetched)
@@ -58,8 +62,11 @@ pub(super) async fn cat(
 
 /// Writes objects to standard output, up to the first that fails: what follows would be taken for its end.
 async fn pour(session: &Session, places: &[Place]) -> Ending {
+    for _ in places {
+        session.progress.expect(0);
+    }
     for place in places {
-        let poured = Download::new(session, place).to_stdout().await;
+        let poured = Download::new(session, place, 0).to_stdout().await;
         if let Err(problem) = poured {
             let outcome = Outcome::of("get", place.url());
             return session.console.failed(outcome, &format!("can't get {place}"), &problem);
@@ -79,7 +86,7 @@ async fn fetch(session: &Session, errand: &Errand, options: &GetOptions) -> Resu
             format!("{} is a folder", file.display()),
         ));
     }
-    Target::open(session, &errand.place, &file).await?.fetch().await
+    ranges::fetch(session, &errand.place, &file, errand.len).await
 }
 
 fn tell(session: &Session, errand: &Errand, fetched: Result<Fetched, Problem>) -> Ending {
@@ -125,7 +132,11 @@ async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<
         Goal::Folder(folder) => folder,
         Goal::File(file) => {
             let place = places[0].clone();
-            return Ok(vec![Errand { place, file: Ok(file) }]);
+            return Ok(vec![Errand {
+                place,
+                file: Ok(file),
+                len: 0,
+            }]);
         }
     };
     let mut errands = Vec::new();
@@ -141,6 +152,7 @@ async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<
         errands.push(Errand {
             place: place.clone(),
             file: Ok(folder.join(name)),
+            len: 0,
         });
     }
     let mut seen = HashSet::new();
@@ -158,7 +170,7 @@ async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<
 /// The objects below a prefix, and their files below the folder.
 async fn below(session: &Session, prefix: &Place, folder: &Path) -> Result<Vec<Errand>, Problem> {
     let names = Listing::new(session, prefix, true).names().await?;
-    let errands = names.into_iter().filter_map(|name| {
+    let errands = names.into_iter().filter_map(|(name, len)| {
         // What stands for a folder in some consoles is no file.
         if name.is_empty() || name.ends_with('/') {
             return None;
@@ -167,7 +179,7 @@ async fn below(session: &Session, prefix: &Place, folder: &Path) -> Result<Vec<E
             tree::stays_below(folder, &file)?;
             Ok(file)
         });
-        Some(prefix.join(&name).map(|place| Errand { place, file }))
+        Some(prefix.join(&name).map(|place| Errand { place, file, len }))
     });
     let errands: Vec<_> = errands.collect::<Result<_, _>>()?;
     if errands.is_empty() {

@@ -124,13 +124,13 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// The names of all objects, relative to the prefix, page after page.
-    pub(super) async fn names(&self) -> Result<Vec<String>, Problem> {
+    /// The names of all objects, relative to the prefix, and their lengths.
+    pub(super) async fn names(&self) -> Result<Vec<(String, u64)>, Problem> {
         let mut names = Vec::new();
         let mut token = None;
         loop {
             let page = self.page(token).await?;
-            let below = |object: Listed| object.key.strip_prefix(&page.prefix).map(str::to_owned);
+            let below = |object: Listed| Some((object.key.strip_prefix(&page.prefix)?.to_owned(), object.size));
             names.extend(page.objects.into_iter().filter_map(below));
             token = page.next;
             if token.is_none() {

@@ -7,7 +7,7 @@ use reqwest::Method;
 
 use super::early::Early;
 use super::pending::{Pending, send_part};
-use super::upload::{Stored, Upload, pair};
+use super::upload::{Stored, Upload, Wanted, pair};
 use super::{Session, header};
 use crate::checksum::Checksum;
 use crate::multipart::{ALGORITHM, Listed, Part};
@@ -55,10 +55,13 @@ impl<'a> InParts<'a> {
 
     /// Stores the file.
     pub(super) async fn run(&self) -> Result<Stored, Problem> {
-        let plan = match self.resume().await? {
-            Some(Found::Pending(plan)) => plan,
-            Some(Found::Completed(stored)) => return Ok(stored),
+        let found = match self.resume().await? {
+            Some(found) => found,
             None => self.begin().await?,
+        };
+        let plan = match found {
+            Found::Pending(plan) => plan,
+            Found::Completed(stored) => return Ok(stored),
         };
         let mut kept = 0;
         let sent = self.send(&plan, &mut kept).await;
@@ -110,14 +113,15 @@ impl<'a> InParts<'a> {
             }
             Err(problem) if problem.code.as_deref() == Some("NoSuchUpload") => {
                 self.record.forget();
-                self.completed_meanwhile(cut).await
+                // It may be gone because it had been completed before the command that did so ended.
+                Ok(self.stored_already(cut).await?.map(Found::Completed))
             }
             Err(problem) => Err(problem),
         }
     }
 
-    /// Whether the upload is gone because it had been completed before the command that did so ended.
-    async fn completed_meanwhile(&self, cut: Cut) -> Result<Option<Found>, Problem> {
+    /// What is told of the object that is there, if it has the bytes of the file.
+    async fn stored_already(&self, cut: Cut) -> Result<Option<Stored>, Problem> {
         let Ok(headers) = self.session().head(&self.upload.place).await else {
             return Ok(None);
         };
@@ -130,34 +134,42 @@ impl<'a> InParts<'a> {
         });
         let hashes: Vec<_> = hashes.buffered(2).try_collect().await?;
         let checksum = joined(hashes.iter().map(|(piece, checksum)| (*piece, checksum)));
-        if Checksum::of_answer(&headers) != checksum {
+        let Some(checksum) = checksum.filter(|here| Checksum::of_answer(&headers).as_ref() == Some(here)) else {
             return Ok(None);
-        }
+        };
         self.session().progress.skip(self.len());
-        Ok(checksum.map(|checksum| {
-            Found::Completed(Stored {
-                bytes: self.len(),
-                checksum,
-                etag: header(&headers, "etag"),
-                kept: self.len(),
-            })
+        Ok(Some(Stored {
+            bytes: self.len(),
+            checksum,
+            etag: header(&headers, "etag"),
+            kept: self.len(),
         }))
     }
 
-    async fn begin(&self) -> Result<Plan, Problem> {
-        self.refuse_in_vain().await?;
+    async fn begin(&self) -> Result<Found, Problem> {
         let cut = Cut::of(self.len());
+        if self.is_in_vain().await? {
+            let stored = match self.upload.wanted {
+                Wanted::There => self.stored_already(cut).await?,
+                Wanted::Made => None,
+            };
+            let occupied = || {
+                let refused = Problem::new(Ending::Conflict, "").coded("PreconditionFailed");
+                self.upload.occupied(refused)
+            };
+            return stored.map(Found::Completed).ok_or_else(occupied);
+        }
         let pending = Pending::begin(self.upload, Some(self.len())).await?;
         if let Err(error) = self.record.begin(&self.begun(&pending, cut.size())) {
             self.session()
                 .console
                 .note(&format!("what is sent can't be resumed after an interruption: {error}"));
         }
-        Ok(Plan {
+        Ok(Found::Pending(Plan {
             pending,
             cut,
             stored: BTreeMap::new(),
-        })
+        }))
     }
 
     fn begun(&self, pending: &Pending, part_size: u64) -> Begun {
@@ -173,7 +185,7 @@ impl<'a> InParts<'a> {
     }
 
     /// Only the completion of an upload finds out that the object must not be replaced, which is late.
-    async fn refuse_in_vain(&self) -> Result<(), Problem> {
+    async fn is_in_vain(&self) -> Result<bool, Problem> {
         let upload = self.upload;
         let query = [pair("contentLength", &1)]
             .into_iter()
@@ -185,10 +197,7 @@ impl<'a> InParts<'a> {
             .persist(async |_| self.session().service.instruction(probe.clone()).await)
             .await?;
         let only_creates = upload.about.no_clobber || put.headers.contains_key("if-none-match");
-        if only_creates && self.session().head(&upload.place).await.is_ok() {
-            return Err(upload.occupied(Problem::new(Ending::Conflict, "").coded("PreconditionFailed")));
-        }
-        Ok(())
+        Ok(only_creates && self.session().head(&upload.place).await.is_ok())
     }
 
     /// Sends the parts that S3 lacks.

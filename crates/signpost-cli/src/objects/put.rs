@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::upload::{About, Stored, Upload};
+use super::upload::{About, Stored, Upload, Wanted};
 use super::{Session, each, is_dash};
 use crate::console::Outcome;
 use crate::context::Context;
@@ -17,6 +17,19 @@ use crate::tree::{self, Opened};
 struct Errand {
     file: PathBuf,
     place: Place,
+    /// How long the file is thought to be.
+    len: u64,
+}
+
+impl Errand {
+    fn of(file: PathBuf, place: Place) -> Self {
+        let len = file.metadata().ok().filter(|_| !is_dash(&file));
+        Self {
+            len: len.map_or(0, |metadata| metadata.len()),
+            file,
+            place,
+        }
+    }
 }
 
 pub(super) async fn put(options: &PutOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
@@ -29,6 +42,9 @@ pub(super) async fn put(options: &PutOptions, context: &mut Context<'_, '_>) -> 
     for (path, why) in left {
         session.console.note(&format!("{} stays here: {why}", path.display()));
     }
+    for errand in &errands {
+        session.progress.expect(errand.len);
+    }
     let store = async |errand: Errand| {
         let stored = store(&session, &errand, options).await;
         tell(&session, &errand, stored)
@@ -37,7 +53,7 @@ pub(super) async fn put(options: &PutOptions, context: &mut Context<'_, '_>) -> 
 }
 
 async fn store(session: &Session, errand: &Errand, options: &PutOptions) -> Result<Stored, Problem> {
-    let Errand { file, place } = errand;
+    let Errand { file, place, len } = errand;
     let named = if is_dash(file) {
         place.name().unwrap_or_default().into()
     } else {
@@ -52,11 +68,14 @@ async fn store(session: &Session, errand: &Errand, options: &PutOptions) -> Resu
         session,
         place: place.clone(),
         about: Arc::new(about),
+        wanted: if options.recursive { Wanted::There } else { Wanted::Made },
     };
     if is_dash(file) {
         upload.stdin().await
     } else {
-        upload.file(&Opened::open(file).await?).await
+        let opened = Opened::open(file).await?;
+        session.progress.amend(*len, opened.source.len());
+        upload.file(&opened).await
     }
 }
 
@@ -66,7 +85,7 @@ fn guess(path: &Path) -> Option<String> {
 }
 
 fn tell(session: &Session, errand: &Errand, stored: Result<Stored, Problem>) -> Ending {
-    let Errand { file, place } = errand;
+    let Errand { file, place, .. } = errand;
     let outcome = Outcome::of("put", place.url()).with("file", file.to_string_lossy());
     match stored {
         Ok(stored) => {
@@ -95,10 +114,7 @@ fn errands(
     if !destination.is_prefix() {
         return match files.as_slice() {
             [_] if is_tree => Err(Problem::usage("a folder needs a destination that ends in a slash")),
-            [file] => Ok(vec![Errand {
-                file: file.clone(),
-                place: destination.clone(),
-            }]),
+            [file] => Ok(vec![Errand::of(file.clone(), destination.clone())]),
             _ => Err(Problem::usage("many files need a destination that ends in a slash")),
         };
     }
@@ -130,7 +146,7 @@ fn errands(
         if !seen.insert(name) {
             return Err(Problem::usage(format!("two of the files would be stored as {place}")));
         }
-        Ok(Errand { file, place })
+        Ok(Errand::of(file, place))
     });
     errands.collect()
 }

@@ -2,9 +2,8 @@
 //! right does the file have its name.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::sync::Mutex;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -12,11 +11,12 @@ use reqwest::Response;
 use reqwest::header::ETAG;
 
 use super::download::{Download, Fetched, First, Streamed};
+use super::names::Names;
 use super::parts::joined;
-use super::{Session, header};
+use super::{Session, header, small};
 use crate::checksum::{Algorithm, Checksum};
 use crate::place::Place;
-use crate::plan::{Cut, Piece, SINGLE_DOWNLOAD};
+use crate::plan::{Cut, Piece, SINGLE_DOWNLOAD, SMALL};
 use crate::problem::Problem;
 use crate::report::Ending;
 use crate::source;
@@ -30,8 +30,7 @@ const UNDER_WAY: usize = 8;
 pub(super) struct Target<'a> {
     session: &'a Session,
     place: &'a Place,
-    path: PathBuf,
-    part_path: PathBuf,
+    names: Names,
     part: File,
     record: Record,
 }
@@ -39,48 +38,68 @@ pub(super) struct Target<'a> {
 /// What of an object is in the file already: the numbers of ranges, with their checksums.
 type Present = BTreeMap<u32, Checksum>;
 
+/// Brings an object to a file.
+pub(super) async fn fetch(session: &Session, place: &Place, path: &Path, thought: u64) -> Result<Fetched, Problem> {
+    let names = Names::of(path)?;
+    let record = session.state.download(place.url(), &names.file);
+    let download = Download::new(session, place, thought);
+    // Where an earlier command has left something, that is looked at before the object is asked for.
+    let first = if record.exists() {
+        None
+    } else {
+        Some(download.first().await?)
+    };
+    let fetched = match first {
+        Some(first) if first.object.len <= SMALL => small::bring(&download, first, names).await,
+        first => {
+            Target::open(session, place, names, record)
+                .await?
+                .bring(&download, first)
+                .await
+        }
+    };
+    if fetched.is_ok() {
+        session.progress.file_done();
+    }
+    fetched
+}
+
 impl<'a> Target<'a> {
     /// Begins a file beside the one that will be, or goes on with it.
-    pub(super) async fn open(session: &'a Session, place: &'a Place, path: &Path) -> Result<Self, Problem> {
-        let path = std::path::absolute(path).map_err(|error| Problem::io(path.display(), &error))?;
-        let mut part_path = OsString::from(&path);
-        part_path.push(".part");
-        let part_path = PathBuf::from(part_path);
+    async fn open(session: &'a Session, place: &'a Place, names: Names, record: Record) -> Result<Self, Problem> {
         let opened = {
-            let part_path = part_path.clone();
-            blocking(move || open(&part_path)).await
+            let names = names.clone();
+            blocking(move || names.open()).await
         };
         Ok(Self {
             session,
             place,
-            record: session.state.download(place.url(), &path),
+            record,
             part: opened?,
-            part_path,
-            path,
+            names,
         })
     }
 
     /// Brings the object.
-    pub(super) async fn fetch(self) -> Result<Fetched, Problem> {
-        let fetched = self.bring().await;
-        match fetched {
-            Ok(fetched) => {
-                self.keep().await?;
-                self.session.progress.file_done();
-                Ok(fetched)
-            }
-            Err(problem) => Err(self.give_up(problem)),
-        }
+    async fn bring(self, download: &Download<'_>, first: Option<First<'_>>) -> Result<Fetched, Problem> {
+        let fetched = match self.bring_part(download, first).await {
+            Ok(fetched) => self.keep().await.map(|()| fetched),
+            Err(problem) => Err(problem),
+        };
+        fetched.map_err(|problem| self.give_up(problem))
     }
 
-    async fn bring(&self) -> Result<Fetched, Problem> {
-        let download = Download::new(self.session, self.place);
+    async fn bring_part(&self, download: &Download<'_>, first: Option<First<'_>>) -> Result<Fetched, Problem> {
         if let Some((object, present)) = self.resume().await? {
-            return self.ranges(&download, &object, present, None).await;
+            download.has(object.len);
+            return self.ranges(download, &object, present, None).await;
         }
         self.record.forget();
-        let First { object, response, lane } = download.first().await?;
-        self.session.progress.expect(object.len);
+        let First { object, response, lane } = match first {
+            Some(first) => first,
+            None => download.first().await?,
+        };
+        download.has(object.len);
         let part = self.clone_part()?;
         blocking(move || part.set_len(0))
             .await
@@ -89,7 +108,7 @@ impl<'a> Target<'a> {
             return download.to_file(&object, response, self.clone_part()?).await;
         }
         drop(lane);
-        self.ranges(&download, &object, Present::new(), Some(response)).await
+        self.ranges(download, &object, Present::new(), Some(response)).await
     }
 
     /// What an earlier command has left, as far as the file really has it.
@@ -122,7 +141,6 @@ impl<'a> Target<'a> {
         if present.is_empty() {
             return Ok(None);
         }
-        self.session.progress.expect(object.len);
         Ok(Some((object, present)))
     }
 
@@ -222,10 +240,8 @@ impl<'a> Target<'a> {
 
     /// All of it is there, and right.
     async fn keep(&self) -> Result<(), Problem> {
-        let part = self.clone_part()?;
-        let (from, to) = (self.part_path.clone(), self.path.clone());
-        let kept = blocking(move || part.sync_all().and_then(|()| std::fs::rename(from, to))).await;
-        kept.map_err(|error| Problem::io(self.path.display(), &error))?;
+        let (part, names) = (self.clone_part()?, self.names.clone());
+        blocking(move || names.keep(&part)).await?;
         self.record.forget();
         Ok(())
     }
@@ -234,7 +250,7 @@ impl<'a> Target<'a> {
     fn give_up(&self, problem: Problem) -> Problem {
         let can_go_on = self.record.downloaded().is_some();
         if !can_go_on || matches!(problem.ending, Ending::Conflict | Ending::Checksum) {
-            let _ = std::fs::remove_file(&self.part_path);
+            let _ = std::fs::remove_file(&self.names.part);
             self.record.forget();
             return problem;
         }
@@ -249,7 +265,7 @@ impl<'a> Target<'a> {
     }
 
     fn io(&self, error: &std::io::Error) -> Problem {
-        Problem::io(self.part_path.display(), error)
+        Problem::io(self.names.part.display(), error)
     }
 }
 
@@ -260,26 +276,7 @@ fn algorithm(object: &Object) -> Algorithm {
         .unwrap_or(Algorithm::Crc64Nvme)
 }
 
-/// Opens the file for this command alone.
-fn open(part_path: &Path) -> Result<File, Problem> {
-    let refused = |error: &std::io::Error| Problem::io(part_path.display(), error);
-    if let Some(folder) = part_path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Problem::io(folder.display(), &error))?;
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let part = options.open(part_path).map_err(|error| refused(&error))?;
-    match part.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(Problem::new(
-            Ending::Conflict,
-            format!("another command is writing {}", part_path.display()),
-        )),
-        // On file systems without locks the user sees to that.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(part),
-    }
-}
-
 /// Does what makes a thread wait.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("it does not panic")
 }

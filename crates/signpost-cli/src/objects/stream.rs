@@ -12,14 +12,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::parts::joined;
 use super::pending::{Pending, send_part};
 use super::upload::{Stored, Upload};
-use crate::buffers::{BUFFER, Pool};
+use crate::buffers::Pool;
 use crate::multipart::{ALGORITHM, Part};
 use crate::plan::{Piece, growing};
 use crate::problem::Problem;
 use crate::report::Ending;
 use crate::source::Source;
 
-/// How many buffers of the stream are in memory at once: one part of the largest size.
+/// The size of a buffer of the stream.
+const BUFFER: usize = 1024 * 1024;
+
+/// How many of them are in memory at once: one part of the largest size.
 const BUDGET: usize = 128;
 
 /// A part that has been read.
@@ -43,11 +46,10 @@ impl Upload<'_> {
     pub(super) async fn stdin(&self) -> Result<Stored, Problem> {
         let mut reader = Reader {
             budget: Arc::new(Semaphore::new(BUDGET)),
-            pool: Pool::default(),
+            pool: Pool::of(BUFFER),
             next: 1,
             at: 0,
         };
-        self.session.progress.expect(0);
         let first = reader.read().await?;
         let stored = if first.is_full() {
             let pending = Pending::begin(self, None).await?;
@@ -71,7 +73,7 @@ impl Upload<'_> {
         let mut parts = Vec::new();
         let mut next = Some(first);
         while let Some(filled) = next {
-            self.session.progress.expect_bytes(filled.piece.len);
+            self.session.progress.amend(0, filled.piece.len);
             let is_last = !filled.is_full();
             sending.push(self.send(pending, filled));
             next = if is_last {
@@ -128,7 +130,7 @@ impl Reader {
     /// Reads a part, as soon as there is memory for it.
     async fn read(&mut self) -> Result<Filled, Problem> {
         let size = growing(self.next).ok_or_else(too_long)?;
-        let buffers = size.div_ceil(BUFFER as u64);
+        let buffers = usize::try_from(size).expect("a part is small").div_ceil(BUFFER);
         let budget = Arc::clone(&self.budget)
             .acquire_many_owned(u32::try_from(buffers).expect("a part is small"))
             .await

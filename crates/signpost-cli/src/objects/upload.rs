@@ -23,6 +23,16 @@ pub(super) struct Upload<'a> {
     pub(super) session: &'a Session,
     pub(super) place: Place,
     pub(super) about: Arc<About>,
+    pub(super) wanted: Wanted,
+}
+
+/// When an upload has done what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// It has made the object.
+    Made,
+    /// The object is there, with these bytes: a folder may go up again.
+    There,
 }
 
 /// What is to be kept with the object.
@@ -39,7 +49,7 @@ pub(super) struct Stored {
     /// S3 has compared it with the bytes that arrived.
     pub(super) checksum: Checksum,
     pub(super) etag: Option<String>,
-    /// The bytes that an earlier command had stored.
+    /// The bytes that were there before.
     pub(super) kept: u64,
 }
 
@@ -47,7 +57,6 @@ impl Upload<'_> {
     /// Stores a file.
     pub(super) async fn file(&self, opened: &Opened) -> Result<Stored, Problem> {
         let progress = &self.session.progress;
-        progress.expect(opened.source.len());
         let stored = if opened.source.len() < SINGLE_UPLOAD {
             self.whole(&opened.source).await
         } else {
@@ -67,6 +76,7 @@ impl Upload<'_> {
         let wish = self.wish(Method::PUT, self.query_of_put(source.len(), &checksum));
         let mut early = Early::ask(session, wish).await;
         let _lane = session.lanes.enter(source.len()).await;
+        let mut kept = 0;
         let etag = session
             .persist(async |failures| {
                 let instruction = early.take().await?;
@@ -75,6 +85,12 @@ impl Upload<'_> {
                     // An attempt whose answer was lost may have stored the object, and now be in its own way.
                     Err(problem) if problem.ending == Ending::Conflict && failures > 0 => {
                         self.stored_already(&checksum).await.ok_or(problem)
+                    }
+                    Err(problem) if self.wanted == Wanted::There && is_in_the_way(&problem) => {
+                        let etag = self.stored_already(&checksum).await.ok_or(problem)?;
+                        session.progress.skip(source.len());
+                        kept = source.len();
+                        Ok(etag)
                     }
                     Err(problem) => Err(problem),
                 }
@@ -85,7 +101,7 @@ impl Upload<'_> {
             bytes: source.len(),
             checksum,
             etag,
-            kept: 0,
+            kept,
         })
     }
 
@@ -113,8 +129,7 @@ impl Upload<'_> {
 
     /// Says what a failed `If-None-Match` means here.
     pub(super) fn occupied(&self, problem: Problem) -> Problem {
-        // What has no code was found out here, and is another conflict.
-        if problem.ending != Ending::Conflict || problem.code.is_none() {
+        if !is_in_the_way(&problem) {
             return problem;
         }
         let exists = Problem::new(Ending::Conflict, format!("{} exists", self.place));
@@ -123,6 +138,11 @@ impl Upload<'_> {
         }
         exists.advising("The rules of the service let nobody replace an object: delete it first, or use another name.")
     }
+}
+
+/// Whether the object exists. What has no code was found out here, and is another conflict.
+fn is_in_the_way(problem: &Problem) -> bool {
+    problem.ending == Ending::Conflict && problem.code.is_some()
 }
 
 impl About {

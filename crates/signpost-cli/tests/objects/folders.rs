@@ -135,6 +135,36 @@ fn one_failure_of_many_is_told_and_decides() {
 }
 
 #[test]
+fn a_folder_goes_up_again_and_what_is_there_with_other_bytes_stays() {
+    let local = Local::start();
+    tree(&local);
+    local.file("tree/large", &noise(70 << 20));
+    local.signpost(&["put", "-r", "tree", "up/"]).succeeds();
+    local.file("tree/new", b"3");
+    let said = local.signpost(&["put", "-r", "tree", "up/", "--json"]).succeeds();
+    for line in said.json() {
+        let is_new = line["file"].as_str().unwrap().ends_with("/new");
+        assert_eq!(
+            line["bytes_kept"],
+            if is_new { 0.into() } else { line["bytes"].clone() }
+        );
+    }
+    local.signpost(&["put", "-r", "tree", "up/", "--no-clobber"]).succeeds();
+    // A file by itself is to be made, and not to be there.
+    local.signpost(&["put", "tree/a.txt", "up/tree/"]).fails(5, "exists");
+    // As long as before, so that only the bytes tell.
+    local.file("tree/a.txt", b"7");
+    local.file("tree/large", &noise((70 << 20) + 1)[1..]);
+    let said = local
+        .signpost(&["put", "-r", "tree", "up/", "--json"])
+        .fails(5, "exists");
+    let failed = said.json().into_iter().filter(|line| line["status"] == "failed");
+    assert_eq!(failed.count(), 2);
+    assert_eq!(local.object("up/tree/a.txt"), b"1");
+    assert!(local.object("up/tree/large") == noise(70 << 20));
+}
+
+#[test]
 fn pending_uploads_are_listed_and_aborted() {
     let local = Local::start();
     let file = local.file("f", &noise(70 << 20));

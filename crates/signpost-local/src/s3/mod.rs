@@ -18,6 +18,7 @@
 mod backend;
 mod config;
 mod cors;
+mod document;
 mod errors;
 mod fault;
 mod form;

@@ -86,7 +86,7 @@ impl EmbeddedS3 {
         let address = listener.local_addr().map_err(refuse)?;
         let store = Arc::new(open(config.data, config.bucket).await?);
         let strict = Arc::new(Strict::new(config.region.clone(), config.credentials));
-        let backend = Backend::new(store.clone(), config.region);
+        let backend = Backend::new(store.clone(), config.region, config.may_list);
         let mut builder = S3ServiceBuilder::new(backend);
         builder.set_auth(key_pairs(&strict));
         builder.set_access(Access {

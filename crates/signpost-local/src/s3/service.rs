@@ -13,6 +13,7 @@ use s3s::Body;
 use s3s::service::S3Service;
 
 use super::cors::{self, PreflightRefusal};
+use super::document::{Document, Kept};
 use super::errors::{self, ErrorBody};
 use super::fault;
 use super::form::ReadAhead;
@@ -88,7 +89,8 @@ impl Service {
 
     async fn admit(&self, mut head: Parts, body: LingeringBody) -> Result<Request<Body>, Refusal> {
         let now = SystemTime::now();
-        let body = match self.strict.admit(&mut head, now)? {
+        let mechanism = self.strict.admit(&mut head, now)?;
+        let body = match mechanism {
             Mechanism::Query | Mechanism::Header => ReadAhead::nothing(body),
             Mechanism::Form => {
                 let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -99,7 +101,13 @@ impl Service {
                 body
             }
         };
-        Ok(Request::from_parts(head, Body::http_body_unsync(body)))
+        let is_document = head.method == Method::POST && mechanism != Mechanism::Form;
+        let document = is_document.then(Document::default);
+        if let Some(document) = &document {
+            head.extensions.insert(document.clone());
+        }
+        let body = Body::http_body_unsync(Kept::new(body, document));
+        Ok(Request::from_parts(head, body))
     }
 
     fn preflight(&self, seen: &Seen) -> Response<Body> {

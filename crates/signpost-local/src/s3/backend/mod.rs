@@ -2,6 +2,7 @@
 
 mod access;
 mod assemble;
+mod bulk;
 mod buckets;
 mod checksums;
 mod conditions;
@@ -30,12 +31,18 @@ use super::store::{Store, StoreError};
 pub(crate) struct Backend {
     store: Arc<Store>,
     region: String,
+    /// Who may not list is not told which keys there are not.
+    may_list: bool,
 }
 
 impl Backend {
     /// The operations on this store.
-    pub(crate) fn new(store: Arc<Store>, region: String) -> Self {
-        Self { store, region }
+    pub(crate) const fn new(store: Arc<Store>, region: String, may_list: bool) -> Self {
+        Self {
+            store,
+            region,
+            may_list,
+        }
     }
 
     /// Asks the store, which blocks, away from the threads that serve.

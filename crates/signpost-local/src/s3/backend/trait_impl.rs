@@ -26,6 +26,7 @@ operations! {
     create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput = create_upload;
     delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput = remove_cors;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete;
+    delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput = delete_many;
     delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput = remove_tags;
     get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput = cors;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = location;

@@ -8,6 +8,7 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::checksums::{self, Declared, Hashing};
 use super::{Backend, conditions, describe};
+use crate::s3::store::Doomed;
 use crate::s3::store::records::Object;
 
 impl Backend {
@@ -61,10 +62,12 @@ impl Backend {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
-        let condition = conditions::of_write(input.if_match.as_ref(), None);
-        let deleted = self
-            .ask(move |store| store.delete(&input.bucket, &input.key, input.version_id.as_deref(), &condition))
-            .await?;
+        let doomed = Doomed {
+            condition: conditions::of_write(input.if_match.as_ref(), None),
+            key: input.key,
+            version: input.version_id,
+        };
+        let deleted = self.ask(move |store| store.delete(&input.bucket, &doomed)).await?;
         Ok(S3Response::new(DeleteObjectOutput {
             delete_marker: deleted.marker.then_some(true),
             version_id: deleted.version,

@@ -26,6 +26,7 @@ pub(crate) use self::conditions::{EtagMatch, WriteCondition};
 pub(crate) use self::error::StoreError;
 pub(crate) use self::listing::{After, ListQuery, Listed, Row};
 pub(crate) use self::multipart::{CompleteRequest, NamedPart, UploadRow};
+pub(crate) use self::objects::{Deleted, Doomed};
 
 use self::blobs::Blobs;
 use self::records::{Part, Version};

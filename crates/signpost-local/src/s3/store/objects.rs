@@ -6,6 +6,15 @@ use super::records::{Bucket, Object, Version, Versioning};
 use super::tables::{Ranked, VersionKey};
 use super::{Store, StoreError, WriteCondition, ids, now, tables};
 
+/// What is to be deleted.
+#[derive(Debug)]
+pub(crate) struct Doomed {
+    pub(crate) key: String,
+    pub(crate) version: Option<String>,
+    /// It says nothing of a named version.
+    pub(crate) condition: WriteCondition,
+}
+
 /// What a deletion did.
 #[derive(Debug, Default)]
 pub(crate) struct Deleted {
@@ -56,60 +65,33 @@ impl Store {
     }
 
     /// Deletes a key, or one version of it for good.
-    pub(crate) fn delete(
+    pub(crate) fn delete(&self, bucket: &str, doomed: &Doomed) -> Result<Deleted, StoreError> {
+        let mut deleted = self.delete_all(bucket, std::slice::from_ref(doomed))?;
+        deleted.pop().expect("there is an answer for each")
+    }
+
+    /// Deletes many in one go, and tells of each; one that cannot be deleted keeps none of the others.
+    pub(crate) fn delete_all(
         &self,
         bucket: &str,
-        key: &str,
-        version: Option<&str>,
-        condition: &WriteCondition,
-    ) -> Result<Deleted, StoreError> {
-        match version {
-            Some(version) => self.delete_version(bucket, key, version),
-            None => self.delete_newest(bucket, key, condition),
-        }
-    }
-
-    fn delete_version(&self, bucket: &str, key: &str, version: &str) -> Result<Deleted, StoreError> {
-        let write = self.index.begin_write()?;
-        let removed = {
-            tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?;
-            let mut table = write.open_table(tables::VERSIONS)?;
-            let mut versions = tables::versions_of(&table, bucket, key)?;
-            let Ok(place) = position(&versions, Some(version)) else {
-                return Ok(Deleted {
-                    version: Some(version.to_owned()),
-                    marker: false,
-                });
-            };
-            let (rank, removed) = versions.swap_remove(place);
-            table.remove((bucket, key.as_bytes(), rank))?;
-            removed
-        };
-        write.commit()?;
-        let deleted = Deleted {
-            version: Some(version.to_owned()),
-            marker: removed.object.is_none(),
-        };
-        self.discard(&[removed]);
-        Ok(deleted)
-    }
-
-    fn delete_newest(&self, bucket: &str, key: &str, condition: &WriteCondition) -> Result<Deleted, StoreError> {
+        doomed: &[Doomed],
+    ) -> Result<Vec<Result<Deleted, StoreError>>, StoreError> {
         let write = self.index.begin_write()?;
         let versioning = tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?.versioning;
-        let (deleted, replaced) = if versioning == Versioning::Never {
-            let mut table = write.open_table(tables::VERSIONS)?;
-            let versions = tables::versions_of(&table, bucket, key)?;
-            condition.check(versions.first().map(|(_, version)| version))?;
-            (Deleted::default(), remove_null(&mut table, (bucket, key), versions)?)
-        } else {
-            let written = insert_version(&write, (bucket, key), None, condition)?;
-            let version = written.version.or_else(|| Some("null".to_owned()));
-            (Deleted { version, marker: true }, written.replaced)
-        };
+        let mut removed = Vec::new();
+        let answers = doomed.iter().map(|doomed| {
+            let place = (bucket, doomed.key.as_str());
+            let (deleted, versions) = match &doomed.version {
+                Some(version) => delete_version(&write, place, version),
+                None => delete_newest(&write, place, versioning, &doomed.condition),
+            }?;
+            removed.extend(versions);
+            Ok(deleted)
+        });
+        let answers = answers.collect();
         write.commit()?;
-        self.discard(&replaced);
-        Ok(deleted)
+        self.discard(&removed);
+        Ok(answers)
     }
 
     /// Changes the description of a version, its tags for one.
@@ -180,6 +162,48 @@ pub(super) fn insert_version(
         version: name,
         replaced,
     })
+}
+
+/// Removes a version for good, and gives it back; one that there is not counts as removed.
+fn delete_version(
+    write: &WriteTransaction,
+    (bucket, key): (&str, &str),
+    version: &str,
+) -> Result<(Deleted, Vec<Version>), StoreError> {
+    let mut table = write.open_table(tables::VERSIONS)?;
+    let mut versions = tables::versions_of(&table, bucket, key)?;
+    let removed = match position(&versions, Some(version)) {
+        Ok(place) => {
+            let (rank, removed) = versions.swap_remove(place);
+            table.remove((bucket, key.as_bytes(), rank))?;
+            vec![removed]
+        }
+        Err(_) => Vec::new(),
+    };
+    let deleted = Deleted {
+        version: Some(version.to_owned()),
+        marker: removed.iter().any(|removed| removed.object.is_none()),
+    };
+    Ok((deleted, removed))
+}
+
+/// Takes away the only version, or puts a delete marker on top of the others.
+fn delete_newest(
+    write: &WriteTransaction,
+    (bucket, key): (&str, &str),
+    versioning: Versioning,
+    condition: &WriteCondition,
+) -> Result<(Deleted, Vec<Version>), StoreError> {
+    if versioning == Versioning::Never {
+        let mut table = write.open_table(tables::VERSIONS)?;
+        let versions = tables::versions_of(&table, bucket, key)?;
+        condition.check(versions.first().map(|(_, version)| version))?;
+        let removed = remove_null(&mut table, (bucket, key), versions)?;
+        return Ok((Deleted::default(), removed));
+    }
+    let written = insert_version(write, (bucket, key), None, condition)?;
+    let version = written.version.or_else(|| Some("null".to_owned()));
+    Ok((Deleted { version, marker: true }, written.replaced))
 }
 
 fn remove_null(
