@@ -70,7 +70,7 @@ impl Handler {
     }
 
     /// What stands before the key where the front does not tell.
-    pub(crate) fn base_path(&self) -> &str {
+    pub fn base_path(&self) -> &str {
         &self.base_path
     }
 

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 /// The keys of `SIGNPOST_KEYS`: the first seals, every one opens.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,8 @@ pub enum Purpose {
     Session,
     /// An attempt to sign in.
     SignIn,
+    /// Where a listing goes on.
+    Cursor,
 }
 
 /// A sealed statement: whoever has it may do what it says, so it is a secret.
@@ -51,6 +53,14 @@ pub enum KeyringError {
 }
 
 impl Keyring {
+    /// A ring of one key, made of a text that others do not know.
+    pub fn of(text: &str) -> Self {
+        Self(vec![Key {
+            id: "own".into(),
+            secret: Sha256::digest(text).to_vec(),
+        }])
+    }
+
     /// Whether nothing can be sealed or opened.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -78,8 +88,13 @@ impl Keyring {
 
     /// What `text` becomes under the first key: the same always, and nothing that others could foretell.
     pub fn derive(&self, purpose: Purpose, text: &str) -> Option<[u8; 32]> {
-        let key = self.0.first()?;
-        Some(key.mac(purpose, text).finalize().into_bytes().into())
+        self.derive_by_each(purpose, text).next()
+    }
+
+    /// What `text` becomes under each of the keys.
+    pub fn derive_by_each(&self, purpose: Purpose, text: &str) -> impl Iterator<Item = [u8; 32]> {
+        let derive = move |key: &Key| key.mac(purpose, text).finalize().into_bytes().into();
+        self.0.iter().map(derive)
     }
 }
 
@@ -89,6 +104,7 @@ impl Purpose {
             Self::ShareLink => "share link",
             Self::Session => "session",
             Self::SignIn => "sign-in",
+            Self::Cursor => "cursor",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who is asking: exactly one credential a request, and one that is wrong is refused, never taken for nobody.
 
+pub mod cursor;
 pub mod gateway;
 pub mod jwks;
 pub mod jwt;

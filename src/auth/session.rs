@@ -85,14 +85,14 @@ impl Session {
 
 /// The value of the one cookie of this name; two of a name are one too many.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Rejection> {
-    let texts = headers.get_all(header::COOKIE).iter();
-    let pairs = texts
-        .filter_map(|text| text.to_str().ok())
-        .flat_map(|text| text.split(';'));
-    let mut values = pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(own, _)| *own == name)
-        .map(|(_, value)| value);
+    // Other cookies of the host may hold bytes that are no ASCII; ours are read beside them.
+    let pairs = headers.get_all(header::COOKIE).iter();
+    let pairs = pairs.flat_map(|text| text.as_bytes().split(|byte| *byte == b';'));
+    let mut values = pairs.filter_map(|pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        // What is no text can't be a session either, and is refused as one.
+        Some(str::from_utf8(value).unwrap_or_default())
+    });
     let value = values.next();
     if values.next().is_some() {
         return Err(refused("the request carries two cookies of one name"));

@@ -11,7 +11,7 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::{Kept, PresignPlan};
 use crate::rejection::Rejection;
-use crate::request::{Form, ObjectRequest, Pairs, Target, bad_value};
+use crate::request::{Form, ObjectRequest, Pairs, Target, bad_value, json_object};
 
 /// The most requests in one body.
 pub const MAX_REQUESTS: usize = 100;
@@ -69,8 +69,7 @@ pub(super) fn decide_each(caller: &Caller<'_>) -> Result<Vec<Decided>, Rejection
 }
 
 fn decide_one(caller: &Caller<'_>, element: &RawValue) -> Decided {
-    let read = serde_json::from_str::<Wanted>(element.get())
-        .map_err(|error| bad_value("request", &format!("is not what it should be: {error}")))
+    let read = json_object::<Wanted>("request", element.get().as_bytes())
         .and_then(|wanted| Ok((ObjectKey::with_path(wanted.key.clone())?, wanted)));
     match read {
         Err(rejection) => Decided {

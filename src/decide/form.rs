@@ -12,7 +12,8 @@ use crate::plan::{Condition, FormKey, FormPlan, Kept};
 use crate::policy::Constraints;
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{
-    ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target, bad_value, parse_length, preferred, signable,
+    ApiRequest, BodyLength, Form, ObjectRequest, Pairs, Target, bad_value, check_names, parse_length, preferred,
+    signable,
 };
 
 /// A file in the folder of a form, by which to decide.
@@ -79,7 +80,8 @@ fn place(request: &ApiRequest, target: &Target, now: SystemTime) -> Result<(Form
             let key = ObjectKey::new(format!("{folder}{A_FILE}"))?;
             (FormKey::Below(folder), key)
         }
-        Target::Presign(_) | Target::Service(_) => {
+        Target::Presign(_) => return Err(bad_value("form", "is asked for at the path of the key itself")),
+        Target::Service(_) => {
             let allow = target.allow(&request.query);
             return Err(Rejection::MethodNotAllowed { allow });
         }
@@ -128,10 +130,8 @@ impl Asked {
     fn read(query: &Pairs, key: ObjectKey) -> Result<(Self, ObjectRequest), Rejection> {
         let mut rest = Pairs::new();
         let (mut content_type, mut length, mut success) = (None, None, None);
-        for (index, (name, value)) in query.iter().enumerate() {
-            if query[..index].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Rejection::ConflictingParameter { name: name.clone() });
-            }
+        check_names(query)?;
+        for (name, value) in query {
             match name.as_str() {
                 "form" if value.is_empty() => {}
                 "form" => return Err(bad_value(name, "takes no value")),

@@ -1,7 +1,7 @@
 //! Listings: `GET /{prefix}/` and `GET /{prefix}/?uploads`.
 
 use super::{Caller, Known, Offers, Refused};
-use crate::auth::Principal;
+use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
 use crate::plan::{ListPlan, Marker, Page};
@@ -53,7 +53,10 @@ fn granted(caller: &Caller<'_>, wanted: ListRequest, known: &mut Known) -> Resul
     let (plan, ways) = match (caller.policy.reach(principal, action, &wanted.prefix)?, wanted.listing) {
         (Reach::Whole(grant), _) => {
             let scope = grant.scope(principal);
-            (Some(plan(&wanted, scope, &caller.request.request_id)?), Vec::new())
+            let cursor = wanted.next.as_deref().map(|next| open(caller.policy, &wanted, next));
+            let cursor = cursor.transpose()?;
+            let plan = plan(&wanted, cursor.as_deref(), scope, &caller.request.request_id)?;
+            (Some(plan), Vec::new())
         }
         (Reach::Ways(ways), Listing::Objects) => (None, ways.into_iter().collect()),
         (Reach::Ways(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
@@ -73,7 +76,18 @@ fn granted(caller: &Caller<'_>, wanted: ListRequest, known: &mut Known) -> Resul
     })
 }
 
-fn plan(wanted: &ListRequest, scope: Scope, request_id: &str) -> Result<ListPlan, Rejection> {
+/// What S3 calls the `next` that a client gives.
+fn open(policy: &Policy, wanted: &ListRequest, next: &str) -> Result<String, Rejection> {
+    let opened = cursor::open(policy.cursor_keys(), &place(wanted), next);
+    opened.ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
+}
+
+/// The listing that a `next` belongs to.
+fn place(wanted: &ListRequest) -> String {
+    format!("{} {}", wanted.listing.name(), wanted.prefix)
+}
+
+fn plan(wanted: &ListRequest, cursor: Option<&str>, scope: Scope, request_id: &str) -> Result<ListPlan, Rejection> {
     let mut query = Pairs::new();
     let mut say = |name: &str, value: &str| query.push((name.to_owned(), value.to_owned()));
     match wanted.listing {
@@ -83,14 +97,14 @@ fn plan(wanted: &ListRequest, scope: Scope, request_id: &str) -> Result<ListPlan
             if !wanted.recursive {
                 say("delimiter", "/");
             }
-            if let Some(next) = &wanted.next {
+            if let Some(next) = cursor {
                 say("continuation-token", next);
             }
         }
         Listing::Uploads => {
             say("uploads", "");
             say("max-uploads", &wanted.max_keys.to_string());
-            if let Some(next) = &wanted.next {
+            if let Some(next) = cursor {
                 let marker = Marker::read(next).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?;
                 say("key-marker", &marker.key);
                 if let Some(id) = &marker.upload_id {
@@ -142,6 +156,9 @@ impl View {
             .retain(|object| self.finds(&object.key) && !object.key.ends_with('/') && self.may(policy, &object.key));
         page.uploads
             .retain(|upload| self.finds(&upload.key) && self.may(policy, &upload.key));
+        page.next = page
+            .next
+            .and_then(|next| cursor::seal(policy.cursor_keys(), &place(&self.wanted), &next));
         self.sort(&mut page);
         page
     }

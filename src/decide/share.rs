@@ -14,7 +14,7 @@ use crate::operation::{Action, Operation};
 use crate::plan::CountedUse;
 use crate::policy::{Constraints, Grant, MAX_SHARE_EXPIRES, Policy};
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, ObjectRequest, parse_expires};
+use crate::request::{ApiRequest, ObjectRequest, bad_value, json_object, parse_expires};
 
 /// The most uses of a link that has a number of them.
 const MAX_USES: u32 = 1000;
@@ -61,21 +61,20 @@ pub(super) fn make(caller: &Caller<'_>) -> Result<Shared, Rejection> {
         return Err(Rejection::SharingOff);
     }
     if let Some((name, _)) = request.query.first() {
-        return Err(bad(name, "belongs in the JSON body"));
+        return Err(bad_value(name, "belongs in the JSON body"));
     }
     let principal = caller.principal.as_ref().map_err(Clone::clone)?;
     let Principal::Member(member) = principal else {
         return Err(Rejection::CredentialRequired);
     };
-    let wanted: ShareRequest = serde_json::from_slice(&request.body)
-        .map_err(|error| bad("body", &format!("is not what it should be: {error}")))?;
+    let wanted: ShareRequest = json_object("body", &request.body)?;
     let (scope, place) = wanted.scope()?;
     let operations = wanted.operations()?;
     let longest = longest_life(policy, principal, &operations, &place)?;
     let life = wanted.life()?.unwrap_or(USUAL_LIFE.min(longest));
     if life > longest {
         let longest = humantime::format_duration(longest);
-        return Err(bad("expires", &format!("the rule allows at most {longest}")));
+        return Err(bad_value("expires", &format!("the rule allows at most {longest}")));
     }
     let link = ShareLink {
         id: share::name(&policy.authenticators.keys, &request.request_id, now),
@@ -161,8 +160,8 @@ impl ShareRequest {
             (None, Some(prefix)) if prefix.ends_with('/') => {
                 Ok((Scope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
             }
-            (None, Some(_)) => Err(bad("prefix", "must end in /")),
-            (Some(_), Some(_)) | (None, None) => Err(bad("body", "must name either a key or a prefix")),
+            (None, Some(_)) => Err(bad_value("prefix", "must end in /")),
+            (Some(_), Some(_)) | (None, None) => Err(bad_value("body", "must name either a key or a prefix")),
         }
     }
 
@@ -174,21 +173,27 @@ impl ShareRequest {
                 Some(_) => vec![Operation::GetObject],
             });
         };
-        let operations = methods.iter().map(|method| Operation::from_request(method, &[]));
-        let operations: Option<Vec<_>> = operations.collect();
-        let operations = operations.filter(|operations| !operations.is_empty());
-        operations.ok_or_else(|| bad("methods", "must be some of GET, HEAD, PUT, DELETE"))
+        let known: Vec<_> = Operation::on(&[]).collect();
+        let named = |operation: &&Operation| methods.iter().any(|method| *method == operation.method().as_str());
+        let operations: Vec<_> = known.iter().filter(named).copied().collect();
+        if operations.is_empty() || operations.len() != methods.len() {
+            return Err(bad_value(
+                "methods",
+                "must be some of GET, HEAD, PUT, DELETE, each once",
+            ));
+        }
+        Ok(operations)
     }
 
     fn uses(&self, policy: &Policy) -> Result<Option<u32>, Rejection> {
         match self.uses {
             None => Ok(None),
-            Some(_) if !policy.has_table => Err(bad(
+            Some(_) if !policy.has_table => Err(bad_value(
                 "uses",
                 "can't be counted here: the operator has set no SIGNPOST_TABLE",
             )),
             Some(uses) if (1..=MAX_USES).contains(&uses) => Ok(Some(uses)),
-            Some(_) => Err(bad("uses", &format!("must be 1 to {MAX_USES}"))),
+            Some(_) => Err(bad_value("uses", &format!("must be 1 to {MAX_USES}"))),
         }
     }
 
@@ -228,11 +233,4 @@ fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs()
-}
-
-fn bad(name: &str, problem: &str) -> Rejection {
-    Rejection::BadValue {
-        name: name.to_owned(),
-        problem: problem.to_owned(),
-    }
 }

@@ -15,7 +15,7 @@ mod table;
 use std::collections::BTreeSet;
 
 use crate::auth::sign_in::Asked;
-use crate::auth::{Authenticators, Principal};
+use crate::auth::{Authenticators, Keyring, Principal};
 use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
@@ -44,6 +44,8 @@ pub struct Policy {
     pub hides_misses: bool,
     rules: Vec<Rule>,
     digest: String,
+    /// What seals where a listing goes on, where no keys are set: every copy of the function has the same rules.
+    own_keys: Keyring,
 }
 
 /// What a rule allows.
@@ -75,6 +77,15 @@ impl Policy {
     /// The SHA-256 of the text of the rules, in hexadecimal digits; empty where there is none.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// What seals where a listing goes on.
+    pub(crate) const fn cursor_keys(&self) -> &Keyring {
+        if self.authenticators.keys.is_empty() {
+            &self.own_keys
+        } else {
+            &self.authenticators.keys
+        }
     }
 
     /// How many rules there are.

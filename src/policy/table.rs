@@ -168,6 +168,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         rules: rules.collect::<Result<_, _>>()?,
         authenticators,
         digest: hex(&Sha256::digest(text)),
+        own_keys: Keyring::of(&format!("cursor\n{text}")),
         signer_epoch,
         has_table: false,
         hides_misses: false,

@@ -1,7 +1,7 @@
 //! The request for a listing, as its parameters and `Accept` say it.
 
 use super::object::check_number;
-use super::{ApiRequest, Pairs, bad_value, preferred};
+use super::{ApiRequest, Pairs, bad_value, check_names, preferred};
 use crate::key::ObjectKey;
 use crate::operation::{Carrier, Listing, MAX_KEYS};
 use crate::rejection::Rejection;
@@ -89,13 +89,10 @@ impl ListRequest {
     }
 
     fn read_parameters(&mut self, query: &Pairs) -> Result<(), Rejection> {
-        for (index, (name, value)) in query.iter().enumerate() {
-            if query[..index].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Rejection::ConflictingParameter { name: name.clone() });
-            }
-            self.read_parameter(name, value)?;
-        }
-        Ok(())
+        check_names(query)?;
+        query
+            .iter()
+            .try_for_each(|(name, value)| self.read_parameter(name, value))
     }
 
     fn read_parameter(&mut self, name: &str, value: &str) -> Result<(), Rejection> {

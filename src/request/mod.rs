@@ -17,7 +17,7 @@ pub use form::Form;
 pub(crate) use form::preferred;
 pub use listing::{ListForm, ListRequest, Order, Sort};
 pub use object::{LinkText, ObjectRequest};
-pub(crate) use object::{bad_value, parse_expires, parse_length, signable};
+pub(crate) use object::{bad_value, json_object, parse_expires, parse_length, signable};
 
 /// Names with their values, in order.
 pub type Pairs = Vec<(String, String)>;
@@ -192,6 +192,26 @@ impl ServicePath {
     }
 }
 
+/// The most parameters that one request may name; S3 itself keeps 2 KB of metadata.
+const MAX_PARAMETERS: usize = 100;
+
+/// Refuses a query that names a parameter twice, since readers differ in which of the two counts, or more than anybody
+/// needs: this is asked of everyone, before the rules.
+pub(crate) fn check_names(query: &Pairs) -> Result<(), Rejection> {
+    if query.len() > MAX_PARAMETERS {
+        let problem = format!("has {} parameters, and the limit is {MAX_PARAMETERS}", query.len());
+        return Err(bad_value("query", &problem));
+    }
+    let repeated = query
+        .iter()
+        .enumerate()
+        .find(|(index, (name, _))| query[..*index].iter().any(|(earlier, _)| earlier == name));
+    match repeated {
+        Some((_, (name, _))) => Err(Rejection::ConflictingParameter { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// Names the parameters and the headers without their values: credentials stand in both.
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,17 +250,14 @@ impl ApiRequest {
 
     /// The only value of a header; one that was sent twice is refused.
     fn header(&self, name: &str) -> Result<Option<&str>, Rejection> {
-        let bad = |problem: &str| Rejection::BadValue {
-            name: name.to_owned(),
-            problem: problem.to_owned(),
-        };
         let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
-            return Err(bad("the header is sent twice"));
+            return Err(bad_value(name, "the header is sent twice"));
         }
         let value = value.to_str().ok().filter(|value| !value.contains('\t'));
-        let value = value.ok_or_else(|| bad("only visible ASCII can be signed (RFC 2047 encodes the rest)"))?;
+        let value =
+            value.ok_or_else(|| bad_value(name, "only visible ASCII can be signed (RFC 2047 encodes the rest)"))?;
         Ok(Some(value.trim()))
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use http::header;
+use serde::Deserialize;
 
-use super::{ApiRequest, BodyLength, Form, Pairs, Target};
+use super::{ApiRequest, BodyLength, Form, Pairs, Target, check_names};
 use crate::key::{KeyError, ObjectKey};
 use crate::operation::{Carrier, Operation};
 use crate::rejection::Rejection;
@@ -162,10 +163,8 @@ impl ObjectRequest {
     }
 
     fn read_parameters(&mut self, query: &Pairs) -> Result<(), Rejection> {
-        for (index, (name, value)) in query.iter().enumerate() {
-            if query[..index].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Rejection::ConflictingParameter { name: name.clone() });
-            }
+        check_names(query)?;
+        for (name, value) in query {
             // The client of the AWS SDK for Go example says `contentLength=0` whatever it asks for.
             let of_example = name == "method" || (name == "contentLength" && value == "0");
             if self.form != Form::GoExample || !of_example {
@@ -315,6 +314,15 @@ pub(crate) fn bad_value(name: &str, problem: &str) -> Rejection {
     }
 }
 
+/// Reads a JSON object; an array of its values in their order is none.
+pub(crate) fn json_object<'a, T: Deserialize<'a>>(name: &str, text: &'a [u8]) -> Result<T, Rejection> {
+    let wrong = |problem: &dyn fmt::Display| bad_value(name, &format!("is not what it should be: {problem}"));
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(wrong(&"it must be a JSON object"));
+    }
+    serde_json::from_slice(text).map_err(|error| wrong(&error))
+}
+
 pub(crate) fn parse_expires(value: &str) -> Result<Duration, Rejection> {
     let seconds = value
         .parse()
@@ -322,21 +330,18 @@ pub(crate) fn parse_expires(value: &str) -> Result<Duration, Rejection> {
         .or_else(|_| humantime::parse_duration(value));
     seconds
         .ok()
-        .filter(|expires| expires.as_secs() > 0)
-        .ok_or_else(|| Rejection::BadValue {
-            name: "expires".into(),
-            problem: "must be whole seconds above 0, or a duration such as 90s or 5m".into(),
+        .filter(|expires| expires.as_secs() > 0 && expires.subsec_nanos() == 0)
+        .ok_or_else(|| {
+            bad_value(
+                "expires",
+                "must be whole seconds above 0, or a duration such as 90s or 5m",
+            )
         })
 }
 
 /// Refuses what cannot be a header, or would be changed on its way: S3 signs trimmed values with single spaces.
 pub(crate) fn signable(parameter: &str, header: &str, value: &str) -> Result<(), Rejection> {
-    let bad = |problem: &str| {
-        Err(Rejection::BadValue {
-            name: parameter.to_owned(),
-            problem: problem.to_owned(),
-        })
-    };
+    let bad = |problem: &str| Err(bad_value(parameter, problem));
     if http::HeaderName::from_bytes(header.as_bytes()).is_err() {
         return bad("the name is not a header name");
     }

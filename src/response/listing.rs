@@ -174,7 +174,7 @@ fn names(view: &View, page: &Page) -> String {
 }
 
 /// A name that does nothing to a terminal. Only names that no request can speak of are changed by it.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars()
         .fold(String::with_capacity(name.len()), |mut printable, char| {
             if char.is_control() {

@@ -6,6 +6,7 @@ use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::listing::printable;
 use super::page::{Shell, page, visible};
 use super::sign_in::login_url;
 use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
@@ -240,10 +241,8 @@ impl Problem {
     }
 
     fn text(&self, request_id: &str) -> String {
-        format!(
-            "{}: {} (request {request_id})\n{}\n",
-            self.code, self.wrong, self.remedy
-        )
+        let (wrong, remedy) = (printable(&self.wrong), printable(&self.remedy));
+        format!("{}: {wrong} (request {request_id})\n{remedy}\n", self.code)
     }
 
     fn page(&self, request: &ApiRequest, request_id: &str) -> ApiResponse {

@@ -338,3 +338,25 @@ async fn an_upload_without_a_name_is_held_to_the_rules_and_its_body_is_not_lost_
         );
     }
 }
+
+/// What is asked before the rules is asked of everyone: it must not grow with the square of the query.
+#[tokio::test]
+async fn a_query_of_more_parameters_than_anybody_needs_is_refused_unread() {
+    let handler = handler(OPEN_RULES).await;
+    let with = |count: usize| {
+        let query = (0..count).map(|n| (format!("meta-{n}"), json!("x")));
+        json!([{"method": "PUT", "key": "a", "query": query.collect::<serde_json::Map<_, _>>()}])
+    };
+    let most = &told(&handler, &sign(&with(100))).await[0];
+    assert_eq!(most["error"], Value::Null);
+    let over = &told(&handler, &sign(&with(101))).await[0]["error"];
+    assert_eq!(over["status"], 400, "{over}");
+    assert!(over["detail"].as_str().unwrap().contains("the limit is 100"), "{over}");
+}
+
+#[tokio::test]
+async fn a_request_is_an_object_and_no_array_of_its_values() {
+    let handler = handler(OPEN_RULES).await;
+    let error = &told(&handler, &sign(&json!([["GET", "a", {}]]))).await[0]["error"];
+    assert_eq!(error["status"], 400, "{error}");
+}

@@ -217,6 +217,7 @@ async fn what_no_form_can_keep_is_refused() {
         ("/new/${filename}/?form", 400, "InvalidArgument"),
         ("/images/${filename}?form", 400, "InvalidArgument"),
         ("/-/share?form", 405, "MethodNotAllowed"),
+        ("/-/presign/new/a?form", 400, "InvalidArgument"),
     ] {
         let response = handler.handle(&form(path), now()).await;
         let told = (

@@ -282,6 +282,8 @@ async fn the_base_path_is_dropped_and_demanded() {
         ("/files/files/a", Ok("files/a")),
         ("/filesystem/a", Err(404)),
         ("/a", Err(404)),
+        ("/", Err(404)),
+        ("//", Err(404)),
         ("/files", Err(403)),
     ] {
         for event in [alb(path), function_url(path), http_api(path, "live")] {

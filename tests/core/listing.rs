@@ -2,6 +2,8 @@
 
 use std::io::Read as _;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use signpost::operation::Listing;
@@ -90,19 +92,29 @@ fn names(listing: &Value, what: &str) -> Vec<String> {
         .collect()
 }
 
+/// A page that is cut off before `token`.
+fn cut_off(token: &str) -> String {
+    format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>")
+}
+
+fn next(response: &ApiResponse) -> String {
+    json(response)["next"].as_str().expect("there is more").to_owned()
+}
+
 #[tokio::test]
 async fn json_tells_folders_and_objects_with_all_that_s3_says_and_nothing_that_it_does_not() {
-    let inner = "<IsTruncated>true</IsTruncated><NextContinuationToken>1+a/=</NextContinuationToken>\
-        <Contents><Key>videos/a%20b+c%2Bd.mp4</Key><LastModified>2026-11-25T18:00:00.000Z</LastModified>\
+    let inner = "<Contents><Key>videos/a%20b+c%2Bd.mp4</Key><LastModified>2026-11-25T18:00:00.000Z</LastModified>\
         <ETag>&quot;9a&#x61;&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumAlgorithm>SHA256</ChecksumAlgorithm>\
         <ChecksumType>FULL_OBJECT</ChecksumType><Size>123</Size><Owner><ID>x</ID><DisplayName>y</DisplayName></Owner>\
         <StorageClass>STANDARD</StorageClass></Contents><Contents><Key>videos/bare</Key><Size>0</Size></Contents>\
         <CommonPrefixes><Prefix>videos/2026/</Prefix></CommonPrefixes>";
-    let (response, asked) = listed(LISTS_ALL, &[objects(inner)], as_json("/videos/")).await;
+    let inner = cut_off("1+a/=") + inner;
+    let (response, asked) = listed(LISTS_ALL, &[objects(&inner)], as_json("/videos/")).await;
     assert_eq!(response.status(), 200);
     assert_eq!(header(&response, "content-type"), "application/json");
     assert_eq!(header(&response, "cache-control"), "no-store");
-    assert_eq!(header(&response, "link"), "<?next=1%2Ba%2F%3D>; rel=\"next\"");
+    let next = json(&response)["next"].as_str().unwrap().to_owned();
+    assert_eq!(header(&response, "link"), format!("<?next={next}>; rel=\"next\""));
     let expected = json!({
         "prefix": "videos/",
         "folders": [{"name": "2026/", "key": "videos/2026/"}],
@@ -114,7 +126,7 @@ async fn json_tells_folders_and_objects_with_all_that_s3_says_and_nothing_that_i
             },
             {"name": "bare", "key": "videos/bare", "size": 0},
         ],
-        "next": "1+a/=",
+        "next": next,
     });
     assert_eq!(json(&response), expected);
     assert_eq!(asked.len(), 1);
@@ -134,13 +146,18 @@ async fn json_tells_folders_and_objects_with_all_that_s3_says_and_nothing_that_i
 
 #[tokio::test]
 async fn what_the_client_asks_for_reaches_s3() {
-    let path = "/?recursive&max-keys=7&next=1%2Ba".replace("%2B", "+");
-    let (response, asked) = listed(LISTS_ALL, &[objects(&object("a/b", 1, MONDAY))], as_json(&path)).await;
+    let answers = [objects(&cut_off("1+a/=")), objects(&object("a/b", 1, MONDAY))];
+    let s3 = FakeS3::start(&answers).await;
+    let handler = s3.handler(LISTS_ALL).await;
+    let next = next(&handler.handle(&as_json("/?recursive"), now()).await);
+    let path = format!("/?recursive&max-keys=7&next={next}");
+    let response = handler.handle(&as_json(&path), now()).await;
     assert_eq!(names(&json(&response), "objects"), ["a/b"]);
-    assert_eq!(parameter(&asked[0], "continuation-token").as_deref(), Some("1+a"));
-    assert_eq!(parameter(&asked[0], "max-keys").as_deref(), Some("7"));
+    let asked = &s3.asked()[1];
+    assert_eq!(parameter(asked, "continuation-token").as_deref(), Some("1+a/="));
+    assert_eq!(parameter(asked, "max-keys").as_deref(), Some("7"));
     assert_eq!(
-        (parameter(&asked[0], "delimiter"), parameter(&asked[0], "prefix")),
+        (parameter(asked, "delimiter"), parameter(asked, "prefix")),
         (None, None)
     );
 }
@@ -430,7 +447,11 @@ async fn a_next_that_s3_does_not_know_is_the_fault_of_the_client() {
         "400 Bad Request",
         "<Error><Code>InvalidArgument</Code><Message>token</Message></Error>",
     );
-    let (response, _) = listed(LISTS_ALL, &[refusal], as_json("/?next=forged")).await;
+    let s3 = FakeS3::start(&[objects(&cut_off("old")), refusal]).await;
+    let handler = s3.handler(LISTS_ALL).await;
+    let next = next(&handler.handle(&as_json("/"), now()).await);
+    let response = handler.handle(&as_json(&format!("/?next={next}")), now()).await;
+    assert_eq!(s3.asked().len(), 2);
     assert_eq!(
         (response.status().as_u16(), &json(&response)["code"]),
         (400, &json!("InvalidArgument"))
@@ -439,8 +460,52 @@ async fn a_next_that_s3_does_not_know_is_the_fault_of_the_client() {
 
 #[tokio::test]
 async fn a_head_is_answered_as_a_get_without_the_body() {
-    let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
-    let (response, _) = listed(LISTS_ALL, &[objects(more)], ask("HEAD", "/a/")).await;
+    let (response, _) = listed(LISTS_ALL, &[objects(&cut_off("t"))], ask("HEAD", "/a/")).await;
     assert_eq!((response.status().as_u16(), body(&response)), (200, ""));
-    assert_eq!(header(&response, "link"), "<?next=t>; rel=\"next\"");
+    assert!(header(&response, "link").starts_with("<?next="));
+}
+
+/// S3 tells where to go on by the last key, which may be one that the rules hide.
+#[tokio::test]
+async fn where_a_listing_goes_on_tells_nobody_a_key() {
+    let hidden = "[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"list\", \"write\"]\non = [\"a/merger/**\"]\n";
+    let rules = LISTS_ALL.replace("\"list\"", "\"list\", \"write\"") + "allow_anonymous_write = true\n" + hidden;
+    let uploads = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a/merger/plan</NextKeyMarker>\
+        <NextUploadIdMarker>id-of-it</NextUploadIdMarker></ListMultipartUploadsResult>";
+    let answers = [objects(&cut_off("a/merger/plan")), answer("200 OK", uploads)];
+    for keys in ["", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let s3 = FakeS3::start(&answers).await;
+        let handler = s3.handler_with(&rules, &[("SIGNPOST_KEYS", keys)]).await;
+        for path in ["/a/?recursive", "/a/?uploads"] {
+            let response = handler.handle(&as_json(path), now()).await;
+            let word = BASE64_URL_SAFE_NO_PAD.decode(next(&response)).unwrap();
+            let told = [body(&response).as_bytes(), header(&response, "link").as_bytes(), &word].concat();
+            for secret in ["merger", "id-of-it"] {
+                let found = told.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{path} tells {secret:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_next_is_of_one_listing_and_of_our_making() {
+    let s3 = FakeS3::start(&[objects(&cut_off("a/b"))]).await;
+    let handler = s3.handler(LISTS_ALL).await;
+    let next = next(&handler.handle(&as_json("/a/"), now()).await);
+    let mut altered = next.clone().into_bytes();
+    altered[20] ^= 1;
+    let altered = String::from_utf8(altered).unwrap();
+    for path in [
+        format!("/b/?next={next}"),
+        format!("/?next={next}"),
+        format!("/a/?next={altered}"),
+        format!("/a/?next={}", &next[..next.len() - 4]),
+        "/a/?next=a/b".to_owned(),
+        "/a/?next=YQ".to_owned(),
+    ] {
+        let response = handler.handle(&as_json(&path), now()).await;
+        assert_eq!(response.status(), 400, "{path}: {}", body(&response));
+    }
+    assert_eq!(s3.asked().len(), 1, "S3 is not asked");
 }

@@ -49,6 +49,7 @@ async fn what_cannot_be_honoured_is_refused() {
         (ask("GET", "/k?X-Amz-Signature=1"), 400, "InvalidArgument"),
         (ask("GET", "/k?expires=60&expires=61"), 400, "InvalidArgument"),
         (ask("GET", "/k?expires=0"), 400, "InvalidArgument"),
+        (ask("GET", "/k?expires=1500ms"), 400, "InvalidArgument"),
         (ask("GET", "/k?expires=301"), 400, "InvalidArgument"),
         (ask("GET", "/k?versionId="), 400, "InvalidArgument"),
         (

@@ -52,8 +52,13 @@ impl FakeS3 {
     }
 
     pub(crate) async fn handler(&self, rules: &str) -> Handler {
+        self.handler_with(rules, &[]).await
+    }
+
+    /// One with more settings.
+    pub(crate) async fn handler_with(&self, rules: &str, more: &[(&str, &str)]) -> Handler {
         let env = [("SIGNPOST_RULES", rules), ("SIGNPOST_ENDPOINT", self.endpoint.as_str())];
-        handler_with(&env, credentials(None, None)).await
+        handler_with(&[&env, more].concat(), credentials(None, None)).await
     }
 
     /// The methods of all requests so far.

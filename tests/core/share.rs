@@ -166,6 +166,8 @@ async fn only_what_the_rules_let_one_share_is_shared() {
         (json!({"key": "docs/../a"}), 400),
         (json!({"key": "docs/a", "prefix": "docs/"}), 400),
         (json!({}), 400),
+        (json!(["docs/a", null, null, null, null, null]), 400),
+        (json!({"key": "docs/a", "methods": ["GET", "GET"]}), 400),
         (json!({"key": "docs/a", "methods": []}), 400),
         (json!({"key": "docs/a", "methods": ["POST"]}), 400),
         (json!({"key": "docs/a", "colour": 1}), 400),
@@ -183,6 +185,20 @@ async fn only_what_the_rules_let_one_share_is_shared() {
     };
     assert_eq!(handler.handle(&nobody, now()).await.status(), 401);
     assert_eq!(handler.handle(&ask("GET", "/-/share"), now()).await.status(), 405);
+}
+
+#[tokio::test]
+async fn a_name_in_the_body_is_told_without_its_control_characters() {
+    let handler = serve(RULES, KEYS).await;
+    let mut request = share(&json!({"key": "docs/a", "\u{1b}[31mcolour\r\nX: y": 1}));
+    request.headers.remove("accept");
+    let response = handler.handle(&request, now()).await;
+    let told = body(&response);
+    assert!(
+        told.contains("[31mcolour") && !told.contains(['\u{1b}', '\r']),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 2, "{told}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The redirect API: one request from HTTP through the front's event to the handler, and back.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -27,14 +27,25 @@ pub(crate) struct Api {
     pub(crate) front: Front,
     /// Where it listens.
     pub(crate) local: SocketAddr,
+    /// Whether anyone may do everything.
+    pub(crate) open: bool,
 }
 
 impl Api {
+    /// What stands before the keys; a REST API tells where they begin.
+    pub(crate) fn base_path(&self) -> &str {
+        match self.front {
+            Front::Rest => "",
+            Front::Http | Front::Url | Front::Alb | Front::AlbMultiValue => self.handler.base_path(),
+        }
+    }
+
     /// Answers one request, and logs it.
     pub(crate) async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let start = Instant::now();
         let (parts, body) = request.into_parts();
         let response = match buffer::read(body, self.front.max_read_bytes(), &parts.headers).await {
+            Buffered::Whole(_) if self.open && !names_this_machine(&host(&parts)) => misdirected(),
             Buffered::Whole(body) => self.deliver(peer, &parts, &body).await,
             Buffered::TooLarge => self.refuse(&parts, self.front.body_too_large(), &request_id()).await,
             Buffered::Broken => broken(),
@@ -91,6 +102,28 @@ impl Api {
             format!("http://{}", self.local)
         }
     }
+}
+
+/// Whether a `Host` is an address, or a name that only this machine has. Any other may be that of a web site whose owner
+/// has it lead here (DNS rebinding), to have the pages that a browser shows from there use this service.
+fn names_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let name = name.to_ascii_lowercase();
+    name.is_empty() || name == "localhost" || name.ends_with(".localhost") || address.parse::<IpAddr>().is_ok()
+}
+
+/// RFC 9110, section 15.5.20.
+fn misdirected() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(
+        "without rules this server answers to `localhost` and addresses only, whatever other names lead here; \
+         start it with --rules FILE\n",
+    ));
+    *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+    response
 }
 
 fn broken() -> Response<Full<Bytes>> {

@@ -103,10 +103,12 @@ pub(crate) async fn run(options: &Options) -> Result<(), StartError> {
         handler: prepared.handler,
         front: options.front,
         local,
+        open,
     };
     let storage = prepared.storage;
     log::line(Welcome {
         local,
+        base_path: api.base_path().to_owned(),
         storage,
         front: options.front,
         open,

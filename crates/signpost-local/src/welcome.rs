@@ -11,6 +11,8 @@ use crate::fronts::Front;
 pub(crate) struct Welcome {
     /// Where the API listens.
     pub(crate) local: SocketAddr,
+    /// What stands before the keys.
+    pub(crate) base_path: String,
     /// What it stands in front of.
     pub(crate) storage: Storage,
     /// The front that is emulated.
@@ -51,6 +53,7 @@ impl fmt::Display for Welcome {
             )?;
             writeln!(f, "              --rules FILE changes that")?;
         }
+        let url = format!("{url}{}", self.base_path);
         writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
         writeln!(f, "  download    curl -fL -O {url}/FILE")?;
         writeln!(f, "  delete      curl -fL -X DELETE {url}/FILE")?;

@@ -17,7 +17,7 @@ use crate::adapters::identity::{self, Authorizer, RestIdentity};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, BodyLength, GatewayIdentity};
 use crate::response::Failure;
-use path::{KeyPath, under};
+use path::KeyPath;
 
 /// The union of the events' fields; what tells the key, the caller or the length, and nothing else.
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ impl Event<'_> {
         let front = self.front()?;
         let shape = self.shape(front);
         let KeyPath { path, encoding, before } = self.key_path(front, base_path)?;
-        let mut defect = (!under(&path, "")).then_some(Rejection::OutsideBasePath);
+        let mut defect = path.is_none().then_some(Rejection::OutsideBasePath);
         let headers = self.header_map().unwrap_or_else(|rejection| {
             defect = Some(rejection);
             HeaderMap::new()
@@ -129,7 +129,7 @@ impl Event<'_> {
         let request = ApiRequest {
             body,
             method: self.method().to_owned(),
-            path: path.clone().into_owned(),
+            path: path.map(Cow::into_owned).unwrap_or_default(),
             encoding,
             query,
             length,

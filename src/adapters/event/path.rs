@@ -8,7 +8,8 @@ use crate::response::Failure;
 
 /// A path without what the front put before the key, and what that was.
 pub(super) struct KeyPath<'a> {
-    pub(super) path: Cow<'a, str>,
+    /// Absent where the request lies outside the base path.
+    pub(super) path: Option<Cow<'a, str>>,
     pub(super) encoding: PathEncoding,
     pub(super) before: Cow<'a, str>,
 }
@@ -78,7 +79,7 @@ impl Event<'_> {
         let place = before.trim_end_matches('/');
         let path = format!("{}{key}", &before[place.len()..]);
         Ok(KeyPath {
-            path: path.into(),
+            path: under(&path, "").then(|| path.into()),
             encoding: PathEncoding::Percent,
             before: place.into(),
         })
@@ -86,24 +87,17 @@ impl Event<'_> {
 }
 
 /// Whether `path` is `base` or lies below it.
-pub(super) fn under(path: &str, base: &str) -> bool {
+fn under(path: &str, base: &str) -> bool {
     path.strip_prefix(base)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Drops the base path; a path outside keeps none of its slashes, by which `deliver` knows it.
+/// Drops the base path.
 fn below<'a>(path: &'a str, encoding: PathEncoding, before: String, base_path: &str) -> KeyPath<'a> {
-    if under(path, base_path) {
-        KeyPath {
-            path: path[base_path.len()..].into(),
-            encoding,
-            before: (before + base_path).into(),
-        }
-    } else {
-        KeyPath {
-            path: path.trim_start_matches('/').into(),
-            encoding,
-            before: before.into(),
-        }
+    let inside = under(path, base_path);
+    KeyPath {
+        path: inside.then(|| path[base_path.len()..].into()),
+        encoding,
+        before: if inside { before + base_path } else { before }.into(),
     }
 }

@@ -156,6 +156,21 @@ async fn a_session_is_the_one_credential_of_its_request() {
             401,
         ),
         ("in two headers", with().with("cookie", &session), 401),
+        (
+            "beside what is no text",
+            ask("GET", "/ci/a").with("cookie", &format!("n=\u{e9}; {session}")),
+            307,
+        ),
+        (
+            "a wrong one beside what is no text, where anyone may read",
+            ask("GET", "/public/a").with("cookie", "__Host-signpost=x; n=\u{e9}"),
+            401,
+        ),
+        (
+            "one that is no text",
+            ask("GET", "/public/a").with("cookie", "__Host-signpost=\u{e9}"),
+            401,
+        ),
         ("with a wrong one", with().with("cookie", "__Host-signpost=x"), 401),
         (
             "in another name",

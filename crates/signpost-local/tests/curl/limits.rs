@@ -103,7 +103,7 @@ fn a_body_far_above_the_limit_does_not_grow_the_process() {
 #[test]
 fn a_client_that_waits_to_be_told_to_go_on_is_told() {
     let Some(local) = Local::start(&[]) else { return };
-    let head = b"PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
+    let head = b"PUT /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
     let mut stream = TcpStream::connect(local.address()).unwrap();
     stream.write_all(head).unwrap();
     let mut told = [0; 25];

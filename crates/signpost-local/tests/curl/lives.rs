@@ -188,7 +188,7 @@ fn another_s3_server_can_stand_behind_it() {
 #[cfg(unix)]
 fn the_first_signal_lets_a_request_finish_and_the_second_does_not() {
     let Some(mut local) = Local::start(&[]) else { return };
-    let half = b"PUT /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na";
+    let half = b"PUT /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\na";
     let mut stream = TcpStream::connect(local.address()).unwrap();
     stream.write_all(half).unwrap();
     std::thread::sleep(Duration::from_millis(200));
@@ -216,4 +216,45 @@ fn signal(local: &Local, name: &str) {
         .args([&format!("-{name}"), &local.id().to_string()])
         .status();
     assert!(sent.unwrap().success());
+}
+
+/// A web site whose name leads to this machine must not use what only the people at this machine may.
+#[test]
+fn without_rules_no_other_name_leads_here() {
+    let Some(local) = Local::start(&[]) else { return };
+    assert_eq!(local.put("/a", b"a").status, 200);
+    let port = local.address().rsplit_once(':').unwrap().1;
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example.",
+    ] {
+        let told = local.curl(&["-H", &format!("Host: {host}:{port}")], "/a");
+        assert_eq!(told.status, 421, "{host}: {}", told.text());
+        let deleted = local.curl(&["-X", "DELETE", "-H", &format!("Host: {host}")], "/a");
+        assert_eq!(deleted.status, 421, "{host}");
+    }
+    for host in ["localhost", "files.localhost", "127.0.0.1", "[::1]", "LOCALHOST"] {
+        let told = local.curl(&["-H", &format!("Host: {host}:{port}")], "/a");
+        assert_eq!(told.status, 307, "{host}: {}", told.text());
+    }
+    let rules = local.file(b"version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"**\"]\n");
+    let Some(closed) = Local::start(&["--rules", &rules]) else {
+        return;
+    };
+    let told = closed.curl(&["-H", "Host: files.example.com"], "/a");
+    assert_eq!(told.status, 307, "{}", told.text());
+}
+
+#[test]
+fn the_lines_to_paste_have_the_base_path() {
+    for (front, base) in [("url", "/files"), ("rest", "")] {
+        let env = [("SIGNPOST_BASE_PATH", "/files")];
+        let Some(local) = Local::start_with(&["--front", front], &env) else {
+            return;
+        };
+        let line = format!("curl -fL -T FILE {}/FILE", local.url(base));
+        assert!(local.log_with(&line).contains(&line));
+    }
 }

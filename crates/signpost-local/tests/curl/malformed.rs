@@ -15,45 +15,45 @@ fn requests() -> Vec<Vec<u8>> {
         "GET /a HTTP/1.1\r\nHost: a b\"<>^`{}|\\\r\n\r\n".into(),
         "GET /a HTTP/1.1\r\nHost: [::1\r\nHost: other\r\n\r\n".into(),
         "GET /a HTTP/1.1\r\nHost: $(id)';\r\n\r\n".into(),
-        "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /% HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /a/../../b HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /%2e%2e/b HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET // HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET a HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /a\"<>{}|^` HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /a?b=\"<>{}|^`%zz&&=&% HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET /a?%ff=%ff HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "GET http://other/a HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n".into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd".into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc".into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        "GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /% HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /%ff%fe HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /%00 HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /a/../../b HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /%2e%2e/b HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET // HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET a HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /a\"<>{}|^` HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /a?b=\"<>{}|^`%zz&&=&% HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET /a?%ff=%ff HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET http://other/a HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "CONNECT other:443 HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n".into(),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n".into(),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd".into(),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc".into(),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".into(),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
             .into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n".into(),
-        "PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 200-maybe\r\nContent-Length: 1\r\n\r\nx".into(),
-        "GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: Basic !!!\r\nAccept: ,;q=,*/*;q=x\r\n\r\n".into(),
-        "GET /a HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: a\r\nX-Amz-Meta-: b\r\nCookie: ;;=\r\n\r\n".into(),
-        format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
-        format!("GET /a HTTP/1.1\r\nHost: x\r\nlong: {long}{long}{long}{long}{long}\r\n\r\n"),
-        format!("GET /a HTTP/1.1\r\nHost: x\r\n{many}\r\n"),
-        format!("{long} /a HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n".into(),
+        "PUT /a HTTP/1.1\r\nHost: localhost\r\nExpect: 200-maybe\r\nContent-Length: 1\r\n\r\nx".into(),
+        "GET /a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic !!!\r\nAccept: ,;q=,*/*;q=x\r\n\r\n".into(),
+        "GET /a HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: a\r\nX-Amz-Meta-: b\r\nCookie: ;;=\r\n\r\n".into(),
+        format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("GET /a HTTP/1.1\r\nHost: localhost\r\nlong: {long}{long}{long}{long}{long}\r\n\r\n"),
+        format!("GET /a HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"),
+        format!("{long} /a HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     ];
     let bytes: [&[u8]; 7] = [
         b"",
         b"\0\xff\xfe\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /\xf0\x9f\x98\x80 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /\xf0\x9f\x98\x80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /a HTTP/1.1\r\nHost: \xff\xfe\r\nX: \xff\r\n\r\n",
-        b"GET /a?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a?\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ];
     texts
         .into_iter()
@@ -86,7 +86,10 @@ fn no_bytes_on_a_socket_end_the_server_or_make_it_fail() {
 
 #[test]
 fn what_cannot_be_read_is_the_fault_of_the_client() {
-    let long = format!("GET /a HTTP/1.1\r\nHost: x\r\nlong: {}\r\n\r\n", "a".repeat(300_000));
+    let long = format!(
+        "GET /a HTTP/1.1\r\nHost: localhost\r\nlong: {}\r\n\r\n",
+        "a".repeat(300_000)
+    );
     for front in ["rest", "http", "url", "alb", "alb-multi-value"] {
         let Some(local) = Local::start(&["--front", front]) else {
             return;
@@ -94,13 +97,16 @@ fn what_cannot_be_read_is_the_fault_of_the_client() {
         for (request, status) in [
             ("garbage\r\n\r\n", 400),
             ("GET /a HTTP/1.1\r\n\r\n", 307),
-            ("GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-            ("GET /%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-            ("GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-            ("GET /a/%2e%2e/b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-            ("BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", 405),
-            ("CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\n", 405),
-            ("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", 400),
+            ("GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            ("GET /%ff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            ("GET /%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            ("GET /a/%2e%2e/b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            ("BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            ("CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            (
+                "PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc",
+                400,
+            ),
             (&long, 431),
         ] {
             let answer = local.send_raw(request.as_bytes());
@@ -116,7 +122,8 @@ fn what_cannot_be_read_is_the_fault_of_the_client() {
 
 #[test]
 fn a_forged_host_is_not_pasted_into_a_command() {
-    let Some(local) = Local::start(&["--front", "url"]) else {
+    let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"delete\"]\non = [\"**\"]\nallow_anonymous_write = true\n";
+    let Some(local) = Local::start_with(&["--front", "url"], &[("SIGNPOST_RULES", rules)]) else {
         return;
     };
     let answer = local.send_raw(b"DELETE /a HTTP/1.1\r\nHost: $(id)';\r\nConnection: close\r\n\r\n");
