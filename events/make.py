@@ -166,6 +166,8 @@ def payload_2(request, domain, raw_path, path, stage, request_id, account, heade
     if request.body:
         event["body"] = request.body.decode() if is_text(request) else base64.b64encode(request.body).decode()
     event["isBase64Encoded"] = bool(request.body) and not is_text(request)
+    if "cookie" in headers:
+        event["cookies"] = headers["cookie"].split("; ")
     return event
 
 
@@ -191,7 +193,9 @@ def http(request):
     path = unquote(request.path, errors="strict").partition("?")[0]
     if request.stage:
         path = f"/{request.stage}{path}"
-    return payload_2(request, domain, path, path, request.stage or "$default", "ATfSmjLgPHcESJw=", "123456789012", headers)
+    event = payload_2(request, domain, path, path, request.stage or "$default", "ATfSmjLgPHcESJw=", "123456789012", headers)
+    event["headers"].pop("cookie", None)  # a function URL has it in both places
+    return event
 
 
 def url(request):
@@ -304,6 +308,10 @@ row(ALL, "refused-put-acl", Request("PUT", AT, {"x-amz-acl": "public-read"}, BOD
 row(ALL, "refused-put-copy", Request("PUT", AT, {"x-amz-copy-source": "/example-bucket/secret"}), refused(400, KEY), "would make the PUT a copy")
 row(ALL, "refused-unknown-parameter", Request("GET", AT + "?acl"), refused(400, KEY), "a sub-resource of S3 that Signpost does not sign")
 row(ALL, "refused-bearer", Request("GET", AT, {"authorization": "Bearer not-a-token-of-ours"}), refused(401, KEY), "a bad credential is 401, never anonymous")
+row(ALL, "refused-session", Request("GET", AT, {"cookie": "theme=dark; __Host-signpost=not-a-session"}), refused(401, KEY), "a session that is none of ours")
+row(ALL, "refused-login", Request("GET", "/-/login"), refused(404), "there is no sign-in without keys")
+row(PATHS, "refused-listing", Request("GET", "/docs/"), refused(403, "docs/"), "a listing takes a rule with `list`")
+row(PATHS, "refused-listing-page", Request("GET", "/docs/", {"accept": "text/html"}), refused(403, "docs/"), "the page of a listing")
 row(ALL, "refused-basic", Request("GET", AT, {"authorization": "Basic Z3Vlc3Q6Z3Vlc3M="}), refused(401, KEY), "a bad credential is 401, never anonymous")
 
 # Keys

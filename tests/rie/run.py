@@ -7,7 +7,8 @@
     tests/rie/run.py --binary PATH --rie PATH
 
 Each presigned URL is signed again here, with the standard library only, from the method and the headers that expected.json names:
-the signatures agree only if exactly these were signed. Then come requests that no front would send; the process must survive them all.
+the signatures agree only if exactly these were signed. Then come requests that no front would send; the process must survive them all. Last
+come members, with all that tells who they are (identities.py).
 Signatures and session tokens are replaced before anything is compared, written or printed.
 """
 
@@ -536,11 +537,16 @@ def main():
                     wrong.append((f"malformed: {name}", redact(f"{type(problem).__name__}: {problem}")))
 
     output = emulator.last_output
+    if not options.only:
+        import identities  # which imports this file
+
+        more, problems, told = identities.check_all(rie, options.binary.resolve())
+        passed, wrong, output = passed + more, wrong + problems, output + told
     if options.log:
         options.log.write_text(redact(output))
     if "panicked at" in output:
         wrong.append(("log", "a panic: " + redact(output[output.index("panicked at") :][:300])))
-    secrets = {"a signature": r"X-Amz-Signature=[0-9a-f]{64}", "the session token": r"example-session-token", "the secret key": re.escape(SECRET), "a credential of a request": "not-a-token-of-ours|Z3Vlc3Q6Z3Vlc3M"}
+    secrets = {"a signature": r"X-Amz-Signature=[0-9a-f]{64}", "the session token": r"example-session-token", "the secret key": re.escape(SECRET), "a credential of a request": "not-a-token-of-ours|Z3Vlc3Q6Z3Vlc3M|the-token-of-ci|eyJ[\\w-]{20}|__Host-signpost=[\\w]|share=[\\w]"}
     for what, pattern in secrets.items():
         if re.search(pattern, output):
             wrong.append(("log", f"holds {what}"))
