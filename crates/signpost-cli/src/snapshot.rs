@@ -67,6 +67,8 @@ impl Snapshot {
     /// A bar, where there is room for one.
     fn bar(&self, room: usize) -> String {
         let width = LONGEST_BAR.min(room.saturating_sub(" []".len()));
+        // Figures that grow by a digit do not move it each time.
+        let width = width - width % 4;
         if width < SHORTEST_BAR {
             return String::new();
         }
@@ -148,10 +150,10 @@ mod tests {
             ),
             (
                 79,
-                " 50% [######.......]  1.0 KiB/s  8:32 left  3 of 10 files  512.0 KiB of 1.0 MiB",
+                " 50% [######......]  1.0 KiB/s  8:32 left  3 of 10 files  512.0 KiB of 1.0 MiB",
             ),
             (60, " 50% [########........]  1.0 KiB/s  8:32 left  3 of 10 files"),
-            (39, " 50% [#####.....]  1.0 KiB/s  8:32 left"),
+            (39, " 50% [####....]  1.0 KiB/s  8:32 left"),
             (30, " 50%  1.0 KiB/s  8:32 left"),
             (20, " 50%  1.0 KiB/s"),
         ] {
