@@ -1,8 +1,10 @@
 //! Objects under ids: the names that clients know, and the keys that the store has.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::support::{Local, noise};
+use crate::support::{Local, curl, noise, wait_until};
 
 const RULES: &str = r#"
 version = 1
@@ -100,9 +102,9 @@ fn of_first_uploads_at_once_one_id_comes_and_a_restart_keeps_it() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path().to_str().unwrap();
     let Some(local) = start(&["--data", data]) else { return };
-    let local = std::sync::Arc::new(local);
+    let local = Arc::new(local);
     let uploads = (0..50).map(|number| {
-        let local = std::sync::Arc::clone(&local);
+        let local = Arc::clone(&local);
         thread::spawn(move || {
             local
                 .curl(&["-fL", "-X", "PUT", "--data-binary", &format!("{number}")], "/docs/x")
@@ -131,7 +133,7 @@ fn a_form_and_an_upload_in_parts_go_to_the_id() {
     }
     args.extend(["-F".into(), format!("file=@{}", local.file(b"by form"))]);
     let args: Vec<_> = args.iter().map(String::as_str).collect();
-    assert_eq!(crate::support::curl(&args, form["url"].as_str().unwrap()).status, 204);
+    assert_eq!(curl(&args, form["url"].as_str().unwrap()).status, 204);
     assert_eq!(local.curl(&["-fL"], "/docs/form.txt").body, b"by form");
     let refused = local.curl(&[], "/docs/?form");
     assert!(
@@ -146,4 +148,60 @@ fn a_form_and_an_upload_in_parts_go_to_the_id() {
         early.text()
     );
     assert_eq!(kept(&local).len(), 1);
+}
+
+/// The key in S3 that a signed URL names.
+fn key_in(url: &str) -> Option<String> {
+    let key = url.split_once("/objects/")?.1.split('?').next()?;
+    Some(key.to_owned())
+}
+
+#[test]
+fn a_kill_leaves_each_name_with_the_id_that_was_told_or_with_none() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let Some(mut local) = start(&["--data", path]) else {
+        return;
+    };
+    let answers = Arc::new(AtomicUsize::new(0));
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let (base, answers) = (local.url(""), Arc::clone(&answers));
+            thread::spawn(move || {
+                let ask = |number| {
+                    let name = format!("/docs/{writer}/{number}");
+                    let answer = curl(&["-f", "-X", "PUT"], &format!("{base}{name}?url"));
+                    let key = key_in(&answer.text())?;
+                    answers.fetch_add(1, Ordering::Relaxed);
+                    Some((name, key))
+                };
+                (0..).map_while(ask).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    wait_until(|| answers.load(Ordering::Relaxed) >= 40);
+    local.kill();
+    let told: Vec<_> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+    let again = start(&["--data", path]).unwrap();
+    let ask = |method: &str, name: &str| key_in(&again.curl(&["-f", "-X", method], &format!("{name}?url")).text());
+    for (name, key) in &told {
+        assert_eq!(ask("GET", name).as_ref(), Some(key), "{name}");
+    }
+    for entry in std::fs::read_dir(data.path().join("table")).unwrap() {
+        let entry = entry.unwrap();
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let whole = text.lines().next().is_some_and(|id| id.len() == 26) && text.ends_with('\n');
+        assert!(
+            whole || entry.file_name().to_string_lossy().starts_with("new."),
+            "{entry:?}: {text:?}"
+        );
+    }
+    // What was under way when it ended works as if it had never begun.
+    for writer in 0..4 {
+        let last = told
+            .iter()
+            .filter(|(name, _)| name.starts_with(&format!("/docs/{writer}/")))
+            .count();
+        assert!(ask("PUT", &format!("/docs/{writer}/{last}")).is_some());
+    }
 }

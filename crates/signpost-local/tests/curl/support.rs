@@ -96,6 +96,12 @@ impl Local {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Ends it where it stands.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for its end.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
