@@ -231,8 +231,7 @@ impl Authenticators {
 
     /// Finds out who sent `request`.
     ///
-    /// What the gateway has verified came in the `Authorization` header, so the two count as one credential. Where the
-    /// rules rely on the gateway, a request that it has not verified is nobody's, unless it brings a token.
+    /// What the gateway has verified came in the `Authorization` header, so the two count as one credential.
     /// `keys` are those that [`Authenticators::keys_wanted`] asks for.
     pub fn authenticate(
         &self,
@@ -241,8 +240,7 @@ impl Authenticators {
         now: SystemTime,
     ) -> Result<Principal, Rejection> {
         let member = match self.credential(request)? {
-            None if self.gateway.is_empty() => return Ok(Principal::Anonymous),
-            None => Err(refused(UNVERIFIED)),
+            None => return self.nobody(),
             Some(Credential::Verified(identity)) => gateway::authenticate(&self.gateway, identity),
             Some(Credential::Jwt(token)) => self.verify(token, keys, now),
             Some(Credential::Authorization(header)) => token::authenticate(&self.tokens, header),
@@ -254,6 +252,15 @@ impl Authenticators {
             }
         };
         member.map(Principal::Member)
+    }
+
+    /// Whose a request without a credential is. Where the rules rely on the gateway, it should have had one.
+    pub fn nobody(&self) -> Result<Principal, Rejection> {
+        if self.gateway.is_empty() {
+            Ok(Principal::Anonymous)
+        } else {
+            Err(refused(UNVERIFIED))
+        }
     }
 
     /// The one credential of `request`.

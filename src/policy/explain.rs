@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use super::Grant;
 use super::rule::{Effect, Rule};
-use crate::auth::Principal;
-use crate::operation::Action;
 use crate::rejection::Rejection;
 
 /// A decision with its reasons.
@@ -131,11 +129,11 @@ impl Aspect {
     pub const ALL: [Self; 4] = [Self::Action, Self::Caller, Self::Claims, Self::Key];
 }
 
-/// How `rule` stands to a request.
-pub(super) fn finding<'a>(rule: &'a Rule, principal: &Principal, action: Action, key: &str) -> Finding<'a> {
+/// How `rule` stands to a request with which it agrees so.
+pub(super) fn finding(rule: &Rule, agrees_on: impl Fn(Aspect) -> bool) -> Finding<'_> {
     let misses = Aspect::ALL
         .into_iter()
-        .filter(|aspect| !rule.agrees_on(*aspect, principal, action, key))
+        .filter(|aspect| !agrees_on(*aspect))
         .map(|aspect| Miss {
             aspect,
             speaks_of: rule.words(aspect),

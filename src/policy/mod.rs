@@ -25,7 +25,7 @@ pub use constraints::{
 pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
 pub use pattern::{KeyRange, Pattern, PatternError};
 pub use place::Place;
-pub use reach::Reach;
+pub use reach::{ExplainedReach, Reach};
 pub use rule::Effect;
 use rule::Rule;
 pub use scope::Scope;
@@ -133,7 +133,7 @@ impl Policy {
             findings: self
                 .rules
                 .iter()
-                .map(|rule| explain::finding(rule, principal, action, key.as_str()))
+                .map(|rule| explain::finding(rule, |aspect| rule.agrees_on(aspect, principal, action, key.as_str())))
                 .collect(),
             verdict,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::explain::Aspect;
+use super::explain::{self, Aspect, Finding};
 use super::pattern::{KeyRange, Pattern};
 use super::rule::{Effect, Rule};
 use super::{Grant, Policy};
@@ -17,6 +17,17 @@ pub enum Reach<'a> {
     Whole(Grant<'a>),
     /// No rule covers the prefix, but some cover folders further down: the folders here that lead there.
     Ways(BTreeSet<String>),
+}
+
+/// How far the rules reach, and why.
+#[derive(Clone, Debug)]
+pub struct ExplainedReach<'a> {
+    /// What [`Policy::reach`] finds.
+    pub reach: Result<Reach<'a>, Rejection>,
+    /// The id of the rule that denies it, if one does.
+    pub denied_by: Option<&'a str>,
+    /// How each rule stands to the prefix, in the order of the file.
+    pub findings: Vec<Finding<'a>>,
 }
 
 impl Policy {
@@ -41,10 +52,31 @@ impl Policy {
         Ok(Reach::Ways(ways))
     }
 
+    /// Tells what [`Policy::reach`] finds, and why.
+    pub fn explain_reach(&self, principal: &Principal, action: Action, prefix: &str) -> ExplainedReach<'_> {
+        let agrees_on = |rule: &Rule, aspect| match aspect {
+            Aspect::Key => rule.ranges(principal).any(|range| prefix.starts_with(&range)),
+            Aspect::Action | Aspect::Caller | Aspect::Claims => rule.agrees_on(aspect, principal, action, ""),
+        };
+        let findings = self.rules.iter();
+        let findings = findings.map(|rule| explain::finding(rule, |aspect| agrees_on(rule, aspect)));
+        ExplainedReach {
+            reach: self.reach(principal, action, prefix),
+            denied_by: self
+                .denying_below(principal, action, prefix)
+                .map(|rule| rule.id.as_str()),
+            findings: findings.collect(),
+        }
+    }
+
     /// Whether a rule denies `action` with every key below `prefix`.
     pub fn denies_below(&self, principal: &Principal, action: Action, prefix: &str) -> bool {
-        self.ranges(principal, action, Effect::Deny)
-            .any(|(_, range)| prefix.starts_with(&range))
+        self.denying_below(principal, action, prefix).is_some()
+    }
+
+    fn denying_below(&self, principal: &Principal, action: Action, prefix: &str) -> Option<&Rule> {
+        let mut denying = self.ranges(principal, action, Effect::Deny);
+        denying.find_map(|(rule, range)| prefix.starts_with(&range).then_some(rule))
     }
 
     /// The rules of this effect that speak of `action` by `principal`, with each prefix below which they do.
@@ -54,18 +86,9 @@ impl Policy {
         action: Action,
         effect: Effect,
     ) -> impl Iterator<Item = (&'a Rule, String)> + use<'a, 'b> {
-        let speaking = self
-            .rules
-            .iter()
-            // What a rule keeps under other keys than clients name is in no listing of theirs.
-            .filter(move |rule| rule.effect == effect && rule.rewrite.is_none() && rule.speaks_to(principal, action));
-        speaking.flat_map(move |rule| {
-            let below = move |pattern: &Pattern| match pattern.keys(|claim| principal.member()?.claim(claim)) {
-                Some(KeyRange::Below(prefix)) => Some((rule, prefix)),
-                Some(KeyRange::Exactly(_)) | None => None,
-            };
-            rule.on.iter().filter_map(below)
-        })
+        let rules = self.rules.iter();
+        let speaking = rules.filter(move |rule| rule.effect == effect && rule.speaks_to(principal, action));
+        speaking.flat_map(move |rule| rule.ranges(principal).map(move |range| (rule, range)))
     }
 }
 
@@ -75,6 +98,17 @@ impl Rule {
         [Aspect::Action, Aspect::Caller, Aspect::Claims]
             .into_iter()
             .all(|aspect| self.agrees_on(aspect, principal, action, ""))
+    }
+
+    /// The prefixes below which it speaks of every key that `principal` names.
+    fn ranges<'a, 'b>(&'a self, principal: &'b Principal) -> impl Iterator<Item = String> + use<'a, 'b> {
+        let below = move |pattern: &Pattern| match pattern.keys(|claim| principal.member()?.claim(claim)) {
+            Some(KeyRange::Below(prefix)) => Some(prefix),
+            Some(KeyRange::Exactly(_)) | None => None,
+        };
+        // What a rule keeps under other keys than clients name is in no listing of theirs.
+        let listed = self.on.iter().filter(|_| self.rewrite.is_none());
+        listed.filter_map(below)
     }
 }
 

@@ -70,9 +70,13 @@ pub(crate) fn for_service(origin: &str, variable: Variables) -> bool {
 
 /// Whether nobody on the way can read what is sent there.
 pub(crate) fn is_private(origin: &str) -> bool {
-    let host = host(origin).trim_start_matches('[').trim_end_matches(']');
-    let is_here = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    origin.starts_with("https://") || host == "localhost" || is_here
+    origin.starts_with("https://") || is_here(host(origin))
+}
+
+/// Whether a host is this machine.
+pub(crate) fn is_here(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn host(origin: &str) -> &str {

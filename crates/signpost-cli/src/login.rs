@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::System;
 use crate::context::{Context, Found};
 use crate::credential::{Credential, is_private, token_of};
-use crate::http;
+use crate::http::Http;
 use crate::options::{Connection, LoginCommand, LoginOptions};
 use crate::place::Place;
 use crate::problem::Problem;
@@ -47,7 +47,8 @@ async fn login(options: &LoginOptions, context: &mut Context<'_, '_>) -> Result<
     let credential = token_of(token.expose())?;
     let name = options.profile.clone().unwrap_or_else(|| DEFAULT.to_owned());
     let url = place.url().trim_end_matches('/').to_owned();
-    is_taken(&place, &url, Some(credential.clone())).await?;
+    let http = Http::new(context.system.variable)?;
+    is_taken(http, &place, &url, Some(credential.clone())).await?;
     let words = format!(
         "logged in to {url} {}, as the profile {name:?}\n",
         as_whom(Some(&credential))
@@ -91,7 +92,8 @@ async fn whoami(connection: &Connection, context: &mut Context<'_, '_>) -> Resul
         found.as_ref().map(|found: &Found| found.source.clone()),
     );
     let words = format!("{url} {}", as_whom(credential.as_ref()));
-    is_taken(&place, &url, credential.clone()).await?;
+    let http = Http::new(context.system.variable)?;
+    is_taken(http, &place, &url, credential.clone()).await?;
     let out = if connection.json {
         json!({"url": url, "id": id, "source": source, "taken": true}).to_string()
     } else {
@@ -101,8 +103,8 @@ async fn whoami(connection: &Connection, context: &mut Context<'_, '_>) -> Resul
 }
 
 /// Asks the service for nothing, which it grants to everybody whose credential is right.
-async fn is_taken(place: &Place, base: &str, credential: Option<Credential>) -> Result<(), Problem> {
-    let service = Service::new(http::client()?, credential, Some(base.to_owned()));
+async fn is_taken(http: Http, place: &Place, base: &str, credential: Option<Credential>) -> Result<(), Problem> {
+    let service = Service::new(http, credential, Some(base.to_owned()));
     let answer = service.post(base, "/-/sign", &json!([])).await?;
     match serde_json::from_slice::<Vec<serde_json::Value>>(&answer) {
         Ok(none) if none.is_empty() => Ok(()),

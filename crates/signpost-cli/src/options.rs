@@ -89,7 +89,8 @@ pub(crate) struct Explain {
     pub(crate) who: Who,
     /// GET, HEAD, PUT or DELETE; or LIST, for the keys below a prefix.
     pub(crate) method: Method,
-    /// The key, as S3 holds it: no leading `/`, not percent-encoded.
+    /// The key that the URL names: without the `/` before it, and not percent-encoded. Of LIST a prefix, which is empty or
+    /// ends in a slash.
     pub(crate) key: String,
     /// A claim that the issuer makes; repeat it for more.
     #[arg(long = "claim", value_name = "NAME=VALUE")]

@@ -1,6 +1,6 @@
 //! A request as one asks about it, and the answer of the rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use signpost::auth::Principal;
 use signpost::key::ObjectKey;
 use signpost::operation::{Action, Operation};
-use signpost::policy::{Constraints, Explanation, Policy, Verdict};
+use signpost::policy::{Constraints, Explanation, Finding, Grant, LifetimeSource, Policy, Reach, Verdict};
 use signpost::rejection::Rejection;
 
 /// A request as one asks about it.
@@ -52,9 +52,16 @@ pub(crate) struct Claim {
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) principal: Principal,
-    /// Nothing where the key is none, so that no rule is asked.
-    pub(crate) explanation: Option<Explanation<'a>>,
+    pub(crate) decision: Decision,
+    /// The rule that decides: it denies, or it allows with constraints, which may refuse the upload.
+    pub(crate) rule: Option<&'a str>,
+    /// What a rule allows to be done to an object.
+    pub(crate) granted: Option<(Grant<'a>, LifetimeSource)>,
+    /// Of a listing of which no rule allows all: the folders in it that lead to where one does.
+    pub(crate) ways: BTreeSet<String>,
     pub(crate) refusal: Option<Rejection>,
+    /// How the rules stand to it; none do where the key is none, or the caller nobody.
+    pub(crate) findings: Vec<Finding<'a>>,
 }
 
 /// What it comes to.
@@ -77,6 +84,9 @@ impl Question {
         if upload && self.method != Method::Operation(Operation::PutObject) {
             return Err("only an upload (PUT) has a length and a content type".into());
         }
+        if self.method == Method::List && !self.key.is_empty() && !self.key.ends_with('/') {
+            return Err(format!("{:?} is no prefix: one is empty, or ends in a slash", self.key));
+        }
         Ok(())
     }
 
@@ -84,26 +94,61 @@ impl Question {
     pub(crate) fn ask<'a>(&self, policy: &'a Policy) -> Result<Answer<'a>, String> {
         self.check()?;
         let principal = self.principal(policy)?;
+        if let (Who::Anyone, Err(refusal)) = (&self.who, policy.authenticators.nobody()) {
+            return Ok(Answer::refused(principal, refusal));
+        }
+        Ok(match self.method {
+            Method::Operation(operation) => self.ask_of_object(policy, principal, operation.action()),
+            Method::List => self.ask_of_listing(policy, principal),
+        })
+    }
+
+    fn ask_of_object<'a>(&self, policy: &'a Policy, principal: Principal, action: Action) -> Answer<'a> {
         let key = match ObjectKey::new(self.key.as_str()) {
             Ok(key) => key,
-            Err(error) => {
-                return Ok(Answer {
-                    principal,
-                    explanation: None,
-                    refusal: Some(error.into()),
-                });
-            }
+            Err(error) => return Answer::refused(principal, error.into()),
         };
-        let explanation = policy.explain(&principal, self.method.action(), &key);
-        let refusal = match explanation.verdict.clone().into_grant() {
+        let Explanation {
+            verdict,
+            lifetime,
+            findings,
+        } = policy.explain(&principal, action, &key);
+        let (rule, is_denied) = (verdict.rule(), matches!(verdict, Verdict::Denied { .. }));
+        let granted = verdict.into_grant();
+        let refusal = match &granted {
             Ok(grant) => self.check_upload(grant.constraints).err(),
-            Err(refusal) => Some(refusal),
+            Err(refusal) => Some(refusal.clone()),
         };
-        Ok(Answer {
-            principal,
-            explanation: Some(explanation),
+        Answer {
+            decision: Decision::of(is_denied, refusal.is_some()),
+            rule,
+            granted: granted.ok().zip(lifetime),
+            findings,
             refusal,
-        })
+            ..Answer::of(principal)
+        }
+    }
+
+    fn ask_of_listing<'a>(&self, policy: &'a Policy, principal: Principal) -> Answer<'a> {
+        if !self.key.is_empty()
+            && let Err(error) = ObjectKey::new(self.key.as_str())
+        {
+            return Answer::refused(principal, error.into());
+        }
+        let explained = policy.explain_reach(&principal, Action::List, &self.key);
+        let (rule, ways, refusal) = match explained.reach {
+            Ok(Reach::Whole(grant)) => (Some(grant.rule), BTreeSet::new(), None),
+            Ok(Reach::Ways(ways)) => (None, ways, None),
+            Err(refusal) => (explained.denied_by, BTreeSet::new(), Some(refusal)),
+        };
+        Answer {
+            decision: Decision::of(explained.denied_by.is_some(), refusal.is_some()),
+            rule,
+            ways,
+            refusal,
+            findings: explained.findings,
+            ..Answer::of(principal)
+        }
     }
 
     fn principal(&self, policy: &Policy) -> Result<Principal, String> {
@@ -143,38 +188,56 @@ impl fmt::Display for Question {
     }
 }
 
-impl<'a> Answer<'a> {
-    pub(crate) fn decision(&self) -> Decision {
-        match self.explanation.as_ref().map(|explanation| &explanation.verdict) {
-            Some(Verdict::Denied { .. }) => Decision::Deny,
-            _ if self.refusal.is_some() => Decision::Refuse,
-            _ => Decision::Allow,
+impl Answer<'_> {
+    /// Of nothing yet.
+    const fn of(principal: Principal) -> Self {
+        Self {
+            principal,
+            decision: Decision::Allow,
+            rule: None,
+            granted: None,
+            ways: BTreeSet::new(),
+            refusal: None,
+            findings: Vec::new(),
         }
     }
 
-    /// The rule that decides: it denies, or it allows with constraints, which may refuse the upload.
-    pub(crate) fn rule(&self) -> Option<&'a str> {
-        self.explanation.as_ref()?.verdict.rule()
+    /// No rule is asked.
+    fn refused(principal: Principal, refusal: Rejection) -> Self {
+        Self {
+            decision: Decision::Refuse,
+            refusal: Some(refusal),
+            ..Self::of(principal)
+        }
+    }
+}
+
+impl Decision {
+    const fn of(is_denied: bool, is_refused: bool) -> Self {
+        match (is_denied, is_refused) {
+            (true, _) => Self::Deny,
+            (false, true) => Self::Refuse,
+            (false, false) => Self::Allow,
+        }
     }
 }
 
 impl fmt::Display for Answer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.decision(), self.rule(), &self.refusal) {
+        match (self.decision, self.rule, &self.refusal) {
             (Decision::Allow, Some(rule), _) => write!(f, "allowed by rule {rule:?}"),
+            (Decision::Allow, None, _) => {
+                let ways: Vec<_> = self.ways.iter().map(String::as_str).collect();
+                write!(
+                    f,
+                    "allowed, but it tells nothing but ways to what may be listed: {}",
+                    ways.join(", ")
+                )
+            }
             (Decision::Deny, Some(rule), _) => write!(f, "denied by rule {rule:?}"),
             (_, Some(rule), Some(refusal)) => write!(f, "refused by the constraints of rule {rule:?}: {refusal}"),
             (_, None, Some(refusal)) => write!(f, "refused: {refusal}"),
             (_, _, None) => f.write_str("refused"),
-        }
-    }
-}
-
-impl Method {
-    pub(crate) const fn action(self) -> Action {
-        match self {
-            Self::Operation(operation) => operation.action(),
-            Self::List => Action::List,
         }
     }
 }

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use futures::{StreamExt as _, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use signpost::plan::PresignedUrl;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::credential::Credential;
-use crate::http;
+use crate::http::{self, Http};
 use crate::instruction::Instruction;
 use crate::place::Place;
 use crate::problem::{Problem, Retry};
@@ -28,6 +28,9 @@ const BULK: usize = 100;
 /// How many requests for instructions are under way at once. What is wanted meanwhile waits, and goes together.
 const ASKING: usize = 2;
 
+/// How many places that can't be asked for together are asked for at once.
+const ALONE: usize = 8;
+
 /// A service, and as whom it is asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
@@ -38,7 +41,7 @@ pub(crate) struct Service {
 /// Where a service is asked.
 #[derive(Debug)]
 struct Counter {
-    client: Client,
+    http: Http,
     credential: Option<Credential>,
     /// The URL of the service, once it is known.
     base: OnceLock<String>,
@@ -82,9 +85,9 @@ enum Told {
 
 impl Service {
     /// A service at `base`, where that is known. It must be called where the runtime is.
-    pub(crate) fn new(client: Client, credential: Option<Credential>, base: Option<String>) -> Self {
+    pub(crate) fn new(http: Http, credential: Option<Credential>, base: Option<String>) -> Self {
         let counter = Arc::new(Counter {
-            client,
+            http,
             credential,
             base: base.map_or_else(OnceLock::new, OnceLock::from),
         });
@@ -101,16 +104,17 @@ impl Service {
         told.await.map_err(|_| gone())?
     }
 
-    /// Asks where the metadata of this object is: the answer to a HEAD has no body, so it is always a redirect.
-    pub(crate) async fn head(&self, place: &Place, query: &Query) -> Result<PresignedUrl, Problem> {
-        let response = self
-            .counter
-            .ask(Method::HEAD, place, query, "*/*", StatusCode::TEMPORARY_REDIRECT)
-            .await?;
-        let location = response.headers().get(LOCATION).and_then(|url| url.to_str().ok());
-        let url = PresignedUrl::new(location.ok_or_else(|| no_signpost(place))?.to_owned());
-        stays_private(place, &url)?;
-        Ok(url)
+    /// Asks how to have the headers of an object.
+    pub(crate) async fn metadata(&self, place: &Place, query: &Query) -> Result<Instruction, Problem> {
+        // The answer to a HEAD has no body, so that it could not tell the key: `/-/sign` must be asked. Where it can't be,
+        // a GET has the same headers, and its body is left alone.
+        let by_itself = place.share.is_some() || place.key(&self.base(place).await?).is_none();
+        self.instruction(Wish {
+            method: if by_itself { Method::GET } else { Method::HEAD },
+            place: place.clone(),
+            query: query.clone(),
+        })
+        .await
     }
 
     /// The URL of the service, without a slash at its end. Where nobody has told it, the service itself does, by the
@@ -132,12 +136,18 @@ impl Service {
             .to_owned())
     }
 
+    /// Whether this prefix can be all that a service has. Where nobody has said what stands before keys, an escape tells
+    /// that it is a key: an HTTP API cuts paths at `%3F`, and would have everything listed.
+    pub(crate) fn is_whole(&self, prefix: &Place) -> bool {
+        match self.counter.base.get() {
+            Some(base) => prefix.url().strip_prefix(base.as_str()) == Some("/"),
+            None => !prefix.url().contains('%'),
+        }
+    }
+
     /// Asks for JSON that is no instruction.
     pub(crate) async fn json(&self, place: &Place, query: &Query) -> Result<Vec<u8>, Problem> {
-        let response = self
-            .counter
-            .ask(Method::GET, place, query, "application/json", StatusCode::OK)
-            .await?;
+        let response = self.counter.ask(Method::GET, place, query).await?;
         Ok(http::body(response).await?.to_vec())
     }
 
@@ -148,42 +158,35 @@ impl Service {
 }
 
 impl Counter {
-    async fn ask(
-        &self,
-        method: Method,
-        place: &Place,
-        query: &Query,
-        accept: &str,
-        expected: StatusCode,
-    ) -> Result<Response, Problem> {
+    /// Asks at the URL of a place, for JSON.
+    async fn ask(&self, method: Method, place: &Place, query: &Query) -> Result<Response, Problem> {
         let url = Secret::new(format!("{}{}", place.url(), written(query, place.share.as_ref())));
-        let request = self.request(method, url.expose()).header(ACCEPT, accept);
-        let sent = tokio::time::timeout(http::SILENCE, request.send()).await;
-        let response = sent.map_err(|_| silent(place.origin()))?.map_err(Problem::network)?;
-        if response.status() == expected {
-            Ok(response)
+        let request = self
+            .http
+            .request(method, url.expose())
+            .header(ACCEPT, "application/json");
+        // A link is the one credential of its request.
+        let request = if place.share.is_some() {
+            request
         } else {
-            Err(refusal(response, place.origin()).await)
-        }
+            self.as_caller(request)
+        };
+        answered(request, place.origin()).await
     }
 
     async fn post(&self, url: &str, body: &Value) -> Result<Vec<u8>, Problem> {
         let origin = url.split("/-/").next().unwrap_or(url);
         let request = self
+            .http
             .request(Method::POST, url)
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/json")
             .body(body.to_string());
-        let sent = tokio::time::timeout(http::SILENCE, request.send()).await;
-        let response = sent.map_err(|_| silent(origin))?.map_err(Problem::network)?;
-        if response.status() != StatusCode::OK {
-            return Err(refusal(response, origin).await);
-        }
+        let response = answered(self.as_caller(request), origin).await?;
         Ok(http::body(response).await?.to_vec())
     }
 
-    fn request(&self, method: Method, url: &str) -> RequestBuilder {
-        let request = self.client.request(method, url);
+    fn as_caller(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.credential {
             Some(credential) => request.header(AUTHORIZATION, credential.header().expose()),
             None => request,
@@ -193,18 +196,10 @@ impl Counter {
     /// Asks for one instruction, and learns from its key what stands before keys.
     async fn one(&self, wish: &Wish) -> Result<Instruction, Problem> {
         let place = &wish.place;
-        let response = self
-            .ask(
-                wish.method.clone(),
-                place,
-                &wish.query,
-                "application/json",
-                StatusCode::OK,
-            )
-            .await?;
+        let response = self.ask(wish.method.clone(), place, &wish.query).await?;
         let body = http::body(response).await?;
         let instruction: Instruction = serde_json::from_slice(&body).map_err(|_| no_signpost(place))?;
-        stays_private(place, &instruction.url)?;
+        check(&instruction, wish)?;
         // An HTTP API cuts a path at a `%3F` before Signpost sees it, and would have another object deleted.
         let base = place.base(&instruction.key).ok_or_else(|| another_place(place))?;
         let _ = self.base.set(base.to_owned());
@@ -229,25 +224,32 @@ impl Counter {
     /// Answers those who wait.
     async fn answer(&self, waiting: Vec<Waiting>) {
         let mut waiting = waiting.into_iter();
-        while waiting.len() == 1 || waiting.len() > 0 && self.base.get().is_none() {
-            let Some(Waiting { wish, answer }) = waiting.next() else {
-                return;
-            };
-            let _ = answer.send(self.one(&wish).await);
+        while self.base.get().is_none()
+            && let Some(first) = waiting.next()
+        {
+            self.answer_alone(first).await;
         }
-        let Some(base) = self.base.get().filter(|_| waiting.len() > 0) else {
+        let Some(base) = self.base.get() else { return };
+        let (mut together, mut alone): (Vec<_>, Vec<_>) =
+            waiting.partition(|waiting| waiting.wish.goes_with_others(base));
+        if together.len() == 1 && together[0].wish.method != Method::HEAD {
+            alone.append(&mut together);
+        }
+        let alone: Vec<_> = alone.into_iter().map(|waiting| self.answer_alone(waiting)).collect();
+        let alone = stream::iter(alone).buffer_unordered(ALONE).collect::<Vec<()>>();
+        tokio::join!(alone, self.answer_together(base, together));
+    }
+
+    async fn answer_alone(&self, Waiting { wish, answer }: Waiting) {
+        let _ = answer.send(self.one(&wish).await);
+    }
+
+    async fn answer_together(&self, base: &str, waiting: Vec<Waiting>) {
+        if waiting.is_empty() {
             return;
-        };
-        // A place elsewhere at this service, if there is one, is asked for by its own URL.
-        let (below, elsewhere): (Vec<_>, Vec<_>) = waiting.partition(|waiting| waiting.wish.place.key(base).is_some());
-        for Waiting { wish, answer } in elsewhere {
-            let _ = answer.send(self.one(&wish).await);
         }
-        if below.is_empty() {
-            return;
-        }
-        let (wishes, answers): (Vec<_>, Vec<_>) =
-            below.into_iter().map(|waiting| (waiting.wish, waiting.answer)).unzip();
+        let pairs = waiting.into_iter().map(|waiting| (waiting.wish, waiting.answer));
+        let (wishes, answers): (Vec<_>, Vec<_>) = pairs.unzip();
         match self.many(base, &wishes).await {
             Ok(told) => answers
                 .into_iter()
@@ -257,6 +259,25 @@ impl Counter {
                 .into_iter()
                 .for_each(|answer| drop(answer.send(Err(problem.clone())))),
         }
+    }
+}
+
+impl Wish {
+    /// Whether `/-/sign` of the service at `base` can be asked: it knows of places below, and of no link beside the
+    /// caller's own credential.
+    fn goes_with_others(&self, base: &str) -> bool {
+        self.place.share.is_none() && self.place.key(base).is_some()
+    }
+}
+
+/// Waits for an answer, and refuses one that is no success.
+async fn answered(request: RequestBuilder, origin: &str) -> Result<Response, Problem> {
+    let sent = tokio::time::timeout(http::SILENCE, request.send()).await;
+    let response = sent.map_err(|_| silent(origin))?.map_err(Problem::network)?;
+    if response.status() == StatusCode::OK {
+        Ok(response)
+    } else {
+        Err(refusal(response, origin).await)
     }
 }
 
@@ -278,9 +299,7 @@ async fn serve(counter: Arc<Counter>, mut waiting: mpsc::UnboundedReceiver<Waiti
 }
 
 fn element(wish: &Wish, base: &str) -> Value {
-    let share = wish.place.share.as_ref().map(|share| ("share", share.expose()));
-    let query = wish.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let query: BTreeMap<_, _> = query.chain(share).collect();
+    let query: BTreeMap<_, _> = wish.query.iter().cloned().collect();
     json!({"method": wish.method.as_str(), "key": wish.place.key(base), "query": query})
 }
 
@@ -294,7 +313,7 @@ fn checked(told: Told, wish: &Wish, base: &str) -> Result<Instruction, Problem> 
             Err(another_place(&wish.place))
         }
         Told::Instruction(instruction) => {
-            stays_private(&wish.place, &instruction.url)?;
+            check(&instruction, wish)?;
             Ok(instruction)
         }
     }
@@ -368,9 +387,16 @@ pub(crate) fn another_place(place: &Place) -> Problem {
         .advising("Its front changes the path: use a key without such characters, or tell the operator.")
 }
 
-/// What was asked for privately is not sent in the open.
-fn stays_private(place: &Place, url: &PresignedUrl) -> Result<(), Problem> {
-    if place.url().starts_with("https:") && !url.expose().starts_with("https:") {
+/// Refuses to do what was not wished for, or what was asked for privately in the open.
+fn check(instruction: &Instruction, wish: &Wish) -> Result<(), Problem> {
+    if instruction.method != wish.method.as_str() {
+        return Err(Problem::new(
+            Ending::Failed,
+            "the service answers for another method than was asked for",
+        )
+        .advising("Tell its operator, and do not trust it meanwhile."));
+    }
+    if wish.place.url().starts_with("https:") && !instruction.url.expose().starts_with("https:") {
         return Err(
             Problem::new(Ending::Failed, "the service sends to an unencrypted address")
                 .advising("Tell its operator: SIGNPOST_ENDPOINT should begin with https://."),

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
-use signpost::plan::PresignedUrl;
 
 use crate::explain;
-use crate::http;
+use crate::http::{self, Http};
 use crate::instruction::Instruction;
 use crate::problem::{Problem, Retry};
 use crate::progress::Progress;
@@ -22,7 +21,7 @@ const ASSEMBLY: Duration = Duration::from_mins(15);
 /// S3, as far as presigned URLs reach it. It has no credential.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    client: Client,
+    http: Http,
 }
 
 /// [Error responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
@@ -34,8 +33,8 @@ pub(crate) struct ErrorDocument {
 }
 
 impl Store {
-    pub(crate) const fn new(client: Client) -> Self {
-        Self { client }
+    pub(crate) const fn new(http: Http) -> Self {
+        Self { http }
     }
 
     /// Sends a request that has no body, with these headers besides those of the instruction.
@@ -88,16 +87,11 @@ impl Store {
     }
 
     fn request(&self, instruction: &Instruction) -> Result<RequestBuilder, Problem> {
-        let mut request = self.client.request(method(instruction)?, instruction.url.expose());
+        let mut request = self.http.request(method(instruction)?, instruction.url.expose());
         for (name, value) in &instruction.headers {
             request = request.header(name, value);
         }
         Ok(request)
-    }
-
-    /// The metadata of an object.
-    pub(crate) async fn head(&self, url: &PresignedUrl) -> Result<Response, Problem> {
-        answer(self.client.head(url.expose()), http::SILENCE).await
     }
 }
 

@@ -12,21 +12,22 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, DATE, HeaderMap, LOCATION, RANGE};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
 use self::finding::{Finding, Verdict};
 use self::presigned::Presigned;
 use self::s3_error::Told;
+use crate::System;
 use crate::context::Context;
 use crate::credential::{Credential, is_private};
+use crate::http::{self, Http};
 use crate::options::DoctorOptions;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::report::{Ending, Error, Report};
 use crate::state::State;
-use crate::{System, http};
 
 /// The answer of `/-/health`.
 #[derive(Deserialize)]
@@ -93,7 +94,7 @@ async fn examine(options: &DoctorOptions, context: &mut Context<'_, '_>) -> Resu
     let place = Place::parse(&base, None)?;
     let credential = context.credential(&options.connection, place.origin())?;
     let service = Examined {
-        client: http::client()?,
+        http: Http::new(context.system.variable)?,
         url: place.url().trim_end_matches('/').to_owned(),
         origin: place.origin().to_owned(),
         credential: credential.map(|found| found.credential),
@@ -122,7 +123,7 @@ fn nonce(context: &Context<'_, '_>) -> Result<String, Problem> {
 
 /// A service that is being looked at.
 struct Examined {
-    client: Client,
+    http: Http,
     url: String,
     origin: String,
     credential: Option<Credential>,
@@ -168,7 +169,7 @@ impl Examined {
     }
 
     async fn ask(&self, path: &str) -> Result<Response, Problem> {
-        let mut request = self.client.get(format!("{}{path}", self.url));
+        let mut request = self.http.request(Method::GET, &format!("{}{path}", self.url));
         if let Some(credential) = &self.credential {
             request = request.header(AUTHORIZATION, credential.header().expose());
         }
@@ -217,7 +218,10 @@ impl Examined {
     async fn store(&self, location: &str, url: &Presigned, now: SystemTime) -> Vec<Finding> {
         let sent = tokio::time::timeout(
             http::SILENCE,
-            self.client.get(location).header(RANGE, "bytes=0-0").send(),
+            self.http
+                .request(Method::GET, location)
+                .header(RANGE, "bytes=0-0")
+                .send(),
         )
         .await;
         let response = match sent.map_err(|_| Problem::temporary("it does not answer")) {

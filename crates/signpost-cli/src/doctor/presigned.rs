@@ -69,7 +69,10 @@ impl Presigned {
         let life = self
             .value("X-Amz-Expires")
             .and_then(|expires| expires.parse::<u64>().ok());
-        let (Some(signed), Some(life)) = (signed, life) else {
+        let ends = signed
+            .zip(life.map(Duration::from_secs))
+            .and_then(|(signed, life)| signed.checked_add(life));
+        let (Some(signed), Some(life), Some(ends)) = (signed, life, ends) else {
             return vec![Finding::wrong(
                 "the URL lacks X-Amz-Date or X-Amz-Expires, or they can't be read",
                 "Copy the whole URL; a shell cuts it at the first & where it stands without quotes.",
@@ -82,7 +85,6 @@ impl Presigned {
                 "Sign it for less.",
             ));
         }
-        let ends = signed + Duration::from_secs(life);
         findings.push(match (now.duration_since(signed), now.duration_since(ends)) {
             (Err(early), _) if early.duration() > Duration::from_secs(1) => Finding::wrong(
                 format!("it is valid only {} from now", clock::words(early.duration())),

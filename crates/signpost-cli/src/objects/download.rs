@@ -221,11 +221,17 @@ fn of_answer(headers: &HeaderMap) -> Result<Object, Problem> {
             "the answer of S3 lacks a length or an ETag",
         ));
     };
+    let cut = Cut::again(len, Cut::of(len).size()).ok_or_else(|| {
+        Problem::new(
+            Ending::Failed,
+            format!("S3 tells of {len} bytes, and no object is so long"),
+        )
+    })?;
     Ok(Object {
         etag,
         len,
         checksum: Checksum::of_answer(headers),
-        range_size: Cut::of(len).size(),
+        range_size: cut.size(),
     })
 }
 

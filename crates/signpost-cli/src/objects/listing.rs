@@ -1,6 +1,6 @@
 //! What is below a prefix: `signpost ls`, and what `get -r` asks before it begins.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use bytesize::ByteSize;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::problem::Problem;
 use crate::progress::Mode;
 use crate::report::Ending;
-use crate::service::{Query, another_place, no_signpost};
+use crate::service::{Query, Service, another_place, no_signpost};
 
 /// A listing that is read page by page.
 pub(super) struct Listing<'a> {
@@ -73,9 +73,9 @@ pub(super) async fn list(options: &ListOptions, context: &mut Context<'_, '_>) -
 async fn list_one(session: &Session, place: &Place, options: &ListOptions) -> Result<(), Problem> {
     let prefix = place.as_prefix();
     let listing = Listing::new(session, &prefix, options.recursive);
-    let mut token = None;
+    let mut pages = Pages::default();
     loop {
-        let page = listing.page(token).await?;
+        let page = listing.page(&pages).await?;
         for folder in &page.folders {
             let outcome = Outcome::of("ls", prefix.url()).with("key", folder.key.clone());
             session
@@ -95,8 +95,7 @@ async fn list_one(session: &Session, place: &Place, options: &ListOptions) -> Re
                 .console
                 .done(outcome, &line(&size, modified, &object.name, options));
         }
-        token = page.next;
-        if token.is_none() {
+        if !pages.turn(page.next)? {
             return Ok(());
         }
     }
@@ -127,33 +126,64 @@ impl<'a> Listing<'a> {
     /// The names of all objects, relative to the prefix, and their lengths.
     pub(super) async fn names(&self) -> Result<Vec<(String, u64)>, Problem> {
         let mut names = Vec::new();
-        let mut token = None;
+        let mut pages = Pages::default();
         loop {
-            let page = self.page(token).await?;
+            let page = self.page(&pages).await?;
             let below = |object: Listed| Some((object.key.strip_prefix(&page.prefix)?.to_owned(), object.size));
             names.extend(page.objects.into_iter().filter_map(below));
-            token = page.next;
-            if token.is_none() {
+            if !pages.turn(page.next)? {
                 return Ok(names);
             }
         }
     }
 
-    async fn page(&self, token: Option<String>) -> Result<Page, Problem> {
+    async fn page(&self, pages: &Pages) -> Result<Page, Problem> {
         let mut query: Query = Vec::new();
         query.extend(self.recursive.then(|| ("recursive".to_owned(), String::new())));
-        query.extend(token.map(|token| ("next".to_owned(), token)));
+        query.extend(pages.query());
         let service = &self.session.service;
         let answer = self
             .session
             .persist(async |_| service.json(self.prefix, &query).await)
             .await?;
         let page: Page = serde_json::from_slice(&answer).map_err(|_| no_signpost(self.prefix))?;
-        // The front may have changed the path.
-        if page.prefix.is_empty() || self.prefix.base(&page.prefix).is_some() {
-            Ok(page)
-        } else {
-            Err(another_place(self.prefix))
+        check_prefix(service, self.prefix, &page.prefix)?;
+        Ok(page)
+    }
+}
+
+/// Refuses a page of another prefix: the front may have changed the path.
+pub(super) fn check_prefix(service: &Service, asked: &Place, told: &str) -> Result<(), Problem> {
+    let is_it = if told.is_empty() {
+        service.is_whole(asked)
+    } else {
+        asked.base(told).is_some()
+    };
+    if is_it { Ok(()) } else { Err(another_place(asked)) }
+}
+
+/// Where the pages of a listing have begun.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    begun: HashSet<String>,
+    token: Option<String>,
+}
+
+impl Pages {
+    /// What is asked for the page that comes.
+    pub(super) fn query(&self) -> Option<(String, String)> {
+        self.token.as_ref().map(|token| ("next".to_owned(), token.clone()))
+    }
+
+    /// Goes on to the page at `next`, if there is one. Pages that come round again would never end.
+    pub(super) fn turn(&mut self, next: Option<String>) -> Result<bool, Problem> {
+        self.token = next;
+        match &self.token {
+            Some(token) if !self.begun.insert(token.clone()) => Err(Problem::new(
+                Ending::Failed,
+                "the listing leads back to a page that has been told already",
+            )),
+            token => Ok(token.is_some()),
         }
     }
 }

@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 
 use crate::console::Console;
 use crate::context::Context;
+use crate::http::Http;
 use crate::lanes::Lanes;
 use crate::options::{Connection, ObjectCommand};
 use crate::place::Place;
@@ -35,7 +36,7 @@ use crate::retry;
 use crate::service::Service;
 use crate::state::State;
 use crate::store::Store;
-use crate::{Random, System, http};
+use crate::{Random, System};
 
 /// How many files are under way at once, from the first question to the last byte; most of them wait for a lane.
 const FILES: usize = 96;
@@ -128,11 +129,11 @@ impl Session {
             .base(connection)?
             .map(|base| base.trim_end_matches('/').to_owned());
         let base = base.filter(|base| places.iter().all(|place| place.is_below(base)));
-        let client = http::client()?;
+        let http = Http::new(context.system.variable)?;
         let progress = Progress::start(mode);
         Ok(Self {
-            service: Service::new(client.clone(), found.map(|found| found.credential), base),
-            store: Store::new(client),
+            service: Service::new(http.clone(), found.map(|found| found.credential), base),
+            store: Store::new(http),
             console: Console::new(connection.json, progress.clone()),
             progress,
             state: context.state.clone(),
@@ -151,8 +152,8 @@ impl Session {
     pub(crate) async fn head(&self, place: &Place) -> Result<HeaderMap, Problem> {
         let wanted = vec![checksum_mode()];
         self.persist(async |_| {
-            let url = self.service.head(place, &wanted).await?;
-            Ok(self.store.head(&url).await?.headers().clone())
+            let instruction = self.service.metadata(place, &wanted).await?;
+            Ok(self.store.send(&instruction, &[]).await?.headers().clone())
         })
         .await
     }

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde::Deserialize;
 
+use super::listing::{Pages, check_prefix};
 use super::{Session, each, places};
 use crate::console::Outcome;
 use crate::context::Context;
@@ -15,6 +16,7 @@ use crate::service::{Query, Wish, no_signpost};
 
 #[derive(Deserialize)]
 struct Page {
+    prefix: String,
     uploads: Vec<Pending>,
     next: Option<String>,
 }
@@ -54,17 +56,17 @@ pub(super) async fn uploads(options: &UploadsOptions, context: &mut Context<'_, 
 
 async fn list(session: &Session, prefix: &Place) -> Result<Vec<Pending>, Problem> {
     let mut pending = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::default();
     loop {
         let mut query: Query = vec![("uploads".to_owned(), String::new())];
-        query.extend(token.map(|token| ("next".to_owned(), token)));
+        query.extend(pages.query());
         let answer = session
             .persist(async |_| session.service.json(prefix, &query).await)
             .await?;
         let page: Page = serde_json::from_slice(&answer).map_err(|_| no_signpost(prefix))?;
+        check_prefix(&session.service, prefix, &page.prefix)?;
         pending.extend(page.uploads);
-        token = page.next;
-        if token.is_none() {
+        if !pages.turn(page.next)? {
             return Ok(pending);
         }
     }

@@ -104,7 +104,7 @@ impl Case {
     }
 
     fn is_met_by(&self, answer: &Answer<'_>) -> bool {
-        let decided = match (self.expect, answer.decision()) {
+        let decided = match (self.expect, answer.decision) {
             (Expect::Allow, Decision::Allow)
             | (Expect::Deny, Decision::Deny)
             | (Expect::Refuse, Decision::Deny | Decision::Refuse) => true,
@@ -112,7 +112,7 @@ impl Case {
             | (Expect::Deny, Decision::Allow | Decision::Refuse)
             | (Expect::Refuse, Decision::Allow) => false,
         };
-        decided && (self.rule.is_none() || self.rule.as_deref() == answer.rule())
+        decided && (self.rule.is_none() || self.rule.as_deref() == answer.rule)
     }
 
     fn wanted(&self) -> String {

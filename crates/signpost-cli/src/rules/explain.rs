@@ -1,5 +1,6 @@
 //! Why a request is allowed or refused, for people and as JSON.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bytesize::ByteSize;
@@ -7,9 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
-use signpost::policy::{
-    Aspect, Constraints, Disposition, Effect, Explanation, Finding, LifetimeSource, Place, Source, Verdict,
-};
+use signpost::policy::{Aspect, Constraints, Disposition, Effect, Finding, LifetimeSource, Place, Source};
 use signpost::rejection::MAX_PUT_BYTES;
 
 use super::{policy, shown};
@@ -44,6 +43,9 @@ struct Told<'a> {
     decision: Decision,
     rule: Option<&'a str>,
     refusal: Option<Refusal>,
+    /// Of a listing of which no rule allows all: the folders in it that are told.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    ways: &'a BTreeSet<String>,
     /// The key in the bucket, where the rule keeps the object under another; `{id}` in it stands for what the table has.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<String>,
@@ -101,35 +103,32 @@ struct Near<'a> {
 
 impl<'a> Told<'a> {
     fn new(request: &'a Question, answer: &'a Answer<'a>) -> Self {
-        let rule = answer.rule();
-        let granted = match answer.explanation.as_ref() {
-            Some(Explanation {
-                verdict: Verdict::Allowed(grant),
-                lifetime: Some(lifetime),
-                ..
-            }) => Some((grant.constraints, lifetime)),
-            _ => None,
-        };
-        let findings = answer.explanation.iter().flat_map(|explanation| &explanation.findings);
+        let rule = answer.rule;
+        let granted = answer.granted.as_ref();
+        let granted = granted.map(|(grant, lifetime)| (grant.constraints, lifetime));
+        let findings = answer.findings.iter();
         let others = findings
             .clone()
             .filter(|finding| finding.matches() && Some(finding.rule) != rule);
-        let near = findings.filter(|_| rule.is_none()).filter_map(Near::new);
+        let near = findings
+            .filter(|_| rule.is_none() && answer.refusal.is_some())
+            .filter_map(Near::new);
         Self {
             request,
             caller: Caller {
                 uid: answer.principal.uid(),
                 groups: answer.principal.member().map_or(&[], |member| &member.groups),
             },
-            decision: answer.decision(),
+            decision: answer.decision,
             rule,
             refusal: answer.refusal.as_ref().map(|refusal| Refusal {
                 code: refusal.code(),
                 message: refusal.to_string(),
             }),
+            ways: &answer.ways,
             object: object(request, answer),
             lifetime: granted
-                .filter(|_| answer.refusal.is_none() && request.method != Method::List)
+                .filter(|_| answer.refusal.is_none())
                 .map(|(constraints, source)| Lifetime::new(constraints, source)),
             constraints: granted.map_or_else(Vec::new, |(constraints, _)| holding(constraints, request.method)),
             also_matched: others.map(Other::new).collect(),
@@ -180,9 +179,7 @@ impl fmt::Display for Told<'_> {
 
 /// The key in the bucket for the one that is asked about, if it is another.
 fn object(request: &Question, answer: &Answer<'_>) -> Option<String> {
-    let Verdict::Allowed(grant) = &answer.explanation.as_ref()?.verdict else {
-        return None;
-    };
+    let (grant, _) = answer.granted.as_ref()?;
     let key = ObjectKey::new(request.key.as_str()).ok()?;
     match grant.place(&answer.principal, &key).ok()? {
         Place::Key(object) => (object != key).then(|| object.to_string()),

@@ -181,6 +181,7 @@ fn what_means_nothing_is_misuse() {
         ("--as anyone --claim a=b GET a", "go with issuer:NAME/SUBJECT"),
         ("--as issuer:github/a --claim a GET a", "is not NAME=VALUE"),
         ("--as token:ci --length 1 GET a", "only an upload"),
+        ("--as anyone LIST blue", "is no prefix"),
     ] {
         let said = explain(arguments);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments}");
@@ -249,4 +250,67 @@ fn of_a_key_that_only_the_table_knows_the_folder_is_told() {
     let said = signpost_reading(rules, &[&asked[..], &["--json"]].concat());
     let told: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((&told["rule"], &told["object"]), (&"r".into(), &"objects/{id}".into()));
+}
+
+/// What the command says of this request under rules that are no more than this.
+fn said_under(rules: &str, arguments: &[&str]) -> String {
+    let rules = format!("version = 1\n{rules}");
+    let said = signpost_reading(&rules, &[&["rules", "explain", "-", "--as"], arguments].concat());
+    assert_eq!((said.code, said.notes.as_str()), (0, ""), "{arguments:?}");
+    said.out
+}
+
+#[test]
+fn where_the_gateway_verifies_callers_nobody_else_is_anyone() {
+    let rules = "[[issuer]]\nname = \"g\"\niss = \"https://g\"\nvia = \"gateway\"\n\
+                 [[rule]]\nid = \"pub\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"pub/**\"]\n";
+    let said = said_under(rules, &["anyone", "GET", "pub/x"]);
+    assert!(
+        said.contains("\nrefused: the gateway has verified no credential"),
+        "{said}"
+    );
+    let said = said_under(rules, &["issuer:g/a", "GET", "pub/x"]);
+    assert!(said.contains("\nallowed by rule \"pub\"\n"), "{said}");
+}
+
+#[test]
+fn a_listing_is_decided_on_as_the_service_does() {
+    const DENIED: &str =
+        "[[rule]]\nid = \"none\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [\"a/b/no/**\"]\n";
+    let rules =
+        |on: &str| format!("[[rule]]\nid = \"some\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [{on:?}]\n") + DENIED;
+    for (on, prefix, verdict) in [
+        ("docs/", "docs/", "refused: no rule lets this caller list"),
+        (
+            "a/b/**",
+            "a/",
+            "allowed, but it tells nothing but ways to what may be listed: a/b/",
+        ),
+        (
+            "a/b/**",
+            "",
+            "allowed, but it tells nothing but ways to what may be listed: a/",
+        ),
+        ("a/b/**", "a/b/", "allowed by rule \"some\""),
+        ("a/b/**", "a/b/c/", "allowed by rule \"some\""),
+        ("a/b/**", "a/b/no/c/", "denied by rule \"none\""),
+        ("a/b/**", "c/", "refused: no rule lets this caller list"),
+        ("a/b/**", "a/../", "refused: the object key has a segment"),
+        ("**", "", "allowed by rule \"some\""),
+    ] {
+        let said = said_under(&rules(on), &["anyone", "LIST", prefix]);
+        assert!(
+            said.lines().nth(1).unwrap().starts_with(verdict),
+            "{on} {prefix}\n{said}"
+        );
+    }
+    let told = said_under(&rules("a/b/**"), &["anyone", "LIST", "a/", "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["decision"], &told["ways"]), (&json!("allow"), &json!(["a/b/"])));
+    assert_eq!((&told["rule"], &told["came_near"]), (&Value::Null, &json!([])));
+    let said = said_under(&rules("docs/"), &["anyone", "LIST", "docs/"]);
+    assert!(
+        said.ends_with("came near, but for one thing:\n  some  on: docs/\n"),
+        "{said}"
+    );
 }

@@ -15,7 +15,8 @@ expires = "10m"
 [[issuer]]
 name = "github"
 iss = "https://token.actions.githubusercontent.com"
-via = "gateway"
+aud = ["https://files.example.com"]
+alg = ["RS256"]
 groups = "team"
 
 [[token]]

@@ -9,10 +9,14 @@ const SECRET: &str = "hush-hush";
 const DIGEST: &str = "fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e91634c5a81";
 
 fn guarded() -> Local {
-    Local::start_with(Some(&format!(
+    Local::start_with(Some(&rules()))
+}
+
+fn rules() -> String {
+    format!(
         "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\n\
          [[rule]]\nid = \"ci\"\nwho = [\"token:ci\"]\ncan = [\"read\", \"write\", \"delete\"]\non = [\"**\"]\n"
-    )))
+    )
 }
 
 #[test]
@@ -76,4 +80,54 @@ fn a_token_is_not_sent_in_the_open_nor_to_another_service() {
         .through(&proxy)
         .fails(7, "no answer");
     assert!(proxy.seen().iter().all(|seen| !seen.head.contains(SECRET)));
+}
+
+#[test]
+fn a_proxy_elsewhere_is_told_nothing_that_is_for_this_machine() {
+    let local = guarded();
+    for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        // Whatever asks for this name fails.
+        let put = local.signpost(&["put", "-", proxy]).reading(b"1");
+        put.with("SIGNPOST_TOKEN", SECRET)
+            .with(proxy, "http://proxy.invalid:3128")
+            .succeeds();
+    }
+}
+
+#[test]
+fn a_link_is_the_one_credential_of_its_requests() {
+    let local = Local::start_sharing(&rules());
+    let share = |key: &str| {
+        let asked = local.signpost(&["share", key]).with("SIGNPOST_TOKEN", SECRET);
+        asked.succeeds().text().trim_end().to_owned()
+    };
+    let keys: Vec<_> = (0..9).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        let put = local.signpost(&["put", "-", key]).reading(key.as_bytes());
+        put.with("SIGNPOST_TOKEN", SECRET).succeeds();
+    }
+    let links: Vec<_> = keys.iter().map(|key| share(key)).collect();
+    let links = || links.iter().map(String::as_str);
+    let commands = [vec!["cat"], vec!["stat"], vec!["get", "-o", "down/"]];
+    for command in commands {
+        let arguments: Vec<_> = command.into_iter().chain(links()).collect();
+        let proxy = Proxy::start(|_, _| Fate::Pass);
+        local
+            .signpost(&arguments)
+            .with("SIGNPOST_TOKEN", SECRET)
+            .through(&proxy)
+            .succeeds();
+        let seen = proxy.seen();
+        assert!(
+            seen.iter().all(|seen| !seen.head.contains("\nauthorization:")),
+            "{seen:?}"
+        );
+        assert_eq!(seen.len(), 18);
+        local.signpost(&arguments).succeeds();
+    }
+    assert_eq!(std::fs::read(local.path("down/k8")).unwrap(), b"k8");
+    // Of both kinds together, each goes with its own.
+    let mixed = ["cat", "k0", &share("k1")];
+    let said = local.signpost(&mixed).with("SIGNPOST_TOKEN", SECRET).succeeds();
+    assert_eq!(said.text(), "k0k1");
 }

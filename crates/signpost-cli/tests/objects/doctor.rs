@@ -85,6 +85,9 @@ fn urls_and_errors_come_from_files_and_pipes() {
         !said.text().contains("5ec2e7") && !said.text().contains("AKID"),
         "{said:?}"
     );
+    let endless = url.replace("Expires=300", &format!("Expires={}", u64::MAX));
+    let said = local.signpost(&["doctor", &endless]).said();
+    assert!(said.code == 1 && said.text().contains("can't be read"), "{said:?}");
     let error = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>";
     let said = local.signpost(&["doctor", "-"]).reading(error.as_bytes()).said();
     assert!(said.code == 1 && said.text().contains("two credentials"), "{said:?}");

@@ -5,6 +5,8 @@ mod doctor;
 mod endings;
 mod faults;
 mod folders;
+mod fronts;
+mod hostile;
 mod ids;
 mod large;
 mod profiles;

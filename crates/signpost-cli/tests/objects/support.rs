@@ -46,20 +46,26 @@ impl Local {
     }
 
     pub(crate) fn start_with(rules: Option<&str>) -> Self {
-        Self::start_as(rules, &[])
+        Self::start_as(rules, &[], &[])
     }
 
     /// One that makes share links.
     pub(crate) fn start_sharing(rules: &str) -> Self {
-        Self::start_as(Some(rules), &[("SIGNPOST_KEYS", SHARE_KEY)])
+        Self::start_as(Some(rules), &[("SIGNPOST_KEYS", SHARE_KEY)], &[])
     }
 
-    fn start_as(rules: Option<&str>, settings: &[(&str, &str)]) -> Self {
+    /// One that takes requests as this front would deliver them.
+    pub(crate) fn start_behind(front: &str) -> Self {
+        Self::start_as(None, &[], &["--front", front])
+    }
+
+    fn start_as(rules: Option<&str>, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(local());
         command
             .current_dir(folder.path())
             .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
             .env_clear()
             .envs(settings.iter().copied())
             .stdin(Stdio::null())

@@ -1,0 +1,41 @@
+//! An HTTP API decodes paths and cuts them at a `?`: no command does to one object what was said of another.
+
+use crate::support::Local;
+
+#[test]
+fn another_object_is_never_told_of() {
+    let local = Local::start_behind("http");
+    local.holds("root.txt", b"1");
+    let object = local.url("/root.txt%3Fv");
+    local.signpost(&["stat", "root.txt"]).succeeds();
+    // `/-/sign` gets the key as it is, and there is no such object.
+    local.signpost(&["stat", &object]).fails(3, "no such object");
+    let unset = |arguments: &[&str]| local.signpost(arguments).with("SIGNPOST_URL", "");
+    unset(&["stat", &object]).fails(1, "took");
+    unset(&["stat", &local.url("/root.txt")]).succeeds();
+}
+
+#[test]
+fn another_prefix_is_never_listed() {
+    let local = Local::start_behind("http");
+    local.holds("root.txt", b"1");
+    let prefix = local.url("/%3Fx/");
+    for arguments in [
+        &["ls", &prefix][..],
+        &["ls", "-r", &prefix],
+        &["get", "-r", &prefix, "-o", "out"],
+        &["uploads", &prefix],
+    ] {
+        local.signpost(arguments).fails(1, "for another");
+        local
+            .signpost(arguments)
+            .with("SIGNPOST_URL", "")
+            .fails(1, "for another");
+    }
+    for all in [local.url("/"), local.url("")] {
+        let listed = local.signpost(&["ls", &all]).with("SIGNPOST_URL", "").succeeds();
+        assert_eq!(listed.text(), "root.txt\n");
+        local.signpost(&["ls", &all]).succeeds();
+    }
+    assert_eq!(local.signpost(&["ls"]).succeeds().text(), "root.txt\n");
+}
