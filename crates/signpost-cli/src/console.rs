@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+use crate::plain;
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::report::Ending;
@@ -56,23 +57,26 @@ impl Console {
 
     /// Tells a result, in words where no JSON is wanted.
     pub(crate) fn done(&self, outcome: Outcome, words: &str) {
+        let lines: &[&str] = if words.is_empty() { &[] } else { &[words] };
+        self.done_in_lines(outcome, lines);
+    }
+
+    /// Tells a result that takes some lines.
+    pub(crate) fn done_in_lines(&self, outcome: Outcome, lines: &[impl AsRef<str>]) {
         if self.json {
             let mut line = outcome.with("status", "ok").0;
             line.sort_keys();
-            self.line_out(&Value::Object(line).to_string());
-        } else if !words.is_empty() {
-            self.line_out(words);
+            self.out(&plain::json(&Value::Object(line).to_string()));
+        } else if !lines.is_empty() {
+            self.out(&plain_lines(lines));
         }
     }
 
     /// Tells a failure, on standard error; where JSON is wanted, on standard output as well.
     pub(crate) fn failed(&self, outcome: Outcome, what: &str, problem: &Problem) -> Ending {
-        let mut words = format!("error: {what}: {}", problem.why);
-        if let Some(remedy) = problem.remedy.as_ref().filter(|remedy| self.is_news(remedy)) {
-            words.push('\n');
-            words.push_str(remedy);
-        }
-        self.line_err(&words);
+        let remedy = problem.remedy.clone().filter(|remedy| self.is_news(remedy));
+        let words = [Some(format!("error: {what}: {}", problem.why)), remedy];
+        self.say(&words.into_iter().flatten().collect::<Vec<_>>());
         if self.json {
             let line = outcome
                 .with("status", "failed")
@@ -80,14 +84,14 @@ impl Console {
                 .with_known("code", problem.code.clone())
                 .with("detail", problem.why.clone())
                 .with_known("remedy", problem.remedy.clone());
-            self.line_out(&json!(line.0).to_string());
+            self.out(&plain::json(&json!(line.0).to_string()));
         }
         problem.ending
     }
 
     /// Says what is not asked for but good to know.
     pub(crate) fn note(&self, words: &str) {
-        self.line_err(&format!("note: {words}"));
+        self.say(&[format!("note: {words}")]);
     }
 
     fn is_news(&self, remedy: &str) -> bool {
@@ -96,11 +100,17 @@ impl Console {
     }
 
     /// A reader that has gone, such as `head`, does not stop the work.
-    fn line_out(&self, line: &str) {
-        self.progress.aside(|| drop(writeln!(std::io::stdout(), "{line}")));
+    fn out(&self, text: &str) {
+        self.progress.aside(|| drop(writeln!(std::io::stdout(), "{text}")));
     }
 
-    fn line_err(&self, line: &str) {
-        self.progress.aside(|| drop(writeln!(std::io::stderr(), "{line}")));
+    fn say(&self, lines: &[String]) {
+        let text = plain_lines(lines);
+        self.progress.aside(|| drop(writeln!(std::io::stderr(), "{text}")));
     }
+}
+
+fn plain_lines(lines: &[impl AsRef<str>]) -> String {
+    let lines: Vec<_> = lines.iter().map(|line| plain::line(line.as_ref())).collect();
+    lines.join("\n")
 }

@@ -23,6 +23,7 @@ mod multipart;
 mod objects;
 mod options;
 mod place;
+mod plain;
 mod plan;
 mod problem;
 mod profiles;

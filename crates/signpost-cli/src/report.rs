@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use signpost::policy::RulesError;
 
+use crate::plain;
 use crate::problem::Problem;
 
 /// What a command has to say. It may hold a secret that was just made, so it has no `Debug`.
@@ -89,10 +90,13 @@ impl Report {
 
     /// Says it, and gives the exit code. What is for standard error tells of the output, so it goes where that has gone.
     pub fn tell(&self, out: &mut dyn Write, notes: &mut dyn Write) -> ExitCode {
-        match out.write_all(self.out.as_bytes()).and_then(|()| out.flush()) {
+        match out
+            .write_all(plain::lines(&self.out).as_bytes())
+            .and_then(|()| out.flush())
+        {
             Ok(()) => {
                 // Without standard error there is nowhere left to complain.
-                let _ = notes.write_all(self.notes.as_bytes());
+                let _ = notes.write_all(plain::lines(&self.notes).as_bytes());
                 self.ending.exit_code()
             }
             // The reader, such as `head`, has seen enough.

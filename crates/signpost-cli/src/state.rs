@@ -169,6 +169,11 @@ impl Record {
         Some((object, finished))
     }
 
+    /// Keeps that a download has begun, with which nobody can go on.
+    pub(crate) fn claim(&self, object: &Object) -> io::Result<()> {
+        Log(self.create()?).write(object)
+    }
+
     /// Keeps a download, with what is known to be there.
     pub(crate) fn follow(&self, object: &Object, finished: &[Finished]) -> io::Result<Log> {
         let mut log = Log(self.create()?);

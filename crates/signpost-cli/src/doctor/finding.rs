@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plain;
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -59,11 +61,9 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What S3 quotes may hold anything; a terminal is not to obey it.
-        let plain = |text: &str| text.replace(|char: char| char.is_control(), " ");
-        write!(f, "{:<6}{}", self.verdict.name(), plain(&self.what))?;
+        write!(f, "{:<6}{}", self.verdict.name(), plain::line(&self.what))?;
         match &self.remedy {
-            Some(remedy) => write!(f, "\n      {}", plain(remedy)),
+            Some(remedy) => write!(f, "\n      {}", plain::line(remedy)),
             None => Ok(()),
         }
     }

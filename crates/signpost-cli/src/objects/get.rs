@@ -1,10 +1,11 @@
 //! `signpost get` and `signpost cat`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::download::{Download, Fetched};
 use super::listing::Listing;
+use super::names::part_of;
 use super::{Session, each, is_dash, objects, places, ranges};
 use crate::console::Outcome;
 use crate::context::Context;
@@ -164,6 +165,19 @@ async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<
             )));
         }
     }
+    let parts: HashMap<_, _> = seen.into_iter().map(|file| (part_of(file), file.clone())).collect();
+    for errand in &mut errands {
+        let other = errand
+            .file
+            .as_ref()
+            .ok()
+            .and_then(|file| Some((file, parts.get(file)?)));
+        if let Some((file, other)) = other {
+            let (file, other) = (file.display(), other.display());
+            let problem = Problem::new(Ending::Conflict, format!("{file} is {other} in the making"));
+            errand.file = Err(problem.advising("Get this object by itself, with -o FILE."));
+        }
+    }
     Ok(errands)
 }
 
@@ -179,9 +193,14 @@ async fn below(session: &Session, prefix: &Place, folder: &Path) -> Result<Vec<E
             tree::stays_below(folder, &file)?;
             Ok(file)
         });
-        Some(prefix.join(&name).map(|place| Errand { place, file, len }))
+        // Of a key that no URL can name, that is what is told.
+        let (place, file) = match prefix.join(&name) {
+            Ok(place) => (place, file),
+            Err(problem) => (prefix.clone(), file.and(Err(problem))),
+        };
+        Some(Errand { place, file, len })
     });
-    let errands: Vec<_> = errands.collect::<Result<_, _>>()?;
+    let errands: Vec<_> = errands.collect();
     if errands.is_empty() {
         return Err(Problem::new(
             Ending::NotFound,

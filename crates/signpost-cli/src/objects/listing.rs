@@ -101,16 +101,12 @@ async fn list_one(session: &Session, place: &Place, options: &ListOptions) -> Re
     }
 }
 
-/// A line for people; a name is shown such that it stays one line and commands nothing to a terminal.
+/// A line for people.
 fn line(size: &str, modified: &str, name: &str, options: &ListOptions) -> String {
-    let name: String = name
-        .chars()
-        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
-        .collect();
     if options.long {
         format!("{size:>10}  {modified:<20}  {name}")
     } else {
-        name
+        name.to_owned()
     }
 }
 

@@ -68,8 +68,8 @@ impl<'a> Target<'a> {
     /// Begins a file beside the one that will be, or goes on with it.
     async fn open(session: &'a Session, place: &'a Place, names: Names, record: Record) -> Result<Self, Problem> {
         let opened = {
-            let names = names.clone();
-            blocking(move || names.open()).await
+            let (names, record) = (names.clone(), record.clone());
+            blocking(move || names.open(record.downloaded().is_some())).await
         };
         Ok(Self {
             session,
@@ -94,7 +94,6 @@ impl<'a> Target<'a> {
             download.has(object.len);
             return self.ranges(download, &object, present, None).await;
         }
-        self.record.forget();
         let First { object, response, lane } = match first {
             Some(first) => first,
             None => download.first().await?,
@@ -105,6 +104,8 @@ impl<'a> Target<'a> {
             .await
             .map_err(|error| self.io(&error))?;
         if object.len < SINGLE_DOWNLOAD {
+            // By that the file is known to be ours, whatever ends this command.
+            let _ = self.record.claim(&object);
             return download.to_file(&object, response, self.clone_part()?).await;
         }
         drop(lane);
@@ -248,7 +249,10 @@ impl<'a> Target<'a> {
 
     /// Keeps what another command can go on with, and nothing else.
     fn give_up(&self, problem: Problem) -> Problem {
-        let can_go_on = self.record.downloaded().is_some();
+        let can_go_on = self
+            .record
+            .downloaded()
+            .is_some_and(|(_, finished)| !finished.is_empty());
         if !can_go_on || matches!(problem.ending, Ending::Conflict | Ending::Checksum) {
             let _ = std::fs::remove_file(&self.names.part);
             self.record.forget();

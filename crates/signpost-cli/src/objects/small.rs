@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::download::{Download, Fetched, First, Streamed};
 use super::names::Names;
 use super::ranges::blocking;
+use crate::Random;
 use crate::problem::Problem;
 
 /// Brings an object whose first answer is there.
@@ -31,15 +32,14 @@ pub(super) async fn bring(download: &Download<'_>, first: First<'_>, names: Name
         hasher.finish()
     });
     let fetched = Fetched::checked(&object, checksum)?;
-    blocking(move || write(&names, &chunks)).await?;
+    let random = download.session.random;
+    blocking(move || write(names, &chunks, random)).await?;
     Ok(fetched)
 }
 
-fn write(names: &Names, chunks: &[Bytes]) -> Result<(), Problem> {
-    let mut part = names.open()?;
-    let filled = part
-        .set_len(0)
-        .and_then(|()| chunks.iter().try_for_each(|chunk| part.write_all(chunk)));
+fn write(mut names: Names, chunks: &[Bytes], random: Random) -> Result<(), Problem> {
+    let mut part = names.open_anew(random)?;
+    let filled = chunks.iter().try_for_each(|chunk| part.write_all(chunk));
     let kept = filled
         .map_err(|error| Problem::io(names.part.display(), &error))
         .and_then(|()| names.keep(&part));

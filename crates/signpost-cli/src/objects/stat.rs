@@ -34,7 +34,9 @@ pub(super) async fn stat(
     let session = Session::open(&places, connection, Mode::None, context)?;
     let look = async |place: &Place| match session.head(place).await {
         Ok(headers) => {
-            session.console.done(outcome(place, &headers), &words(place, &headers));
+            session
+                .console
+                .done_in_lines(outcome(place, &headers), &words(place, &headers));
             Ending::Done
         }
         Err(problem) => {
@@ -60,7 +62,7 @@ fn outcome(place: &Place, headers: &HeaderMap) -> Outcome {
         .with("metadata", metadata)
 }
 
-fn words(place: &Place, headers: &HeaderMap) -> String {
+fn words(place: &Place, headers: &HeaderMap) -> Vec<String> {
     let size = bytes(headers).map(|bytes| ("bytes".to_owned(), bytes.to_string()));
     let told = TOLD
         .iter()
@@ -68,9 +70,8 @@ fn words(place: &Place, headers: &HeaderMap) -> String {
     let checksum = Checksum::of_answer(headers).map(|sum| ("checksum".to_owned(), sum.to_string()));
     let metadata = metadata(headers).map(|(name, value)| (format!("metadata {name}"), value));
     let lines = size.into_iter().chain(told).chain(checksum).chain(metadata);
-    lines.fold(place.to_string(), |text, (name, value)| {
-        format!("{text}\n  {:<16}{value}", format!("{name}:"))
-    })
+    let lines = lines.map(|(name, value)| format!("  {:<16}{value}", format!("{name}:")));
+    std::iter::once(place.to_string()).chain(lines).collect()
 }
 
 fn bytes(headers: &HeaderMap) -> Option<u64> {

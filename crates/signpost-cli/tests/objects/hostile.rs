@@ -71,3 +71,90 @@ fn an_object_that_is_longer_than_any_is_refused() {
     }
     assert!(!local.path("out").exists());
 }
+
+#[test]
+fn nothing_that_others_wrote_commands_a_terminal() {
+    let local = Local::start();
+    local.holds("k", b"1");
+    let refused =
+        r#"{"code":"AccessDenied","detail":"no\u001b]0;x\u0007\u009b2J\nerror: forged","remedy":"do\u001b[2J"}"#;
+    let answers = [
+        (&["cat", "k"][..], answer("403 Forbidden", "", refused)),
+        (&["whoami"], answer("403 Forbidden", "", refused)),
+        (
+            &["ls", "-l"],
+            json(
+                r#"{"prefix":"","objects":[{"name":"a\u001b[2J\nb","key":"a","size":1,"modified":"\u001b[2J"}],"next":null}"#,
+            ),
+        ),
+        (
+            &["uploads"],
+            json(
+                r#"{"prefix":"","uploads":[{"name":"a\u001b[2J\nb","key":"a","upload_id":"i","initiated":"\u001b[2J"}],"next":null}"#,
+            ),
+        ),
+        (
+            &["share", "k/"],
+            json(r#"{"url":"http://h/\u001b[2J","id":"i","methods":[],"expires_at":"never"}"#),
+        ),
+    ];
+    for (arguments, told) in answers {
+        for json in [&[][..], &["--json"]] {
+            let told = told.clone();
+            let proxy = Proxy::start(move |_, _| told.clone());
+            let said = local.signpost(&[arguments, json].concat()).through(&proxy);
+            let said = if arguments[0] == "cat" && !json.is_empty() {
+                continue;
+            } else {
+                said.said()
+            };
+            let all = format!("{}{}", said.text(), said.notes);
+            assert!(
+                all.len() > 5 && all.contains(if json.is_empty() { "[2J" } else { "2J" }),
+                "{all:?}"
+            );
+            assert!(!all.chars().any(|char| char.is_control() && char != '\n'), "{all:?}");
+            if arguments[0] == "cat" {
+                assert_eq!(said.notes.lines().count(), 2, "{all:?}");
+            } else if arguments[0] != "whoami" {
+                assert_eq!(said.text().lines().count(), 1, "{all:?}");
+            }
+        }
+    }
+    let service = local.address().to_owned();
+    let error = "<Error><Code>Odd</Code><Message>&#27;[2J</Message></Error>";
+    let proxy = Proxy::start(move |seen, _| {
+        if seen.host == service {
+            Fate::Pass
+        } else {
+            answer("400 Bad Request", "", error)
+        }
+    });
+    let said = local
+        .signpost(&["cat", "k"])
+        .through(&proxy)
+        .fails(1, "Odd: \u{fffd}[2J");
+    assert!(!said.notes.contains('\x1b'), "{}", said.notes);
+}
+
+#[test]
+fn one_key_that_no_url_can_name_is_in_nobodys_way() {
+    let local = Local::start();
+    local.holds("p/ok", b"1");
+    let service = local.address().to_owned();
+    let proxy = Proxy::start(move |seen, _| {
+        if seen.host == service && seen.head.contains("recursive") {
+            let listed = r#"{"name":"x/../y","key":"p/x/../y","size":1},{"name":"ok","key":"p/ok","size":1}"#;
+            json(&format!(
+                r#"{{"prefix":"p/","folders":[],"objects":[{listed}],"next":null}}"#
+            ))
+        } else {
+            Fate::Pass
+        }
+    });
+    local
+        .signpost(&["get", "-r", "p/", "-o", "out"])
+        .through(&proxy)
+        .fails(1, "x/../y");
+    assert_eq!(std::fs::read(local.path("out/ok")).unwrap(), b"1");
+}

@@ -9,6 +9,7 @@ mod fronts;
 mod hostile;
 mod ids;
 mod large;
+mod making;
 mod profiles;
 mod proxy;
 mod resume;

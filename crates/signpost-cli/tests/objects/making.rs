@@ -1,0 +1,96 @@
+//! Files in the making: what else has the name of one stays as it is.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::proxy::{Fate, Proxy};
+use crate::support::{Local, noise};
+
+/// So long that it is written as it comes.
+const STREAMED: usize = 1_000_000;
+
+#[test]
+fn an_object_with_the_name_of_a_part_is_not_mixed_into_it() {
+    let local = Local::start();
+    local.holds("c/a", &noise(STREAMED));
+    local.holds("c/a.part", b"another one");
+    local
+        .signpost(&["get", "-r", "c/", "-o", "out"])
+        .fails(5, "in the making");
+    assert!(fs::read(local.path("out/a")).unwrap() == noise(STREAMED));
+    assert!(!local.path("out/a.part").exists());
+    local
+        .signpost(&["get", "c/a", "c/a.part", "-o", "two/"])
+        .fails(5, "in the making");
+    local.signpost(&["get", "c/a.part", "-o", "out/"]).succeeds();
+    assert_eq!(fs::read(local.path("out/a.part")).unwrap(), b"another one");
+}
+
+#[test]
+fn a_file_of_somebody_else_stays() {
+    let local = Local::start();
+    local.holds("small", b"1");
+    local.holds("large", &noise(STREAMED));
+    let mine = || fs::read(local.path("k.part")).unwrap();
+    local.file("k.part", b"mine");
+    local.signpost(&["get", "none", "-o", "k"]).fails(3, "NoSuchKey");
+    assert_eq!(mine(), b"mine");
+    for more in [&[][..], &["--no-clobber"]] {
+        local
+            .signpost(&[&["get", "large", "-o", "k"], more].concat())
+            .fails(5, "k.part exists");
+        assert_eq!(mine(), b"mine");
+    }
+    // What is written at once needs no name that another command finds.
+    local.signpost(&["get", "small", "-o", "k"]).succeeds();
+    assert_eq!(
+        (mine(), fs::read(local.path("k")).unwrap()),
+        (b"mine".to_vec(), b"1".to_vec())
+    );
+}
+
+#[test]
+fn nothing_is_written_through_a_link_with_the_name_of_a_part() {
+    let local = Local::start();
+    local.holds("c/small", b"1");
+    local.holds("c/large", &noise(STREAMED));
+    local.file("victim", b"mine");
+    fs::create_dir(local.path("out")).unwrap();
+    for name in ["small", "large"] {
+        symlink("../victim", local.path(&format!("out/{name}.part"))).unwrap();
+    }
+    symlink("../nobody", local.path("out/dangling.part")).unwrap();
+    local
+        .signpost(&["get", "-r", "c/", "-o", "out"])
+        .fails(5, "large.part exists");
+    local
+        .signpost(&["get", "c/large", "-o", "out/dangling"])
+        .fails(5, "exists");
+    assert_eq!(fs::read(local.path("victim")).unwrap(), b"mine");
+    assert!(!local.path("nobody").exists());
+    let small = fs::symlink_metadata(local.path("out/small")).unwrap();
+    assert!(small.is_file() && small.len() == 1);
+}
+
+#[test]
+fn a_killed_download_in_one_stream_is_in_nobodys_way() {
+    let local = Local::start();
+    local.holds("k", &noise(STREAMED));
+    let service = local.address().to_owned();
+    let proxy = Proxy::start(move |seen, before| {
+        let earlier = before.iter().filter(|seen| seen.host != service).count();
+        match earlier {
+            _ if seen.host == service => Fate::Pass,
+            0 => Fate::CutAnswer(400_000),
+            _ => Fate::Hang,
+        }
+    });
+    local
+        .signpost(&["get", "k", "-o", "back"])
+        .through(&proxy)
+        .ended_by("KILL", || local.path("back.part").exists() && local.kept().len() == 1);
+    assert!(local.path("back.part").exists());
+    local.signpost(&["get", "k", "-o", "back"]).succeeds();
+    assert!(fs::read(local.path("back")).unwrap() == noise(STREAMED));
+    assert!(!local.path("back.part").exists() && local.kept().is_empty());
+}
