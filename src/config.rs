@@ -103,6 +103,9 @@ settings! {
     max_expires: Duration = "SIGNPOST_MAX_EXPIRES", default Some("15m"), max_expires;
     #[doc = " What stands before the key in the path where a front does not tell: `/files` behind an ALB rule `/files/*`."]
     base_path: String = "SIGNPOST_BASE_PATH", default Some("/"), base_path;
+    #[doc = " The URL under which clients reach the service, where what stands before it tells another name: \
+              `https://files.example.com`."]
+    public_url: Option<String> = "SIGNPOST_PUBLIC_URL", default None, public_url;
     #[doc = " The origins, separated by commas, whose pages may use the service: `https://app.example.com`, or `*`."]
     cors_origins: CorsOrigins = "SIGNPOST_CORS_ORIGINS", default Some(""), cors_origins;
     #[doc = " How much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`."]

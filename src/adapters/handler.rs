@@ -33,6 +33,7 @@ pub struct Handler {
     rules: Rules,
     cors: CorsOrigins,
     base_path: String,
+    public_url: Option<String>,
     signer: Signer,
     storage: Storage,
     credentials: SigningCredentials,
@@ -43,6 +44,15 @@ pub struct Handler {
     metrics: Metrics,
     /// Whether a request has been answered before.
     warm: Arc<AtomicBool>,
+}
+
+/// Where the service stands, where the front does not tell it as clients know it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place<'a> {
+    /// What stands before the key.
+    pub(crate) base_path: &'a str,
+    /// What clients write before it, from the scheme on.
+    pub(crate) public_url: Option<&'a str>,
 }
 
 impl Handler {
@@ -57,6 +67,7 @@ impl Handler {
             rules,
             cors: settings.cors_origins,
             base_path: settings.base_path,
+            public_url: settings.public_url,
             signer,
             storage: Storage::default(),
             credentials: signing,
@@ -72,6 +83,19 @@ impl Handler {
     /// What stands before the key where the front does not tell.
     pub fn base_path(&self) -> &str {
         &self.base_path
+    }
+
+    /// Where the service stands, as far as its settings say.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            base_path: &self.base_path,
+            public_url: self.public_url(),
+        }
+    }
+
+    /// The URL under which clients reach the service, if its settings say so.
+    pub fn public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
     }
 
     /// Answers one request, received at `now`, and logs it in one line.

@@ -100,7 +100,7 @@ async fn answer(handler: &Handler, event: &str, invocation: &str, now: SystemTim
         .map_err(|_| Failure::UnknownFront {
             problem: "the event is not an HTTP request of a front",
         })
-        .and_then(|event: Event<'_>| event.deliver(handler.base_path(), invocation));
+        .and_then(|event: Event<'_>| event.deliver(handler.place(), invocation));
     match delivered {
         Ok((shape, request)) => Answer {
             shape,

@@ -194,6 +194,23 @@ pub(super) fn base_path(value: Option<&str>) -> Result<String, String> {
     Ok(value.trim_end_matches('/').to_owned())
 }
 
+/// An origin, and a path below it or none. It stands in commands that are pasted into a shell.
+pub(super) fn public_url(value: Option<&str>) -> Result<Option<String>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let wrong = |_| format!("{value:?} is not a URL such as https://files.example.com");
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:[]".contains(&byte);
+    if !value.bytes().all(plain) {
+        return Err(wrong(String::new()));
+    }
+    let (origin, path) = match value.match_indices('/').nth(2) {
+        Some((end, _)) => value.split_at(end),
+        None => (value, "/"),
+    };
+    let origin = endpoint(Some(origin)).map_err(wrong)?;
+    let path = base_path(Some(path)).map_err(wrong)?;
+    Ok(origin.map(|origin| origin + &path))
+}
+
 pub(super) fn cors_origins(value: Option<&str>) -> Result<CorsOrigins, String> {
     let value = value.unwrap_or_default();
     if value.trim() == "*" {

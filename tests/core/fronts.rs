@@ -387,3 +387,78 @@ async fn the_commands_in_texts_name_the_public_url() {
         );
     }
 }
+
+/// The secret of the token is `secret`.
+const MEMBERS: &str = r#"
+version = 1
+[[token]]
+id = "ci"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+[[rule]]
+id = "own"
+who = ["token:ci"]
+can = ["read"]
+on = ["**"]
+"#;
+
+/// A POST, by a CDN that calls the API by the API's own name.
+fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Value {
+    let mut event = rest(path);
+    event["httpMethod"] = "POST".into();
+    for (name, value) in headers {
+        event["headers"][*name] = (*value).into();
+        event["multiValueHeaders"][*name] = json!([value]);
+    }
+    event["body"] = body.into();
+    event
+}
+
+#[tokio::test]
+async fn a_public_url_goes_before_what_the_front_tells() {
+    let env = |rules| {
+        [
+            ("SIGNPOST_RULES", rules),
+            ("SIGNPOST_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("SIGNPOST_PUBLIC_URL", "https://cdn.example.com/files/"),
+        ]
+    };
+    let open = handler_with(&env(OPEN_RULES), credentials(None, None)).await;
+    for event in [
+        rest("/a%20b"),
+        http_api("/a b", "live"),
+        function_url("/a%20b"),
+        alb("/a%20b"),
+    ] {
+        assert_eq!(
+            key_of(&open, &event).await,
+            Ok("a b".to_owned()),
+            "the key is the front's"
+        );
+        let answer = answer(&open, &event).await;
+        let text = answer["body"].as_str().unwrap();
+        assert!(text.contains("'https://cdn.example.com/files/a%20b'"), "{text}");
+    }
+
+    let members = handler_with(&env(MEMBERS), credentials(None, None)).await;
+    let bearer = ("Authorization", "Bearer secret");
+    let share = post("/-/share", &[bearer, ("Accept", "application/json")], r#"{"key": "a"}"#);
+    let shared = answer(&members, &share).await;
+    let link: Value = serde_json::from_str(shared["body"].as_str().unwrap()).unwrap();
+    assert!(
+        link["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://cdn.example.com/files/a?share=")
+    );
+
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    for (origin, status) in [
+        ("https://cdn.example.com", 200),
+        ("https://api.example.com", 403),
+        ("https://cdn.example.com.evil.example", 403),
+    ] {
+        let sign_in = post("/-/login", &[form, ("Origin", origin)], "token=secret");
+        let answer = answer(&members, &sign_in).await;
+        assert_eq!(answer["statusCode"], status, "{origin}: {answer}");
+    }
+}

@@ -60,33 +60,36 @@ class Stack:
     What only AWS could tell stands in `attributes`, by its name such as `Bucket.Arn`, or else as `<Bucket.Arn>`.
     """
 
+    template = EXPANDED
+    declared = SOURCE["Parameters"]
+
     def __init__(self, attributes=None, **given):
-        declared = SOURCE["Parameters"]
+        declared = self.declared
         unknown = set(given) - set(declared)
         assert not unknown, f"no such parameter: {unknown}"
         self.attributes = attributes or {}
-        self.parameters = {name: given.get(name, parameter["Default"]) for name, parameter in declared.items()}
+        self.parameters = {name: given.get(name, parameter.get("Default", "")) for name, parameter in declared.items()}
         for name, value in self.parameters.items():
             check_parameter(name, declared[name], value)
             if declared[name]["Type"] == "CommaDelimitedList":
                 self.parameters[name] = value.split(",")
         self.label = ", ".join(f"{name}={value}" for name, value in given.items() if name != "Rules") or "defaults"
         self.check_rules()
-        self.resources = {name: self.resolve(resource) for name, resource in self.existing(EXPANDED["Resources"])}
-        self.outputs = {name: self.resolve(output["Value"]) for name, output in self.existing(EXPANDED["Outputs"])}
+        self.resources = {name: self.resolve(resource) for name, resource in self.existing(self.template["Resources"])}
+        self.outputs = {name: self.resolve(output["Value"]) for name, output in self.existing(self.template["Outputs"])}
 
     def existing(self, section):
         return [(name, part) for name, part in section.items() if "Condition" not in part or self.holds(part["Condition"])]
 
     def check_rules(self):
-        for rule in EXPANDED["Rules"].values():
+        for rule in self.template["Rules"].values():
             if self.truth(rule["RuleCondition"]):
                 for assertion in rule["Assertions"]:
                     if not self.truth(assertion["Assert"]):
                         raise Refused(assertion["AssertDescription"])
 
     def holds(self, condition):
-        return self.truth(EXPANDED["Conditions"][condition])
+        return self.truth(self.template["Conditions"][condition])
 
     def truth(self, node):
         (name, value), = node.items()
@@ -112,8 +115,8 @@ class Stack:
 
     def attribute(self, name):
         owner = name.split(".")[0]
-        if owner in EXPANDED["Resources"]:
-            condition = EXPANDED["Resources"][owner].get("Condition")
+        if owner in self.template["Resources"]:
+            condition = self.template["Resources"][owner].get("Condition")
             assert condition is None or self.holds(condition), f"{name} is asked for, but {owner} does not exist"
         return self.attributes.get(name, f"<{name}>")
 
@@ -170,6 +173,13 @@ class Stack:
     def signer(self):
         """The role whose credentials sign."""
         return "FunctionRole" if self.parameters["Signing"] == "execution" else "SignerRole"
+
+
+class Distribution(Stack):
+    """The stack of cloudfront.yaml, in which SAM has nothing to expand."""
+
+    template = yaml_parse((ROOT / "cloudfront.yaml").read_text())
+    declared = template["Parameters"]
 
 
 def check_parameter(name, declared, value):

@@ -49,6 +49,7 @@ EXTRAS = [
     {"HostedZoneId": "Z0123456789"},
     {"MaxExpiresSeconds": 300, "OldVersionDays": 7},
     {"CorsOrigins": "https://app.example.com"},
+    {"PublicUrl": "https://cdn.example.com"},
 ]
 
 
@@ -132,6 +133,7 @@ def function_is_as_built(stack):
     assert settings["SIGNPOST_SIGNER_SCOPE"] == ("member" if mode == "scoped" else "everyone")
     assert settings["SIGNPOST_METRICS"] == ("emf" if stack.parameters["Metrics"] == "yes" else "off")
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
+    assert settings["SIGNPOST_PUBLIC_URL"] == stack.parameters["PublicUrl"]
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
 
 

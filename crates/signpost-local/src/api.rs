@@ -95,6 +95,9 @@ impl Api {
     }
 
     fn base_url(&self, parts: &Parts) -> String {
+        if let Some(public) = self.handler.public_url() {
+            return public.to_owned();
+        }
         let told = host(parts);
         if event::is_plain_host(&told) {
             format!("http://{told}")

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use crate::adapters::answer::Shape;
+use crate::adapters::handler::Place;
 use crate::adapters::identity::{self, Authorizer, RestIdentity};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, BodyLength, GatewayIdentity};
@@ -105,10 +106,10 @@ enum Front {
 
 impl Event<'_> {
     /// The request that the event tells, and the shape of the answer that its front wants.
-    pub(super) fn deliver(self, base_path: &str, invocation: &str) -> Result<(Shape, ApiRequest), Failure> {
+    pub(super) fn deliver(self, place: Place<'_>, invocation: &str) -> Result<(Shape, ApiRequest), Failure> {
         let front = self.front()?;
         let shape = self.shape(front);
-        let KeyPath { path, encoding, before } = self.key_path(front, base_path)?;
+        let KeyPath { path, encoding, before } = self.key_path(front, place.base_path)?;
         let mut defect = path.is_none().then_some(Rejection::OutsideBasePath);
         let headers = self.header_map().unwrap_or_else(|rejection| {
             defect = Some(rejection);
@@ -126,6 +127,8 @@ impl Event<'_> {
             defect = Some(rejection);
             Bytes::new()
         });
+        let told = || self.origin(&headers).map(|origin| origin + &before);
+        let base_url = place.public_url.map(str::to_owned).or_else(told);
         let request = ApiRequest {
             body,
             method: self.method().to_owned(),
@@ -133,9 +136,7 @@ impl Event<'_> {
             encoding,
             query,
             length,
-            base_url: self
-                .origin(&headers)
-                .map_or_else(String::new, |origin| origin + &before),
+            base_url: base_url.unwrap_or_default(),
             request_id: self
                 .request_context
                 .request_id
@@ -299,7 +300,7 @@ mod tests {
         let event = event.to_string();
         let event: Event<'_> = serde_json::from_str(&event).unwrap();
         event
-            .deliver("", "id")
+            .deliver(Place::default(), "id")
             .unwrap_or_else(|failure| panic!("{failure}"))
             .1
             .base_url
