@@ -193,7 +193,7 @@ async fn who_waits_for_the_same_session_shares_it_and_its_failure() {
     assert_eq!(sts.calls().len(), 1);
     sts.answer(Answer::SessionUntil(now() + HOUR));
     assert!(
-        all(now())
+        all(now() + Duration::from_secs(1))
             .await
             .iter()
             .all(|response| signing_token(response) == token(2))
@@ -205,6 +205,30 @@ async fn who_waits_for_the_same_session_shares_it_and_its_failure() {
     assert_eq!(tokens.iter().filter(|found| **found == token(3)).count(), 1);
     assert_eq!(tokens.iter().filter(|found| **found == token(2)).count(), 19);
     assert_eq!(sts.calls().len(), 3);
+}
+
+#[tokio::test]
+async fn the_parts_of_one_request_wait_for_one_attempt_between_them() {
+    let sts = fake().await;
+    let handler = open(&sts).await;
+    sts.answer(Answer::Refusal);
+    let bulk = ApiRequest {
+        body: serde_json::json!([{"method": "GET", "key": "a"}, {"method": "GET", "key": "b"}, {"method": "PUT", "key": "c"}])
+            .to_string()
+            .into(),
+        ..ask("POST", "/-/sign")
+    };
+    let told = handler.handle(&bulk, minutes(0)).await;
+    let told: Vec<serde_json::Value> = serde_json::from_slice(told.body()).unwrap();
+    assert!(told.iter().all(|part| part["error"]["status"] == 500), "{told:?}");
+    assert_eq!((told.len(), sts.calls().len()), (3, 1));
+
+    sts.answer(Answer::SessionUntil(now() + HOUR));
+    assert_eq!(
+        get(&handler, minutes(1)).await.status(),
+        307,
+        "the next request tries again"
+    );
 }
 
 #[tokio::test]

@@ -131,25 +131,29 @@ class Weather:
 
 def change(skies, clock, ends, stop):
     """Bad and good weather by turns until the end, the long outages, and a clock that jumps."""
-    generator = random.Random(3)
+    generator = random.Random(4)
     began = time.monotonic()
     length = ends - began
     calm, jump_every = (3, 8) if length < 300 else (5, 20), max(12, min(length / 20, 180))
     next_jump = began + jump_every / 2
-    deck = []
+    decks = {service: [] for service in SERVICES}
     while not stop.wait(generator.uniform(*calm)):
         share = (time.monotonic() - began) / length
         outage = {service: "unavailable" for service, at, lasts in OUTAGES if length >= 1800 and at <= share < at + lasts}
-        if not deck:
-            deck = [(service, fault) for service in SERVICES for fault in FAULTS[service]]
-            generator.shuffle(deck)
-        drawn = dict(deck.pop() for _ in range(min(len(deck), generator.choice((1, 2, 2, 3)))))
+        drawn = {}
+        for service in generator.sample(SERVICES, generator.choice((1, 2, 2, 3))):
+            decks[service] = decks[service] or generator.sample(FAULTS[service], len(FAULTS[service]))
+            drawn[service] = decks[service].pop()
         for weather in skies:
             weather.become(drawn | outage)
         if time.monotonic() >= next_jump:
             clock.jump()
             next_jump = time.monotonic() + jump_every * generator.uniform(0.7, 1.3)
-        if stop.wait(generator.uniform(2, 5)):
-            break
+        enough = time.monotonic() + generator.uniform(2, 5)
+        longest = time.monotonic() + (5 if length < 300 else 70)  # rules are asked for each minute, STS at each renewal
+        while not stop.wait(0.2) and time.monotonic() < longest:
+            met = all(weather.seen.get(pair) for weather in skies for pair in drawn.items())
+            if met and time.monotonic() >= enough:
+                break
         for weather in skies:
             weather.become(outage)

@@ -58,7 +58,14 @@ pub(super) struct Session {
 struct State {
     current: Option<Current>,
     attempts: u64,
-    failure: Option<SessionError>,
+    failure: Option<Failure>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    error: SessionError,
+    /// When what asked for it came.
+    at: SystemTime,
 }
 
 #[derive(Clone, Debug)]
@@ -94,8 +101,10 @@ impl Session {
             if let Some(fresh) = state.fresh(now, least) {
                 return Ok(fresh);
             }
-            if let Some(failure) = state.failure.as_ref().filter(|_| state.attempts > attempts) {
-                return Err(Arc::clone(failure));
+            // The parts of one request come at the same time, and wait for one attempt between them.
+            let shared = |failure: &&Failure| state.attempts > attempts || failure.at == now;
+            if let Some(failure) = state.failure.as_ref().filter(shared) {
+                return Err(Arc::clone(&failure.error));
             }
         }
         let outcome = assume().await;
@@ -134,11 +143,14 @@ impl State {
                 });
                 Ok(credentials)
             }
-            Err(failure) => {
-                self.failure = Some(Arc::clone(&failure));
-                let usable = self.usable(now, least).ok_or(Arc::clone(&failure))?;
+            Err(error) => {
+                self.failure = Some(Failure {
+                    error: Arc::clone(&error),
+                    at: now,
+                });
+                let usable = self.usable(now, least).ok_or(Arc::clone(&error))?;
                 tracing::warn!(
-                    error = chain(&*failure),
+                    error = chain(&*error),
                     "could not renew the session; the one before is used while it lasts"
                 );
                 if let Some(current) = &mut self.current {
