@@ -45,6 +45,27 @@ pub(crate) struct Begun {
     pub(crate) part_size: u64,
 }
 
+/// Which file one is, whatever is in it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Inode {
+    device: u64,
+    inode: u64,
+}
+
+/// The first line about a download.
+#[derive(Serialize)]
+struct Download<'a> {
+    #[serde(flatten)]
+    object: &'a Object,
+    part: Inode,
+}
+
+/// The file that an earlier download has left.
+#[derive(Deserialize)]
+struct Left {
+    part: Inode,
+}
+
 /// An object that is being downloaded, as S3 told it first.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Object {
@@ -132,6 +153,15 @@ impl Identity {
     }
 }
 
+impl Inode {
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
 impl Record {
     /// Whether something is kept.
     pub(crate) fn exists(&self) -> bool {
@@ -169,19 +199,33 @@ impl Record {
         Some((object, finished))
     }
 
-    /// Keeps that a download has begun, with which nobody can go on.
-    pub(crate) fn claim(&self, object: &Object) -> io::Result<()> {
-        Log(self.create()?).write(object)
+    /// Whether the file in the making at this path is the one that an earlier download has left there.
+    pub(crate) fn has_left(&self, part: &Path) -> bool {
+        let text = self.path.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        let left = text.and_then(|text| serde_json::from_str::<Left>(text.lines().next()?).ok());
+        let there = fs::symlink_metadata(part);
+        left.is_some_and(|left| there.is_ok_and(|there| Inode::of(&there) == left.part))
+    }
+
+    /// Keeps that a download to this file has begun, with which nobody can go on.
+    pub(crate) fn claim(&self, object: &Object, part: &File) -> io::Result<()> {
+        self.begin_download(object, part).map(drop)
     }
 
     /// Keeps a download, with what is known to be there.
-    pub(crate) fn follow(&self, object: &Object, finished: &[Finished]) -> io::Result<Log> {
-        let mut log = Log(self.create()?);
-        log.write(object)?;
+    pub(crate) fn follow(&self, object: &Object, part: &File, finished: &[Finished]) -> io::Result<Log> {
+        let mut log = self.begin_download(object, part)?;
         for range in finished {
             log.write(range)?;
         }
         self.goes_on();
+        Ok(log)
+    }
+
+    fn begin_download(&self, object: &Object, part: &File) -> io::Result<Log> {
+        let part = Inode::of(&part.metadata()?);
+        let mut log = Log(self.create()?);
+        log.write(&Download { object, part })?;
         Ok(log)
     }
 
@@ -273,7 +317,11 @@ mod tests {
             number,
             checksum: checksum(),
         };
-        let mut log = record.follow(&object, &[finished(2)]).unwrap();
+        let part = folder.path().join("part");
+        let file = File::create(&part).unwrap();
+        assert!(!record.has_left(&part));
+        let mut log = record.follow(&object, &file, &[finished(2)]).unwrap();
+        assert!(record.has_left(&part) && !record.has_left(folder.path()));
         log.add(&finished(1)).unwrap();
         let path = record.path.clone().unwrap();
         let whole = fs::read(&path).unwrap();
@@ -292,7 +340,9 @@ mod tests {
             checksum: None,
             range_size: 1,
         };
-        record.follow(&object, &[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("part")).unwrap();
+        record.follow(&object, &file, &[]).unwrap();
         assert_eq!(record.downloaded(), None);
     }
 }

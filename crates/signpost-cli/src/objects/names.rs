@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::Random;
 use crate::problem::Problem;
 use crate::report::Ending;
+use crate::state::Inode;
 
 /// Where a file will be, and where it is in the making.
 #[derive(Clone, Debug)]
@@ -106,7 +106,6 @@ fn create(path: &Path) -> io::Result<File> {
 
 /// Whether an open file is the one at this path, and is not reached by a link there.
 fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     let (open, there) = (file.metadata(), fs::symlink_metadata(path));
-    open.is_ok_and(|open| there.is_ok_and(|there| identity(open) == identity(there)))
+    open.is_ok_and(|open| there.is_ok_and(|there| Inode::of(&open) == Inode::of(&there)))
 }

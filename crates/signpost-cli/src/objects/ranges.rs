@@ -69,7 +69,7 @@ impl<'a> Target<'a> {
     async fn open(session: &'a Session, place: &'a Place, names: Names, record: Record) -> Result<Self, Problem> {
         let opened = {
             let (names, record) = (names.clone(), record.clone());
-            blocking(move || names.open(record.downloaded().is_some())).await
+            blocking(move || names.open(record.has_left(&names.part))).await
         };
         Ok(Self {
             session,
@@ -105,7 +105,7 @@ impl<'a> Target<'a> {
             .map_err(|error| self.io(&error))?;
         if object.len < SINGLE_DOWNLOAD {
             // By that the file is known to be ours, whatever ends this command.
-            let _ = self.record.claim(&object);
+            let _ = self.record.claim(&object, &self.part);
             return download.to_file(&object, response, self.clone_part()?).await;
         }
         drop(lane);
@@ -223,13 +223,15 @@ impl<'a> Target<'a> {
                 checksum: checksum.clone(),
             })
             .collect();
-        self.record.follow(object, &finished).unwrap_or_else(|error| {
-            let console = &self.session.console;
-            console.note(&format!(
-                "what is brought can't be resumed after an interruption: {error}"
-            ));
-            Log::none()
-        })
+        self.record
+            .follow(object, &self.part, &finished)
+            .unwrap_or_else(|error| {
+                let console = &self.session.console;
+                console.note(&format!(
+                    "what is brought can't be resumed after an interruption: {error}"
+                ));
+                Log::none()
+            })
     }
 
     async fn hash_all(&self, algorithm: Algorithm, len: u64) -> Result<Checksum, Problem> {

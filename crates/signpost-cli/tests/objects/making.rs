@@ -89,7 +89,13 @@ fn a_killed_download_in_one_stream_is_in_nobodys_way() {
         .signpost(&["get", "k", "-o", "back"])
         .through(&proxy)
         .ended_by("KILL", || local.path("back.part").exists() && local.kept().len() == 1);
-    assert!(local.path("back.part").exists());
+    let left = local.path("back.part");
+    local.file("mine", b"mine");
+    fs::rename(&left, local.path("left")).unwrap();
+    fs::rename(local.path("mine"), &left).unwrap();
+    local.signpost(&["get", "k", "-o", "back"]).fails(5, "exists");
+    assert_eq!(fs::read(&left).unwrap(), b"mine");
+    fs::rename(local.path("left"), &left).unwrap();
     local.signpost(&["get", "k", "-o", "back"]).succeeds();
     assert!(fs::read(local.path("back")).unwrap() == noise(STREAMED));
     assert!(!local.path("back.part").exists() && local.kept().is_empty());
