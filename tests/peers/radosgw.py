@@ -43,7 +43,7 @@ mon data avail crit=1
 [osd]
 osd data={folder}/osd
 osd objectstore=memstore
-memstore device bytes=2147483648
+memstore device bytes={store}
 osd memory target=939524096
 osd class load list=*
 osd class default list=*
@@ -65,8 +65,10 @@ rgw thread pool size=32
 class Radosgw:
     """The running server; `endpoint` is where it answers."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, gigabytes=2):
+        """In so much memory at the most; what is deleted stays there for hours."""
         self.folder = folder
+        self.store = gigabytes << 30
         self.port = processes.free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._conf = folder / "ceph.conf"
@@ -89,7 +91,7 @@ class Radosgw:
         ports = {"mon_v2": processes.free_port(), "mon_v1": processes.free_port(), "port": self.port}
         for name in ("mon", "osd", "rgw", "run", "log"):
             (self.folder / name).mkdir()
-        self._conf.write_text(CONF.format(folder=self.folder, fsid=fsid, **ports))
+        self._conf.write_text(CONF.format(folder=self.folder, fsid=fsid, store=self.store, **ports))
         self._start_monitor(fsid, ports)
         self._start_store()
         self._spawn("radosgw", "-n", "client.rgw")
