@@ -2,10 +2,10 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-const LANES: u32 = 32;
+const LANES: u32 = 64;
 
 /// What a large request takes, so that eight of them take all.
-const WIDEST: u64 = 4;
+const WIDEST: u64 = 8;
 
 /// A request takes one lane for each of these begun.
 const WIDTH: u64 = 1024 * 1024;

@@ -39,7 +39,7 @@ use crate::store::Store;
 use crate::{Random, System};
 
 /// How many files are under way at once, from the first question to the last byte; most of them wait for a lane.
-const FILES: usize = 96;
+const FILES: usize = 128;
 
 /// How many large files are under way at once: whatever interrupts the command, few are left half done.
 const LARGE: usize = 2;
