@@ -1,5 +1,9 @@
 //! What a redirect costs: decide and sign, and a whole event, against the bare `SigV4` cryptography and the SDK's own
-//! `.presigned()` of the same run.
+//! `.presigned()` of the same run; what it costs to know a caller, and to refuse one.
+
+#[path = "../tests/core/issuer.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod issuer;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -17,6 +21,7 @@ use sha2::{Digest, Sha256};
 use signpost::adapters::aws::{CredentialSource, Signer};
 use signpost::adapters::handler::Handler;
 use signpost::adapters::lambda::respond;
+use signpost::auth::KeySet;
 use signpost::config::Settings;
 use signpost::decide::{Decision, decide};
 use signpost::key::PathEncoding;
@@ -25,6 +30,8 @@ use signpost::plan::Kept;
 use signpost::policy::Policy;
 use signpost::request::{ApiRequest, BodyLength};
 use tokio::runtime::Runtime;
+
+use issuer::{SigningKey, jwks};
 
 const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const KEY: &str = "docs/2026/report.pdf";
@@ -38,7 +45,7 @@ on = ["**"]
 allow_anonymous_write = true
 "#;
 
-criterion_group!(benches, sign, decide_among_rules);
+criterion_group!(benches, sign, decide_among_rules, know_the_caller);
 criterion_main!(benches);
 
 fn sign(criterion: &mut Criterion) {
@@ -47,16 +54,7 @@ fn sign(criterion: &mut Criterion) {
     let signer = runtime.block_on(Signer::resolve(&settings())).expect("it resolves");
     let sdk = sdk();
     let credentials = credentials();
-    let decide_and_sign = |request: &ApiRequest| match decide(&policy, request, None, now()) {
-        Ok(Decision::Instruct { plan, .. }) => {
-            let (Kept::At(key), plan) = plan.replace(()) else {
-                panic!("no rule needs a table")
-            };
-            let ((), plan) = plan.replace(key);
-            signer.sign(plan, &credentials, now()).expect("it can be signed")
-        }
-        other => panic!("not an instruction: {other:?}"),
-    };
+    let decide_and_sign = |request: &ApiRequest| decide_and_sign(&policy, request, None, &signer, &credentials);
     for method in ["GET", "PUT"] {
         let request = request(method);
         let mut group = criterion.benchmark_group(method);
@@ -75,6 +73,88 @@ fn sign(criterion: &mut Criterion) {
         let handler = runtime.block_on(handler());
         group.bench_function("a whole event", |bencher| {
             bencher.iter(|| runtime.block_on(respond(&handler, black_box(&event), "invocation", now())));
+        });
+    }
+}
+
+fn decide_and_sign(
+    policy: &Policy,
+    request: &ApiRequest,
+    keys: Option<&KeySet>,
+    signer: &Signer,
+    credentials: &Credentials,
+) -> Instruction {
+    match decide(policy, request, keys, now()) {
+        Ok(Decision::Instruct { plan, .. }) => {
+            let (Kept::At(key), plan) = plan.replace(()) else {
+                panic!("no rule needs a table")
+            };
+            let ((), plan) = plan.replace(key);
+            signer.sign(plan, credentials, now()).expect("it can be signed")
+        }
+        other => panic!("not an instruction: {other:?}"),
+    }
+}
+
+const MEMBERS_RULES: &str = r#"
+version = 1
+[[issuer]]
+name = "idp"
+iss = "https://id.example.com/pool"
+aud = ["signpost"]
+alg = ["RS256", "ES256"]
+[[token]]
+id = "ci"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+[[rule]]
+id = "members"
+who = ["authenticated"]
+can = ["read"]
+on = ["docs/**"]
+"#;
+
+/// Callers whom a token of an issuer proves, its keys at hand, or a token of our own, decided and signed; and those who
+/// are refused, since anybody may send as many of these as they like.
+fn know_the_caller(criterion: &mut Criterion) {
+    let signer = runtime().block_on(Signer::resolve(&settings())).expect("it resolves");
+    let policy = Policy::parse(MEMBERS_RULES).expect("the rules are good");
+    let credentials = credentials();
+    let (rsa, p256) = (SigningKey::rsa("rsa"), SigningKey::p256("ec"));
+    let keys = KeySet::parse(jwks(&[&rsa, &p256]).to_string().as_bytes()).expect("a JWK set");
+    let claims = serde_json::json!({
+        "iss": "https://id.example.com/pool", "sub": "alice", "aud": "signpost", "exp": 1_783_711_444,
+    });
+    let by = |token: &str| {
+        let mut request = request("GET");
+        let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a token is visible ASCII");
+        request.headers.insert(HeaderName::from_static("authorization"), bearer);
+        request
+    };
+    let (rs256, es256) = (rsa.token("RS256", &claims), p256.token("ES256", &claims));
+    // Of the signature, and no malleable last character of it.
+    let forged = |token: &str| {
+        let (head, signature) = token.rsplit_once('.').expect("a token has three parts");
+        let first = if signature.starts_with('A') { "B" } else { "A" };
+        by(&format!("{head}.{first}{}", &signature[1..]))
+    };
+    let mut group = criterion.benchmark_group("caller");
+    for (name, request) in [
+        ("own token", by("secret")),
+        ("RS256", by(&rs256)),
+        ("ES256", by(&es256)),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| decide_and_sign(&policy, black_box(&request), Some(&keys), &signer, &credentials));
+        });
+    }
+    for (name, request) in [
+        ("nobody, refused", request("GET")),
+        ("wrong own token, refused", by("guess")),
+        ("forged RS256, refused", forged(&rs256)),
+        ("forged ES256, refused", forged(&es256)),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| decide(&policy, black_box(&request), Some(&keys), now()).expect_err("it is refused"));
         });
     }
 }
@@ -239,6 +319,7 @@ fn request(method: &str) -> ApiRequest {
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .expect("a runtime starts")
 }
