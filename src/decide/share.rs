@@ -173,9 +173,8 @@ impl ShareRequest {
                 Some(_) => vec![Operation::GetObject],
             });
         };
-        let known: Vec<_> = Operation::on(&[]).collect();
-        let named = |operation: &&Operation| methods.iter().any(|method| *method == operation.method().as_str());
-        let operations: Vec<_> = known.iter().filter(named).copied().collect();
+        let named = |operation: &Operation| methods.iter().any(|method| *method == operation.method().as_str());
+        let operations: Vec<_> = Operation::on(&[]).filter(named).collect();
         if operations.is_empty() || operations.len() != methods.len() {
             return Err(bad_value(
                 "methods",

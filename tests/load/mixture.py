@@ -128,21 +128,21 @@ class Mixture:
 
     def put(self):
         body = self.random.randbytes(self.random.choice((0, 1, 100, 20000)))
-        self.redirect("PUT", self.key("work"), self.member(), body, {"content-length": str(len(body))} if body else {})
+        self.redirect("PUT", self.key("desk"), self.member(), body, {"content-length": str(len(body))} if body else {})
 
     def put_with_metadata(self):
         body = self.random.randbytes(50)
         told = {"x-amz-meta-colour": "green", "content-md5": md5(body)}
-        self.redirect("PUT", self.key("work"), self.member() | told, body, {"content-length": "50"} | told)
+        self.redirect("PUT", self.key("desk"), self.member() | told, body, {"content-length": "50"} | told)
 
     def put_once(self):
         self.redirect("PUT", self.key("create"), self.member(), b"x" * 10, {"content-length": "10"})
 
     def delete(self):
-        self.redirect("DELETE", self.key("work"), self.member())
+        self.redirect("DELETE", self.key("desk"), self.member())
 
     def as_json(self):
-        method, key = self.random.choice(("GET", "DELETE", "PUT")), self.key("work")
+        method, key = self.random.choice(("GET", "DELETE", "PUT")), self.key("desk")
         query = "?contentLength=7&meta-a=b" if method == "PUT" else ""
         answer = self.ask(method, path_of(key) + query, self.member() | AS_JSON, needs=self.sign_needs())
         if answer:
@@ -161,7 +161,7 @@ class Mixture:
             self.signed(answer, answer.text[:-1], "GET", key)
 
     def as_go_example(self):
-        key = self.key("work")
+        key = self.key("desk")
         answer = self.ask("GET", f"/-/presign{path_of(key)}?method=PUT&contentLength=3", self.member(), needs=self.sign_needs())
         if answer:
             told = answer.json()
@@ -191,7 +191,7 @@ class Mixture:
                 self.signed(answer, answer.headers["location"], "GET", key)
 
     def multipart(self):
-        key, member = self.key("work"), self.member()
+        key, member = self.key("desk"), self.member()
         self.redirect_of("POST", key, "?uploads", member)
         upload = "uploadId=an-id/with+signs".replace("/", "%2F").replace("+", "%2B")
         self.redirect_of("PUT", key, f"?partNumber=3&{upload}", member, b"part", {"content-length": "4"})
@@ -205,7 +205,7 @@ class Mixture:
             self.signed(answer, answer.headers["location"], method, key, signed)
 
     def sign_many(self):
-        keys = [self.key(self.random.choice(("work", "public", "secret"))) for _ in range(self.random.choice((1, 10, 30)))]
+        keys = [self.key(self.random.choice(("desk", "public", "secret"))) for _ in range(self.random.choice((1, 10, 30)))]
         wanted = json.dumps([{"method": "GET", "key": key} for key in keys]).encode()
         answer = self.ask("POST", "/-/sign", self.member() | {"content-type": "application/json"}, wanted, needs=self.sign_needs())
         if answer is None:
@@ -223,16 +223,16 @@ class Mixture:
                 self.signed(answer, one["url"], "GET", key)
 
     def generated(self):
-        answer = self.ask("POST", "/work/in/?ext=mp4", self.member() | AS_JSON, needs=self.sign_needs())
+        answer = self.ask("POST", "/desk/in/?ext=mp4", self.member() | AS_JSON, needs=self.sign_needs())
         if answer:
             told = answer.json()
-            demand(re.fullmatch(r"work/in/[0-9A-HJKMNP-TV-Z]{26}\.mp4", told["key"]), "no ULID")
+            demand(re.fullmatch(r"desk/in/[0-9A-HJKMNP-TV-Z]{26}\.mp4", told["key"]), "no ULID")
             given = {name: value for name, value in told["headers"].items() if name.lower() != "host"}
             self.signed(answer, told["url"], "PUT", told["key"], given)
 
     def form(self):
         as_json = self.random.random() < 0.5
-        answer = self.ask("GET", "/work/in/?form", self.member() | (AS_JSON if as_json else {"accept": "text/html"}), needs=self.sign_needs())
+        answer = self.ask("GET", "/desk/in/?form", self.member() | (AS_JSON if as_json else {"accept": "text/html"}), needs=self.sign_needs())
         if answer and as_json:
             told = answer.json()
             policy = json.loads(base64.b64decode(told["fields"]["policy"]))
@@ -249,7 +249,7 @@ class Mixture:
     def round_trip(self):
         """What was stored comes back, is listed, and goes."""
         member, target = self.member(), self.target
-        folder = f"work/trip-{self.random.getrandbits(64):x}/"
+        folder = f"desk/trip-{self.random.getrandbits(64):x}/"
         key = folder + self.random.choice(NAMES)
         body = self.random.randbytes(self.random.choice((1, 1000, 100_000, 1_000_000)))
         if self.random.random() < 0.3:
@@ -271,7 +271,7 @@ class Mixture:
     def in_parts(self):
         """An upload in parts, which ends or is given up."""
         member, target = self.member(), self.target
-        key = f"work/parts-{self.random.getrandbits(64):x}/a"
+        key = f"desk/parts-{self.random.getrandbits(64):x}/a"
         _, told = target.at_s3("POST", self.location("POST", path_of(key) + "?uploads", member))
         upload = "uploadId=" + quote(re.search(r"<UploadId>(.*?)</UploadId>", told.decode())[1], safe="")
         body = self.random.randbytes(100_000)
@@ -290,7 +290,7 @@ class Mixture:
         demand(target.at_s3("DELETE", self.location("DELETE", path_of(key), member))[0] == 204, "it was not deleted")
 
     def listing(self):
-        prefix = f"work/{self.random.randrange(1000)}/"
+        prefix = f"desk/{self.random.randrange(1000)}/"
         accept = self.random.choice(("application/json", "text/plain", "text/html"))
         answer = self.ask("GET", path_of(prefix), self.member() | {"accept": accept}, needs=("s3", *self.sign_needs()))
         if answer is None:
@@ -304,12 +304,12 @@ class Mixture:
                 demand(name in answer.text, f"{name} is not listed")
 
     def pending_uploads(self):
-        answer = self.ask("GET", "/work/p/?uploads", self.member() | AS_JSON, needs=("s3", *self.sign_needs()))
+        answer = self.ask("GET", "/desk/p/?uploads", self.member() | AS_JSON, needs=("s3", *self.sign_needs()))
         if answer:
             demand(len(answer.json()["uploads"]) == self.target.pending, "other uploads")
 
     def share(self):
-        key, member = self.key("work"), self.member()
+        key, member = self.key("desk"), self.member()
         answer = self.ask("POST", "/-/share", member | AS_JSON, json.dumps({"key": key, "expires": "1h"}).encode())
         if answer is None:
             return
@@ -324,7 +324,7 @@ class Mixture:
         self.ask("GET", f"{path_of(key)}?{forged}", None, b"", 401)
 
     def share_for_one_use(self):
-        key = self.key("work")
+        key = self.key("desk")
         answer = self.ask("POST", "/-/share", self.member() | AS_JSON, json.dumps({"key": key, "uses": 2}).encode())
         if answer is None:
             return
@@ -340,7 +340,7 @@ class Mixture:
 
     def sign_in(self):
         name = self.random.choice(list(rules.TOKENS))
-        form = f"token={rules.TOKENS[name]}&return_to=%2Fwork%2F".encode()
+        form = f"token={rules.TOKENS[name]}&return_to=%2Fdesk%2F".encode()
         headers = {"content-type": "application/x-www-form-urlencoded", "origin": self.target.origin, "sec-fetch-site": "same-origin"}
         answer = self.ask("POST", "/-/login", headers, form)
         if answer is None:
@@ -348,7 +348,7 @@ class Mixture:
         cookie = answer.cookie
         demand(cookie, "no cookie")
         self.target.secrets.note(cookie)
-        key = self.key("work")
+        key = self.key("desk")
         answer = self.ask("GET", path_of(key), {"cookie": cookie}, b"", 307, self.sign_needs())
         if answer:
             self.signed(answer, answer.headers["location"], "GET", key)
@@ -361,7 +361,7 @@ class Mixture:
         demand(answer is None or len(answer.body) > 20, "an empty page")
 
     def options(self):
-        answer = self.ask("OPTIONS", path_of(self.key("work")), {"origin": "https://app.example.com", "access-control-request-method": "PUT"}, b"", 204)
+        answer = self.ask("OPTIONS", path_of(self.key("desk")), {"origin": "https://app.example.com", "access-control-request-method": "PUT"}, b"", 204)
         demand(answer is None or "PUT" in answer.headers["allow"], "no Allow")
 
 
@@ -391,44 +391,44 @@ def bad(name, method, target, status, headers=None, body=b"", signs=False):
     return name, doing
 
 
-WORK = "/work/1/a.txt"
+DESK = "/desk/1/a.txt"
 ANN = bearer("ann")
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJsb2FkLXdyb25nLWp3dCJ9.load-wrong-signature0"
 BAD = [
-    bad("dot segments", "GET", "/public/../work/1/a.txt", 400),
+    bad("dot segments", "GET", "/public/../desk/1/a.txt", 400),
     bad("escaped dot segments", "GET", "/public/%2e%2e/secret", 400),
     bad("a key that is too long", "GET", "/public/" + "k" * 1100, 400),
     bad("the empty key", "DELETE", "/", 400, ANN),
     bad("a control character", "GET", "/public/a%00b", 400),
     bad("a reserved path", "GET", "/-/nothing", 404),
-    bad("no credential", "GET", WORK, 401),
-    bad("a wrong token", "GET", WORK, 401, {"authorization": "Bearer load-wrong-token-0123456789"}),
+    bad("no credential", "GET", DESK, 401),
+    bad("a wrong token", "GET", DESK, 401, {"authorization": "Bearer load-wrong-token-0123456789"}),
     bad("a wrong token where anyone may", "GET", "/public/a", 401, {"authorization": "Bearer load-wrong-token-0123456789"}),
-    bad("a wrong password", "PUT", WORK, 401, lambda _: basic("ann", "load-wrong-password-0")),
-    bad("Basic that is none", "GET", WORK, 401, {"authorization": "Basic %%%load-wrong-basic-0"}),
-    bad("an unknown scheme", "GET", WORK, 401, {"authorization": "Digest username=load-wrong-digest-0"}),
-    bad("a JWT of nobody", "GET", WORK, 401, {"authorization": f"Bearer {JWT}"}),
-    bad("two credentials", "GET", WORK + "?share=load-wrong-link-0123", 401, ANN),
-    bad("a link that is none", "GET", WORK + "?share=load-wrong-link-0123", 401),
+    bad("a wrong password", "PUT", DESK, 401, lambda _: basic("ann", "load-wrong-password-0")),
+    bad("Basic that is none", "GET", DESK, 401, {"authorization": "Basic %%%load-wrong-basic-0"}),
+    bad("an unknown scheme", "GET", DESK, 401, {"authorization": "Digest username=load-wrong-digest-0"}),
+    bad("a JWT of nobody", "GET", DESK, 401, {"authorization": f"Bearer {JWT}"}),
+    bad("two credentials", "GET", DESK + "?share=load-wrong-link-0123", 401, ANN),
+    bad("a link that is none", "GET", DESK + "?share=load-wrong-link-0123", 401),
     bad("a key that no rule grants", "GET", "/secret/a", 403, ANN),
     bad("a write that is denied", "PUT", "/archive/a", 403, ANN, b"x"),
     bad("an anonymous write", "PUT", "/public/a", 401, None, b"x"),
     bad("an unknown parameter", "GET", "/public/a?acl", 400),
     bad("a parameter twice", "GET", "/public/a?expires=60&expires=70", 400),
-    bad("a number that is none", "PUT", WORK + "?url&contentLength=many", 400, ANN),
+    bad("a number that is none", "PUT", DESK + "?url&contentLength=many", 400, ANN),
     bad("too long a life", "GET", "/public/a?expires=9999999999999999999999", 400),
     bad("too large an object", "PUT", "/create/a?url&contentLength=1000001", 413, ANN),
-    bad("a header that makes a copy", "PUT", WORK, 400, ANN | {"x-amz-copy-source": "/other/secret"}, b"x"),
-    bad("an ACL", "PUT", WORK, 400, ANN | {"x-amz-acl": "public-read"}, b"x"),
-    bad("an unknown method", "PATCH", WORK, 405, ANN),
-    bad("a POST that means nothing", "POST", WORK, 405, ANN),
-    bad("a part number out of range", "PUT", WORK + "?partNumber=10001&uploadId=u&url", 400, ANN),
+    bad("a header that makes a copy", "PUT", DESK, 400, ANN | {"x-amz-copy-source": "/other/secret"}, b"x"),
+    bad("an ACL", "PUT", DESK, 400, ANN | {"x-amz-acl": "public-read"}, b"x"),
+    bad("an unknown method", "PATCH", DESK, 405, ANN),
+    bad("a POST that means nothing", "POST", DESK, 405, ANN),
+    bad("a part number out of range", "PUT", DESK + "?partNumber=10001&uploadId=u&url", 400, ANN),
     bad("JSON that is none", "POST", "/-/sign", 400, ANN, b'[{"method": "GET", "key"'),
     bad("JSON of another kind", "POST", "/-/sign", 400, ANN, b'{"a": [1, 2, {"b": null}]}'),
     bad("too many at once", "POST", "/-/sign", 400, ANN, json.dumps([{"method": "GET", "key": "public/a"}] * 101).encode()),
     bad("deep JSON", "POST", "/-/share", 400, ANN, b"[" * 5000),
     bad("a share of what is not one's own", "POST", "/-/share", 403, ANN, b'{"key": "secret/a"}'),
-    bad("a share that is too long", "POST", "/-/share", 400, ANN, b'{"key": "work/a", "expires": "400d"}'),
+    bad("a share that is too long", "POST", "/-/share", 400, ANN, b'{"key": "desk/a", "expires": "400d"}'),
     bad("a listing that is not granted", "GET", "/secret/", 403, ANN),
     bad("a sign-in from elsewhere", "POST", "/-/login", 403, {"origin": "https://evil.example", "content-type": "application/x-www-form-urlencoded"}, b"token=x"),
     bad("a large header", "GET", "/public/a", 307, {"x-probe": "a" * 30_000}, signs=True),

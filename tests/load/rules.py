@@ -48,10 +48,10 @@ overwrite = false
 max_bytes = 1000000
 
 [[rule]]
-id = "work"
+id = "desk"
 who = ["group:staff"]
 can = ["read", "write", "delete", "list"]
-on = ["work/**"]
+on = ["desk/**"]
 share = ["read", "write"]
 """
 

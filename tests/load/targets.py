@@ -305,7 +305,7 @@ class Local(Target):
                     told = b""
             demand(not told or told.startswith(b"HTTP/1.1 4"), f"a huge header got {told[:12]!r}")
 
-        put = b"PUT /work/1/dropped HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer load-wrong-ann-is-its-secret\r\nContent-Length: 1000\r\n\r\n" + b"x" * 999
+        put = b"PUT /desk/1/dropped HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer load-wrong-ann-is-its-secret\r\nContent-Length: 1000\r\n\r\n" + b"x" * 999
         return [
             raw("half a head", dropped(b"GET /public/a HTTP/1.1\r\nHost: a")),
             raw("half a body", dropped(put, 0.1)),

@@ -16,8 +16,6 @@ import argparse
 import base64
 import copy
 import difflib
-import hashlib
-import hmac
 import http.client
 import json
 import os
@@ -33,6 +31,10 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from sigv4 import signature_of  # noqa: E402: its folder had to be told first
+
 ROOT = HERE.parent.parent
 EVENTS = ROOT / "events"
 SNAPSHOTS = HERE / "snapshots"
@@ -191,25 +193,6 @@ def expect(name, want, got):
 # ---- signatures ----
 
 
-def signature_of(method, url, headers):
-    """What AWS would compute for this presigned request (Signature Version 4, query string, unsigned payload)."""
-    parts = urlsplit(url)
-    pairs = [pair.partition("=")[::2] for pair in parts.query.split("&")]
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    canonical_query = "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != "X-Amz-Signature")
-    names = query["X-Amz-SignedHeaders"].split(";")
-    values = {name.lower(): value for name, value in headers.items()} | {"host": parts.netloc}
-    canonical_headers = "".join(f"{name}:{' '.join(values[name].split())}\n" for name in names)
-    request = "\n".join([method, parts.path, canonical_query, canonical_headers, ";".join(names), "UNSIGNED-PAYLOAD"])
-    date, region, service, terminator = query["X-Amz-Credential"].split("/")[1:]
-    scope = f"{date}/{region}/{service}/{terminator}"
-    text = "\n".join(["AWS4-HMAC-SHA256", query["X-Amz-Date"], scope, hashlib.sha256(request.encode()).hexdigest()])
-    key = ("AWS4" + SECRET).encode()
-    for part in (date, region, service, terminator):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-
 def check_url(url, want, listed=None):
     """The URL leads to the expected key, and exactly the expected method, headers and conditions are signed."""
     if re.search(r"[^!-~]", url):
@@ -239,8 +222,8 @@ def check_url(url, want, listed=None):
         raise Wrong(f"lives for {query['X-Amz-Expires']} s")
     expect("session token", SETTINGS["AWS_SESSION_TOKEN"], query.get("X-Amz-Security-Token"))
     expect("credential", ["AKIDEXAMPLE", REGION, "s3", "aws4_request"], query["X-Amz-Credential"].split("/")[:1] + query["X-Amz-Credential"].split("/")[2:])
-    if signature_of(want["method"], url, headers) != query.get("X-Amz-Signature"):
-        fits = [m for m in ("GET", "HEAD", "PUT", "DELETE", "POST") if signature_of(m, url, headers) == query.get("X-Amz-Signature")]
+    if signature_of(want["method"], url, headers, SECRET) != query.get("X-Amz-Signature"):
+        fits = [m for m in ("GET", "HEAD", "PUT", "DELETE", "POST") if signature_of(m, url, headers, SECRET) == query.get("X-Amz-Signature")]
         raise Wrong(f"the signature is none for {want['method']}" + (f" but for {fits[0]}" if fits else " with these headers and this path"))
 
 

@@ -156,6 +156,12 @@ async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<
             len: 0,
         });
     }
+    keep_apart(&mut errands)?;
+    Ok(errands)
+}
+
+/// Refuses two objects for one file, and an object whose file is another one in the making.
+fn keep_apart(errands: &mut [Errand]) -> Result<(), Problem> {
     let mut seen = HashSet::new();
     for file in errands.iter().filter_map(|errand| errand.file.as_ref().ok()) {
         if !seen.insert(file) {
@@ -166,7 +172,7 @@ async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<
         }
     }
     let parts: HashMap<_, _> = seen.into_iter().map(|file| (part_of(file), file.clone())).collect();
-    for errand in &mut errands {
+    for errand in errands {
         let other = errand
             .file
             .as_ref()
@@ -178,7 +184,7 @@ async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<
             errand.file = Err(problem.advising("Get this object by itself, with -o FILE."));
         }
     }
-    Ok(errands)
+    Ok(())
 }
 
 /// The objects below a prefix, and their files below the folder.
