@@ -182,7 +182,7 @@ fn hundred_rules() -> String {
     let mut rules = format!("version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{digest}\"\ngroups = [\"deployers\"]\n");
     for number in 0..99 {
         let (who, on) = match number % 3 {
-            0 => ("authenticated", "docs/{uid}/**".to_owned()),
+            0 => ("authenticated", "docs/{user_id}/**".to_owned()),
             1 => ("group:deployers", format!("docs/{number}/**")),
             _ => ("anyone", format!("public/{number}/images/**")),
         };

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 HERE = Path(__file__).resolve().parent
-FRONTS = ("rest", "http", "url", "alb", "albmv")
+FRONTS = ("rest", "http-api", "function-url", "alb", "alb-multi-value")
 CALLER = "203.0.113.7"
 TRACE = "Root=1-6a5145a8-536f3e792f6be9b44c1f46fa"
 ORIGIN = "https://app.example.com"
@@ -186,7 +186,7 @@ def common_headers(request, domain):
     return headers
 
 
-def http(request):
+def http_api(request):
     domain = "sjzepsqsu5.execute-api.eu-central-1.amazonaws.com"
     headers = common_headers(request, domain)
     headers.setdefault("content-length", str(len(request.body)))  # an HTTP API adds "0" to what has no body
@@ -198,7 +198,7 @@ def http(request):
     return event
 
 
-def url(request):
+def function_url(request):
     domain = "2cxn22odiwguak4feg4jtt7cwm0ziblr.lambda-url.eu-central-1.on.aws"
     headers = common_headers(request, domain) | {
         "x-amzn-tls-cipher-suite": "TLS_AES_128_GCM_SHA256",
@@ -231,7 +231,7 @@ def alb(request, multi=False):
     return event
 
 
-SHAPE = {"rest": rest, "http": http, "url": url, "alb": alb, "albmv": lambda request: alb(request, multi=True)}
+SHAPE = {"rest": rest, "http-api": http_api, "function-url": function_url, "alb": alb, "alb-multi-value": lambda request: alb(request, multi=True)}
 
 
 # ---- what must come of it ----
@@ -267,9 +267,9 @@ def row(fronts, name, request, expectation, note):
 KEY = "docs/report.pdf"
 AT = "/" + KEY
 ALL = FRONTS
-PATHS = ("rest", "http", "url", "alb")  # an ALB's two header modes do not differ in the path
-RAW = ("rest", "url", "alb")  # the fronts that hand on the path as it was sent
-TYPED = ("url", "alb", "albmv")  # the fronts whose event tells an empty upload from one without a length
+PATHS = ("rest", "http-api", "function-url", "alb")  # an ALB's two header modes do not differ in the path
+RAW = ("rest", "function-url", "alb")  # the fronts that hand on the path as it was sent
+TYPED = ("function-url", "alb", "alb-multi-value")  # the fronts whose event tells an empty upload from one without a length
 
 # The four operations
 row(ALL, "get", Request("GET", AT), signed(KEY, "GET"), "download")
@@ -284,7 +284,7 @@ row(ALL, "put-text", Request("PUT", "/docs/λ.txt".replace("λ", "%CE%BB"), text
 row(ALL, "put-empty", Request("PUT", "/docs/empty"), signed("docs/empty", "PUT"), "an empty file, `Content-Length: 0` (REST tells no length): no length is signed")
 row(TYPED, "refused-put-without-length", Request("PUT", AT, length=False), refused(411, KEY), "PUT without a body and without a length, not in the two-step form")
 chunked = {"transfer-encoding": "chunked"}
-row(("url", "alb", "albmv"), "refused-put-chunked", Request("PUT", AT, chunked, BODY, length=False), refused(411, KEY), "S3 takes no chunked PUT")
+row(("function-url", "alb", "alb-multi-value"), "refused-put-chunked", Request("PUT", AT, chunked, BODY, length=False), refused(411, KEY), "S3 takes no chunked PUT")
 
 # Forms of the answer
 row(ALL, "get-url", Request("GET", AT + "?url"), signed(KEY, "GET", "url"), "the bare URL")
@@ -374,12 +374,12 @@ row(("rest",), "put-base-path-trailing-slash", Request("PUT", "/folder/", base="
 row(("rest",), "get-base-path-encoded", Request("GET", "/" + ENCODED, base="/files"), signed("a b+c%d/e🚀.txt", "GET"), "base path and an encoded key")
 row(("rest",), "health-base-path", Request("GET", "/-/health", base="/files"), refused(200, form="health"), "the reserved segment behind a base path")
 row(("rest",), "get-key-like-stage", Request("GET", "/live/x"), signed("live/x", "GET"), "the key begins like the stage")
-row(("http",), "get-stage", Request("GET", AT, stage="prod"), signed(KEY, "GET"), "a named stage is in `rawPath`")
-row(("http",), "put-stage", Request("PUT", AT, stage="prod", body=BODY), signed(KEY, "PUT", headers=length_of(BODY)), "a named stage is in `rawPath`")
-row(("http",), "get-stage-like-key", Request("GET", "/prod/x", stage="prod"), signed("prod/x", "GET"), "exactly one stage is stripped")
-row(("http",), "get-stage-leading-slash", Request("GET", "//a", stage="prod"), signed("/a", "GET"), "named stage and a key that begins with `/`")
-row(("http",), "get-key-like-default-stage", Request("GET", "/$default/x"), signed("$default/x", "GET"), "`$default` is never stripped")
-row(("http",), "health-stage", Request("GET", "/-/health", stage="prod"), refused(200, form="health"), "the reserved segment behind a stage")
+row(("http-api",), "get-stage", Request("GET", AT, stage="prod"), signed(KEY, "GET"), "a named stage is in `rawPath`")
+row(("http-api",), "put-stage", Request("PUT", AT, stage="prod", body=BODY), signed(KEY, "PUT", headers=length_of(BODY)), "a named stage is in `rawPath`")
+row(("http-api",), "get-stage-like-key", Request("GET", "/prod/x", stage="prod"), signed("prod/x", "GET"), "exactly one stage is stripped")
+row(("http-api",), "get-stage-leading-slash", Request("GET", "//a", stage="prod"), signed("/a", "GET"), "named stage and a key that begins with `/`")
+row(("http-api",), "get-key-like-default-stage", Request("GET", "/$default/x"), signed("$default/x", "GET"), "`$default` is never stripped")
+row(("http-api",), "health-stage", Request("GET", "/-/health", stage="prod"), refused(200, form="health"), "the reserved segment behind a stage")
 
 # What is no event of a supported front
 v1 = rest(Request("GET", AT))
@@ -448,7 +448,7 @@ ROWS.append(
 
 CAPTURES = {
     f"capture-{front}": refused(405, "capture/space value")
-    for front in ("rest", "http", "url", "albmv")
+    for front in ("rest", "http-api", "function-url", "alb-multi-value")
 }
 CAPTURE_NOTE = "recorded from AWS: POST with a query, a cookie and a repeated header"
 
@@ -476,15 +476,16 @@ def split(name):
     stem = name.removesuffix(".json")
     if stem.startswith("capture-"):
         return stem.removeprefix("capture-"), "capture"
-    front, _, rest_of_name = stem.partition("-")
-    return (front, rest_of_name) if front in FRONTS else ("", stem)
+    fronts = [front for front in FRONTS if stem.startswith(f"{front}-")]
+    front = max(fronts, key=len, default="")
+    return (front, stem.removeprefix(f"{front}-")) if front else ("", stem)
 
 
 def readme(expected, notes, methods):
     lines = [
         "# Events",
         "",
-        "What the fronts hand to the function: `rest` (REST API), `http` (HTTP API, payload 2.0), `url` (Function URL), `alb` and `albmv` (ALB with single- and multi-value headers).",
+        "What the fronts hand to the function: `rest` (REST API), `http-api` (HTTP API, payload 2.0), `function-url` (Lambda function URL), `alb` and `alb-multi-value` (ALB with single- and multi-value headers).",
         "They are Signpost's test corpus, and input for `sam local invoke -e events/rest-get.json`.",
         "",
         "The `capture-*` were recorded from AWS in us-west-2 on 10 July 2026 and published by the repository hotsock/voker (MIT); the caller's address and the account are masked, and the",

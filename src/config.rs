@@ -88,11 +88,11 @@ settings! {
     path_style: PathStyle = "SIGNPOST_PATH_STYLE", default Some("auto"), path_style;
     #[doc = " Whether URLs use S3 Transfer Acceleration."]
     accelerate: bool = "SIGNPOST_ACCELERATE", default Some("false"), boolean;
-    #[doc = " The role whose sessions sign, instead of the function's own credentials: `arn:aws:iam::123456789012:role/signer`."]
+    #[doc = " The role that modes `signer` and `scoped` assume: `arn:aws:iam::123456789012:role/signer`."]
     signer_role_arn: Option<String> = "SIGNPOST_SIGNER_ROLE_ARN", default None, role_arn;
-    #[doc = " Whom a session of the signer role is for: `everyone`, or each `member`, cut down to what the granting rule \
-              lets that member do."]
-    signer_scope: SignerScope = "SIGNPOST_SIGNER_SCOPE", default Some("everyone"), signer_scope;
+    #[doc = " Which credentials sign URLs: `execution` (the function's own role), `signer` (one session of the signer role) \
+              or `scoped` (one session for each user and rule, limited to what the rule allows)."]
+    signing_mode: SigningMode = "SIGNPOST_SIGNING_MODE", default Some("execution"), signing_mode;
     #[doc = " How long a session of the signer role lasts. AWS takes `15m` to `1h` from a function."]
     signer_session: Duration = "SIGNPOST_SIGNER_SESSION", default Some("1h"), session;
     #[doc = " Whether a member's session carries the member as its source identity; the role's trust policy must then \
@@ -185,13 +185,15 @@ pub enum PathStyle {
     Never,
 }
 
-/// Whom a session of the signer role is for.
+/// Which credentials sign URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignerScope {
-    /// One session signs everything.
-    Everyone,
-    /// One for each member and rule, with a session policy for what that rule lets that member do.
-    Member,
+pub enum SigningMode {
+    /// The credentials of the function's own role.
+    Execution,
+    /// One session of the signer role.
+    Signer,
+    /// One session of the signer role for each user and rule, with a session policy that allows what the rule allows.
+    Scoped,
 }
 
 /// Whether requests are counted.
@@ -258,11 +260,20 @@ impl Settings {
                 "whoever may write to the bucket that Signpost serves could change the rules; keep them in another",
             );
         }
-        if self.signer_scope == SignerScope::Member && self.signer_role_arn.is_none() {
-            return contradiction(
-                "SIGNPOST_SIGNER_SCOPE",
-                "a member's session needs SIGNPOST_SIGNER_ROLE_ARN",
-            );
+        match (self.signing_mode, &self.signer_role_arn) {
+            (SigningMode::Execution, Some(_)) => {
+                return contradiction(
+                    "SIGNPOST_SIGNER_ROLE_ARN",
+                    "mode execution does not assume a role; set SIGNPOST_SIGNING_MODE to signer or scoped",
+                );
+            }
+            (SigningMode::Signer | SigningMode::Scoped, None) => {
+                return contradiction(
+                    "SIGNPOST_SIGNING_MODE",
+                    "modes signer and scoped require SIGNPOST_SIGNER_ROLE_ARN",
+                );
+            }
+            (SigningMode::Execution, None) | (SigningMode::Signer | SigningMode::Scoped, Some(_)) => {}
         }
         if self.accelerate && self.custom_endpoint().is_some() {
             return contradiction("SIGNPOST_ACCELERATE", "an endpoint of one's own can't be accelerated");

@@ -196,7 +196,7 @@ fn granted<T>(
         None => (caller.principal.as_ref().map_err(Clone::clone)?, None),
         Some((maker, link)) => (maker, Some(link)),
     };
-    known.uid = Some(principal.uid().to_owned());
+    known.user_id = Some(principal.user_id().to_owned());
     let verdict = policy.verdict(principal, action, wanted.key.as_str());
     known.rule = verdict.rule().map(str::to_owned);
     let mut grant = verdict.into_grant()?;

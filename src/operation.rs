@@ -222,7 +222,7 @@ const COMPLETE_UPLOAD: &[Parameter] = &[
 const ABORT_UPLOAD: &[Parameter] = &[UPLOAD_ID, URL, EXPIRES, SHARE];
 
 /// Names of query parameters and request headers that the client may choose only where a rule `accepts` them.
-pub const ACCEPTABLE: &[&str] = &[
+pub const CLIENT_SETTABLE: &[&str] = &[
     "versionId",
     "response-cache-control",
     "response-content-disposition",

@@ -30,7 +30,7 @@ pub struct PresignPlan<K = ObjectKey> {
     /// How long the URL is to live, unless the credentials end first.
     pub expires: Duration,
     /// For how long the same plan becomes the same URL.
-    pub stable: Option<Duration>,
+    pub reuse_url_for: Option<Duration>,
     /// What the rule grants beyond this request: credentials that sign it need not be able to do more.
     pub scope: Scope,
     /// The use that must be had before anybody is told the URL.
@@ -58,7 +58,7 @@ impl<K> PresignPlan<K> {
             headers: self.headers,
             query: self.query,
             expires: self.expires,
-            stable: self.stable,
+            reuse_url_for: self.reuse_url_for,
             scope: self.scope,
             counted: self.counted,
         };
@@ -80,14 +80,14 @@ impl PresignPlan {
     /// The time to sign at, in whole seconds, which is all that a signature tells: the beginning of the window in which
     /// the URL is to stay the same, or `now`. Never in the future.
     pub fn signing_time(&self, now: SystemTime) -> SystemTime {
-        let window = self.stable.map_or(1, |window| window.as_secs().max(1));
+        let window = self.reuse_url_for.map_or(1, |window| window.as_secs().max(1));
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         SystemTime::UNIX_EPOCH + Duration::from_secs(since - since % window)
     }
 
     /// How long from `now` a client may keep to the URL that was signed at `signed_at` and ends at `expires_at`.
     pub fn cache_for(&self, signed_at: SystemTime, expires_at: SystemTime, now: SystemTime) -> Option<Duration> {
-        let end = (signed_at + self.stable?).min(expires_at - MIN_LIFETIME);
+        let end = (signed_at + self.reuse_url_for?).min(expires_at - MIN_LIFETIME);
         let left = Duration::from_secs(end.duration_since(now).unwrap_or_default().as_secs());
         (!left.is_zero()).then_some(left)
     }

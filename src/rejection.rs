@@ -54,7 +54,7 @@ pub enum Rejection {
     /// A parameter or header that the rule does not let the client choose.
     #[error("the rule does not let the client choose {name:?}")]
     NotAccepted {
-        /// The name that a rule's `accepts` would have to hold.
+        /// The name that a rule's `client_may_set` would have to hold.
         name: &'static str,
     },
     /// No operation goes by that method here.
@@ -199,7 +199,7 @@ impl Rejection {
                 with `Accept: application/json` and send only the headers of the answer."
                 .into(),
             Self::NotAccepted { name } => {
-                format!("Leave it out, or ask the operator to add {name:?} to the rule's `accepts`.")
+                format!("Leave it out, or ask the operator to add {name:?} to the rule's `client_may_set`.")
             }
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
             Self::UnknownReservedPath => "See /-/docs.".into(),

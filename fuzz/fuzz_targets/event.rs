@@ -28,7 +28,7 @@ who = ["anyone"]
 can = ["read", "write", "delete"]
 on = ["**"]
 allow_anonymous_write = true
-accepts = ["versionId"]
+client_may_set = ["versionId"]
 "#;
 
 const BUCKET: &str = "https://example-bucket.s3.eu-central-1.amazonaws.com/";

@@ -16,7 +16,7 @@ use crate::response::{Failure, Trouble};
 pub(super) struct Record {
     /// In a word.
     outcome: &'static str,
-    uid: Option<String>,
+    user_id: Option<String>,
     rule: Option<String>,
     operation: Option<&'static str>,
     key: Option<String>,
@@ -61,7 +61,7 @@ impl Record {
     pub(super) fn signed(instruction: &Instruction) -> Self {
         let plan = &instruction.plan;
         Self {
-            uid: Some(plan.scope.uid.clone()),
+            user_id: Some(plan.scope.user_id.clone()),
             rule: Some(plan.scope.rule.clone()),
             operation: Some(plan.operation.name()),
             key: Some(plan.name.as_str().to_owned()),
@@ -74,7 +74,7 @@ impl Record {
     pub(super) fn signed_form(form: &PostForm) -> Self {
         let plan = &form.plan;
         Self {
-            uid: Some(plan.scope.uid.clone()),
+            user_id: Some(plan.scope.user_id.clone()),
             rule: Some(plan.scope.rule.clone()),
             operation: Some("PostObject"),
             key: Some(plan.name.field()),
@@ -87,7 +87,7 @@ impl Record {
     pub(super) fn listed(list: &List) -> Self {
         let view = &list.view;
         Self {
-            uid: Some(view.principal.uid().to_owned()),
+            user_id: Some(view.principal.user_id().to_owned()),
             rule: list.plan.as_ref().map(|plan| plan.scope.rule.clone()),
             operation: Some(view.wanted.listing.name()),
             key: Some(view.wanted.prefix.clone()),
@@ -120,13 +120,13 @@ impl Record {
 
     pub(super) fn refused(refused: &Refused) -> Self {
         let Known {
-            uid,
+            user_id,
             rule,
             operation,
             key,
         } = (*refused.known).clone();
         Self {
-            uid,
+            user_id,
             rule,
             operation,
             key,
@@ -169,7 +169,7 @@ impl Record {
                     request.method = %request.method.escape_debug(),
                     trace.id = trace_id(request),
                     trace.xray = xray_root(request),
-                    uid = self.uid,
+                    user_id = self.user_id,
                     rule = self.rule,
                     operation = self.operation,
                     key = self.key,

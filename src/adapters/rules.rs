@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::aws::{CredentialSource, FetchError, Fetched, RemoteRules, SigningCredentials};
 use super::handler::chain;
-use crate::config::{ConfigError, Settings, SignerScope};
+use crate::config::{ConfigError, Settings, SigningMode};
 use crate::policy::{Grant, Policy};
 
 /// The rules file of a package that has no setting for it.
@@ -212,7 +212,7 @@ impl Reader {
         })?;
         policy.authenticators.keys.clone_from(&self.settings.keys);
         policy.has_table = self.settings.table.is_some();
-        policy.hides_misses = self.settings.signer_scope == SignerScope::Member;
+        policy.hides_misses = self.settings.signing_mode == SigningMode::Scoped;
         check_lifetimes(&policy, self.settings.max_expires)?;
         check_sign_in(&policy)?;
         check_table(&policy)?;

@@ -47,7 +47,7 @@ pub struct Member {
     /// The groups that rules can name.
     pub groups: Vec<String>,
     claims: BTreeMap<String, String>,
-    uid: String,
+    user_id: String,
 }
 
 /// Who vouches for an identity.
@@ -59,7 +59,7 @@ pub enum Issuer {
     Named {
         /// Its name in the rules.
         name: String,
-        /// What it calls itself, so that a new name in the rules changes no member's `uid`.
+        /// What it calls itself, so that a new name in the rules changes no member's `user_id`.
         iss: String,
     },
 }
@@ -107,22 +107,22 @@ impl Principal {
         }
     }
 
-    /// A short name for logs and signed URLs: [`Member::uid`], or `-` for nobody.
-    pub fn uid(&self) -> &str {
-        self.member().map_or("-", Member::uid)
+    /// A short name for logs and signed URLs: [`Member::user_id`], or `-` for nobody.
+    pub fn user_id(&self) -> &str {
+        self.member().map_or("-", Member::user_id)
     }
 }
 
 impl Member {
     /// An identity that `issuer` vouches for.
     pub fn new(issuer: Issuer, subject: String, groups: Vec<String>) -> Self {
-        let uid = uid(&issuer, &subject);
+        let user_id = user_id(&issuer, &subject);
         Self {
             issuer,
             subject,
             groups,
             claims: BTreeMap::new(),
-            uid,
+            user_id,
         }
     }
 
@@ -147,14 +147,14 @@ impl Member {
     }
 
     /// A hash of issuer and subject: the same for the same member always, different for any two members.
-    pub fn uid(&self) -> &str {
-        &self.uid
+    pub fn user_id(&self) -> &str {
+        &self.user_id
     }
 
-    /// A claim by its name: `uid`, `sub`, or one that its issuer made.
+    /// A claim by its name: `user_id`, `sub`, or one that its issuer made.
     pub fn claim(&self, name: &str) -> Option<&str> {
         match name {
-            "uid" => Some(&self.uid),
+            "user_id" => Some(&self.user_id),
             "sub" => Some(&self.subject),
             name => self.claims.get(name).map(String::as_str),
         }
@@ -162,7 +162,7 @@ impl Member {
 }
 
 /// Many rules may ask for it, so it is made once for each member.
-fn uid(issuer: &Issuer, subject: &str) -> String {
+fn user_id(issuer: &Issuer, subject: &str) -> String {
     let issuer = match issuer {
         Issuer::Token => "token".to_owned(),
         Issuer::Named { iss, .. } => format!("iss:{iss}"),

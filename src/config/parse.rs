@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
-use super::{ClientSecret, CorsOrigins, Metrics, PathStyle, RulesSource, SignerScope, TablePlace};
+use super::{ClientSecret, CorsOrigins, Metrics, PathStyle, RulesSource, SigningMode, TablePlace};
 use crate::auth::Keyring;
 use crate::auth::keyring::KeyringError;
 use crate::key::ObjectKey;
@@ -154,11 +154,12 @@ pub(super) fn role_arn(value: Option<&str>) -> Result<Option<String>, String> {
     Ok(Some(value.to_owned()))
 }
 
-pub(super) fn signer_scope(value: Option<&str>) -> Result<SignerScope, String> {
+pub(super) fn signing_mode(value: Option<&str>) -> Result<SigningMode, String> {
     match required(value)? {
-        "everyone" => Ok(SignerScope::Everyone),
-        "member" => Ok(SignerScope::Member),
-        value => Err(format!("{value:?} is neither everyone nor member")),
+        "execution" => Ok(SigningMode::Execution),
+        "signer" => Ok(SigningMode::Signer),
+        "scoped" => Ok(SigningMode::Scoped),
+        value => Err(format!("{value:?} is not execution, signer or scoped")),
     }
 }
 

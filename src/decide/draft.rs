@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Permit;
-use crate::operation::{ACCEPTABLE, Action, OBJECT_SIZE, Operation};
+use crate::operation::{Action, CLIENT_SETTABLE, OBJECT_SIZE, Operation};
 use crate::plan::{Kept, PresignPlan};
 use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
@@ -38,10 +38,10 @@ pub(super) fn plan(
     }
     draft.check_size()?;
     // S3 ignores parameters that begin with `x-` and writes them to its access log.
-    let stable = stable_for(&wanted, expires, grant.constraints).filter(|_| counted.is_none());
+    let reuse_url_for = stable_for(&wanted, expires, grant.constraints).filter(|_| counted.is_none());
     // A URL that stays the same can't name one request.
-    let request_id = stable.map_or(request_id, |_| "-");
-    let audit = format!("{request_id}.{}.{}", scope.uid, scope.rule);
+    let request_id = reuse_url_for.map_or(request_id, |_| "-");
+    let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
     draft.query.push(("x-signpost".into(), audit));
     let (headers, query) = draft.settle(wanted.form);
     Ok(PresignPlan {
@@ -51,7 +51,7 @@ pub(super) fn plan(
         headers,
         query,
         expires,
-        stable,
+        reuse_url_for,
         scope,
         counted,
     })
@@ -61,7 +61,7 @@ pub(super) fn plan(
 fn stable_for(wanted: &ObjectRequest, expires: Duration, constraints: &Constraints) -> Option<Duration> {
     let outlived = |window: &Duration| *window + MIN_LIFETIME <= expires;
     constraints
-        .stable
+        .reuse_url_for
         .filter(outlived)
         .filter(|_| wanted.operation.action() == Action::Read)
 }
@@ -83,8 +83,8 @@ pub(super) fn described_by(wanted: &ObjectRequest, grant: Grant<'_>) -> Result<P
 fn check_choices(wanted: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
     let chosen = wanted.headers.iter().chain(&wanted.applied).chain(&wanted.query);
     for (name, _) in chosen {
-        let restricted = ACCEPTABLE.iter().find(|acceptable| **acceptable == name);
-        if let Some(name) = restricted.filter(|name| !grant.constraints.accepts(name)) {
+        let restricted = CLIENT_SETTABLE.iter().find(|acceptable| **acceptable == name);
+        if let Some(name) = restricted.filter(|name| !grant.constraints.client_may_set(name)) {
             return Err(Rejection::NotAccepted { name });
         }
     }

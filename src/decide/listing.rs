@@ -48,7 +48,7 @@ pub(super) fn decide(caller: &Caller<'_>, prefix: Option<&ObjectKey>) -> Result<
 
 fn granted(caller: &Caller<'_>, wanted: ListRequest, known: &mut Known) -> Result<List, Rejection> {
     let principal = caller.principal.as_ref().map_err(Clone::clone)?;
-    known.uid = Some(principal.uid().to_owned());
+    known.user_id = Some(principal.user_id().to_owned());
     let action = wanted.listing.action();
     let (plan, ways) = match (caller.policy.reach(principal, action, &wanted.prefix)?, wanted.listing) {
         (Reach::Whole(grant), _) => {
@@ -118,7 +118,7 @@ fn plan(wanted: &ListRequest, cursor: Option<&str>, scope: Scope, request_id: &s
     if !wanted.prefix.is_empty() {
         say("prefix", &wanted.prefix);
     }
-    say("x-signpost", &format!("{request_id}.{}.{}", scope.uid, scope.rule));
+    say("x-signpost", &format!("{request_id}.{}.{}", scope.user_id, scope.rule));
     Ok(ListPlan {
         listing: wanted.listing,
         query,
@@ -138,7 +138,7 @@ impl List {
         wanted.next.as_ref().map(|_| Refused {
             rejection: bad_value("next", UNKNOWN_NEXT),
             known: Box::new(Known {
-                uid: Some(principal.uid().to_owned()),
+                user_id: Some(principal.user_id().to_owned()),
                 ..Known::of_listing(wanted)
             }),
         })

@@ -16,8 +16,8 @@ pub struct Refused {
 /// What has been found out of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Who asks, by [`crate::auth::Principal::uid`].
-    pub uid: Option<String>,
+    /// Who asks, by [`crate::auth::Principal::user_id`].
+    pub user_id: Option<String>,
     /// The id of the rule that decided.
     pub rule: Option<String>,
     /// What was asked for, by its name in the S3 API.
@@ -48,7 +48,7 @@ impl Refused {
     /// A refusal of what was planned already.
     pub fn of_plan<K>(plan: &PresignPlan<K>, rejection: Rejection) -> Self {
         let known = Known {
-            uid: Some(plan.scope.uid.clone()),
+            user_id: Some(plan.scope.user_id.clone()),
             rule: Some(plan.scope.rule.clone()),
             operation: Some(plan.operation.name()),
             key: Some(plan.name.as_str().to_owned()),

@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 
 use super::explain::Source;
-use crate::operation::{ACCEPTABLE, Action};
+use crate::operation::{Action, CLIENT_SETTABLE};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
 
 /// The lifetime of a signed URL where the rules do not say otherwise.
@@ -27,7 +27,7 @@ pub struct Constraints {
     /// The lifetime of a signed URL.
     pub expires: Duration,
     /// For how long requests to read one object get one and the same URL, so that caches know it again.
-    pub stable: Option<Duration>,
+    pub reuse_url_for: Option<Duration>,
     /// The `Cache-Control` of downloads, in place of the object's own.
     pub cache_control: Option<String>,
     /// The greatest length of an object, in bytes.
@@ -46,8 +46,8 @@ pub struct Constraints {
     pub sse: Option<String>,
     /// The KMS key of every upload.
     pub sse_kms_key_id: Option<String>,
-    /// Names of [`crate::operation::ACCEPTABLE`] that the client may choose.
-    pub accepts: Vec<String>,
+    /// Names of [`crate::operation::CLIENT_SETTABLE`] that the client may choose.
+    pub client_may_set: Vec<String>,
     /// What of it may be lent by share links.
     pub share: Vec<Action>,
     /// The longest life of a share link.
@@ -80,8 +80,8 @@ pub(super) struct Ceiling {
 
 impl Constraints {
     /// Whether the client may choose `name`.
-    pub fn accepts(&self, name: &str) -> bool {
-        self.accepts.iter().any(|accepted| accepted == name)
+    pub fn client_may_set(&self, name: &str) -> bool {
+        self.client_may_set.iter().any(|accepted| accepted == name)
     }
 
     /// Refuses an object that is too long.
@@ -141,7 +141,7 @@ impl Constraints {
     pub(super) fn built_in() -> Self {
         Self {
             expires: DEFAULT_EXPIRES,
-            stable: None,
+            reuse_url_for: None,
             cache_control: None,
             max_bytes: MAX_OBJECT_BYTES,
             overwrite: false,
@@ -151,7 +151,7 @@ impl Constraints {
             storage_class: None,
             sse: None,
             sse_kms_key_id: None,
-            accepts: Vec::new(),
+            client_may_set: Vec::new(),
             share: vec![Action::Read],
             share_expires: DEFAULT_SHARE_EXPIRES,
         }
@@ -167,11 +167,14 @@ impl Constraints {
                 humantime::format_duration(self.expires)
             ));
         }
-        if let Some(stable) = self.stable.filter(|stable| *stable + MIN_LIFETIME > self.expires) {
+        if let Some(reuse_url_for) = self
+            .reuse_url_for
+            .filter(|reuse_url_for| *reuse_url_for + MIN_LIFETIME > self.expires)
+        {
             return Err(format!(
-                "stable: with {} the rule needs `expires` of {} or more, so that no URL is given out with less than a minute left",
-                humantime::format_duration(stable),
-                humantime::format_duration(stable + MIN_LIFETIME)
+                "reuse_url_for: with {} the rule needs `expires` of {} or more, so that no URL is given out with less than a minute left",
+                humantime::format_duration(reuse_url_for),
+                humantime::format_duration(reuse_url_for + MIN_LIFETIME)
             ));
         }
         if self.share_expires > ceiling.share_expires {
@@ -199,10 +202,14 @@ impl Constraints {
         for value in texts.into_iter().flatten() {
             visible_ascii(value)?;
         }
-        match self.accepts.iter().find(|name| !ACCEPTABLE.contains(&name.as_str())) {
+        match self
+            .client_may_set
+            .iter()
+            .find(|name| !CLIENT_SETTABLE.contains(&name.as_str()))
+        {
             Some(name) => Err(format!(
-                "accepts: unknown name {name:?}; known: {}",
-                ACCEPTABLE.join(", ")
+                "client_may_set: unknown name {name:?}; known: {}",
+                CLIENT_SETTABLE.join(", ")
             )),
             None => Ok(()),
         }

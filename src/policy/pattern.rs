@@ -77,7 +77,7 @@ impl Pattern {
     pub(super) fn names_issued_claim(&self) -> bool {
         self.segments
             .iter()
-            .any(|segment| matches!(segment, Segment::Claim(name) if name != "uid"))
+            .any(|segment| matches!(segment, Segment::Claim(name) if name != "user_id"))
     }
 
     /// Whether `key` lies within the pattern for this caller. A caller without the claim matches nothing.

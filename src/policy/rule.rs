@@ -124,7 +124,7 @@ impl Rule {
         let issuers: BTreeSet<_> = self.who.iter().map(Who::issuer).collect();
         if wants_issuer && (issuers.len() != 1 || issuers.contains(&None)) {
             return Err(
-                "`if` and every `{claim}` but `{uid}` mean something with one issuer only, so `who` must \
+                "`if` and every `{claim}` but `{user_id}` mean something with one issuer only, so `who` must \
                 name one: issuer:NAME, user:NAME/SUBJECT or token:ID"
                     .into(),
             );

@@ -8,8 +8,8 @@ use crate::operation::Action;
 /// All that one rule lets one caller do. The one request that is being signed is a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// The caller, by [`Principal::uid`].
-    pub uid: String,
+    /// The caller, by [`Principal::user_id`].
+    pub user_id: String,
     /// The id of the rule.
     pub rule: String,
     /// What the rule lets the caller do.
@@ -30,7 +30,7 @@ impl Scope {
     #[must_use]
     pub fn of_pending_uploads(self) -> Self {
         Self {
-            uid: self.uid,
+            user_id: self.user_id,
             rule: self.rule,
             pending_uploads: true,
             ..Self::default()
@@ -41,7 +41,7 @@ impl Scope {
 impl Grant<'_> {
     /// All that the granting rule lets `principal` do.
     pub fn scope(&self, principal: &Principal) -> Scope {
-        self.covering(principal.uid(), |claim| {
+        self.covering(principal.user_id(), |claim| {
             principal.member().and_then(|member| member.claim(claim))
         })
     }
@@ -49,7 +49,7 @@ impl Grant<'_> {
     /// A scope that is never larger than that of any member: each claim has as few characters as it can have.
     pub fn smallest_scope(&self) -> Scope {
         const UID: &str = "00000000000000000000000000000000";
-        self.covering(UID, |claim| Some(if claim == "uid" { UID } else { "0" }))
+        self.covering(UID, |claim| Some(if claim == "user_id" { UID } else { "0" }))
     }
 
     /// The keys in the bucket.
@@ -61,14 +61,14 @@ impl Grant<'_> {
         }
     }
 
-    fn covering<'b>(&self, uid: &str, claim: impl Fn(&str) -> Option<&'b str>) -> Scope {
+    fn covering<'b>(&self, user_id: &str, claim: impl Fn(&str) -> Option<&'b str>) -> Scope {
         Scope {
-            uid: uid.to_owned(),
+            user_id: user_id.to_owned(),
             rule: self.rule.to_owned(),
             actions: self.granted_by.can.clone(),
             keys: self.kept(claim),
-            versions: self.constraints.accepts("versionId"),
-            tags: self.constraints.accepts("x-amz-tagging"),
+            versions: self.constraints.client_may_set("versionId"),
+            tags: self.constraints.client_may_set("x-amz-tagging"),
             pending_uploads: false,
         }
     }

@@ -81,7 +81,7 @@ macro_rules! constraints_table {
         struct $table {
             $($(#[$attribute])* $field: $type,)*
             expires: Option<String>,
-            stable: Option<String>,
+            reuse_url_for: Option<String>,
             cache_control: Option<String>,
             max_bytes: Option<Size>,
             overwrite: Option<bool>,
@@ -91,7 +91,7 @@ macro_rules! constraints_table {
             storage_class: Option<String>,
             sse: Option<String>,
             sse_kms_key_id: Option<String>,
-            accepts: Option<Vec<String>>,
+            client_may_set: Option<Vec<String>>,
             share: Option<Vec<Action>>,
             share_expires: Option<String>,
         }
@@ -101,9 +101,9 @@ macro_rules! constraints_table {
             fn constraints(&self, base: &Constraints, ceiling: &Ceiling) -> Result<Constraints, String> {
                 let constraints = Constraints {
                     expires: duration("expires", self.expires.as_deref(), base.expires)?,
-                    stable: match self.stable.as_deref() {
-                        Some(text) => Some(parse_duration("stable", text)?),
-                        None => base.stable,
+                    reuse_url_for: match self.reuse_url_for.as_deref() {
+                        Some(text) => Some(parse_duration("reuse_url_for", text)?),
+                        None => base.reuse_url_for,
                     },
                     cache_control: self.cache_control.clone().or_else(|| base.cache_control.clone()),
                     max_bytes: self.max_bytes.as_ref().map_or(Ok(base.max_bytes), Size::bytes)?,
@@ -114,7 +114,7 @@ macro_rules! constraints_table {
                     storage_class: self.storage_class.clone().or_else(|| base.storage_class.clone()),
                     sse: self.sse.clone().or_else(|| base.sse.clone()),
                     sse_kms_key_id: self.sse_kms_key_id.clone().or_else(|| base.sse_kms_key_id.clone()),
-                    accepts: self.accepts.clone().unwrap_or_else(|| base.accepts.clone()),
+                    client_may_set: self.client_may_set.clone().unwrap_or_else(|| base.client_may_set.clone()),
                     share: self.share.clone().unwrap_or_else(|| base.share.clone()),
                     share_expires: duration("share_expires", self.share_expires.as_deref(), base.share_expires)?,
                 };
@@ -257,7 +257,7 @@ impl RuleTable {
     /// Whether it says anything of constraints.
     fn constrains(&self) -> bool {
         self.expires.is_some()
-            || self.stable.is_some()
+            || self.reuse_url_for.is_some()
             || self.cache_control.is_some()
             || self.max_bytes.is_some()
             || self.overwrite.is_some()
@@ -267,7 +267,7 @@ impl RuleTable {
             || self.storage_class.is_some()
             || self.sse.is_some()
             || self.sse_kms_key_id.is_some()
-            || self.accepts.is_some()
+            || self.client_may_set.is_some()
             || self.share.is_some()
             || self.share_expires.is_some()
     }

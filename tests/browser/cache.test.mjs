@@ -9,7 +9,7 @@ import { rules } from './signpost.mjs';
 
 const WINDOW = 20; // seconds
 const KEPT = `cache_control = "private, max-age=3600"`;
-const STABLE = rules(`stable = "${WINDOW}s"\nexpires = "5m"\n${KEPT}`, 'disposition = "inline"');
+const STABLE = rules(`reuse_url_for = "${WINDOW}s"\nexpires = "5m"\n${KEPT}`, 'disposition = "inline"');
 const UNSTABLE = rules(KEPT, 'disposition = "inline"');
 
 /** A forward proxy that writes down what passes through it. */

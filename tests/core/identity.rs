@@ -48,7 +48,7 @@ on = ["public/**"]
 id = "own"
 who = ["issuer:cognito"]
 can = ["read", "delete"]
-on = ["users/{sub}/**", "by-uid/{uid}/**"]
+on = ["users/{sub}/**", "by-user-id/{user_id}/**"]
 
 [[rule]]
 id = "main-branch"
@@ -422,7 +422,7 @@ fn unclear_issuers_stop_the_start_up() {
     assert!(
         Policy::parse(&format!(
             "version = 1\n{two}{}",
-            rule("\"issuer:a\", \"issuer:b\"", "{uid}/**")
+            rule("\"issuer:a\", \"issuer:b\"", "{user_id}/**")
         ))
         .is_ok()
     );

@@ -245,7 +245,7 @@ sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
 id = "own"
 who = ["authenticated"]
 can = ["list", "write"]
-on = ["users/{uid}/**", "shared/**", "shared/secret/**", "single/file"]
+on = ["users/{user_id}/**", "shared/**", "shared/secret/**", "single/file"]
 [[rule]]
 id = "public"
 who = ["anyone"]

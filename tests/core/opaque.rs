@@ -43,7 +43,7 @@ id = "mine"
 who = ["authenticated"]
 can = ["read", "write"]
 on = ["mine/**"]
-rewrite = "tenants/{uid}/{id}"
+rewrite = "tenants/{user_id}/{id}"
 
 [[rule]]
 id = "stable"
@@ -52,7 +52,7 @@ can = ["read", "write"]
 on = ["stable/**"]
 rewrite = "stable-objects/{id}"
 expires = "5m"
-stable = "4m"
+reuse_url_for = "4m"
 
 [[rule]]
 id = "plain"
@@ -255,7 +255,7 @@ async fn with_sessions_of_the_members_own_a_miss_is_told_to_those_alone_who_may_
     );
     let member = [
         ("SIGNPOST_SIGNER_ROLE_ARN", "arn:aws:iam::123456789012:role/signer"),
-        ("SIGNPOST_SIGNER_SCOPE", "member"),
+        ("SIGNPOST_SIGNING_MODE", "scoped"),
         ("AWS_ENDPOINT_URL_STS", sts.endpoint.as_str()),
     ];
     let handler = serve_in(&folder("ids-told"), &rules, &member).await;
@@ -272,8 +272,10 @@ async fn with_sessions_of_the_members_own_a_miss_is_told_to_those_alone_who_may_
     assert!(sts.calls().is_empty(), "nothing was there to sign for");
     signed(&handler, by("a", put("/mine/x"))).await.unwrap();
     let policy: Value = serde_json::from_str(&sts.calls()[0]["Policy"]).unwrap();
-    let uid = Member::new(Issuer::Token, "a".to_owned(), Vec::new()).uid().to_owned();
-    let own = format!("arn:aws:s3:::example-bucket/tenants/{uid}/*");
+    let user_id = Member::new(Issuer::Token, "a".to_owned(), Vec::new())
+        .user_id()
+        .to_owned();
+    let own = format!("arn:aws:s3:::example-bucket/tenants/{user_id}/*");
     assert_eq!(policy["Statement"][0]["Resource"], json!([own]));
 }
 

@@ -134,7 +134,7 @@ fn an_upload_under_a_generated_key_takes_what_a_put_takes_and_an_extension() {
 
 #[tokio::test]
 async fn forms_take_what_is_documented_of_them() {
-    let handler = handler(&OPEN_RULES.replace("accepts", "overwrite = true\naccepts")).await;
+    let handler = handler(&OPEN_RULES.replace("client_may_set", "overwrite = true\nclient_may_set")).await;
     for name in FORM {
         let value = match name {
             "form" => continue,

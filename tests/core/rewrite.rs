@@ -30,7 +30,7 @@ id = "mine"
 who = ["authenticated"]
 can = ["read", "write", "delete"]
 on = ["mine/**"]
-rewrite = "tenants/{uid}/{rest}"
+rewrite = "tenants/{user_id}/{rest}"
 overwrite = true
 share = ["read"]
 
@@ -69,8 +69,8 @@ async fn serve() -> Handler {
     handler_with(&[("SIGNPOST_RULES", RULES), KEYS], credentials(None, None)).await
 }
 
-fn uid(token: &str) -> String {
-    member(token).uid().to_owned()
+fn user_id(token: &str) -> String {
+    member(token).user_id().to_owned()
 }
 
 fn member(token: &str) -> Principal {
@@ -94,7 +94,7 @@ async fn signed(handler: &Handler, request: ApiRequest) -> Result<String, u16> {
 #[tokio::test]
 async fn the_public_key_is_decided_on_and_the_other_is_signed() {
     let handler = serve().await;
-    let (a, b) = (uid("a"), uid("b"));
+    let (a, b) = (user_id("a"), user_id("b"));
     for (token, method, path, expected) in [
         ("a", "GET", "/mine/x", format!("/tenants/{a}/x")),
         ("b", "GET", "/mine/x", format!("/tenants/{b}/x")),
@@ -118,9 +118,9 @@ async fn the_public_key_is_decided_on_and_the_other_is_signed() {
 #[tokio::test]
 async fn nothing_leads_out_of_the_folder_or_past_a_deny() {
     let handler = serve().await;
-    let b = uid("b");
+    let b = user_id("b");
     let long = format!("/mine/{}", "x".repeat(1000));
-    let its_own = format!("/tenants/{}/x", uid("a"));
+    let its_own = format!("/tenants/{}/x", user_id("a"));
     let theirs = format!("/tenants/{b}/x");
     for (token, method, path, expected) in [
         ("a", "GET", "/mine/../x", 400),
@@ -144,13 +144,13 @@ async fn nothing_leads_out_of_the_folder_or_past_a_deny() {
     }
     // What looks like another member's folder is a name below one's own.
     let named = signed(&handler, by("a", ask("GET", &format!("/mine/{b}/x")))).await;
-    assert_eq!(named, Ok(format!("/tenants/{}/{b}/x", uid("a"))));
+    assert_eq!(named, Ok(format!("/tenants/{}/{b}/x", user_id("a"))));
 }
 
 #[tokio::test]
 async fn the_client_is_told_the_key_that_it_knows() {
     let handler = serve().await;
-    let a = uid("a");
+    let a = user_id("a");
     let request = by("a", ask("GET", "/mine/x")).with("accept", "application/json");
     let told = json(&handler.handle(&request, now()).await);
     assert_eq!(told["key"], "mine/x");
@@ -175,7 +175,7 @@ async fn the_client_is_told_the_key_that_it_knows() {
 #[tokio::test]
 async fn forms_store_where_the_rule_keeps_objects() {
     let handler = serve().await;
-    let a = uid("a");
+    let a = user_id("a");
     let form = async |path: &str| {
         let request = by("a", ask("GET", path)).with("accept", "application/json");
         json(&handler.handle(&request, now()).await)["fields"]["key"].clone()
@@ -205,11 +205,11 @@ async fn a_share_link_lends_the_makers_object_under_the_public_key() {
     assert!(link.starts_with("/mine/x?share="));
     assert_eq!(
         signed(&handler, ask("GET", &link)).await,
-        Ok(format!("/tenants/{}/x", uid("a")))
+        Ok(format!("/tenants/{}/x", user_id("a")))
     );
     for (other, refused) in [
         (link.replace("/mine/x", "/mine/y"), 403),
-        (link.replace("/mine/x", &format!("/tenants/{}/x", uid("a"))), 403),
+        (link.replace("/mine/x", &format!("/tenants/{}/x", user_id("a"))), 403),
     ] {
         assert_eq!(signed(&handler, ask("GET", &other)).await, Err(refused), "{other}");
     }
@@ -221,7 +221,7 @@ async fn a_members_session_may_reach_the_folder_and_nothing_else() {
     let env = [
         ("SIGNPOST_RULES", RULES),
         ("SIGNPOST_SIGNER_ROLE_ARN", "arn:aws:iam::123456789012:role/signer"),
-        ("SIGNPOST_SIGNER_SCOPE", "member"),
+        ("SIGNPOST_SIGNING_MODE", "scoped"),
         ("AWS_ENDPOINT_URL_STS", &sts.endpoint),
     ];
     let handler = handler_with(&env, credentials(None, None)).await;
@@ -235,7 +235,7 @@ async fn a_members_session_may_reach_the_folder_and_nothing_else() {
     };
     assert_eq!(
         resources(0),
-        json!([format!("arn:aws:s3:::example-bucket/tenants/{}/*", uid("a"))])
+        json!([format!("arn:aws:s3:::example-bucket/tenants/{}/*", user_id("a"))])
     );
     let news = [
         "arn:aws:s3:::example-bucket/public/2026/news",
@@ -251,7 +251,7 @@ fn what_is_no_rewriting_stops_the_start_up() {
     };
     for (on, rewrite, fits) in [
         ("\"a/**\"", "x/{key}", true),
-        ("\"a/**\", \"b/**\"", "x/{uid}/y/{rest}", true),
+        ("\"a/**\", \"b/**\"", "x/{user_id}/y/{rest}", true),
         ("\"a\"", "x/{key}", true),
         ("\"a\"", "x/{rest}", false),
         ("\"a/**\"", "{key}", false),
@@ -262,14 +262,14 @@ fn what_is_no_rewriting_stops_the_start_up() {
         ("\"a/**\"", "x/{key}/y", false),
         ("\"a/**\"", "{key}/{rest}", false),
         ("\"a/**\"", "x/{id}", true),
-        ("\"a\"", "x/{uid}/{id}", true),
+        ("\"a\"", "x/{user_id}/{id}", true),
         ("\"a/**\"", "{id}", false),
         ("\"a/**\"", "x/{id}/y", false),
         ("\"a/**\"", "x/{id}/{key}", false),
         ("\"a/**\"", "x-{id}", false),
         ("\"a/**\"", "x/**/{key}", false),
         ("\"a/**\"", "../{key}", false),
-        ("\"a/**\"", "x-{uid}/{key}", false),
+        ("\"a/**\"", "x-{user_id}/{key}", false),
         // Whose claim would that be?
         ("\"a/**\"", "{email}/{key}", false),
     ] {
@@ -293,7 +293,7 @@ proptest! {
                         panic!("no rule keeps objects under ids");
                     };
                     let folder = match grant.rule {
-                        "mine" => format!("tenants/{}/", uid("a")),
+                        "mine" => format!("tenants/{}/", user_id("a")),
                         "news" => "public/2026/news".to_owned(),
                         rule => panic!("{rule} grants {action:?} of {key}"),
                     };

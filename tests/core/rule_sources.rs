@@ -180,7 +180,7 @@ async fn what_stops_the_start_up_is_not_taken_from_a_source_either() {
     let sts = FakeSts::start(Answer::SessionUntil(at(7200))).await;
     let member = [
         ROLE,
-        ("SIGNPOST_SIGNER_SCOPE", "member"),
+        ("SIGNPOST_SIGNING_MODE", "scoped"),
         ("AWS_ENDPOINT_URL_STS", &sts.endpoint),
     ];
     let handler = ruled_by(S3, &s3, &member).await;
@@ -196,12 +196,12 @@ async fn what_stops_the_start_up_is_not_taken_from_a_source_either() {
 
 #[tokio::test]
 async fn a_new_epoch_makes_warm_functions_assume_the_role_anew() {
-    for scope in ["everyone", "member"] {
+    for mode in ["signer", "scoped"] {
         let s3 = Fake::start(object(&reading("a"), "1")).await;
         let sts = FakeSts::start(Answer::SessionUntil(at(3600))).await;
         let env = [
             ROLE,
-            ("SIGNPOST_SIGNER_SCOPE", scope),
+            ("SIGNPOST_SIGNING_MODE", mode),
             ("AWS_ENDPOINT_URL_STS", &sts.endpoint),
         ];
         let handler = ruled_by(S3, &s3, &env).await;
@@ -224,7 +224,16 @@ async fn those_who_are_silent_one_after_the_other_do_not_take_all_the_time_of_th
     let s3 = Fake::start(object(&reading("a"), "1")).await;
     let sts = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sts = format!("http://{}", sts.local_addr().unwrap());
-    let handler = ruled_by(S3, &s3, &[ROLE, ("AWS_ENDPOINT_URL_STS", &sts)]).await;
+    let handler = ruled_by(
+        S3,
+        &s3,
+        &[
+            ROLE,
+            ("SIGNPOST_SIGNING_MODE", "signer"),
+            ("AWS_ENDPOINT_URL_STS", &sts),
+        ],
+    )
+    .await;
     assert_eq!(status(&handler, "/-/health", at(0)).await, 200);
 
     s3.delay(Duration::from_mins(1));

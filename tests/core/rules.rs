@@ -57,7 +57,7 @@ on = ["**"]
 id = "own"
 who = ["token:guest"]
 can = ["write"]
-on = ["homes/{{uid}}/**"]
+on = ["homes/{{user_id}}/**"]
 
 [[rule]]
 id = "worm"
@@ -97,7 +97,7 @@ fn decides(policy: &Policy, principal: &Principal, action: Action, key: &str) ->
 fn the_table_decides() {
     let policy = Policy::parse(&team_rules()).unwrap();
     let (nobody, ci, guest) = (Principal::Anonymous, token("ci", &["deployers"]), token("guest", &[]));
-    let own = format!("homes/{}/a", guest.uid());
+    let own = format!("homes/{}/a", guest.user_id());
     let cases = [
         (&nobody, Action::Read, "public/a", Some("public")),
         (&nobody, Action::Read, "public/", Some("public")),
@@ -115,7 +115,7 @@ fn the_table_decides() {
         (&guest, Action::Write, own.as_str(), Some("own")),
         (&ci, Action::Write, own.as_str(), None),
         (&guest, Action::Write, "homes/guest/a", None),
-        (&guest, Action::Write, "homes/{uid}/a", None),
+        (&guest, Action::Write, "homes/{user_id}/a", None),
         (&ci, Action::Write, "releases/1", Some("deploy")),
         (&ci, Action::Read, "archive/1", Some("deploy")),
         (&ci, Action::Write, "archive/1", None),
@@ -288,7 +288,7 @@ fn what_is_unclear_stops_the_start_up() {
             "trailing `/**`",
         ),
         (
-            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a{uid}\"]"),
+            rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a{user_id}\"]"),
             "whole segment",
         ),
         (
@@ -304,7 +304,7 @@ fn what_is_unclear_stops_the_start_up() {
         (with("content_types = [\"image\"]"), "not a media type"),
         (with("metadata = { Team = \"a\" }"), "lower case"),
         (with("metadata = { team = \"a\\nb\" }"), "visible ASCII"),
-        (with("accepts = [\"x-amz-acl\"]"), "unknown name"),
+        (with("client_may_set = [\"x-amz-acl\"]"), "unknown name"),
         (with("disposition = \"maybe\""), "unknown variant"),
         (with("content_types = [\"image/p*\"]"), "not a media type"),
         (with("effect = \"deny\"\nmax_bytes = 1"), "deny rule"),

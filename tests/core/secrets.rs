@@ -20,7 +20,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         name: ObjectKey::new("k").unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
-        stable: None,
+        reuse_url_for: None,
         expires: std::time::Duration::from_mins(1),
         scope: Scope::default(),
         counted: None,

@@ -157,7 +157,7 @@ fn nasty() -> impl Strategy<Value = String> {
 }
 
 fn pattern() -> impl Strategy<Value = String> {
-    let segment = prop_oneof![3 => nasty(), 1 => Just("{team}".to_owned()), 1 => Just("{uid}".to_owned())];
+    let segment = prop_oneof![3 => nasty(), 1 => Just("{team}".to_owned()), 1 => Just("{user_id}".to_owned())];
     (prop::collection::vec(segment, 1..4), any::<bool>())
         .prop_map(|(segments, below)| segments.join("/") + if below { "/**" } else { "" })
 }
@@ -179,7 +179,7 @@ proptest! {
         let rendered = render(&scope, &bucket());
         // Keys that lie near the patterns, and some that lie anywhere.
         let near = on.iter().flat_map(|on| {
-            let filled = on.replace("{team}", &team).replace("{uid}", principal.uid());
+            let filled = on.replace("{team}", &team).replace("{user_id}", principal.user_id());
             let base = filled.strip_suffix("**").unwrap_or(&filled).to_owned();
             [base.clone() + &tail, base.trim_end_matches('/').to_owned() + &tail, base]
         });

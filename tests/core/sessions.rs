@@ -38,7 +38,7 @@ const FOLDERS: &str = r#"
 id = "own"
 who = ["authenticated"]
 can = ["read", "write"]
-on = ["users/{uid}/**"]
+on = ["users/{user_id}/**"]
 [[rule]]
 id = "shared"
 who = ["anyone"]
@@ -57,9 +57,10 @@ async fn fake() -> FakeSts {
 async fn signing_by(sts: &FakeSts, more: &[(&str, &str)]) -> Handler {
     let base = [
         ("SIGNPOST_SIGNER_ROLE_ARN", ROLE),
+        ("SIGNPOST_SIGNING_MODE", "signer"),
         ("AWS_ENDPOINT_URL_STS", sts.endpoint.as_str()),
     ];
-    let env: Vec<_> = base.into_iter().chain(more.iter().copied()).collect();
+    let env: Vec<_> = more.iter().copied().chain(base).collect();
     handler_with(&env, credentials(Some(SESSION_TOKEN), None)).await
 }
 
@@ -241,7 +242,7 @@ async fn a_session_that_is_over_when_it_comes_signs_nothing() {
 #[tokio::test]
 async fn a_session_is_not_printed() {
     let sts = fake().await;
-    let scoped = [("SIGNPOST_RULES", OPEN_RULES), ("SIGNPOST_SIGNER_SCOPE", "member")];
+    let scoped = [("SIGNPOST_RULES", OPEN_RULES), ("SIGNPOST_SIGNING_MODE", "scoped")];
     for handler in [open(&sts).await, signing_by(&sts, &scoped).await] {
         get(&handler, now()).await;
         let printed = format!("{handler:?}");
@@ -291,14 +292,14 @@ sha256 = {sha256:?}
 async fn a_member_has_a_session_for_each_rule_that_does_no_more_than_the_rule() {
     let sts = fake().await;
     let rules = members();
-    let handler = signing_by(&sts, &[("SIGNPOST_RULES", &rules), ("SIGNPOST_SIGNER_SCOPE", "member")]).await;
-    let uid = |secret: &str| {
+    let handler = signing_by(&sts, &[("SIGNPOST_RULES", &rules), ("SIGNPOST_SIGNING_MODE", "scoped")]).await;
+    let user_id = |secret: &str| {
         let issuer = signpost::auth::Issuer::Token;
         signpost::auth::Member::new(issuer, secret.to_owned(), Vec::new())
-            .uid()
+            .user_id()
             .to_owned()
     };
-    let (a, b) = (uid("a"), uid("b"));
+    let (a, b) = (user_id("a"), user_id("b"));
     let get = async |member: &str, path: &str| {
         let request = ask("GET", path).with("authorization", &format!("Bearer {member}"));
         signing_token(&handler.handle(&request, now()).await)
@@ -341,7 +342,7 @@ async fn a_member_has_a_session_for_each_rule_that_does_no_more_than_the_rule() 
 #[tokio::test]
 async fn of_more_members_than_are_kept_the_one_seen_longest_ago_has_a_new_session() {
     let sts = fake().await;
-    let env = [("SIGNPOST_RULES", OF_A_GATEWAY), ("SIGNPOST_SIGNER_SCOPE", "member")];
+    let env = [("SIGNPOST_RULES", OF_A_GATEWAY), ("SIGNPOST_SIGNING_MODE", "scoped")];
     let handler = signing_by(&sts, &env).await;
     let get = async |member: usize| {
         let claims = [
@@ -381,7 +382,7 @@ async fn the_source_identity_can_be_left_out() {
     let sts = fake().await;
     let env = [
         ("SIGNPOST_RULES", OPEN_RULES),
-        ("SIGNPOST_SIGNER_SCOPE", "member"),
+        ("SIGNPOST_SIGNING_MODE", "scoped"),
         ("SIGNPOST_SIGNER_SOURCE_IDENTITY", "false"),
     ];
     get(&signing_by(&sts, &env).await, now()).await;
@@ -400,19 +401,19 @@ async fn what_no_session_could_serve_stops_the_start_up() {
     let (short, long) = (long(30), long(60));
     let kms = OPEN_RULES.to_owned() + "sse = \"aws:kms\"\n";
     let one_minute = OPEN_RULES.to_owned() + "expires = \"30s\"\n";
-    let member = ("SIGNPOST_SIGNER_SCOPE", "member");
+    let member = ("SIGNPOST_SIGNING_MODE", "scoped");
     let access_point = "arn:aws:s3:us-west-2:123456789012:accesspoint/files";
     let cases: &[(&str, Env<'_>, Option<&str>)] = &[
         (&short, &[member], None),
         (&long, &[], None),
-        (&long, &[member], Some("SIGNPOST_SIGNER_SCOPE")),
+        (&long, &[member], Some("SIGNPOST_SIGNING_MODE")),
         (&kms, &[], None),
-        (&kms, &[member], Some("SIGNPOST_SIGNER_SCOPE")),
+        (&kms, &[member], Some("SIGNPOST_SIGNING_MODE")),
         (OPEN_RULES, &[member, ("SIGNPOST_BUCKET", access_point)], None),
         (
             OPEN_RULES,
             &[member, ("SIGNPOST_BUCKET", "files-0123-s3alias")],
-            Some("SIGNPOST_SIGNER_SCOPE"),
+            Some("SIGNPOST_SIGNING_MODE"),
         ),
         (
             OPEN_RULES,
@@ -423,7 +424,11 @@ async fn what_no_session_could_serve_stops_the_start_up() {
         (&one_minute, &[("SIGNPOST_SIGNER_SESSION", "1m")], None),
     ];
     for (rules, env, refused) in cases {
-        let base = [("SIGNPOST_SIGNER_ROLE_ARN", ROLE), ("SIGNPOST_RULES", *rules)];
+        let base = [
+            ("SIGNPOST_SIGNER_ROLE_ARN", ROLE),
+            ("SIGNPOST_SIGNING_MODE", "signer"),
+            ("SIGNPOST_RULES", *rules),
+        ];
         let env: Vec<_> = env.iter().copied().chain(base).collect();
         let source = CredentialSource::from_provider(credentials(None, None));
         let outcome = Handler::start(settings(&env), source).await;

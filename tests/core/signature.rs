@@ -25,7 +25,7 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
         name: ObjectKey::new(key).unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
-        stable: None,
+        reuse_url_for: None,
         expires: Duration::from_mins(5),
         scope: Scope::default(),
         counted: None,

@@ -20,9 +20,9 @@ can = ["read", "write"]
 on = ["videos/**"]
 allow_anonymous_write = true
 expires = "15m"
-stable = "5m"
+reuse_url_for = "5m"
 cache_control = "private, max-age=300"
-accepts = ["response-cache-control"]
+client_may_set = ["response-cache-control"]
 "#;
 
 /// Seconds since the beginning of a window of five minutes.
@@ -138,7 +138,7 @@ async fn what_the_client_chooses_goes_before_the_rules_cache_control() {
 fn a_window_without_a_minute_to_spare_is_refused_at_the_start() {
     let rules = |stable: &str, expires: &str| {
         RULES
-            .replace("stable = \"5m\"", &format!("stable = {stable:?}"))
+            .replace("reuse_url_for = \"5m\"", &format!("reuse_url_for = {stable:?}"))
             .replace("expires = \"15m\"", &format!("expires = {expires:?}"))
     };
     for (stable, expires, good) in [
@@ -151,7 +151,7 @@ fn a_window_without_a_minute_to_spare_is_refused_at_the_start() {
         let parsed = Policy::parse(&rules(stable, expires));
         assert_eq!(parsed.is_ok(), good, "{stable} of {expires}: {parsed:?}");
         if let Err(error) = parsed {
-            assert!(error.to_string().contains("stable: "), "{error}");
+            assert!(error.to_string().contains("reuse_url_for: "), "{error}");
         }
     }
 }

@@ -24,7 +24,7 @@ who = ["anyone"]
 can = ["read", "write", "delete"]
 on = ["**"]
 allow_anonymous_write = true
-accepts = ["versionId", "response-content-type", "x-amz-storage-class", "x-amz-tagging"]
+client_may_set = ["versionId", "response-content-type", "x-amz-storage-class", "x-amz-tagging"]
 "#;
 
 /// 2026-07-10T19:19:04Z.

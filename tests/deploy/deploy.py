@@ -190,7 +190,7 @@ def sessions_of_the_signer_sign(stack):
 
 def updating_to_sessions_for_each_member_and_another_token(stack):
     before = access_key(stack.presigned("GET", "big.iso", FIRST))
-    stack.deploy(TokenSha256=digest(SECOND), Signing="scoped", Monitoring="no")
+    stack.deploy(TokenSha256=digest(SECOND), SigningMode="scoped", Monitoring="no")
     assert stack.described()["StackStatus"] == "UPDATE_COMPLETE"
     line = f'curl -H "Authorization: Bearer $TOKEN" {stack.output("Url")}big.iso'
     assert stack.status(line, FIRST) == 401, "the old token still works"
@@ -229,7 +229,7 @@ def deleting_keeps_the_objects(stack):
 def the_functions_own_role_signs_and_pages_may_come(stack):
     """In a stack of its own, with what this LocalStack can create and not change."""
     own = Stack(stack.localstack, stack.template, stack.folder, "signpost-own")
-    own.deploy(TokenSha256=digest(FIRST), Signing="execution", CorsOrigins=ORIGIN, Monitoring="no")
+    own.deploy(TokenSha256=digest(FIRST), SigningMode="execution", CorsOrigins=ORIGIN, Monitoring="no")
     own.must(f'curl -fL -H "Authorization: Bearer $TOKEN" -T big.iso {own.output("Url")}k', FIRST)
     url = own.presigned("GET", "k", FIRST)
     assert access_key(url) != "test" and own.must(f"curl -f '{url}'") == BODY * 1000

@@ -8,9 +8,9 @@ RULE = """\
 id = "own"
 who = ["authenticated"]
 can = [{can}]
-on = ["users/{{uid}}/**"]
+on = ["users/{{user_id}}/**"]
 overwrite = true
-accepts = ["versionId", "x-amz-tagging"]
+client_may_set = ["versionId", "x-amz-tagging"]
 """
 
 
@@ -19,13 +19,13 @@ def rules(*can):
     return "version = 1\n" + tokens + RULE.format(can=", ".join(f'"{action}"' for action in can))
 
 
-def uid(name):
+def user_id(name):
     """What Signpost calls the member with this token."""
     return hashlib.sha256(b"token\0" + name.encode()).hexdigest()[:32]
 
 
 def key(name):
-    return f"users/{uid(name)}/k"
+    return f"users/{user_id(name)}/k"
 
 
 def bearer(name):

@@ -39,7 +39,7 @@ def stack(**parameters):
     }
     bucket_policy = found.resources.get("BucketPolicy", {}).get("Properties", {}).get("PolicyDocument")
     return {
-        "mode": found.parameters["Signing"],
+        "mode": found.parameters["SigningMode"],
         "bucket": parameters.get("ExistingBucket", NEW),
         "max_age": found.parameters["MaxExpiresSeconds"] * 1000,
         "signer": found.signer,
@@ -50,12 +50,12 @@ def stack(**parameters):
 
 
 MODES = ["signer", "scoped", "execution"]
-found = {f"{mode}": stack(Signing=mode) for mode in MODES}
-found |= {f"{mode}-existing": stack(Signing=mode, ExistingBucket=EXISTING) for mode in MODES}
+found = {f"{mode}": stack(SigningMode=mode) for mode in MODES}
+found |= {f"{mode}-existing": stack(SigningMode=mode, ExistingBucket=EXISTING) for mode in MODES}
 found["signer-kms"] = stack(KmsKeyArn=KEY)
-found["execution-kms-capped"] = stack(Signing="execution", KmsKeyArn=KEY, MaxExpiresSeconds=300)
+found["execution-kms-capped"] = stack(SigningMode="execution", KmsKeyArn=KEY, MaxExpiresSeconds=300)
 found["rules-in-an-object"] = stack(RulesObject="s3://example-rules/signpost/rules.toml")
-found["rules-in-a-parameter"] = stack(RulesParameter="/signpost/rules", Signing="execution")
+found["rules-in-a-parameter"] = stack(RulesParameter="/signpost/rules", SigningMode="execution")
 found["with-a-table"] = stack(CreateTable="yes")
 found["replicated"] = stack(ReplicationBucketArn=f"arn:aws:s3:::{REPLICA}", Tracing="yes")
 

@@ -59,8 +59,7 @@ class Site:
             answer = client(self.sts.endpoint, "sts", *keys).assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
             keys = (answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
         else:
-            scope = "member" if mode == "scoped" else "everyone"
-            settings = {"SIGNPOST_SIGNER_ROLE_ARN": role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint, "SIGNPOST_SIGNER_SCOPE": scope}
+            settings = {"SIGNPOST_SIGNER_ROLE_ARN": role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint, "SIGNPOST_SIGNING_MODE": mode}
         arguments = ["--bucket", self.bucket, "--endpoint", gateway.endpoint, "--region", REGION]
         credentials = signpost.Credentials(*keys, settings=settings)
         self.service = signpost.Signpost(folder, members.rules("read", "write", "delete", "list"), arguments, credentials)
@@ -89,7 +88,7 @@ class Site:
 
     @staticmethod
     def key(name):
-        return f"users/{members.uid('alice')}/{name}"
+        return f"users/{members.user_id('alice')}/{name}"
 
 
 @pytest.fixture(scope="module")

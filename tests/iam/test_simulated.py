@@ -308,7 +308,7 @@ def session_policy(tmp_path_factory):
         with Sts() as sts:
             settings = {
                 "SIGNPOST_SIGNER_ROLE_ARN": policies()["stacks"]["scoped"]["roles"]["SignerRole"]["arn"],
-                "SIGNPOST_SIGNER_SCOPE": "member",
+                "SIGNPOST_SIGNING_MODE": "scoped",
                 "AWS_ENDPOINT_URL_STS": sts.endpoint,
             }
             credentials = signpost.Credentials("AKIAIOSFODNN7EXAMPLE", "made-up-secret", settings=settings)

@@ -37,7 +37,7 @@ id = "stable"
 who = ["anyone"]
 can = ["read"]
 on = ["stable/**"]
-stable = "{stable}s"
+reuse_url_for = "{stable}s"
 
 [[rule]]
 id = "create"

@@ -112,6 +112,7 @@ class Target:
         return {
             "AWS_ENDPOINT_URL": self.cloud.endpoint,
             "SIGNPOST_RULES_SOURCE": "s3://load-rules/rules.toml",
+            "SIGNPOST_SIGNING_MODE": "signer",
             "SIGNPOST_SIGNER_ROLE_ARN": ROLE,
             "SIGNPOST_SIGNER_SESSION": "15m",
             "SIGNPOST_TABLE": "load-uses",
@@ -185,7 +186,7 @@ class Function(Target):
 
     def send(self, method, target, headers, body):
         headers = dict(headers)
-        fronts = ["rest", "url", "alb", "albmv"] + (["http"] if "%3F" not in target and "%00" not in target else [])
+        fronts = ["rest", "function-url", "alb", "alb-multi-value"] + (["http-api"] if "%3F" not in target and "%00" not in target else [])
         self.turn += 1
         front = fronts[self.turn % len(fronts)]
         request = make.Request(method, target, headers, body)
@@ -320,7 +321,7 @@ class Cloudy(Local):
     """The local server in front of an S3 elsewhere, with sessions for each member."""
 
     def __init__(self, folder, clock, binary, library):
-        member = {"SIGNPOST_SIGNER_SCOPE": "member"}
+        member = {"SIGNPOST_SIGNING_MODE": "scoped"}
         super().__init__("local, S3 elsewhere", folder, clock, binary, library, lambda _: ["--front", "rest"], lambda self: self.cloudy() | member)
 
 
@@ -333,7 +334,7 @@ class Embedded(Local):
         def arguments(self):
             table = self.folder / "rules.toml"
             table.write_text(rules.table(0, signer=False))
-            return ["--front", "url", "--rules", str(table), "--data", str(self.folder / "data")]
+            return ["--front", "function-url", "--rules", str(table), "--data", str(self.folder / "data")]
 
         super().__init__("local, embedded S3", folder, clock, binary, library, arguments, lambda self: {"SIGNPOST_BUCKET": ""})
         found = re.search(r"kept by an S3 of this process on (\S+)", self.log.read_text())

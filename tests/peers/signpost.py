@@ -33,7 +33,7 @@ who = ["anyone"]
 allow_anonymous_write = true
 can = ["read", "write", "delete"]
 on = ["**"]
-accepts = [{accepts}]
+client_may_set = [{accepts}]
 {more}
 """
 

@@ -92,7 +92,7 @@ def unknown_upload(site):
 
 
 def test_every_step_is_what_botocore_signs(run):
-    with start(run, rules(), "rest", LONG_TERM) as plain, start(run, rules(), "url", SESSION) as session:
+    with start(run, rules(), "rest", LONG_TERM) as plain, start(run, rules(), "function-url", SESSION) as session:
         for server, credentials in ((plain, LONG_TERM), (session, SESSION)):
             for key in ("a", "a b+c%25/\u00e9\U0001f600//x", "x?y=z#w"):
                 for method, query, parameters in [

@@ -56,7 +56,7 @@ def test_deleting_what_is_not_there_succeeds(site, key):
     assert curl("-fL", "-X", "DELETE", site.url_of(key)).ok
 
 
-@pytest.mark.parametrize("front", ["rest", "http", "url", "alb"])
+@pytest.mark.parametrize("front", ["rest", "http-api", "function-url", "alb"])
 def test_every_front_leads_to_the_same_object(server, file, front):
     key = servers.fresh_key("a b+c%25/\u00e9\U0001f600//")
     site = server.site(front=front)

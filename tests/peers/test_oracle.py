@@ -55,7 +55,7 @@ def hold(url, credentials, method, key, headers, parameters):
     assert url.signed_headers == {"host", *headers}
     assert url["X-Amz-Expires"] == str(EXPIRES)
     trace = url.extra.get("x-signpost", "")
-    assert TRACE.fullmatch(trace), "no x-signpost=<request id>.<uid>.<rule> in the query"
+    assert TRACE.fullmatch(trace), "no x-signpost=<request id>.<user_id>.<rule> in the query"
     expected = parameters | {"x-signpost": trace}
     assert url.extra == expected
 
@@ -111,7 +111,7 @@ def test_long_term_credentials_on_a_rest_front(run):
 
 
 def test_a_session_token_on_a_function_url(run):
-    with start(run, signpost.rules(), "url", SESSION) as server:
+    with start(run, signpost.rules(), "function-url", SESSION) as server:
         assert run_all(server, SESSION) > 3 * KEYS
 
 
@@ -122,7 +122,7 @@ def test_enforced_parameters_with_a_session_token_on_an_alb(run):
 
 
 def test_an_http_api_for_the_keys_that_it_can_carry(run):
-    with start(run, signpost.rules(), "http", LONG_TERM) as server:
+    with start(run, signpost.rules(), "http-api", LONG_TERM) as server:
         assert run_all(server, LONG_TERM, carried=lambda key: "?" not in key) > 2 * KEYS
 
 

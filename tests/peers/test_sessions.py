@@ -32,14 +32,14 @@ expires = "{expires}"
 """
 
 
-def rules(on=("users/{uid}/**",), expires="5m", more=""):
+def rules(on=("users/{user_id}/**",), expires="5m", more=""):
     token = '[[token]]\nid = "{0}"\nsha256 = "{1}"\n'
     tokens = "".join(token.format(id, hashlib.sha256(id.encode()).hexdigest()) for id in ("alice", "bob"))
     patterns = "[" + ", ".join(f'"{pattern}"' for pattern in on) + "]"
     return RULES.format(tokens=tokens, on=patterns, expires=expires, more=more)
 
 
-def uid(token):
+def user_id(token):
     """What Signpost calls the member with this token."""
     return hashlib.sha256(b"token\0" + token.encode()).hexdigest()[:32]
 
@@ -47,12 +47,12 @@ def uid(token):
 class Signer:
     """A Signpost whose sessions come from radosgw's STS through a recorder."""
 
-    def __init__(self, run, server, table, certificate=None, environment=None, **settings):
+    def __init__(self, run, server, table, certificate=None, environment=None, mode="signer", **settings):
         self.server = server
         self.sts = recorder.Recorder(server.endpoint, certificate)
         # At its loudest, since nothing secret may stand in the log at any level.
         found = {"SIGNPOST_LOG": "trace"} | {f"SIGNPOST_SIGNER_{name.upper()}": value for name, value in settings.items()}
-        found = {"SIGNPOST_SIGNER_ROLE_ARN": server.role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint} | found | (environment or {})
+        found = {"SIGNPOST_SIGNING_MODE": mode, "SIGNPOST_SIGNER_ROLE_ARN": server.role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint} | found | (environment or {})
         credentials = signpost.Credentials(radosgw.ACCESS_KEY, radosgw.SECRET_KEY, settings=found)
         self._running = run(table, server.arguments(None), credentials)
 
@@ -98,12 +98,12 @@ def presign(client, operation, bucket, key):
 def test_one_session_signs_for_everyone(run, radosgw_server):
     with Signer(run, radosgw_server, rules()) as site:
         for member in ("alice", "bob"):
-            key = f"users/{uid(member)}/{servers.fresh_key()}"
+            key = f"users/{user_id(member)}/{servers.fresh_key()}"
             assert site.url(member, "PUT", key).send("PUT", {"Content-Length": "0"}, b"").status == 200
             assert site.url(member, "GET", key).send("GET").status == 200
             assert site.url(member, "DELETE", key).send("DELETE").status == 204
         (session,) = site.sts.sessions
-        assert site.url("alice", "GET", "users/" + uid("alice") + "/k")["X-Amz-Security-Token"] == session.credentials.token
+        assert site.url("alice", "GET", "users/" + user_id("alice") + "/k")["X-Amz-Security-Token"] == session.credentials.token
         assert session.asked["RoleSessionName"] == "signpost.1"
         # Such a session can do all that the role can: what is refused below is refused by the session policy alone.
         everyone = site.client(session)
@@ -113,15 +113,15 @@ def test_one_session_signs_for_everyone(run, radosgw_server):
 
 def test_what_signs_for_one_member_opens_nothing_of_another(run, radosgw_server):
     s3, bucket = radosgw_server.s3, radosgw_server.bucket
-    own, others = (f"users/{uid(member)}/{servers.fresh_key()}" for member in ("alice", "bob"))
+    own, others = (f"users/{user_id(member)}/{servers.fresh_key()}" for member in ("alice", "bob"))
     for key in (own, others):
         s3.put_object(Bucket=bucket, Key=key, Body=BODY)
-    with Signer(run, radosgw_server, rules(), scope="member") as site:
+    with Signer(run, radosgw_server, rules(), mode="scoped") as site:
         url = site.url("alice", "GET", own)
         assert url.send("GET").body == BODY
         (session,) = site.sts.sessions
-        assert session.asked["RoleSessionName"] == uid("alice") + ".1"
-        assert session.asked["SourceIdentity"] == uid("alice")
+        assert session.asked["RoleSessionName"] == user_id("alice") + ".1"
+        assert session.asked["SourceIdentity"] == user_id("alice")
         assert url["X-Amz-Security-Token"] == session.credentials.token
         # The rules refuse it, so take the credentials past them.
         assert site.signpost.ask("GET", others, {"Authorization": "Bearer alice"}).status == 403
@@ -130,10 +130,10 @@ def test_what_signs_for_one_member_opens_nothing_of_another(run, radosgw_server)
         assert presign(alice, "get_object", bucket, others).send("GET").status == 403
         assert presign(alice, "put_object", bucket, others).send("PUT", body=b"x").status == 403
         assert presign(alice, "delete_object", bucket, others).send("DELETE").status == 403
-        for key in (f"users/{uid('alice')}", f"users/{uid('alice')}x/k", "users/", "elsewhere", "users/*/k"):
+        for key in (f"users/{user_id('alice')}", f"users/{user_id('alice')}x/k", "users/", "elsewhere", "users/*/k"):
             assert presign(alice, "put_object", bucket, key).send("PUT", body=b"x").status == 403, key
         assert refused(alice.list_objects_v2, Bucket=bucket)
-        assert refused(alice.list_objects_v2, Bucket=bucket, Prefix=f"users/{uid('alice')}/")
+        assert refused(alice.list_objects_v2, Bucket=bucket, Prefix=f"users/{user_id('alice')}/")
         assert s3.get_object(Bucket=bucket, Key=others)["Body"].read() == BODY
         # Another member, another session; the first one stays as it is.
         assert site.url("bob", "GET", others).send("GET").body == BODY
@@ -143,10 +143,10 @@ def test_what_signs_for_one_member_opens_nothing_of_another(run, radosgw_server)
 
 def test_a_session_does_the_actions_of_its_rule_only(run, radosgw_server):
     s3, bucket = radosgw_server.s3, radosgw_server.bucket
-    key = f"users/{uid('alice')}/{servers.fresh_key()}"
+    key = f"users/{user_id('alice')}/{servers.fresh_key()}"
     s3.put_object(Bucket=bucket, Key=key, Body=BODY)
     table = rules().replace('can = ["read", "write", "delete"]', 'can = ["read"]')
-    with Signer(run, radosgw_server, table, scope="member") as site:
+    with Signer(run, radosgw_server, table, mode="scoped") as site:
         assert site.url("alice", "GET", key).send("GET").body == BODY
         alice = site.client(site.sts.sessions[0])
         assert presign(alice, "put_object", bucket, key).send("PUT", body=b"x").status == 403
@@ -156,24 +156,24 @@ def test_a_session_does_the_actions_of_its_rule_only(run, radosgw_server):
 
 def test_who_may_list_is_told_that_a_key_is_missing(run, radosgw_server):
     bucket = radosgw_server.bucket
-    prefix = f"users/{uid('alice')}/"
-    with Signer(run, radosgw_server, rules(more=', "list"'), scope="member") as site:
+    prefix = f"users/{user_id('alice')}/"
+    with Signer(run, radosgw_server, rules(more=', "list"'), mode="scoped") as site:
         assert site.url("alice", "GET", prefix + servers.fresh_key()).send("GET").status == 404
         alice = site.client(site.sts.sessions[0])
         assert "ResponseMetadata" in alice.list_objects_v2(Bucket=bucket, Prefix=prefix)
-        for other in ("", "users/", f"users/{uid('bob')}/"):
+        for other in ("", "users/", f"users/{user_id('bob')}/"):
             assert refused(alice.list_objects_v2, Bucket=bucket, Prefix=other)
 
 
 def test_who_may_not_list_is_told_all_the_same_by_radosgw(run, radosgw_server):
-    with Signer(run, radosgw_server, rules(), scope="member") as site:
-        key = f"users/{uid('alice')}/{servers.fresh_key()}"
+    with Signer(run, radosgw_server, rules(), mode="scoped") as site:
+        key = f"users/{user_id('alice')}/{servers.fresh_key()}"
         assert site.url("alice", "GET", key).send("GET").status == 404, "AWS says 403"
 
 
 def test_what_iam_could_take_for_a_wildcard_is_none(run, radosgw_server):
     bucket = radosgw_server.bucket
-    with Signer(run, radosgw_server, rules(on=("od?d/**", "a$b/**", "日本 +/**")), scope="member") as site:
+    with Signer(run, radosgw_server, rules(on=("od?d/**", "a$b/**", "日本 +/**")), mode="scoped") as site:
         key = "日本 +/" + servers.fresh_key()
         assert site.url("alice", "PUT", key).send("PUT", {"Content-Length": "0"}, b"").status == 200
         (session,) = site.sts.sessions
@@ -189,8 +189,8 @@ def test_what_iam_could_take_for_a_wildcard_is_none(run, radosgw_server):
 
 
 def test_no_url_promises_more_than_its_session(run, radosgw_server):
-    key = f"users/{uid('alice')}/{servers.fresh_key()}"
-    with Signer(run, radosgw_server, rules(), scope="member", session="130s") as site:
+    key = f"users/{user_id('alice')}/{servers.fresh_key()}"
+    with Signer(run, radosgw_server, rules(), mode="scoped", session="130s") as site:
         answer = site.signpost.ask("GET", key, {"Authorization": "Bearer alice", "Accept": "application/json"})
         told = json.loads(answer.body)
         (session,) = site.sts.sessions
@@ -201,9 +201,9 @@ def test_no_url_promises_more_than_its_session(run, radosgw_server):
 
 def test_a_session_is_renewed_and_the_old_one_ends(run, radosgw_server):
     s3, bucket = radosgw_server.s3, radosgw_server.bucket
-    key = f"users/{uid('alice')}/{servers.fresh_key()}"
+    key = f"users/{user_id('alice')}/{servers.fresh_key()}"
     s3.put_object(Bucket=bucket, Key=key, Body=BODY)
-    with Signer(run, radosgw_server, rules(expires="2s"), scope="member", session="6s") as site:
+    with Signer(run, radosgw_server, rules(expires="2s"), mode="scoped", session="6s") as site:
         assert site.url("alice", "GET", key).send("GET").body == BODY
         first = presign(site.client(site.sts.sessions[0]), "get_object", bucket, key)
         assert int(first["X-Amz-Expires"]) == 3600 and first.send("GET").body == BODY
@@ -229,7 +229,7 @@ def certificate(tmp_path_factory):
 
 
 def test_sts_is_asked_over_tls_if_the_system_trusts_it(run, radosgw_server, certificate):
-    key, who = f"users/{uid('alice')}/k", {"Authorization": "Bearer alice"}
+    key, who = f"users/{user_id('alice')}/k", {"Authorization": "Bearer alice"}
     trusting = {"SSL_CERT_FILE": str(certificate)}
     with Signer(run, radosgw_server, rules(), certificate, trusting) as site:
         assert site.signpost.ask("GET", key, who).status == 307
@@ -241,7 +241,7 @@ def test_sts_is_asked_over_tls_if_the_system_trusts_it(run, radosgw_server, cert
 
 def test_a_role_that_is_not_given_is_a_failure_without_details(run, radosgw_server):
     with Signer(run, radosgw_server, rules(), role_arn="arn:aws:iam:::role/nobodys") as site:
-        answer = site.signpost.ask("GET", f"users/{uid('alice')}/k", {"Authorization": "Bearer alice"})
+        answer = site.signpost.ask("GET", f"users/{user_id('alice')}/k", {"Authorization": "Bearer alice"})
         assert answer.status == 500
         assert b"nobodys" not in answer.body and b"sts" not in answer.body.lower()
         ends = time.monotonic() + 5

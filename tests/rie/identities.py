@@ -46,7 +46,7 @@ on = ["public/**"]
 id = "own"
 who = ["issuer:idp"]
 can = ["read", "write", "list"]
-on = ["users/{{uid}}/**"]
+on = ["users/{{user_id}}/**"]
 
 [[rule]]
 id = "staff"
@@ -147,14 +147,14 @@ class Front:
             raise rie.Wrong("no WWW-Authenticate header")
 
     def signs(self, rule, method, key, headers=None, body=b""):
-        """The uid of the member to whom the URL was given."""
+        """The user_id of the member to whom the URL was given."""
         answer = self.ask(method, "/" + key, headers, body)
         signed = make.length_of(body) if body else {}
         rie.expect(f"{method} {key}", 307, answer.status)
         rie.check_url(answer.headers["location"], make.signed(key, method, headers=signed))
-        _, uid, by = dict(parse_qsl(urlsplit(answer.headers["location"]).query))["x-signpost"].split(".")
+        _, user_id, by = dict(parse_qsl(urlsplit(answer.headers["location"]).query))["x-signpost"].split(".")
         rie.expect("rule", rule, by)
-        return uid
+        return user_id
 
 
 def bearer(token):
@@ -167,15 +167,15 @@ def bearer(token):
 def bearers_open_their_own(front, issuer):
     alice, bob = (bearer(issuer.token(subject)) for subject in ("alice", "bob"))
     staff = bearer(issuer.token("alice", groups=["staff", "others"]))
-    uid = front.signs("staff", "GET", "staff/x", staff)
-    rie.expect("uid by issuer and subject", re.fullmatch(r"[0-9a-f]{32}", uid) is not None, True)
-    rie.expect("uid", uid, front.signs("own", "GET", f"users/{uid}/x", alice))
-    front.signs("own", "PUT", f"users/{uid}/x", alice, make.BODY)
+    user_id = front.signs("staff", "GET", "staff/x", staff)
+    rie.expect("user_id by issuer and subject", re.fullmatch(r"[0-9a-f]{32}", user_id) is not None, True)
+    rie.expect("user_id", user_id, front.signs("own", "GET", f"users/{user_id}/x", alice))
+    front.signs("own", "PUT", f"users/{user_id}/x", alice, make.BODY)
     front.signs("public", "GET", "public/x", alice)
     for other in (bob, {}, bearer(TOKEN)):
-        front.refuses(403 if other else 401, "GET", f"/users/{uid}/x", other)
+        front.refuses(403 if other else 401, "GET", f"/users/{user_id}/x", other)
     front.refuses(403, "GET", "/staff/x", bob)
-    front.refuses(403, "DELETE", f"/users/{uid}/x", alice)
+    front.refuses(403, "DELETE", f"/users/{user_id}/x", alice)
     built = bearer(issuer.token("ci", ref="refs/heads/main", repository_id="42"))
     front.signs("main", "PUT", "artifacts/42/a.zip", built, make.BODY)
     front.refuses(403, "PUT", "/artifacts/43/a.zip", built, make.BODY)
@@ -239,10 +239,10 @@ def a_session_begins_at_the_form_and_ends(front, _issuer):
 def listings_and_their_pages_show_a_member_the_way(front, issuer):
     """Above a folder that may be listed, the way there is told without asking S3."""
     alice = bearer(issuer.token("alice"))
-    uid = front.signs("public", "GET", "public/x", alice)
+    user_id = front.signs("public", "GET", "public/x", alice)
     listed = front.ask("GET", "/users/", alice | {"accept": "application/json"})
     rie.expect("the listing", 200, listed.status)
-    rie.expect("folders", [uid], [folder["name"].rstrip("/") for folder in json.loads(listed.body)["folders"]])
+    rie.expect("folders", [user_id], [folder["name"].rstrip("/") for folder in json.loads(listed.body)["folders"]])
     page = front.ask("GET", "/", alice | {"accept": "text/html"})
     rie.expect("the page", (200, True), (page.status, "users/" in page.body and "staff/" not in page.body))
     for credential, status in (({}, 401), (bearer(TOKEN), 403)):

@@ -39,7 +39,7 @@ ROOT = HERE.parent.parent
 EVENTS = ROOT / "events"
 SNAPSHOTS = HERE / "snapshots"
 SHOWN = 40
-FRONTS = ("rest", "http", "url", "alb", "albmv")
+FRONTS = ("rest", "http-api", "function-url", "alb", "alb-multi-value")
 
 REGION = "eu-central-1"
 BUCKET = "example-bucket"
@@ -231,7 +231,7 @@ def check(answer, want, front):
     expect("status", want["status"], answer.status)
     if front == "alb" and answer.raw.get("multiValueHeaders") and not answer.raw.get("headers"):
         raise Wrong("an ALB without multi-value headers reads `headers` only")
-    if front == "albmv" and not answer.raw.get("multiValueHeaders"):
+    if front == "alb-multi-value" and not answer.raw.get("multiValueHeaders"):
         raise Wrong("an ALB with multi-value headers reads `multiValueHeaders` only")
     if want.get("cors"):
         allowed = answer.headers.get("access-control-allow-origin")
@@ -312,8 +312,8 @@ def snapshot(answer):
 
 def row_of(name):
     """The name of the snapshot's file: one for all fronts of a request."""
-    front, _, rest = name.partition("-")
-    return (rest, front) if front in FRONTS else (name, "")
+    front = max((front for front in FRONTS if name.startswith(f"{front}-")), key=len, default="")
+    return (name.removeprefix(f"{front}-"), front) if front else (name, "")
 
 
 def compare_snapshots(taken, update, whole):
@@ -381,14 +381,14 @@ def malformed():
         yield f"{front}: many headers", changed(front, lambda event: [event[name].update({f"x-{i}": "v" if name == "headers" else ["v"] for i in range(5000)}) for name in ("headers", "multiValueHeaders") if name in event])
         yield f"{front}: body that is not base64", changed(front, setting(body="%%%", isBase64Encoded=True))
         yield f"{front}: body of a wrong type", changed(front, setting(body={"a": 1}))
-    for front in ("rest", "alb", "albmv"):
+    for front in ("rest", "alb", "alb-multi-value"):
         for label, value in (("space", "/a b"), ("quote", '/a"b'), ("angle", "/a<b>"), ("fragment", "/a#b"), ("query", "/a?b"), ("none", ""), ("null", None), ("relative", "a"), ("lone surrogate", "/\ud800"), ("huge", "/" + "a" * 100_000)):
             yield f"{front}: path with {label}", changed(front, setting(path=value))
         for label, value in (("none", ""), ("unknown", "FOO BAR"), ("lower case", "get"), ("null", None)):
             yield f"{front}: method {label}", changed(front, setting(httpMethod=value))
         for label, value in (("wrong type", "a=b"), ("null member", {"a": None}), ("bad escape", {"a": "%zz", "%": "%"})):
             yield f"{front}: query {label}", changed(front, setting(queryStringParameters=value, multiValueQueryStringParameters=value))
-    for front in ("http", "url"):
+    for front in ("http-api", "function-url"):
         for label, value in (("space", "a b=c d"), ("quotes", 'a="b"'), ("angle brackets", "a=<b>"), ("bad escape", "a=%zz&%"), ("control", "a=\r\n"), ("unicode", "ä=ö"), ("fragment", "a#b"), ("huge", "a=" + "b" * 1_000_000), ("null", None)):
             yield f"{front}: rawQueryString with {label}", changed(front, setting(rawQueryString=value))
         for label, value in (("space", "/a b"), ("quote", '/a"b'), ("angle", "/a<b>"), ("none", ""), ("null", None), ("relative", "a"), ("huge", "/" + "a" * 100_000)):

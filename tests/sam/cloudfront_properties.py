@@ -15,7 +15,7 @@ NAMES = {
     "FunctionUrl.FunctionUrl": "https://2cxn22odiwguak4feg4jtt7cwm0ziblr.lambda-url.eu-central-1.on.aws/",
     "Distribution.DomainName": "d111111abcdef8.cloudfront.net",
 }
-FRONTS = [{"Front": "rest"}, {"Front": "http"}, {"Front": "http", "HttpStageName": "live"}, {"Front": "url"}]
+FRONTS = [{"Front": "rest"}, {"Front": "http-api"}, {"Front": "http-api", "HttpStageName": "live"}, {"Front": "function-url"}]
 STAGES = ["/live", "", "/live", ""]
 URL = "https://5h7pqvr9u4.execute-api.eu-central-1.amazonaws.com/live/"
 

@@ -172,7 +172,7 @@ class Stack:
     @property
     def signer(self):
         """The role whose credentials sign."""
-        return "FunctionRole" if self.parameters["Signing"] == "execution" else "SignerRole"
+        return "FunctionRole" if self.parameters["SigningMode"] == "execution" else "SignerRole"
 
 
 class Distribution(Stack):

@@ -23,7 +23,7 @@ WEB_ACL = ARN.format("wafv2", "regional/webacl/signpost/0123-abcd")
 REPLICA = "arn:aws:s3:::example-replica"
 
 CHOICES = {
-    "Front": ["rest", "http", "url"],
+    "Front": ["rest", "http-api", "function-url"],
     "ExistingBucket": ["", "example-bucket"],
     "TokenSha256": ["", DIGEST],
     "Rules": ["", RULES],
@@ -58,21 +58,21 @@ def combinations():
         yield dict(zip(CHOICES, values))
     fronts, buckets, signing = CHOICES["Front"], CHOICES["ExistingBucket"], ["signer", "scoped", "execution"]
     for front, bucket, mode, domain, extra in itertools.product(fronts, buckets, signing, [{}, DOMAIN], EXTRAS):
-        yield {"Front": front, "ExistingBucket": bucket, "Signing": mode, **domain, **extra}
+        yield {"Front": front, "ExistingBucket": bucket, "SigningMode": mode, **domain, **extra}
     place = {"RulesObject": "s3://example-rules/k"}
     yield from (place | {"Rules": RULES}, place | {"TokenSha256": DIGEST}, place | {"RulesParameter": "/k"})
-    yield from ({}, {"Front": "http", "HttpStageName": "prod"}, {"Front": "rest", "StageName": "v1"}, {"Architecture": "x86_64"})
+    yield from ({}, {"Front": "http-api", "HttpStageName": "prod"}, {"Front": "rest", "StageName": "v1"}, {"Architecture": "x86_64"})
 
 
 def must_be_refused(given):
     """What CloudFormation has to refuse before it creates anything."""
     front = given.get("Front", "rest")
     return (
-        ("DomainName" in given and front == "url")
+        ("DomainName" in given and front == "function-url")
         or ("WebAclArn" in given and front != "rest")
         or (("RulesObject" in given or "RulesParameter" in given) and (given.get("Rules") or given.get("TokenSha256")))
         or ("RulesObject" in given and "RulesParameter" in given)
-        or ("KmsKeyArn" in given and given.get("Signing") == "scoped")
+        or ("KmsKeyArn" in given and given.get("SigningMode") == "scoped")
     )
 
 
@@ -90,7 +90,7 @@ for given in combinations():
 
 
 def each_front_alone(stack):
-    fronts = {"rest": "AWS::ApiGateway::RestApi", "http": "AWS::ApiGatewayV2::Api", "url": "AWS::Lambda::Url"}
+    fronts = {"rest": "AWS::ApiGateway::RestApi", "http-api": "AWS::ApiGatewayV2::Api", "function-url": "AWS::Lambda::Url"}
     for front, kind in fronts.items():
         assert len(stack.of_type(kind)) == (front == stack.parameters["Front"]), f"{kind} with Front={stack.parameters['Front']}"
     assert len(stack.of_type("AWS::Lambda::Function")) == 1
@@ -127,10 +127,10 @@ def function_is_as_built(stack):
     reserved = stack.parameters["ReservedConcurrency"]
     assert function.get("ReservedConcurrentExecutions", -1) == reserved
     settings = function["Environment"]["Variables"]
-    mode = stack.parameters["Signing"]
+    mode = stack.parameters["SigningMode"]
     assert function["TracingConfig"]["Mode"] == ("Active" if stack.parameters["Tracing"] == "yes" else "PassThrough")
     assert settings["SIGNPOST_SIGNER_ROLE_ARN"] == ("" if mode == "execution" else "<SignerRole.Arn>")
-    assert settings["SIGNPOST_SIGNER_SCOPE"] == ("member" if mode == "scoped" else "everyone")
+    assert settings["SIGNPOST_SIGNING_MODE"] == mode
     assert settings["SIGNPOST_METRICS"] == ("emf" if stack.parameters["Metrics"] == "yes" else "off")
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
     assert settings["SIGNPOST_PUBLIC_URL"] == stack.parameters["PublicUrl"]
@@ -138,7 +138,7 @@ def function_is_as_built(stack):
 
 
 def every_role_has_one_trusted_principal(stack):
-    mode = stack.parameters["Signing"]
+    mode = stack.parameters["SigningMode"]
     trusted = {"FunctionRole": {"Service": "lambda.amazonaws.com"}}
     if mode != "execution":
         trusted["SignerRole"] = {"AWS": "<FunctionRole.Arn>"}
@@ -176,7 +176,7 @@ def the_function_logs_and_assumes(stack):
     read = {action: place for action, place in elsewhere.items() if place}
     assert {s["Action"]: s["Resource"] for s in statements if s["Sid"] == "ReadRules"} == read
     wanted |= set(read)
-    if stack.parameters["Signing"] == "execution":
+    if stack.parameters["SigningMode"] == "execution":
         wanted |= granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
     else:
         assume = next(s for s in statements if "sts:AssumeRole" in actions_of(s))
@@ -357,7 +357,7 @@ def rest_api_is_exact_and_uncached(stack):
 
 
 def http_api_has_payload_2(stack):
-    if stack.parameters["Front"] != "http":
+    if stack.parameters["Front"] != "http-api":
         return
     api, stage = stack.the("AWS::ApiGatewayV2::Api"), stack.the("AWS::ApiGatewayV2::Stage")
     (path, operations), = api["Body"]["paths"].items()
@@ -371,12 +371,12 @@ def http_api_has_payload_2(stack):
 
 def only_the_front_may_invoke(stack):
     permissions = [p["Properties"] for p in stack.of_type("AWS::Lambda::Permission").values()]
-    if stack.parameters["Front"] == "url":
+    if stack.parameters["Front"] == "function-url":
         assert {p["Action"] for p in permissions} == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
         assert all(p.get("FunctionUrlAuthType") == "NONE" or p.get("InvokedViaFunctionUrl") is True for p in permissions)
         return
     (permission,) = permissions
-    api = {"rest": "<RestApi>", "http": "<HttpApi>"}[stack.parameters["Front"]]
+    api = {"rest": "<RestApi>", "http-api": "<HttpApi>"}[stack.parameters["Front"]]
     assert permission["Principal"] == "apigateway.amazonaws.com" and permission["Action"] == "lambda:InvokeFunction"
     assert permission["SourceArn"] == f"arn:aws:execute-api:eu-central-1:123456789012:{api}/*"
 
@@ -386,9 +386,9 @@ def outputs_can_be_pasted(stack):
     parameters = stack.parameters
     assert url == {
         "rest": f"https://<RestApi>.execute-api.eu-central-1.amazonaws.com/{parameters['StageName']}/",
-        "http": "https://<HttpApi>.execute-api.eu-central-1.amazonaws.com/"
+        "http-api": "https://<HttpApi>.execute-api.eu-central-1.amazonaws.com/"
         + ("" if parameters["HttpStageName"] == "$default" else parameters["HttpStageName"] + "/"),
-        "url": "<FunctionUrl.FunctionUrl>" if parameters["Front"] == "url" else None,
+        "function-url": "<FunctionUrl.FunctionUrl>" if parameters["Front"] == "function-url" else None,
     }[parameters["Front"]] if not parameters["DomainName"] else "https://files.example.com/"
     assert stack.outputs["CliSetup"] == f'export SIGNPOST_URL={url} SIGNPOST_TOKEN="$TOKEN"'
     assert ("DashboardUrl" in stack.outputs) == (parameters["Monitoring"] == "yes")
@@ -416,7 +416,7 @@ def the_table_is_as_the_code_wants_it(stack):
 def a_domain_leads_to_the_front(stack):
     parameters = stack.parameters
     has = bool(parameters["DomainName"])
-    rest, http = parameters["Front"] == "rest" and has, parameters["Front"] == "http" and has
+    rest, http = parameters["Front"] == "rest" and has, parameters["Front"] == "http-api" and has
     assert set(stack.of_type("AWS::ApiGateway::DomainName")) == ({"RestDomain"} if rest else set())
     assert set(stack.of_type("AWS::ApiGatewayV2::DomainName")) == ({"HttpDomain"} if http else set())
     if rest:
@@ -447,8 +447,8 @@ def a_web_acl_stands_before_the_stage(stack):
 # .../http-api-metrics.html, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html).
 PUBLISHED = {
     ("rest", "AWS/ApiGateway"): ({"Count", "4XXError", "5XXError", "Latency"}, {"ApiName": "signpost", "Stage": "{StageName}"}),
-    ("http", "AWS/ApiGateway"): ({"Count", "4xx", "5xx", "Latency"}, {"ApiId": "<HttpApi>", "Stage": "{HttpStageName}"}),
-    ("url", "AWS/Lambda"): ({"UrlRequestCount", "Url4xxCount", "Url5xxCount", "UrlRequestLatency"}, {"FunctionName": "<Function>"}),
+    ("http-api", "AWS/ApiGateway"): ({"Count", "4xx", "5xx", "Latency"}, {"ApiId": "<HttpApi>", "Stage": "{HttpStageName}"}),
+    ("function-url", "AWS/Lambda"): ({"UrlRequestCount", "Url4xxCount", "Url5xxCount", "UrlRequestLatency"}, {"FunctionName": "<Function>"}),
     ("any", "AWS/Lambda"): ({"Throttles", "Errors", "Invocations", "Duration"}, {"FunctionName": "<Function>"}),
 }
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 from runtime_api import Function  # noqa: E402
 
 EVENTS = ROOT / "events"
-FRONTS = ("rest", "http", "url", "alb", "albmv")
+FRONTS = ("rest", "http-api", "function-url", "alb", "alb-multi-value")
 METHODS = ("get", "head", "put", "delete")
 ANSWERS = ["rest-get-json", "rest-get-url", "rest-put-url", "rest-refused-dot-dot", "rest-refused-basic", "rest-health", "rest-options"]
 # Opened by a client that resolves names or sets up TLS.

@@ -36,7 +36,7 @@ impl Api {
     pub(crate) fn base_path(&self) -> &str {
         match self.front {
             Front::Rest => "",
-            Front::Http | Front::Url | Front::Alb | Front::AlbMultiValue => self.handler.base_path(),
+            Front::HttpApi | Front::FunctionUrl | Front::Alb | Front::AlbMultiValue => self.handler.base_path(),
         }
     }
 

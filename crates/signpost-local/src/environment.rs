@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use signpost::config::{ConfigError, Settings};
-use signpost::operation::ACCEPTABLE;
+use signpost::operation::CLIENT_SETTABLE;
 
 use crate::options::Options;
 
@@ -104,7 +104,7 @@ impl Environment {
 
 /// Rules under which anyone may do everything but replace an object.
 fn open_rules() -> String {
-    let accepts: Vec<String> = ACCEPTABLE.iter().map(|name| format!("{name:?}")).collect();
+    let client_may_set: Vec<String> = CLIENT_SETTABLE.iter().map(|name| format!("{name:?}")).collect();
     format!(
         "version = 1\n\
          [[rule]]\n\
@@ -114,8 +114,8 @@ fn open_rules() -> String {
          on = [\"**\"]\n\
          allow_anonymous_write = true\n\
          overwrite = false\n\
-         accepts = [{}]\n",
-        accepts.join(", ")
+         client_may_set = [{}]\n",
+        client_may_set.join(", ")
     )
 }
 

@@ -11,7 +11,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use super::session::Sessions;
 use super::session_policy::{self, BucketArn};
 use super::sts::{Sts, Wanted};
-use crate::config::{ConfigError, Settings, SignerScope};
+use crate::config::{ConfigError, Settings, SigningMode};
 use crate::plan::{PresignError, least_lifetime};
 use crate::policy::{Policy, Scope};
 
@@ -88,7 +88,9 @@ impl SigningCredentials {
     /// Wires the mode that the settings name. `base` sign themselves, or assume the signer role when the first URL is
     /// asked for.
     pub fn new(settings: &Settings, base: CredentialSource) -> Result<Self, ConfigError> {
-        let Some(role_arn) = &settings.signer_role_arn else {
+        let (SigningMode::Signer | SigningMode::Scoped, Some(role_arn)) =
+            (settings.signing_mode, &settings.signer_role_arn)
+        else {
             return Ok(Self(Mode::Execution(base)));
         };
         let sts = Sts::new(settings, role_arn, base.0).map_err(|problem| ConfigError {
@@ -96,13 +98,13 @@ impl SigningCredentials {
             problem,
         })?;
         let lasts = settings.signer_session;
-        Ok(Self(match settings.signer_scope {
-            SignerScope::Everyone => Mode::Signer(Arc::new(Signer {
+        Ok(Self(match settings.signing_mode {
+            SigningMode::Execution | SigningMode::Signer => Mode::Signer(Arc::new(Signer {
                 sts,
                 lasts,
                 sessions: Sessions::new(NonZeroUsize::MIN),
             })),
-            SignerScope::Member => Mode::Scoped(Arc::new(Scoped {
+            SigningMode::Scoped => Mode::Scoped(Arc::new(Scoped {
                 sts,
                 lasts,
                 bucket: bucket_arn(&settings.bucket, role_arn)?,
@@ -172,7 +174,11 @@ impl Scoped {
             rule: scope.rule.clone(),
             problem,
         })?;
-        let member = if scope.uid == "-" { "anonymous" } else { &scope.uid };
+        let member = if scope.user_id == "-" {
+            "anonymous"
+        } else {
+            &scope.user_id
+        };
         let wanted = Wanted {
             session_name: format!("{member}.{epoch}"),
             source_identity: self.with_source_identity.then(|| member.to_owned()),
@@ -228,7 +234,7 @@ fn bucket_arn(bucket: &str, role_arn: &str) -> Result<BucketArn, ConfigError> {
 
 const fn wrong_scope(problem: String) -> ConfigError {
     ConfigError {
-        var: "SIGNPOST_SIGNER_SCOPE",
+        var: "SIGNPOST_SIGNING_MODE",
         problem,
     }
 }

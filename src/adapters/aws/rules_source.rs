@@ -142,7 +142,7 @@ impl RulesObject {
             headers: Vec::new(),
             query: Vec::new(),
             expires: Duration::from_mins(1),
-            stable: None,
+            reuse_url_for: None,
             scope: Scope::default(),
             counted: None,
         };

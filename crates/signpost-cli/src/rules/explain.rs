@@ -60,7 +60,7 @@ struct Told<'a> {
 
 #[derive(Serialize)]
 struct Caller<'a> {
-    uid: &'a str,
+    user_id: &'a str,
     groups: &'a [String],
 }
 
@@ -116,7 +116,7 @@ impl<'a> Told<'a> {
         Self {
             request,
             caller: Caller {
-                uid: answer.principal.uid(),
+                user_id: answer.principal.user_id(),
                 groups: answer.principal.member().map_or(&[], |member| &member.groups),
             },
             decision: answer.decision,
@@ -154,7 +154,7 @@ impl fmt::Display for Told<'_> {
             } else {
                 member.groups.join(", ")
             };
-            writeln!(f, "\ncaller:\n  uid     {}\n  groups  {groups}", member.uid())?;
+            writeln!(f, "\ncaller:\n  user_id {}\n  groups  {groups}", member.user_id())?;
         }
         if let Some(object) = &self.object {
             writeln!(f, "\nkey in the bucket:\n  {object}")?;
@@ -245,7 +245,7 @@ fn holding(constraints: &Constraints, method: Method) -> Vec<Constraint> {
     let mut holding = match operation {
         Operation::PutObject => upload(constraints),
         Operation::GetObject => download(constraints),
-        Operation::HeadObject => stable(constraints).into_iter().collect(),
+        Operation::HeadObject => reuse_url_for(constraints).into_iter().collect(),
         Operation::DeleteObject
         | Operation::CreateMultipartUpload
         | Operation::UploadPart
@@ -253,12 +253,16 @@ fn holding(constraints: &Constraints, method: Method) -> Vec<Constraint> {
         | Operation::CompleteMultipartUpload
         | Operation::AbortMultipartUpload => Vec::new(),
     };
-    let accepts = constraints.accepts.iter();
-    let accepts: Vec<_> = accepts
+    let client_may_set = constraints.client_may_set.iter();
+    let client_may_set: Vec<_> = client_may_set
         .filter(|name| operation.parameter(name).is_some() || operation.mirrors(name))
         .collect();
-    if !accepts.is_empty() {
-        holding.push(Constraint::list("accepts", "the client may choose", &accepts));
+    if !client_may_set.is_empty() {
+        holding.push(Constraint::list(
+            "client_may_set",
+            "the client may choose",
+            &client_may_set,
+        ));
     }
     holding
 }
@@ -294,15 +298,15 @@ fn upload(constraints: &Constraints) -> Vec<Constraint> {
 
 fn download(constraints: &Constraints) -> Vec<Constraint> {
     let mut holding = vec![disposition(constraints.disposition)];
-    holding.extend(stable(constraints));
+    holding.extend(reuse_url_for(constraints));
     holding.extend(text("cache_control", constraints.cache_control.as_ref()));
     holding
 }
 
-fn stable(constraints: &Constraints) -> Option<Constraint> {
-    let window = constraints.stable?;
+fn reuse_url_for(constraints: &Constraints) -> Option<Constraint> {
+    let window = constraints.reuse_url_for?;
     Some(Constraint {
-        field: "stable",
+        field: "reuse_url_for",
         value: json!(window.as_secs()),
         words: format!(
             "{}: within it the URL stays the same",

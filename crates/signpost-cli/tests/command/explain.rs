@@ -79,18 +79,18 @@ fn an_allowed_request_is_told_in_full() {
 allowed by rule "deploy"
 
 caller:
-  uid     65575cb282e643d132d5b6516a6b67fd
+  user_id 65575cb282e643d132d5b6516a6b67fd
   groups  deployers
 
 lifetime of the URL:
   1m: set by the rule; at most 10m, which [defaults] allows. It ends sooner where the credentials that sign it do.
 
 constraints:
-  max_bytes      2.0 GiB (2147483648 bytes), and the length must be declared
-  overwrite      false: S3 refuses (412) where the object exists
-  content_types  one of application/zip, image/*
-  metadata       team = "blue"
-  accepts        the client may choose x-amz-tagging
+  max_bytes       2.0 GiB (2147483648 bytes), and the length must be declared
+  overwrite       false: S3 refuses (412) where the object exists
+  content_types   one of application/zip, image/*
+  metadata        team = "blue"
+  client_may_set  the client may choose x-amz-tagging
 "#;
     assert_eq!(explain("--as token:ci PUT releases/1").out, expected);
 }
@@ -142,7 +142,7 @@ fn json_tells_the_same() {
     let parsed = |arguments: &str| -> Value { serde_json::from_str(&explain(arguments).out).unwrap() };
     let expected = json!({
         "request": "PUT releases/1 as token:ci",
-        "caller": { "uid": "65575cb282e643d132d5b6516a6b67fd", "groups": ["deployers"] },
+        "caller": { "user_id": "65575cb282e643d132d5b6516a6b67fd", "groups": ["deployers"] },
         "decision": "allow",
         "rule": "deploy",
         "refusal": null,
@@ -152,7 +152,7 @@ fn json_tells_the_same() {
             "overwrite": false,
             "content_types": ["application/zip", "image/*"],
             "metadata": { "team": "blue" },
-            "accepts": ["x-amz-tagging"],
+            "client_may_set": ["x-amz-tagging"],
         },
         "also_matched": [],
         "came_near": [],
@@ -210,7 +210,7 @@ fn a_caller_that_the_rules_do_not_know_is_a_failure() {
 fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
     let rules = RULES.replace(
         "on = [\"blue/**\"]",
-        "on = [\"blue/**\"]\nrewrite = \"teams/{uid}/{rest}\"",
+        "on = [\"blue/**\"]\nrewrite = \"teams/{user_id}/{rest}\"",
     );
     let rules = rules.replace("can = [\"list\"]", "can = [\"read\"]");
     let asked = [
@@ -230,11 +230,11 @@ fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
         said.out
     };
     let told: Value = serde_json::from_str(&said("blue/a/b", true)).unwrap();
-    let uid = told["caller"]["uid"].as_str().unwrap();
-    assert_eq!(told["object"], format!("teams/{uid}/a/b"));
+    let user_id = told["caller"]["user_id"].as_str().unwrap();
+    assert_eq!(told["object"], format!("teams/{user_id}/a/b"));
     let text = said("blue/a/b", false);
     assert!(
-        text.contains(&format!("\nkey in the bucket:\n  teams/{uid}/a/b\n")),
+        text.contains(&format!("\nkey in the bucket:\n  teams/{user_id}/a/b\n")),
         "{text}"
     );
     assert!(!said("public/a", false).contains("key in the bucket"));

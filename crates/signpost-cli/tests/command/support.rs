@@ -39,7 +39,7 @@ expires = "1m"
 max_bytes = "2GiB"
 content_types = ["application/zip", "image/*"]
 metadata = { team = "blue" }
-accepts = ["versionId", "x-amz-tagging"]
+client_may_set = ["versionId", "x-amz-tagging"]
 
 [[rule]]
 id = "main"

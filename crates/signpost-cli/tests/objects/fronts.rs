@@ -4,7 +4,7 @@ use crate::support::Local;
 
 #[test]
 fn another_object_is_never_told_of() {
-    let local = Local::start_behind("http");
+    let local = Local::start_behind("http-api");
     local.holds("root.txt", b"1");
     let object = local.url("/root.txt%3Fv");
     local.signpost(&["stat", "root.txt"]).succeeds();
@@ -17,7 +17,7 @@ fn another_object_is_never_told_of() {
 
 #[test]
 fn another_prefix_is_never_listed() {
-    let local = Local::start_behind("http");
+    let local = Local::start_behind("http-api");
     local.holds("root.txt", b"1");
     let prefix = local.url("/%3Fx/");
     for arguments in [

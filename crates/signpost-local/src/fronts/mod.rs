@@ -33,9 +33,9 @@ pub enum Front {
     /// API Gateway, REST API: exact keys; the template's default.
     Rest,
     /// API Gateway, HTTP API with payload 2.0: cuts a key at a `?`.
-    Http,
+    HttpApi,
     /// A Lambda function URL.
-    Url,
+    FunctionUrl,
     /// An Application Load Balancer.
     Alb,
     /// An Application Load Balancer with multi-value headers.
@@ -47,8 +47,8 @@ impl Front {
     pub(crate) fn event(self, delivery: &Delivery<'_>) -> Result<String, Rejection> {
         let event = match self {
             Self::Rest => rest::event(delivery),
-            Self::Http => http_api::event(delivery)?,
-            Self::Url => function_url::event(delivery),
+            Self::HttpApi => http_api::event(delivery)?,
+            Self::FunctionUrl => function_url::event(delivery),
             Self::Alb => alb::event(delivery, alb::Values::Last),
             Self::AlbMultiValue => alb::event(delivery, alb::Values::All),
         };
@@ -62,7 +62,7 @@ impl Front {
     /// The most that is read of a body; what is longer can't fit.
     pub(crate) const fn max_read_bytes(self) -> usize {
         match self {
-            Self::Rest | Self::Http | Self::Url => MAX_EVENT_BYTES,
+            Self::Rest | Self::HttpApi | Self::FunctionUrl => MAX_EVENT_BYTES,
             Self::Alb | Self::AlbMultiValue => MAX_ALB_BYTES,
         }
     }
@@ -70,7 +70,7 @@ impl Front {
     /// The refusal of a body that does not fit.
     pub(crate) const fn body_too_large(self) -> Rejection {
         let max_bytes = match self {
-            Self::Rest | Self::Http | Self::Url => MAX_BASE64_BODY_BYTES,
+            Self::Rest | Self::HttpApi | Self::FunctionUrl => MAX_BASE64_BODY_BYTES,
             Self::Alb | Self::AlbMultiValue => MAX_ALB_BYTES as u64,
         };
         Rejection::BodyTooLarge { max_bytes }
@@ -80,8 +80,8 @@ impl Front {
     pub(crate) fn shown_path(self, path: &str) -> String {
         let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
         let shown = match self {
-            Self::Http => http_api::cut(&decoded),
-            Self::Rest | Self::Url | Self::Alb | Self::AlbMultiValue => &decoded,
+            Self::HttpApi => http_api::cut(&decoded),
+            Self::Rest | Self::FunctionUrl | Self::Alb | Self::AlbMultiValue => &decoded,
         };
         shown.strip_prefix('/').unwrap_or(shown).to_owned()
     }
@@ -90,8 +90,8 @@ impl Front {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rest => "rest",
-            Self::Http => "http",
-            Self::Url => "url",
+            Self::HttpApi => "http-api",
+            Self::FunctionUrl => "function-url",
             Self::Alb => "alb",
             Self::AlbMultiValue => "alb-multi-value",
         }

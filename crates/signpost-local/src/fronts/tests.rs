@@ -7,7 +7,13 @@ use serde_json::{Value, json};
 
 use super::{Delivery, Front};
 
-const ALL: [Front; 5] = [Front::Rest, Front::Http, Front::Url, Front::Alb, Front::AlbMultiValue];
+const ALL: [Front; 5] = [
+    Front::Rest,
+    Front::HttpApi,
+    Front::FunctionUrl,
+    Front::Alb,
+    Front::AlbMultiValue,
+];
 
 /// The event of a front for a request with these headers and this body.
 fn event(front: Front, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Value {
@@ -35,8 +41,11 @@ fn each_front_tells_the_path_as_recorded() {
         event(Front::Rest, target, &[], b"")["pathParameters"]["proxy"],
         "capture/space%20value"
     );
-    assert_eq!(event(Front::Http, target, &[], b"")["rawPath"], "/capture/space value");
-    assert_eq!(event(Front::Url, target, &[], b"")["rawPath"], target);
+    assert_eq!(
+        event(Front::HttpApi, target, &[], b"")["rawPath"],
+        "/capture/space value"
+    );
+    assert_eq!(event(Front::FunctionUrl, target, &[], b"")["rawPath"], target);
     assert_eq!(event(Front::Alb, target, &[], b"")["path"], target);
 }
 
@@ -50,7 +59,7 @@ fn a_rest_api_collapses_leading_slashes_and_strips_a_trailing_one_but_not_everyw
 
 #[test]
 fn an_http_api_cuts_a_decoded_question_mark() {
-    assert_eq!(event(Front::Http, "/a%3Fb/c?d=e", &[], b"")["rawPath"], "/a");
+    assert_eq!(event(Front::HttpApi, "/a%3Fb/c?d=e", &[], b"")["rawPath"], "/a");
 }
 
 #[test]
@@ -61,7 +70,7 @@ fn each_front_tells_the_query_as_recorded() {
     assert_eq!(rest["queryStringParameters"]["encodedPlus"], "a+b");
     assert_eq!(rest["queryStringParameters"]["repeat"], "two");
     assert_eq!(rest["multiValueQueryStringParameters"]["repeat"], json!(["one", "two"]));
-    let http = event(Front::Http, target, &[], b"");
+    let http = event(Front::HttpApi, target, &[], b"");
     assert_eq!(http["rawQueryString"], target.split_once('?').unwrap().1);
     assert_eq!(http["queryStringParameters"]["repeat"], "one,two");
     let alb = event(Front::AlbMultiValue, target, &[], b"");
@@ -80,11 +89,11 @@ fn each_front_tells_repeated_headers_as_recorded() {
     assert_eq!(rest["headers"]["x-probe"], "second");
     assert_eq!(rest["multiValueHeaders"]["x-probe"], json!(["first", "second"]));
     assert_eq!(
-        event(Front::Http, "/k", &headers, b"")["headers"]["x-probe"],
+        event(Front::HttpApi, "/k", &headers, b"")["headers"]["x-probe"],
         "first,second"
     );
     assert_eq!(
-        event(Front::Url, "/k", &headers, b"")["headers"]["x-probe"],
+        event(Front::FunctionUrl, "/k", &headers, b"")["headers"]["x-probe"],
         "first,second"
     );
     assert_eq!(event(Front::Alb, "/k", &headers, b"")["headers"]["x-probe"], "second");
@@ -99,7 +108,7 @@ fn only_a_rest_api_keeps_the_length_to_itself() {
         event(Front::Rest, "/k", &headers, b"abc")["headers"]["content-length"],
         Value::Null
     );
-    for front in [Front::Http, Front::Url, Front::Alb] {
+    for front in [Front::HttpApi, Front::FunctionUrl, Front::Alb] {
         assert_eq!(
             event(front, "/k", &headers, b"abc")["headers"]["content-length"],
             "3",
@@ -139,8 +148,8 @@ fn text_stays_text_except_on_a_rest_api() {
     let json = [("content-type", "application/json; charset=utf-8")];
     for (front, body, base64) in [
         (Front::Rest, "eyJhIjoxfQ==", true),
-        (Front::Http, "{\"a\":1}", false),
-        (Front::Url, "{\"a\":1}", false),
+        (Front::HttpApi, "{\"a\":1}", false),
+        (Front::FunctionUrl, "{\"a\":1}", false),
         (Front::Alb, "{\"a\":1}", false),
     ] {
         let event = event(front, "/k", &json, b"{\"a\":1}");
@@ -155,11 +164,11 @@ fn text_stays_text_except_on_a_rest_api() {
 #[test]
 fn cookies_stand_apart_in_payload_2() {
     let cookies = [("cookie", "session=abc123; theme=dark")];
-    let http = event(Front::Http, "/k", &cookies, b"");
+    let http = event(Front::HttpApi, "/k", &cookies, b"");
     assert_eq!(http["cookies"], json!(["session=abc123", "theme=dark"]));
     assert_eq!(http["headers"]["cookie"], Value::Null);
     assert_eq!(
-        event(Front::Url, "/k", &cookies, b"")["headers"]["cookie"],
+        event(Front::FunctionUrl, "/k", &cookies, b"")["headers"]["cookie"],
         "session=abc123; theme=dark"
     );
 }

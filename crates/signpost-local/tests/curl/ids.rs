@@ -39,7 +39,7 @@ fn kept(local: &Local) -> Vec<String> {
 
 #[test]
 fn the_store_knows_an_object_by_its_id_and_clients_by_its_name() {
-    for front in ["rest", "http", "url", "alb"] {
+    for front in ["rest", "http-api", "function-url", "alb"] {
         let Some(local) = start(&["--front", front]) else {
             return;
         };

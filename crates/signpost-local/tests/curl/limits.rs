@@ -9,8 +9,8 @@ use crate::support::{Local, curl, noise};
 /// A front, and a body that just does not fit.
 const LIMITS: [(&str, usize); 5] = [
     ("rest", 5_000_000),
-    ("http", 5_000_000),
-    ("url", 5_000_000),
+    ("http-api", 5_000_000),
+    ("function-url", 5_000_000),
     ("alb", 1_100_000),
     ("alb-multi-value", 1_100_000),
 ];
@@ -49,8 +49,8 @@ fn a_body_above_the_limit_is_413_with_a_command_that_works() {
 fn a_body_below_the_limit_fits() {
     for (front, length) in [
         ("rest", 4_600_000),
-        ("http", 4_600_000),
-        ("url", 4_600_000),
+        ("http-api", 4_600_000),
+        ("function-url", 4_600_000),
         ("alb", 1_000_000),
     ] {
         let Some(local) = Local::start(&["--front", front]) else {
@@ -116,7 +116,7 @@ fn a_client_that_waits_to_be_told_to_go_on_is_told() {
 
 #[test]
 fn a_chunked_upload_is_411_where_the_front_can_tell() {
-    for front in ["http", "url", "alb", "alb-multi-value"] {
+    for front in ["http-api", "function-url", "alb", "alb-multi-value"] {
         let Some(local) = Local::start(&["--front", front]) else {
             return;
         };
@@ -149,7 +149,7 @@ fn a_chunked_upload_on_a_rest_api_stores_all_or_nothing() {
 
 #[test]
 fn curl_cannot_send_a_pipe_again_and_says_so() {
-    for front in ["rest", "url"] {
+    for front in ["rest", "function-url"] {
         let Some(local) = Local::start(&["--front", front]) else {
             return;
         };

@@ -39,7 +39,7 @@ const HOSTILE: [(&str, &str); 9] = [
 
 #[test]
 fn a_folder_is_listed_through_every_front() {
-    for front in ["rest", "http", "url", "alb"] {
+    for front in ["rest", "http-api", "function-url", "alb"] {
         let Some(local) = Local::start(&["--front", front]) else {
             return;
         };

@@ -249,7 +249,7 @@ fn without_rules_no_other_name_leads_here() {
 
 #[test]
 fn the_lines_to_paste_have_the_base_path() {
-    for (front, base) in [("url", "/files"), ("rest", "")] {
+    for (front, base) in [("function-url", "/files"), ("rest", "")] {
         let env = [("SIGNPOST_BASE_PATH", "/files")];
         let Some(local) = Local::start_with(&["--front", front], &env) else {
             return;

@@ -64,7 +64,7 @@ fn requests() -> Vec<Vec<u8>> {
 
 #[test]
 fn no_bytes_on_a_socket_end_the_server_or_make_it_fail() {
-    for front in ["rest", "http", "url", "alb", "alb-multi-value"] {
+    for front in ["rest", "http-api", "function-url", "alb", "alb-multi-value"] {
         let Some(mut local) = Local::start(&["--front", front]) else {
             return;
         };
@@ -90,7 +90,7 @@ fn what_cannot_be_read_is_the_fault_of_the_client() {
         "GET /a HTTP/1.1\r\nHost: localhost\r\nlong: {}\r\n\r\n",
         "a".repeat(300_000)
     );
-    for front in ["rest", "http", "url", "alb", "alb-multi-value"] {
+    for front in ["rest", "http-api", "function-url", "alb", "alb-multi-value"] {
         let Some(local) = Local::start(&["--front", front]) else {
             return;
         };
@@ -123,7 +123,7 @@ fn what_cannot_be_read_is_the_fault_of_the_client() {
 #[test]
 fn a_forged_host_is_not_pasted_into_a_command() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"delete\"]\non = [\"**\"]\nallow_anonymous_write = true\n";
-    let Some(local) = Local::start_with(&["--front", "url"], &[("SIGNPOST_RULES", rules)]) else {
+    let Some(local) = Local::start_with(&["--front", "function-url"], &[("SIGNPOST_RULES", rules)]) else {
         return;
     };
     let answer = local.send_raw(b"DELETE /a HTTP/1.1\r\nHost: $(id)';\r\nConnection: close\r\n\r\n");

@@ -57,7 +57,7 @@ fn an_object_is_not_replaced() {
 #[test]
 fn three_megabytes_go_through_the_redirect() {
     let bytes = noise(3_000_000);
-    for front in ["rest", "http", "url"] {
+    for front in ["rest", "http-api", "function-url"] {
         let Some(local) = Local::start(&["--front", front]) else {
             return;
         };
