@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
 use signpost::auth::{Issuer, Member};
 use signpost::config::{Settings, TablePlace};
 use signpost::key::ObjectKey;
+use signpost::outbound::aws::CredentialSource;
 use signpost::plan::Entry;
 use signpost::rejection::Rejection;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
+use signpost::service::handler::Handler;
 
 use crate::sts::{Answer, FakeSts};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, parameter, settings};

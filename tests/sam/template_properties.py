@@ -404,7 +404,7 @@ def the_table_is_as_the_code_wants_it(stack):
     tables = stack.of_type("AWS::DynamoDB::Table")
     assert settings["SIGNPOST_TABLE"] == ("<Table>" if tables else "") and bool(tables) == (stack.parameters["CreateTable"] == "yes")
     for table in tables.values():
-        properties, code = table["Properties"], (ROOT / "src/adapters/aws/table.rs").read_text()
+        properties, code = table["Properties"], (ROOT / "src/outbound/aws/dynamodb.rs").read_text()
         assert properties["AttributeDefinitions"] == [{"AttributeName": "id", "AttributeType": "S"}]
         assert properties["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}] and '"Key": {"id": {"S":' in code
         assert properties["TimeToLiveSpecification"] == {"AttributeName": "ends", "Enabled": True} and '"#ends": "ends"' in code
@@ -547,7 +547,7 @@ def caps_are_those_of_the_code():
 def the_metric_filter_finds_what_the_code_logs():
     pattern = SOURCE["Resources"]["FailuresFilter"]["Properties"]["FilterPattern"]
     field, value = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', pattern).groups()
-    code = (ROOT / "src/adapters/record.rs").read_text()
+    code = (ROOT / "src/service/request_log.rs").read_text()
     assert field == "message" and re.search(rf'pub\(super\) fn failed.*?Self::of\("{value}"\)', code, re.DOTALL)
     query = json.dumps(SOURCE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
     assert "message = 'refused'" in query and 'Self::of("refused")' in code and "code = self.code," in code
