@@ -462,7 +462,7 @@ async fn a_form_stores_under_the_id_of_its_key_and_there_is_none_for_a_folder() 
         "{}",
         body(&page)
     );
-    assert!(body(&page).contains("Stored: <code>docs/x</code>") && !body(&page).contains("told-by-s3"));
+    assert!(body(&page).contains("Uploaded: <code>docs/x</code>") && !body(&page).contains("told-by-s3"));
     let refused = form("/docs/?form").await;
     assert_eq!(refused.status(), 400);
     assert!(body(&refused).contains("an id of its own"), "{}", body(&refused));

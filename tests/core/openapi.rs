@@ -167,7 +167,7 @@ fn the_codes_of_errors_are_those_of_the_code() {
     let mut known = quoted(rejections, "pub const fn code", "pub fn remedy", code);
     known.extend(quoted(failures, "fn of_failure", "Self {\n            status", code));
     let document = document();
-    assert_eq!(names(&document["components"]["schemas"]["Code"]["enum"]), known);
+    assert_eq!(names(&document["components"]["schemas"]["ErrorCode"]["enum"]), known);
 }
 
 #[test]

@@ -273,10 +273,10 @@ def bucket_policy_caps_and_wants_tls(stack):
     assert all(s["Effect"] == "Deny" and s["Principal"] == "*" and s["Action"] == "s3:*" for s in statements.values())
     assert all(s["Resource"] == ["<Bucket.Arn>", "<Bucket.Arn>/*"] for s in statements.values())
     assert {sid: s["Condition"] for sid, s in statements.items()} == {
-        "TlsOnly": {"Bool": {"aws:SecureTransport": "false"}},
-        "NoTlsBefore12": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
-        "NoSignatureVersion2": {"StringEquals": {"s3:signatureversion": "AWS"}},
-        "PresignedUrlsEnd": {"NumericGreaterThan": {"s3:signatureAge": str(stack.parameters["MaxExpiresSeconds"] * 1000)}},
+        "DenyInsecureTransport": {"Bool": {"aws:SecureTransport": "false"}},
+        "DenyTlsBelow12": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+        "DenySignatureVersion2": {"StringEquals": {"s3:signatureversion": "AWS"}},
+        "DenyOldSignatures": {"NumericGreaterThan": {"s3:signatureAge": str(stack.parameters["MaxExpiresSeconds"] * 1000)}},
     }
 
 
@@ -545,7 +545,7 @@ def caps_are_those_of_the_code():
 
 
 def the_metric_filter_finds_what_the_code_logs():
-    pattern = SOURCE["Resources"]["FailuresFilter"]["Properties"]["FilterPattern"]
+    pattern = SOURCE["Resources"]["FailureMetricFilter"]["Properties"]["FilterPattern"]
     field, value = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', pattern).groups()
     code = (ROOT / "src/service/request_log.rs").read_text()
     assert field == "message" and re.search(rf'pub\(super\) fn failed.*?Self::of\("{value}"\)', code, re.DOTALL)

@@ -1,16 +1,17 @@
-// What the page can do beyond its HTML. Signpost tells by JSON what to send where (an instruction), and the bytes go to S3
-// by XMLHttpRequest, for its progress events. No redirect is followed; names are set as text, never as markup.
+// The script of the pages. It requests an instruction (JSON) from Signpost and then sends the file to S3. It uses
+// XMLHttpRequest, because XMLHttpRequest has progress events for uploads. It follows no redirects, and it inserts names as
+// text, never as markup.
 
 const MIB = 1024 * 1024;
-const PARTS_FROM = 64 * MIB;
+const MULTIPART_THRESHOLD = 64 * MIB;
 const PART_SIZE = 8 * MIB;
 const MAX_PARTS = 10_000;
-const FILES_AT_ONCE = 3;
-const PARTS_AT_ONCE = 5;
-const REQUESTS_AT_ONCE = 6; // what browsers open to one host
-const SIGNED_AT_ONCE = 20;
-const TRIES = 8;
-const TEXT_PREVIEW = 256 * 1024;
+const MAX_CONCURRENT_FILES = 3;
+const MAX_CONCURRENT_PARTS = 5;
+const MAX_CONCURRENT_REQUESTS = 6; // the limit of browsers for connections to one host
+const URLS_PER_REQUEST = 20;
+const MAX_TRIES = 8;
+const TEXT_PREVIEW_BYTES = 256 * 1024;
 
 const find = (selector, within = document) => within.querySelector(selector);
 const findAll = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -19,40 +20,40 @@ const api = new URL(document.body.dataset.api ?? './', location.href);
 const prefix = main.dataset.prefix ?? '';
 const can = new Set((main.dataset.can ?? '').split(' '));
 
-function make(tag, properties = {}, ...children) {
+function createElement(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
 
-const makeButton = (words, onclick) => make('button', { type: 'button', onclick }, words);
+const createButton = (label, onclick) => createElement('button', { type: 'button', onclick }, label);
 
-/** Speaks to those who don't see. */
+/** Announces a text to screen readers. */
 function announce(text) {
-  find('#live').textContent = visible(text);
+  find('#live').textContent = escapeInvisible(text);
 }
 
-/** Shows the characters that would turn or hide the text around them. */
-function visible(name) {
+/** Escapes control characters and characters that change the text direction. */
+function escapeInvisible(name) {
   return name.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
+const numberFormat = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 
-function bytes(count) {
+function formatBytes(count) {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
   let unit = 0;
   for (; count >= 999.5 && unit < 4; unit++) count /= 1000;
-  return `${number.format(count)} ${units[unit]}`;
+  return `${numberFormat.format(count)} ${units[unit]}`;
 }
 
-function duration(seconds) {
+function formatDuration(seconds) {
   if (seconds < 60) return `${Math.ceil(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 function localiseTimes(within) {
   for (const time of findAll('time:not([datetime])', within)) {
@@ -60,82 +61,82 @@ function localiseTimes(within) {
     if (isNaN(date)) continue;
     time.dateTime = date.toISOString();
     time.title = date;
-    time.textContent = moment.format(date);
+    time.textContent = dateFormat.format(date);
   }
 }
 
-// Signpost, which tells what to send
+// Requests to Signpost
 
-/** Why something did not work; without a `status` the network is to blame. */
-class Trouble extends Error {
-  constructor(message, { status = 0, code = '', from = '' } = {}) {
+/** An error of Signpost, S3 or the network. A network error has the `status` 0. */
+class RequestError extends Error {
+  constructor(message, { status = 0, code = '', source = '' } = {}) {
     super(message);
-    Object.assign(this, { status, code, from });
+    Object.assign(this, { status, code, source });
     this.transient = [0, 409, 429].includes(status) || status >= 500 || code === 'RequestTimeout';
   }
 
   get sessionEnded() {
-    return this.from === 'signpost' && this.status === 401;
+    return this.source === 'signpost' && this.status === 401;
   }
 }
 
-const refusal = ({ status, code, detail, remedy }) => {
-  const sentence = detail ? detail[0].toUpperCase() + detail.slice(1) + '.' : `Signpost answered ${status}.`;
-  return new Trouble([sentence, remedy].filter(Boolean).join(' '), { status, code, from: 'signpost' });
+const rejectionError = ({ status, code, detail, remedy }) => {
+  const sentence = detail ? detail[0].toUpperCase() + detail.slice(1) + '.' : `Signpost returned status ${status}.`;
+  return new RequestError([sentence, remedy].filter(Boolean).join(' '), { status, code, source: 'signpost' });
 };
 
-/** The URL of a key. `new URL` would take the key `//x` for a host. */
-function urlOf(key, query = {}) {
+/** Returns the URL of a key. This is not `new URL`, because `new URL` would read a key such as `//x` as a host. */
+function objectUrl(key, query = {}) {
   const escape = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
   const pairs = Object.entries(query).map(([name, value]) => `${escape(name)}=${escape(value)}`);
   return api.href + key.split('/').map(escape).join('/') + (pairs.length ? `?${pairs.join('&')}` : '');
 }
 
-async function ask(url, options) {
+async function callSignpost(url, options) {
   let response;
   try {
     const headers = { accept: 'application/json' };
     response = await fetch(url, { headers, redirect: 'manual', cache: 'no-store', ...options });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new Trouble('Signpost cannot be reached.');
+    throw new RequestError('Signpost cannot be reached. Check your network connection.');
   }
-  if (response.type === 'opaqueredirect') throw new Trouble('Signpost led elsewhere.', { status: 307 });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw refusal({ ...answer, status: response.status });
-  return answer;
+  if (response.type === 'opaqueredirect') throw new RequestError('Signpost returned an unexpected redirect.', { status: 307 });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw rejectionError({ ...body, status: response.status });
+  return body;
 }
 
-const instruction = (method, key, query, signal) => ask(urlOf(key, query), { method, signal });
+const fetchInstruction = (method, key, query, signal) => callSignpost(objectUrl(key, query), { method, signal });
 
-async function instructions(requests, signal) {
-  const answers = await ask(`${api.href}-/sign`, { method: 'POST', body: JSON.stringify(requests), signal });
-  return answers.map((answer) => {
-    if (answer.error) throw refusal(answer.error);
-    return { ...answer, until: performance.now() + answer.expires_in * 1000 };
+async function fetchInstructions(requests, signal) {
+  const results = await callSignpost(`${api.href}-/sign`, { method: 'POST', body: JSON.stringify(requests), signal });
+  return results.map((result) => {
+    if (result.error) throw rejectionError(result.error);
+    return { ...result, expiresAt: performance.now() + result.expires_in * 1000 };
   });
 }
 
-// S3, where the bytes go
+// Requests to S3
 
-/** Carries out an instruction. */
-function send({ method, url, headers }, { body = null, signal, progress } = {}) {
+/** Sends the request that an instruction describes. */
+function sendToS3({ method, url, headers }, { body = null, signal, progress } = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open(method, url);
     for (const [name, value] of Object.entries(headers)) {
-      if (name !== 'content-length') request.setRequestHeader(name, value); // the browser's own
+      if (name !== 'content-length') request.setRequestHeader(name, value); // the browser sets this header itself
     }
     request.upload.onprogress = (event) => progress?.(event.loaded);
     request.onload = () => {
-      // S3 may complete an upload with 200 and an error.
+      // S3 can return 200 with an error in the body when it completes an upload.
       const failed = request.responseText.includes('<Error>');
       if (request.status < 300 && !failed) return resolve(request);
       const status = request.status < 300 ? 500 : request.status;
-      const [code, message] = ['Code', 'Message'].map((name) => textOf(request.responseText, name));
-      reject(new Trouble(message || `S3 answered ${status}.`, { status, code, from: 's3' }));
+      const [code, message] = ['Code', 'Message'].map((name) => xmlText(request.responseText, name));
+      reject(new RequestError(message || `S3 returned status ${status}.`, { status, code, source: 's3' }));
     };
-    request.onerror = () => reject(new Trouble('S3 cannot be reached, or its CORS rules do not admit this page.'));
+    request.onerror = () => reject(new RequestError('S3 cannot be reached, or its CORS rules do not allow this page.'));
     request.onabort = () => reject(new DOMException('', 'AbortError'));
     signal?.addEventListener('abort', () => request.abort(), { once: true });
     if (signal?.aborted) return request.onabort();
@@ -143,71 +144,71 @@ function send({ method, url, headers }, { body = null, signal, progress } = {}) 
   });
 }
 
-/** What stands in the first element of this name, as it is written. */
-const textOf = (xml, name) => new RegExp(`<${name}>([^<]*)<`).exec(xml)?.[1] ?? '';
+/** Returns the content of the first element with this name, without decoding it. */
+const xmlText = (xml, name) => new RegExp(`<${name}>([^<]*)<`).exec(xml)?.[1] ?? '';
 
-// So that no signed URL grows old in the browser's own queue.
-const slots = { free: REQUESTS_AT_ONCE, waiting: [] };
+// If the browser queued requests itself, signed URLs could expire in its queue.
+const requestSlots = { free: MAX_CONCURRENT_REQUESTS, waiting: [] };
 
-async function inSlot(signal, work) {
-  if (slots.free > 0) slots.free--;
-  else await new Promise((go) => slots.waiting.push(go));
+async function withRequestSlot(signal, work) {
+  if (requestSlots.free > 0) requestSlots.free--;
+  else await new Promise((resolve) => requestSlots.waiting.push(resolve));
   try {
     signal.throwIfAborted();
     return await work();
   } finally {
-    const next = slots.waiting.shift();
+    const next = requestSlots.waiting.shift();
     if (next) next();
-    else slots.free++;
+    else requestSlots.free++;
   }
 }
 
-/** Resolves after a while, or as soon as the network is back. */
-function pause(milliseconds, signal) {
+/** Resolves after a time, or as soon as the network is available again. */
+function delay(milliseconds, signal) {
   return new Promise((resolve, reject) => {
-    const over = new AbortController();
-    const end = (settle) => () => (over.abort(), clearTimeout(timer), settle(signal.reason));
-    const timer = setTimeout(end(resolve), milliseconds);
-    addEventListener('online', end(resolve), { signal: over.signal });
-    signal.addEventListener('abort', end(reject), { signal: over.signal });
+    const finished = new AbortController();
+    const finish = (settle) => () => (finished.abort(), clearTimeout(timeout), settle(signal.reason));
+    const timeout = setTimeout(finish(resolve), milliseconds);
+    addEventListener('online', finish(resolve), { signal: finished.signal });
+    signal.addEventListener('abort', finish(reject), { signal: finished.signal });
   });
 }
 
-// Unfinished uploads, remembered over a reload
+// Records of unfinished uploads, so that users can resume them after a reload
 
-/** Without the store a reload loses an upload, and no more. */
-function stored(use) {
+/** Without local storage, uploads work, but a reload loses them. */
+function withStorage(action) {
   try {
-    return use(localStorage);
+    return action(localStorage);
   } catch {
     return null;
   }
 }
 
-const MEMORY = `signpost ${api.pathname} `;
-const memory = {
-  name: (key, { size, lastModified }) => MEMORY + JSON.stringify([key, size, lastModified]),
-  get: (name) => stored((storage) => JSON.parse(storage.getItem(name))),
-  set: (name, value) => stored((storage) => storage.setItem(name, JSON.stringify(value))),
-  forget: (name) => stored((storage) => storage.removeItem(name)),
+const RECORD_PREFIX = `signpost ${api.pathname} `;
+const uploadRecords = {
+  nameOf: (key, { size, lastModified }) => RECORD_PREFIX + JSON.stringify([key, size, lastModified]),
+  get: (name) => withStorage((storage) => JSON.parse(storage.getItem(name))),
+  set: (name, value) => withStorage((storage) => storage.setItem(name, JSON.stringify(value))),
+  remove: (name) => withStorage((storage) => storage.removeItem(name)),
 
-  /** What was begun below this prefix, and no tab is working on. */
+  /** Returns the unfinished uploads below this prefix that no other tab is sending. */
   async unfinished() {
-    const names = stored((storage) => Object.keys(storage).filter((name) => name.startsWith(MEMORY))) ?? [];
-    const held = (await navigator.locks?.query())?.held.map(({ name }) => name) ?? [];
+    const names = withStorage((storage) => Object.keys(storage).filter((name) => name.startsWith(RECORD_PREFIX))) ?? [];
+    const locked = (await navigator.locks?.query())?.held.map(({ name }) => name) ?? [];
     return names
-      .filter((name) => !held.includes(name))
-      .map((name) => JSON.parse(name.slice(MEMORY.length)))
+      .filter((name) => !locked.includes(name))
+      .map((name) => JSON.parse(name.slice(RECORD_PREFIX.length)))
       .filter(([key]) => key.startsWith(prefix))
       .map(([key, size, lastModified]) => ({ key, file: { size, lastModified } }));
   },
 };
 
-/** Does `work` unless another tab is at it. Pages without TLS have no locks. */
-async function alone(name, work) {
+/** Runs `work` unless another tab holds the lock. Locks are not available without TLS. */
+async function withUploadLock(name, work) {
   if (!navigator.locks) return work();
   return navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-    if (!lock) throw new Trouble('Another tab is uploading this file.', { status: 409 });
+    if (!lock) throw new RequestError('Another tab is already uploading this file.', { status: 409 });
     return work();
   });
 }
@@ -215,74 +216,74 @@ async function alone(name, work) {
 // Transfers
 
 const transfers = new Set();
-const BUSY = ['queued', 'running', 'asking'];
-let moved = 0;
+const ACTIVE_STATES = ['queued', 'running', 'conflict'];
+let bytesSent = 0;
 
 class Transfer {
-  /** `file` is a `File`, or what is remembered of one. */
+  /** `file` is a `File`, or the size and date of a file from an upload record. */
   constructor(key, file) {
     this.key = key;
     this.file = file;
     this.size = file.size;
-    this.memory = memory.name(key, file);
+    this.recordName = uploadRecords.nameOf(key, file);
     this.state = file instanceof Blob ? 'queued' : 'unfinished';
-    this.replace = false;
-    this.stored = 0;
-    this.underway = new Map();
-    this.speed = new Speed();
+    this.overwrite = false;
+    this.storedBytes = 0;
+    this.partProgress = new Map();
+    this.speed = new SpeedMeter();
     transfers.add(this);
     this.view = new TransferView(this);
   }
 
   get loaded() {
-    return this.stored + [...this.underway.values()].reduce((sum, loaded) => sum + loaded, 0);
+    return this.storedBytes + [...this.partProgress.values()].reduce((sum, loaded) => sum + loaded, 0);
   }
 
-  become(state, note = '') {
+  setState(state, note = '') {
     this.state = state;
     this.note = note;
     this.view.draw();
-    draw();
+    drawTransfers();
   }
 
   queue() {
-    this.become('queued');
-    pump();
+    this.setState('queued');
+    startQueued();
   }
 
-  /** Begins when an earlier run, now paused, has ended. */
+  /** Starts after the previous, paused run has ended. */
   start() {
-    this.become('running');
-    this.run = Promise.resolve(this.run).then(() => this.state === 'running' && this.attempt());
-    return this.run;
+    this.setState('running');
+    this.running = Promise.resolve(this.running).then(() => this.state === 'running' && this.run());
+    return this.running;
   }
 
-  async attempt() {
+  async run() {
     const { signal } = (this.controller = new AbortController());
     try {
-      await alone(this.memory, () => (this.size < PARTS_FROM ? this.sendWhole() : this.sendInParts()));
-      if (!signal.aborted) this.become('done');
+      await withUploadLock(this.recordName, () => (this.size < MULTIPART_THRESHOLD ? this.uploadInOneRequest() : this.uploadInParts()));
+      if (!signal.aborted) this.setState('done');
     } catch (error) {
-      if (!signal.aborted) this.stop(error);
+      if (!signal.aborted) this.handleError(error);
     }
   }
 
-  stop(error) {
+  handleError(error) {
     if (error.sessionEnded) return endSession();
-    if (error.status === 412) return this.settle();
+    if (error.status === 412) return this.resolveConflict();
     if (error.code === 'NoSuchUpload' && !this.restarted) {
-      memory.forget(this.memory);
-      this.restarted = true; // S3 has dropped the parts
+      uploadRecords.remove(this.recordName);
+      this.restarted = true; // S3 has deleted the parts, so start again, once
       return this.queue();
     }
-    this.become('failed', error.message);
+    this.setState('failed', error.message);
     announce(`${this.key} failed: ${error.message}`);
   }
 
   pause(state = 'paused') {
     this.controller?.abort();
-    this.underway.clear();
-    this.become(state);
+    this.partProgress.clear();
+    this.setState(state);
   }
 
   async cancel() {
@@ -290,106 +291,106 @@ class Transfer {
     this.pause('cancelled');
     this.view.remove();
     announce(`${this.key} cancelled`);
-    await this.abandon();
+    await this.abortUpload();
   }
 
-  /** Lets S3 drop the parts. */
-  async abandon() {
-    const begun = memory.get(this.memory);
-    memory.forget(this.memory);
-    if (begun) await send(await instruction('DELETE', this.key, { uploadId: begun.uploadId }));
+  /** Aborts the multipart upload, so that S3 deletes its parts. */
+  async abortUpload() {
+    const record = uploadRecords.get(this.recordName);
+    uploadRecords.remove(this.recordName);
+    if (record) await sendToS3(await fetchInstruction('DELETE', this.key, { uploadId: record.uploadId }));
   }
 
-  resumeWith(file) {
+  resumeUpload(file) {
     if (file.size !== this.size || file.lastModified !== this.file.lastModified) {
-      return this.become(this.state, 'That file has another size or date. Choose the one that was begun, or cancel.');
+      return this.setState(this.state, 'This file has a different size or date. Choose the original file, or cancel.');
     }
     this.file = file;
     this.queue();
   }
 
-  /** Carries out one request with patience, and once more with a fresh URL where S3 says 403. */
-  async step(sign, body, part = 0) {
+  /** Sends one request to S3 and retries transient errors. If S3 returns 403, retries once with a new URL. */
+  async sendWithRetries(sign, body, part = 0) {
     const { signal } = this.controller;
     const progress = (loaded) => {
-      const before = this.underway.get(part) ?? 0;
-      this.speed.moved += Math.max(0, loaded - before);
-      moved += Math.max(0, loaded - before);
-      if (!signal.aborted) this.underway.set(part, loaded);
+      const before = this.partProgress.get(part) ?? 0;
+      this.speed.bytes += Math.max(0, loaded - before);
+      bytesSent += Math.max(0, loaded - before);
+      if (!signal.aborted) this.partProgress.set(part, loaded);
     };
     try {
-      for (let [tries, refused] = [1, false]; ; tries = navigator.onLine ? tries + 1 : 1) {
+      for (let [tries, hasNewUrl] = [1, false]; ; tries = navigator.onLine ? tries + 1 : 1) {
         try {
-          const answer = await send(await sign(signal, tries > 1), { body, signal, progress });
+          const response = await sendToS3(await sign(signal, tries > 1), { body, signal, progress });
           this.note = '';
-          return answer;
+          return response;
         } catch (error) {
           signal.throwIfAborted();
-          if (error.from === 's3' && error.status === 403 && !refused) {
-            refused = true;
+          if (error.source === 's3' && error.status === 403 && !hasNewUrl) {
+            hasNewUrl = true;
             continue;
           }
-          if (!error.transient || tries >= TRIES) throw error;
+          if (!error.transient || tries >= MAX_TRIES) throw error;
           await this.checkFile();
-          this.underway.delete(part);
-          this.become('running', error.status ? 'S3 is busy; trying again' : 'Waiting for the network');
-          await pause(Math.min(30_000, 500 * 2 ** tries) * (0.5 + Math.random() / 2), signal);
+          this.partProgress.delete(part);
+          this.setState('running', error.status ? 'S3 is busy. Trying again…' : 'Waiting for the network');
+          await delay(Math.min(30_000, 500 * 2 ** tries) * (0.5 + Math.random() / 2), signal);
         }
       }
     } finally {
-      this.underway.delete(part);
+      this.partProgress.delete(part);
     }
   }
 
-  /** A file that was changed or removed looks like a broken network. */
+  /** Browsers report a changed or removed file as a network error, so this checks if the file is still readable. */
   async checkFile() {
     try {
       await this.file.slice(0, 1).arrayBuffer();
     } catch {
-      throw new Trouble('The file was changed or removed since it was chosen.', { status: 400 });
+      throw new RequestError('The file was changed or removed after you chose it. Choose it again.', { status: 400 });
     }
   }
 
-  get facts() {
+  get fileQuery() {
     const { size, type } = this.file;
     return type ? { contentLength: size, contentType: type } : { contentLength: size };
   }
 
-  get condition() {
-    return this.replace ? {} : { ifNoneMatch: '*' };
+  get conditionQuery() {
+    return this.overwrite ? {} : { ifNoneMatch: '*' };
   }
 
-  async sendWhole() {
-    const query = { ...this.facts, ...this.condition };
-    const sign = (signal) => instruction('PUT', this.key, query, signal);
-    await inSlot(this.controller.signal, () => this.step(sign, this.file));
-    this.stored = this.size;
+  async uploadInOneRequest() {
+    const query = { ...this.fileQuery, ...this.conditionQuery };
+    const sign = (signal) => fetchInstruction('PUT', this.key, query, signal);
+    await withRequestSlot(this.controller.signal, () => this.sendWithRetries(sign, this.file));
+    this.storedBytes = this.size;
   }
 
-  async sendInParts() {
-    const begun = memory.get(this.memory) ?? (await this.begin());
-    const etags = await this.storedParts(begun);
-    await this.sendParts(begun, etags);
-    await this.complete(begun, etags);
-    memory.forget(this.memory);
+  async uploadInParts() {
+    const record = uploadRecords.get(this.recordName) ?? (await this.startMultipartUpload());
+    const etags = await this.listParts(record);
+    await this.uploadParts(record, etags);
+    await this.completeMultipartUpload(record, etags);
+    uploadRecords.remove(this.recordName);
   }
 
-  async begin() {
-    // S3 would refuse to replace an object in the end only.
-    if (!this.replace && (await this.describe())) throw new Trouble('exists', { status: 412 });
-    const query = { uploads: '', ...this.facts };
-    const answer = await this.step((signal) => instruction('POST', this.key, query, signal));
+  async startMultipartUpload() {
+    // S3 checks the condition only when the upload is completed, so check it here before sending the parts.
+    if (!this.overwrite && (await this.headObject())) throw new RequestError('exists', { status: 412 });
+    const query = { uploads: '', ...this.fileQuery };
+    const response = await this.sendWithRetries((signal) => fetchInstruction('POST', this.key, query, signal));
     const partSize = Math.max(PART_SIZE, Math.ceil(this.size / MAX_PARTS / MIB) * MIB);
-    const begun = { uploadId: textOf(answer.responseText, 'UploadId'), partSize, isNew: true };
-    memory.set(this.memory, { uploadId: begun.uploadId, partSize });
-    return begun;
+    const uploadId = xmlText(response.responseText, 'UploadId');
+    uploadRecords.set(this.recordName, { uploadId, partSize });
+    return { uploadId, partSize, isNew: true };
   }
 
-  /** The answer to a HEAD, or nothing if the object isn't there or may not be seen. */
-  async describe() {
-    // An answer to HEAD has no body: so not `instruction`.
-    const sign = async (signal) => (await instructions([{ method: 'HEAD', key: this.key }], signal))[0];
-    return this.step(sign).catch((error) => {
+  /** Returns the response to HEAD, or nothing if the object does not exist or the user may not read it. */
+  async headObject() {
+    // A response to HEAD has no body for an instruction, so this uses the bulk endpoint.
+    const sign = async (signal) => (await fetchInstructions([{ method: 'HEAD', key: this.key }], signal))[0];
+    return this.sendWithRetries(sign).catch((error) => {
       if (error.sessionEnded || ![401, 403, 404].includes(error.status)) throw error;
     });
   }
@@ -398,147 +399,147 @@ class Transfer {
     return Math.min(partSize, this.size - (number - 1) * partSize);
   }
 
-  /** The ETags of the parts that S3 has, by number. */
-  async storedParts({ uploadId, partSize, isNew }) {
+  /** Returns the ETags of the parts that S3 has already stored, by part number. */
+  async listParts({ uploadId, partSize, isNew }) {
     const etags = new Map();
-    this.stored = 0;
+    this.storedBytes = 0;
     if (isNew) return etags;
     for (let marker = '0'; marker; ) {
       const query = { uploadId, 'part-number-marker': marker };
-      const { responseText: xml } = await this.step((signal) => instruction('GET', this.key, query, signal));
+      const { responseText: xml } = await this.sendWithRetries((signal) => fetchInstruction('GET', this.key, query, signal));
       for (const part of xml.split('<Part>').slice(1)) {
-        const [number, size] = [Number(textOf(part, 'PartNumber')), Number(textOf(part, 'Size'))];
+        const [number, size] = [Number(xmlText(part, 'PartNumber')), Number(xmlText(part, 'Size'))];
         if (size !== this.partLength(number, partSize)) continue;
-        etags.set(number, textOf(part, 'ETag'));
-        this.stored += size;
+        etags.set(number, xmlText(part, 'ETag'));
+        this.storedBytes += size;
       }
-      marker = textOf(xml, 'IsTruncated') === 'true' ? textOf(xml, 'NextPartNumberMarker') : '';
+      marker = xmlText(xml, 'IsTruncated') === 'true' ? xmlText(xml, 'NextPartNumberMarker') : '';
     }
     return etags;
   }
 
-  async sendParts({ uploadId, partSize }, etags) {
+  async uploadParts({ uploadId, partSize }, etags) {
     const count = Math.ceil(this.size / partSize);
-    const todo = Array.from({ length: count }, (_, index) => index + 1).filter((number) => !etags.has(number));
+    const pending = Array.from({ length: count }, (_, index) => index + 1).filter((number) => !etags.has(number));
     const urls = new PartUrls(this.key, uploadId, (number) => this.partLength(number, partSize));
     const { signal } = this.controller;
-    const sendNext = async () => {
-      for (let number; (number = todo.shift()); ) {
+    const uploadNext = async () => {
+      for (let number; (number = pending.shift()); ) {
         const start = (number - 1) * partSize;
         const body = this.file.slice(start, start + partSize);
-        const sign = (signal, fresh) => urls.of(number, todo, signal, fresh);
-        const answer = await inSlot(signal, () => this.step(sign, body, number));
-        etags.set(number, answer.getResponseHeader('etag')?.replaceAll('"', '&quot;'));
-        this.stored += body.size;
+        const sign = (signal, needsNewUrl) => urls.get(number, pending, signal, needsNewUrl);
+        const response = await withRequestSlot(signal, () => this.sendWithRetries(sign, body, number));
+        etags.set(number, response.getResponseHeader('etag')?.replaceAll('"', '&quot;'));
+        this.storedBytes += body.size;
       }
     };
-    // The parts underway may end: what they send counts when the upload goes on.
-    const stopping = (error) => ((todo.length = 0), Promise.reject(error));
-    const workers = Array.from({ length: PARTS_AT_ONCE }, () => sendNext().catch(stopping));
+    // Parts in progress may finish. If the upload is resumed, they are not sent again.
+    const stopOthers = (error) => ((pending.length = 0), Promise.reject(error));
+    const workers = Array.from({ length: MAX_CONCURRENT_PARTS }, () => uploadNext().catch(stopOthers));
     const failed = (await Promise.allSettled(workers)).find(({ status }) => status === 'rejected');
     if (failed) throw failed.reason;
   }
 
-  async complete({ uploadId, partSize }, etags) {
-    // Where the bucket's CORS rules don't expose ETag.
-    const known = [...etags.values()].every(Boolean) ? etags : await this.storedParts({ uploadId, partSize });
-    const inOrder = [...known].sort(([a], [b]) => a - b);
+  async completeMultipartUpload({ uploadId, partSize }, etags) {
+    // If the bucket's CORS rules do not expose ETag, list the parts to get the ETags.
+    const knownEtags = [...etags.values()].every(Boolean) ? etags : await this.listParts({ uploadId, partSize });
+    const inOrder = [...knownEtags].sort(([a], [b]) => a - b);
     const parts = inOrder.map(([number, etag]) => `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`);
     const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
-    const query = { uploadId, 'mp-object-size': this.size, ...this.condition };
-    const sign = (signal) => instruction('POST', this.key, query, signal);
-    this.stored = this.size;
-    await this.step(sign, new Blob([body])).catch(async (error) => {
-      // Was it complete already, and only the answer lost?
-      const object = error.code === 'NoSuchUpload' && (await this.describe());
+    const query = { uploadId, 'mp-object-size': this.size, ...this.conditionQuery };
+    const sign = (signal) => fetchInstruction('POST', this.key, query, signal);
+    this.storedBytes = this.size;
+    await this.sendWithRetries(sign, new Blob([body])).catch(async (error) => {
+      // The upload may already be complete if only the response was lost.
+      const object = error.code === 'NoSuchUpload' && (await this.headObject());
       if (!object || Number(object.getResponseHeader('content-length')) !== this.size) throw error;
     });
   }
 
-  async settle() {
-    this.become('asking');
-    const answer = await askOverwrite(this);
-    if (this.state !== 'asking') return;
-    if (answer === 'overwrite') this.replace = true;
-    else if (answer === 'rename') await this.rename();
+  async resolveConflict() {
+    this.setState('conflict');
+    const choice = await chooseOnConflict(this);
+    if (this.state !== 'conflict') return;
+    if (choice === 'overwrite') this.overwrite = true;
+    else if (choice === 'rename') await this.rename();
     else {
-      this.become('skipped');
-      return this.abandon().catch(report);
+      this.setState('skipped');
+      return this.abortUpload().catch(reportError);
     }
     this.queue();
   }
 
-  /** `a (2).txt` for `a.txt`; if that exists too, the question comes again with the next number. */
+  /** Changes `a.txt` to `a (2).txt`. If that key exists too, the user is prompted again, with the next number. */
   async rename() {
-    await this.abandon().catch(report);
+    await this.abortUpload().catch(reportError);
     const [, stem, count, extension] = /^(.*?)(?: \((\d+)\))?(\.[^./]*)?$/s.exec(this.key);
     this.key = `${stem} (${Number(count ?? 1) + 1})${extension ?? ''}`;
-    this.memory = memory.name(this.key, this.file);
-    this.stored = 0;
+    this.recordName = uploadRecords.nameOf(this.key, this.file);
+    this.storedBytes = 0;
     this.view.rename();
   }
 }
 
-/** The URLs of parts, signed in bulk shortly before they are needed. */
+/** The signed URLs of the parts. They are requested in bulk shortly before they are used. */
 class PartUrls {
   constructor(key, uploadId, lengthOf) {
     Object.assign(this, { key, uploadId, lengthOf, promises: new Map() });
   }
 
-  async of(number, following, signal, fresh) {
-    const signed = !fresh && this.promises.get(number);
-    const known = signed && (await signed.catch(() => null));
-    if (known && known.until - performance.now() > 10_000) return known;
-    const numbers = [number, ...following.slice(0, SIGNED_AT_ONCE - 1)];
+  async get(number, following, signal, needsNewUrl) {
+    const pending = !needsNewUrl && this.promises.get(number);
+    const known = pending && (await pending.catch(() => null));
+    if (known && known.expiresAt - performance.now() > 10_000) return known;
+    const numbers = [number, ...following.slice(0, URLS_PER_REQUEST - 1)];
     const requests = numbers.map((number) => {
       const query = { partNumber: number, uploadId: this.uploadId, contentLength: this.lengthOf(number) };
       return { method: 'PUT', key: this.key, query };
     });
-    const all = instructions(requests, signal);
-    numbers.forEach((number, index) => this.promises.set(number, all.then((list) => list[index])));
+    const instructions = fetchInstructions(requests, signal);
+    numbers.forEach((number, index) => this.promises.set(number, instructions.then((list) => list[index])));
     for (const promise of this.promises.values()) promise.catch(() => {});
     return this.promises.get(number);
   }
 }
 
-/** The speed over the last seconds. */
-class Speed {
-  moved = 0;
+/** Measures the average speed of the last five seconds. */
+class SpeedMeter {
+  bytes = 0;
   samples = [];
 
   sample(now = performance.now()) {
-    this.samples.push([now, this.moved]);
+    this.samples.push([now, this.bytes]);
     while (this.samples.length > 2 && now - this.samples[0][0] > 5000) this.samples.shift();
   }
 
-  get perSecond() {
-    const [[start, before], [end, after]] = [this.samples[0] ?? [0, 0], this.samples.at(-1) ?? [0, 0]];
-    return end > start ? ((after - before) * 1000) / (end - start) : 0;
+  get bytesPerSecond() {
+    const [[start, bytesBefore], [end, bytesAfter]] = [this.samples[0] ?? [0, 0], this.samples.at(-1) ?? [0, 0]];
+    return end > start ? ((bytesAfter - bytesBefore) * 1000) / (end - start) : 0;
   }
 }
 
-function pump() {
+function startQueued() {
   const running = [...transfers].filter(({ state }) => state === 'running').length;
   const queued = [...transfers].filter(({ state }) => state === 'queued');
-  for (const transfer of queued.slice(0, FILES_AT_ONCE - running)) transfer.start().then(pump).catch(report);
-  draw();
-  if (!busy()) drained();
+  for (const transfer of queued.slice(0, MAX_CONCURRENT_FILES - running)) transfer.start().then(startQueued).catch(reportError);
+  drawTransfers();
+  if (!isBusy()) finishBatch();
 }
 
-const busy = () => [...transfers].some(({ state }) => BUSY.includes(state));
+const isBusy = () => [...transfers].some(({ state }) => ACTIVE_STATES.includes(state));
 
 let wasBusy = false;
-let forAll = null;
+let choiceForAll = null;
 
-function drained() {
-  forAll = null;
+function finishBatch() {
+  choiceForAll = null;
   if (!wasBusy) return;
   wasBusy = false;
-  const done = [...transfers].filter((transfer) => transfer.state === 'done' && !transfer.told);
+  const done = [...transfers].filter((transfer) => transfer.state === 'done' && !transfer.announced);
   if (done.length === 0) return;
-  for (const transfer of done) transfer.told = true;
+  for (const transfer of done) transfer.announced = true;
   announce(done.length === 1 ? `${done[0].key} uploaded` : `${done.length} files uploaded`);
-  refresh().catch(report);
+  refreshListing().catch(reportError);
 }
 
 function endSession() {
@@ -550,32 +551,32 @@ function endSession() {
   });
 }
 
-let questions = Promise.resolve();
+let lastPrompt = Promise.resolve();
 
-/** One question after another. */
-function askOverwrite(transfer) {
-  const answer = questions.then(async () => {
-    if (forAll) return forAll;
+/** Prompts the user if an object already exists. Only one prompt is open at a time. */
+function chooseOnConflict(transfer) {
+  const choice = lastPrompt.then(async () => {
+    if (choiceForAll) return choiceForAll;
     const dialog = find('#confirm-overwrite');
-    // Where the rule forbids to replace, Signpost demands the condition.
-    const { headers } = await instruction('PUT', transfer.key, { ...transfer.facts, contentLength: 1 });
+    // If the rule does not allow overwriting, the instruction contains the condition.
+    const { headers } = await fetchInstruction('PUT', transfer.key, { ...transfer.fileQuery, contentLength: 1 });
     find('[value="overwrite"]', dialog).hidden = 'if-none-match' in headers;
     find('[name="all"]', dialog).checked = false;
-    const value = (await open(dialog, { key: transfer.key })) || 'skip';
-    if (find('[name="all"]', dialog).checked) forAll = value;
+    const value = (await openDialog(dialog, { key: transfer.key })) || 'skip';
+    if (find('[name="all"]', dialog).checked) choiceForAll = value;
     return value;
   });
-  questions = answer.catch(() => {});
-  return answer.catch((error) => (transfer.stop(error), null));
+  lastPrompt = choice.catch(() => {});
+  return choice.catch((error) => (transfer.handleError(error), null));
 }
 
-const STATES = {
-  queued: 'Waiting for its turn',
+const STATE_TEXTS = {
+  queued: 'Waiting',
   paused: 'Paused',
-  asking: 'Exists already',
-  'signed-out': 'Waiting until you have signed in',
-  unfinished: 'Not finished. Choose the same file again to go on: what has arrived is not sent again.',
-  skipped: 'Skipped: it exists already',
+  conflict: 'Already exists',
+  'signed-out': 'Waiting until you sign in',
+  unfinished: 'Not finished. Choose the same file again to resume the upload. Parts that are already uploaded are not sent again.',
+  skipped: 'Skipped because it already exists',
 };
 
 class TransferView {
@@ -585,7 +586,7 @@ class TransferView {
     this.progress = find('progress', this.element);
     this.state = find('[data-slot="state"]', this.element);
     this.buttons = findAll('button', this.element);
-    for (const button of this.buttons) button.words = button.textContent;
+    for (const button of this.buttons) button.label = button.textContent;
     this.element.addEventListener('click', (event) => this.act(event.target.closest('button')?.dataset.action));
     this.rename();
     this.draw();
@@ -593,25 +594,25 @@ class TransferView {
   }
 
   rename() {
-    const name = visible(this.transfer.key.slice(prefix.length));
+    const name = escapeInvisible(this.transfer.key.slice(prefix.length));
     find('[data-slot="name"]', this.element).textContent = name;
     this.progress.setAttribute('aria-label', name);
-    for (const button of this.buttons) button.setAttribute('aria-label', `${button.words} ${name}`);
+    for (const button of this.buttons) button.setAttribute('aria-label', `${button.label} ${name}`);
   }
 
   act(action) {
     const { transfer } = this;
     if (action === 'pause') transfer.pause();
-    else if (action === 'cancel') transfer.cancel().catch(report);
-    else if (action && transfer.state === 'unfinished') choose({}, ([file]) => transfer.resumeWith(file));
+    else if (action === 'cancel') transfer.cancel().catch(reportError);
+    else if (action && transfer.state === 'unfinished') chooseFiles({}, ([file]) => transfer.resumeUpload(file));
     else if (action) transfer.queue();
-    pump();
+    startQueued();
   }
 
   remove() {
     const hadFocus = this.element.contains(document.activeElement);
     this.element.remove();
-    draw();
+    drawTransfers();
     if (hadFocus) (find('#transfer-list button:not([hidden])') ?? find('[data-action="upload-files"]'))?.focus();
   }
 
@@ -620,8 +621,8 @@ class TransferView {
     this.element.dataset.state = state;
     this.progress.value = state === 'done' ? 1 : size ? loaded / size : 0;
     this.progress.hidden = ['skipped', 'unfinished'].includes(state);
-    const words = { ...STATES, done: `Uploaded, ${bytes(size)}`, running: flow(loaded, size, speed.perSecond) };
-    this.state.textContent = note || words[state];
+    const texts = { ...STATE_TEXTS, done: `Uploaded, ${formatBytes(size)}`, running: progressText(loaded, size, speed.bytesPerSecond) };
+    this.state.textContent = note || texts[state];
     const shown = {
       pause: ['queued', 'running'],
       resume: ['paused', 'unfinished'],
@@ -631,7 +632,7 @@ class TransferView {
     for (const button of this.buttons) this.show(button, shown[button.dataset.action].includes(state));
   }
 
-  /** A button that goes hands on the focus. */
+  /** Shows or hides a button. If a hidden button had the focus, the next visible button gets it. */
   show(button, shown) {
     if (button.hidden !== shown) return;
     const hadFocus = document.activeElement === button;
@@ -640,39 +641,39 @@ class TransferView {
   }
 }
 
-function flow(loaded, size, perSecond) {
-  const words = [`${bytes(loaded)} of ${bytes(size)}`];
-  if (perSecond > 0) words.push(`${bytes(perSecond)}/s`, `${duration((size - loaded) / perSecond)} left`);
-  return words.join(' · ');
+function progressText(loaded, size, bytesPerSecond) {
+  const texts = [`${formatBytes(loaded)} of ${formatBytes(size)}`];
+  if (bytesPerSecond > 0) texts.push(`${formatBytes(bytesPerSecond)}/s`, `${formatDuration((size - loaded) / bytesPerSecond)} left`);
+  return texts.join(' · ');
 }
 
-const total = new Speed();
-let clock = 0;
+const totalSpeed = new SpeedMeter();
+let timer = 0;
 
-function draw() {
+function drawTransfers() {
   const section = find('#transfers');
   if (!section) return;
   section.hidden = transfers.size === 0;
   drawTotal();
-  wasBusy ||= busy();
-  if (busy() && !clock) clock = setInterval(tick, 250);
-  if (!busy()) clock = clearInterval(clock);
+  wasBusy ||= isBusy();
+  if (isBusy() && !timer) timer = setInterval(updateProgress, 250);
+  if (!isBusy()) timer = clearInterval(timer);
 }
 
-function tick() {
-  total.moved = moved;
-  total.sample();
+function updateProgress() {
+  totalSpeed.bytes = bytesSent;
+  totalSpeed.sample();
   for (const { speed, state, view } of transfers) {
     if (state !== 'running') continue;
     speed.sample();
     view.draw();
   }
-  draw();
+  drawTransfers();
 }
 
-const clear = makeButton('Clear finished', clearFinished);
-const totalWords = make('span');
-const totalProgress = make('progress', { max: 1, ariaLabel: 'All transfers' });
+const clearButton = createButton('Clear finished', clearFinished);
+const totalText = createElement('span');
+const totalProgress = createElement('progress', { max: 1, ariaLabel: 'All uploads' });
 
 function drawTotal() {
   const all = [...transfers].filter(({ state }) => !['skipped', 'unfinished'].includes(state));
@@ -681,11 +682,11 @@ function drawTotal() {
   const loaded = sum(all.map((transfer) => (transfer.state === 'done' ? transfer.size : transfer.loaded)));
   const done = all.filter(({ state }) => state === 'done').length;
   totalProgress.value = size ? loaded / size : Number(done === all.length);
-  totalProgress.hidden = totalWords.hidden = all.length === 0;
-  totalWords.textContent = `${done} of ${all.length} · ${flow(loaded, size, busy() ? total.perSecond : 0)}`;
-  clear.hidden = !finished().length;
+  totalProgress.hidden = totalText.hidden = all.length === 0;
+  totalText.textContent = `${done} of ${all.length} · ${progressText(loaded, size, isBusy() ? totalSpeed.bytesPerSecond : 0)}`;
+  clearButton.hidden = !finished().length;
   const box = find('#transfers-total');
-  if (!box.contains(clear)) box.append(totalProgress, totalWords, clear);
+  if (!box.contains(clearButton)) box.append(totalProgress, totalText, clearButton);
 }
 
 const finished = () => [...transfers].filter(({ state }) => ['done', 'skipped'].includes(state));
@@ -695,66 +696,66 @@ function clearFinished() {
     transfers.delete(transfer);
     transfer.view.remove();
   }
-  draw();
+  drawTransfers();
   find('[data-action="upload-files"]')?.focus();
 }
 
-/** Uploads pairs of a path below this prefix and a `File`. */
+/** Uploads files. Each item is a path below this prefix and a `File`. */
 function upload(files) {
   if (files.length === 0) return;
   announce(files.length === 1 ? `Uploading ${files[0][0]}` : `Uploading ${files.length} files`);
   for (const [path, file] of files) {
     const key = prefix + path;
-    const name = memory.name(key, file);
-    const begun = [...transfers].find((transfer) => transfer.memory === name && !['done', 'skipped'].includes(transfer.state));
-    if (begun?.state === 'unfinished') begun.resumeWith(file);
-    else if (!begun) new Transfer(key, file);
+    const name = uploadRecords.nameOf(key, file);
+    const existing = [...transfers].find((transfer) => transfer.recordName === name && !['done', 'skipped'].includes(transfer.state));
+    if (existing?.state === 'unfinished') existing.resumeUpload(file);
+    else if (!existing) new Transfer(key, file);
   }
-  pump();
+  startQueued();
 }
 
 const uploadFiles = (files) => upload(files.map((file) => [file.webkitRelativePath || file.name, file]));
 
-function choose(properties, then) {
-  const input = make('input', { type: 'file', ...properties });
-  input.onchange = () => then([...input.files]);
+function chooseFiles(properties, onChosen) {
+  const input = createElement('input', { type: 'file', ...properties });
+  input.onchange = () => onChosen([...input.files]);
   input.click();
 }
 
-/** All files of a dropped file or folder, with their paths. */
-async function walk(entry) {
+/** Returns all files of a dropped file or folder, with their paths. */
+async function listFiles(entry) {
   if (entry.isFile) {
     const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
     return [[entry.fullPath.replace(/^\//, ''), file]];
   }
   const reader = entry.createReader();
   const found = [];
-  for (let some; (some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length; ) {
-    found.push(...some); // a folder comes in pieces
+  for (let batch; (batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length; ) {
+    found.push(...batch); // `readEntries` returns a folder in several batches
   }
-  return (await Promise.all(found.map(walk))).flat();
+  return (await Promise.all(found.map(listFiles))).flat();
 }
 
 function listenForFiles() {
-  const where = prefix ? prefix.split('/').at(-2) + '/' : 'this bucket';
-  const zone = make('div', { className: 'drop', hidden: true }, make('p', {}, `Drop files or folders to upload them to ${where}`));
+  const folderName = prefix ? prefix.split('/').at(-2) + '/' : 'this bucket';
+  const zone = createElement('div', { className: 'drop', hidden: true }, createElement('p', {}, `Drop files or folders to upload them to ${folderName}`));
   document.body.append(zone);
-  const holdsFiles = (event) => event.dataTransfer?.types.includes('Files');
+  const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
   const show = (shown) => (event) => {
-    if (!holdsFiles(event)) return;
+    if (!hasFiles(event)) return;
     event.preventDefault();
     zone.hidden = !shown;
   };
   addEventListener('dragover', show(true));
   addEventListener('dragleave', (event) => event.relatedTarget ?? show(false)(event));
   addEventListener('drop', (event) => {
-    if (!holdsFiles(event)) return;
+    if (!hasFiles(event)) return;
     show(false)(event);
-    // Both must be read before the event is over.
+    // The browser clears both lists after the event.
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
     const files = [...event.dataTransfer.files];
     if (entries.length === 0) return uploadFiles(files);
-    Promise.all(entries.map(walk)).then((found) => upload(found.flat())).catch(report);
+    Promise.all(entries.map(listFiles)).then((found) => upload(found.flat())).catch(reportError);
   });
   addEventListener('paste', (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
@@ -764,116 +765,116 @@ function listenForFiles() {
   });
 }
 
-/** Every copied picture is called `image.png`. */
+/** Browsers name every copied picture `image.png`, so this adds the time to the name. */
 function pastedName({ name }) {
   if (!/^image\.\w+$/.test(name)) return name;
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '.').replace('T', ' ');
   return name.replace('image', `pasted ${time}`);
 }
 
-/** Opens a dialog; resolves with the value of the button that closes it. */
-function open(dialog, slots = {}) {
-  for (const [slot, text] of Object.entries(slots)) find(`[data-slot="${slot}"]`, dialog).textContent = visible(text);
+/** Opens a dialog and resolves with the value of the button that closes it. */
+function openDialog(dialog, texts = {}) {
+  for (const [slot, text] of Object.entries(texts)) find(`[data-slot="${slot}"]`, dialog).textContent = escapeInvisible(text);
   dialog.returnValue = '';
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue), { once: true }));
 }
 
-const notice = make('div', { className: 'notice', hidden: true });
+const notice = createElement('div', { className: 'notice', hidden: true });
 
-function say(text, ...more) {
+function showNotice(text, ...more) {
   announce(text);
-  notice.replaceChildren(make('p', {}, visible(text)), ...more, makeButton('Close', hush));
+  notice.replaceChildren(createElement('p', {}, escapeInvisible(text)), ...more, createButton('Close', hideNotice));
   notice.hidden = false;
 }
 
-const hush = () => (notice.hidden = true);
+const hideNotice = () => (notice.hidden = true);
 
-function report(error) {
+function reportError(error) {
   if (error.name === 'AbortError') return;
   if (error.sessionEnded) signInAgain();
-  else say(error.message);
+  else showNotice(error.message);
 }
 
 function signInAgain(retry) {
   const { login } = document.body.dataset;
-  const link = login && make('a', { href: login, target: '_blank', rel: 'noopener', className: 'button' }, 'Sign in');
-  const again = retry && makeButton('Retry', () => (hush(), retry()));
-  const words = retry ? 'Your session has ended. Sign in again in another tab, then retry here. Nothing is lost.' : 'Sign in for that.';
-  say(words, ...[link, again].filter(Boolean));
+  const link = login && createElement('a', { href: login, target: '_blank', rel: 'noopener', className: 'button' }, 'Sign in');
+  const retryButton = retry && createButton('Retry', () => (hideNotice(), retry()));
+  const text = retry ? 'Your session has ended. Sign in again in another tab, then choose Retry here. Your uploads are not lost.' : 'Sign in to do this.';
+  showNotice(text, ...[link, retryButton].filter(Boolean));
 }
 
-/** Copies, or shows the text where a page may not. */
-async function copy(text, words) {
+/** Copies a text. If the browser does not allow it, shows the text for manual copying. */
+async function copyText(text, message) {
   try {
     await navigator.clipboard.writeText(text);
-    say(words);
+    showNotice(message);
   } catch {
-    const field = make('input', { readOnly: true, value: text, ariaLabel: 'To be copied' });
-    say('Copy this:', field);
+    const field = createElement('input', { readOnly: true, value: text, ariaLabel: 'Text to copy' });
+    showNotice('Copy this text:', field);
     field.select();
   }
 }
 
-// What can be done to an object
+// Actions on objects
 
 const actions = {
-  'upload-files': () => choose({ multiple: true }, uploadFiles),
-  'upload-folder': () => choose({ webkitdirectory: true }, uploadFiles),
-  'copy-link': ({ key }) => copy(urlOf(key), 'Link copied.'),
-  'copy-curl': ({ key }) => copy(`curl -fL -O '${urlOf(key)}'`, 'Command copied.'),
+  'upload-files': () => chooseFiles({ multiple: true }, uploadFiles),
+  'upload-folder': () => chooseFiles({ webkitdirectory: true }, uploadFiles),
+  'copy-link': ({ key }) => copyText(objectUrl(key), 'Link copied.'),
+  'copy-curl': ({ key }) => copyText(`curl -fL -O '${objectUrl(key)}'`, 'Command copied.'),
 
   async 'copy-temporary-link'({ key }) {
-    const { url, expires_at } = await instruction('GET', key);
-    await copy(url, `Temporary link copied. It works until ${moment.format(new Date(expires_at))}.`);
+    const { url, expires_at } = await fetchInstruction('GET', key);
+    await copyText(url, `Temporary link copied. It works until ${dateFormat.format(new Date(expires_at))}.`);
   },
 
   async share({ key }) {
     const dialog = find('#share-dialog');
     find('[data-slot="result"]', dialog).replaceChildren();
-    const closed = open(dialog, { key });
+    const closed = openDialog(dialog, { key });
     find('[value="share"]', dialog).onclick = (event) => {
-      event.preventDefault(); // the dialog stays, and shows the link
-      share(key, dialog).catch((error) => (dialog.close(), report(error)));
+      event.preventDefault(); // the dialog stays open and shows the link
+      createShareLink(key, dialog).catch((error) => (dialog.close(), reportError(error)));
     };
     await closed;
   },
 
   async delete({ key, row }) {
-    if ((await open(find('#confirm-delete'), { key })) !== 'delete') return;
-    await send(await instruction('DELETE', key));
+    if ((await openDialog(find('#confirm-delete'), { key })) !== 'delete') return;
+    await sendToS3(await fetchInstruction('DELETE', key));
     announce(`${key} deleted`);
     if (!row) return location.assign('./');
-    const place = findAll('#entries tr').indexOf(row);
-    await refresh();
-    const next = findAll('#entries tr')[place] ?? findAll('#entries tr').at(-1);
+    const index = findAll('#entries tr').indexOf(row);
+    await refreshListing();
+    const next = findAll('#entries tr')[index] ?? findAll('#entries tr').at(-1);
     (next ? find('a', next) : find('h1'))?.focus();
   },
 
   async preview({ key }) {
     const dialog = find('#preview-dialog');
-    const place = find('[data-slot="preview"]', dialog);
-    place.replaceChildren('Loading…');
-    const closed = open(dialog, { name: key.split('/').at(-1) });
-    closed.then(() => place.replaceChildren()); // ends what plays
-    place.replaceChildren(...(await preview(key)));
+    const container = find('[data-slot="preview"]', dialog);
+    container.replaceChildren('Loading…');
+    const closed = openDialog(dialog, { name: key.split('/').at(-1) });
+    closed.then(() => container.replaceChildren()); // stops audio and video
+    container.replaceChildren(...(await createPreview(key)));
   },
 };
 
-async function share(key, dialog) {
+async function createShareLink(key, dialog) {
   const expires = find('[name="expires"]', dialog).value;
-  const { url, expires_at } = await ask(`${api.href}-/share`, { method: 'POST', body: JSON.stringify({ key, expires }) });
-  const field = make('input', { readOnly: true, value: url, ariaLabel: 'Link' });
-  const button = makeButton('Copy', () => {
+  const { url, expires_at } = await callSignpost(`${api.href}-/share`, { method: 'POST', body: JSON.stringify({ key, expires }) });
+  const field = createElement('input', { readOnly: true, value: url, ariaLabel: 'Link' });
+  const button = createButton('Copy', () => {
     field.select();
     navigator.clipboard?.writeText(url).then(() => (button.textContent = 'Copied'));
   });
-  const until = make('span', {}, `Works until ${moment.format(new Date(expires_at))}.`);
+  const until = createElement('span', {}, `Works until ${dateFormat.format(new Date(expires_at))}.`);
   find('[data-slot="result"]', dialog).replaceChildren(field, button, until);
   field.select();
 }
 
-const KINDS = {
+const PREVIEW_EXTENSIONS = {
   img: 'avif bmp gif ico jpeg jpg png svg webp',
   audio: 'aac flac m4a mp3 oga ogg opus wav',
   video: 'm4v mov mp4 ogv webm',
@@ -881,36 +882,36 @@ const KINDS = {
   text: 'c conf cpp css csv diff go h htm html ini java js json log md php py rb rs sh sql srt tex toml ts tsv txt xml yaml yml',
 };
 
-async function preview(key) {
+async function createPreview(key) {
   const extension = /\.([^./]+)$/.exec(key)?.[1].toLowerCase() ?? '';
-  const kind = Object.keys(KINDS).find((kind) => KINDS[kind].split(' ').includes(extension));
-  const download = make('a', { href: urlOf(key, { download: '' }), className: 'button' }, 'Download');
-  const none = (words) => [make('p', {}, words), download];
-  // What S3 sends for a document is shown only as what our own page has it sent as.
-  if (kind === 'pdf') return [make('a', { href: urlOf(key, { view: '' }), className: 'button' }, 'Show the document'), download];
-  if (kind === 'text') return previewText(key);
-  if (!kind) return none('There is no preview for this kind of file.');
-  const { url } = await instruction('GET', key);
-  const element = make(kind, { src: url, ...(kind === 'img' ? { alt: key.split('/').at(-1) } : { controls: true }) });
-  element.onerror = () => element.replaceWith(...none('The browser can’t show this file.'));
+  const kind = Object.keys(PREVIEW_EXTENSIONS).find((kind) => PREVIEW_EXTENSIONS[kind].split(' ').includes(extension));
+  const download = createElement('a', { href: objectUrl(key, { download: '' }), className: 'button' }, 'Download');
+  const noPreview = (text) => [createElement('p', {}, text), download];
+  // The document opens on the page of the object, because only that page sets the media type of S3's response.
+  if (kind === 'pdf') return [createElement('a', { href: objectUrl(key, { view: '' }), className: 'button' }, 'Open the document'), download];
+  if (kind === 'text') return createTextPreview(key);
+  if (!kind) return noPreview('A preview is not available for this type of file.');
+  const { url } = await fetchInstruction('GET', key);
+  const element = createElement(kind, { src: url, ...(kind === 'img' ? { alt: key.split('/').at(-1) } : { controls: true }) });
+  element.onerror = () => element.replaceWith(...noPreview('Your browser cannot show this file.'));
   return [element];
 }
 
-async function previewText(key) {
-  const { url } = await instruction('GET', key);
-  const response = await fetch(url, { headers: { range: `bytes=0-${TEXT_PREVIEW - 1}` }, cache: 'no-store' });
-  if (response.status === 416) return [make('p', {}, 'The file is empty.')];
-  if (!response.ok) throw new Trouble(`S3 answered ${response.status}.`, { status: response.status });
+async function createTextPreview(key) {
+  const { url } = await fetchInstruction('GET', key);
+  const response = await fetch(url, { headers: { range: `bytes=0-${TEXT_PREVIEW_BYTES - 1}` }, cache: 'no-store' });
+  if (response.status === 416) return [createElement('p', {}, 'The file is empty.')];
+  if (!response.ok) throw new RequestError(`S3 returned status ${response.status}.`, { status: response.status });
   const content = await response.arrayBuffer();
-  const block = make('pre', { tabIndex: 0 }, new TextDecoder().decode(content));
-  const cut = content.byteLength === TEXT_PREVIEW;
-  return cut ? [block, make('p', {}, `Only the first ${bytes(TEXT_PREVIEW)} are shown.`)] : [block];
+  const block = createElement('pre', { tabIndex: 0 }, new TextDecoder().decode(content));
+  const isTruncated = content.byteLength === TEXT_PREVIEW_BYTES;
+  return isTruncated ? [block, createElement('p', {}, `Only the first ${formatBytes(TEXT_PREVIEW_BYTES)} are shown.`)] : [block];
 }
 
 // The page
 
-/** Takes over the rows as the server now tells them. */
-async function refresh() {
+/** Replaces the rows with the current listing from the server. */
+async function refreshListing() {
   if (document.body.dataset.page !== 'listing') return;
   const request = new XMLHttpRequest();
   request.open('GET', location.href);
@@ -921,32 +922,32 @@ async function refresh() {
     request.send();
   });
   if (request.status !== 200 || !request.response) return;
-  const listed = 'table.listing, .empty, nav.pages';
-  const fresh = findAll(listed, find('#main', request.response)).map((element) => document.importNode(element, true));
-  for (const old of findAll(listed, main)) old.remove();
-  find('form.filter', main).after(...fresh);
-  dressRows();
+  const replaced = 'table.listing, .empty, nav.pages';
+  const newElements = findAll(replaced, find('#main', request.response)).map((element) => document.importNode(element, true));
+  for (const old of findAll(replaced, main)) old.remove();
+  find('form.filter', main).after(...newElements);
+  addRowMenus();
 }
 
-const menu = make('div', { id: 'menu', className: 'menu', popover: 'auto' });
+const menu = createElement('div', { id: 'menu', className: 'menu', popover: 'auto' });
 let menuRow = null;
 
-function keyOf(row) {
+function keyOfRow(row) {
   const href = find('th a', row).getAttribute('href');
   return prefix + decodeURIComponent(href.slice(2).replace(/\?view$/, ''));
 }
 
-function dressRows() {
+function addRowMenus() {
   localiseTimes(main);
   if (!find('#row-actions')?.content.firstElementChild) return;
   for (const row of findAll('#entries tr:not(.folder)')) {
     const link = find('th a', row);
     if (!link) continue;
-    const more = makeButton('⋯');
-    more.className = 'more';
-    more.setAttribute('aria-label', `Actions for ${link.textContent}`);
-    more.popoverTargetElement = menu;
-    row.lastElementChild.append(more);
+    const button = createButton('⋯');
+    button.className = 'more';
+    button.setAttribute('aria-label', `Actions for ${link.textContent}`);
+    button.popoverTargetElement = menu;
+    row.lastElementChild.append(button);
   }
 }
 
@@ -959,29 +960,29 @@ function openMenuAt(button) {
   menu.style.bottom = below ? 'auto' : `${innerHeight - scrollY - top + 4}px`;
 }
 
-function listen() {
+function listenForActions() {
   document.addEventListener('click', (event) => {
     const element = event.target.closest('[data-action], .more');
     if (element?.matches('.more')) return openMenuAt(element);
-    const act = actions[element?.dataset.action];
-    if (!act) return;
+    const action = actions[element?.dataset.action];
+    if (!action) return;
     event.preventDefault();
     const inMenu = menu.contains(element);
-    const subject = inMenu ? { key: keyOf(menuRow), row: menuRow } : { key: main.dataset.key };
-    if (inMenu) menu.hidePopover(); // gives the focus back, before a dialog takes it
-    Promise.resolve(act(subject)).catch(report);
+    const subject = inMenu ? { key: keyOfRow(menuRow), row: menuRow } : { key: main.dataset.key };
+    if (inMenu) menu.hidePopover(); // returns the focus before a dialog opens
+    Promise.resolve(action(subject)).catch(reportError);
   });
-  addEventListener('beforeunload', (event) => busy() && event.preventDefault());
+  addEventListener('beforeunload', (event) => isBusy() && event.preventDefault());
 }
 
 main.append(notice, menu);
 menu.append(find('#row-actions')?.content.cloneNode(true) ?? '');
 for (const button of findAll('button[data-action][hidden]', main)) button.hidden = false;
-dressRows();
-listen();
+addRowMenus();
+listenForActions();
 if (document.body.dataset.page === 'listing' && can.has('write')) {
   find('[data-action="form"]')?.setAttribute('hidden', '');
   listenForFiles();
-  for (const { key, file } of await memory.unfinished()) new Transfer(key, file);
-  draw();
+  for (const { key, file } of await uploadRecords.unfinished()) new Transfer(key, file);
+  drawTransfers();
 }
