@@ -131,7 +131,7 @@ fn authenticate_callers(criterion: &mut Criterion) {
         request
     };
     let (rs256, es256) = (rsa.token("RS256", &claims), p256.token("ES256", &claims));
-    // Change the first character of the signature. The last one can contain unused bits, so a change may have no effect.
+    // Changes the first character of the signature, because the last one can contain unused bits.
     let forged = |token: &str| {
         let (head, signature) = token.rsplit_once('.').expect("a token has three parts");
         let first = if signature.starts_with('A') { "B" } else { "A" };
