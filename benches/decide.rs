@@ -51,7 +51,9 @@ criterion_main!(benches);
 fn sign(criterion: &mut Criterion) {
     let runtime = runtime();
     let policy = Policy::parse(OPEN_RULES).expect("the rules are valid");
-    let signer = runtime.block_on(Signer::resolve(&settings())).expect("the signer can be created");
+    let signer = runtime
+        .block_on(Signer::resolve(&settings()))
+        .expect("the signer can be created");
     let sdk = sdk();
     let credentials = credentials();
     let decide_and_sign = |request: &ApiRequest| decide_and_sign(&policy, request, None, &signer, &credentials);
@@ -116,7 +118,9 @@ on = ["docs/**"]
 /// Measures deciding and signing for callers with a static token or with a JWT whose keys are cached. Also measures rejected
 /// callers, because anyone can send any number of such requests.
 fn authenticate_callers(criterion: &mut Criterion) {
-    let signer = runtime().block_on(Signer::resolve(&settings())).expect("the signer can be created");
+    let signer = runtime()
+        .block_on(Signer::resolve(&settings()))
+        .expect("the signer can be created");
     let policy = Policy::parse(USER_RULES).expect("the rules are valid");
     let credentials = credentials();
     let (rsa, p256) = (SigningKey::rsa("rsa"), SigningKey::p256("ec"));
@@ -154,7 +158,9 @@ fn authenticate_callers(criterion: &mut Criterion) {
         ("forged ES256, rejected", forged(&es256)),
     ] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| decide(&policy, black_box(&request), Some(&keys), now()).expect_err("the request is rejected"));
+            bencher.iter(|| {
+                decide(&policy, black_box(&request), Some(&keys), now()).expect_err("the request is rejected")
+            });
         });
     }
 }
@@ -165,7 +171,9 @@ fn decide_with_many_rules(criterion: &mut Criterion) {
     let anonymous = request("GET");
     let mut authenticated = request("GET");
     let bearer = HeaderValue::from_static("Bearer secret");
-    authenticated.headers.insert(HeaderName::from_static("authorization"), bearer);
+    authenticated
+        .headers
+        .insert(HeaderName::from_static("authorization"), bearer);
     let mut group = criterion.benchmark_group("rules_100");
     for (name, request) in [("anonymous", anonymous), ("authenticated", authenticated)] {
         group.bench_function(name, |bencher| {
