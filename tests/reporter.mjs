@@ -1,4 +1,4 @@
-// What node's test runner prints: a line for each test, the reason of each failure, and the sum in the house's words.
+// A reporter for Node's test runner. It prints one line per test, the reason of each failure, and the summary line that every suite prints.
 export default async function* report(source) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for await (const { type, data } of source) {

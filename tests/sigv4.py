@@ -1,4 +1,4 @@
-"""What the suites in Python share: Signature Version 4 in a query, computed with the standard library only."""
+"""Signature Version 4 of presigned URLs, for all Python suites. It uses only the standard library."""
 
 import hashlib
 import hmac
@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 def signature_of(method, url, headers, secret):
-    """What S3 would compute for this request by a presigned URL."""
+    """Computes the signature that S3 expects for this request to a presigned URL."""
     parts = urlsplit(url)
     pairs = [pair.partition("=")[::2] for pair in parts.query.split("&")]
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -14,10 +14,10 @@ def signature_of(method, url, headers, secret):
     names = query["X-Amz-SignedHeaders"].split(";")
     values = {name.lower(): value for name, value in headers.items()} | {"host": parts.netloc}
     canonical_headers = "".join(f"{name}:{' '.join(values[name].split())}\n" for name in names)
-    request = "\n".join([method, parts.path, canonical_query, canonical_headers, ";".join(names), "UNSIGNED-PAYLOAD"])
+    canonical_request = "\n".join([method, parts.path, canonical_query, canonical_headers, ";".join(names), "UNSIGNED-PAYLOAD"])
     scope = query["X-Amz-Credential"].split("/")[1:]
-    text = "\n".join(["AWS4-HMAC-SHA256", query["X-Amz-Date"], "/".join(scope), hashlib.sha256(request.encode()).hexdigest()])
+    string_to_sign = "\n".join(["AWS4-HMAC-SHA256", query["X-Amz-Date"], "/".join(scope), hashlib.sha256(canonical_request.encode()).hexdigest()])
     key = ("AWS4" + secret).encode()
     for part in scope:
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, string_to_sign.encode(), hashlib.sha256).hexdigest()
