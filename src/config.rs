@@ -81,7 +81,7 @@ settings! {
     client_secret: Option<ClientSecret> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
     #[doc = " The id table: the name or ARN of a `DynamoDB` table with the ids of objects and the uses of share \
               links. Without it, rules cannot use `{id}`, and share links cannot limit their uses."]
-    table: Option<TablePlace> = "SIGNPOST_TABLE", default None, table;
+    table: Option<IdTableLocation> = "SIGNPOST_TABLE", default None, table;
     #[doc = " The origin of S3 for clients, if it is not an endpoint of AWS: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
     #[doc = " If `true`, the bucket is in the path of URLs instead of the host name. `auto`: only with a custom \
@@ -135,7 +135,7 @@ settings! {
 
 /// Where is kept what must be remembered between requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TablePlace {
+pub enum IdTableLocation {
     /// In a table of `DynamoDB`, by its name or ARN.
     DynamoDb(String),
     /// In a folder, for a service that is one process; no variable says this.

@@ -112,21 +112,21 @@ impl Event<'_> {
         let front = self.front()?;
         let shape = self.shape(front);
         let KeyPath { path, encoding, before } = self.key_path(front, place.base_path)?;
-        let mut defect = path.is_none().then_some(Rejection::OutsideBasePath);
+        let mut parse_error = path.is_none().then_some(Rejection::OutsideBasePath);
         let headers = self.header_map().unwrap_or_else(|rejection| {
-            defect = Some(rejection);
+            parse_error = Some(rejection);
             HeaderMap::new()
         });
         let query = self.query(front).unwrap_or_else(|rejection| {
-            defect = Some(rejection);
+            parse_error = Some(rejection);
             Vec::new()
         });
         let length = self.body_length(front, &headers).unwrap_or_else(|rejection| {
-            defect = Some(rejection);
-            BodyLength::Untold
+            parse_error = Some(rejection);
+            BodyLength::Unknown
         });
         let body = self.post_body().unwrap_or_else(|rejection| {
-            defect = Some(rejection);
+            parse_error = Some(rejection);
             Bytes::new()
         });
         let told = || self.origin(&headers).map(|origin| origin + &before);
@@ -148,7 +148,7 @@ impl Event<'_> {
             gateway: self.gateway(front),
             invocation: invocation.to_owned(),
             headers,
-            defect,
+            parse_error,
         };
         Ok((shape, request))
     }

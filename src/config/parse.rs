@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
-use super::{ClientSecret, CorsOrigins, Metrics, PathStyle, RulesSource, SigningMode, TablePlace};
+use super::{ClientSecret, CorsOrigins, IdTableLocation, Metrics, PathStyle, RulesSource, SigningMode};
 use crate::auth::Keyring;
 use crate::auth::keyring::KeyringError;
 use crate::key::ObjectKey;
@@ -51,7 +51,7 @@ pub(super) fn bucket(value: Option<&str>) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
-pub(super) fn table(value: Option<&str>) -> Result<Option<TablePlace>, String> {
+pub(super) fn table(value: Option<&str>) -> Result<Option<IdTableLocation>, String> {
     let Some(value) = value else { return Ok(None) };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let name = match value.split_once(":table/") {
@@ -61,7 +61,7 @@ pub(super) fn table(value: Option<&str>) -> Result<Option<TablePlace>, String> {
     if !(3..=255).contains(&name.len()) || !name.bytes().all(plain) {
         return Err(format!("{value:?} is neither the name nor the ARN of a table"));
     }
-    Ok(Some(TablePlace::DynamoDb(value.to_owned())))
+    Ok(Some(IdTableLocation::DynamoDb(value.to_owned())))
 }
 
 pub(super) fn rules_source(value: Option<&str>) -> Result<Option<RulesSource>, String> {

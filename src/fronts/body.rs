@@ -29,9 +29,9 @@ impl Event<'_> {
                     problem: "must be a whole number of bytes".into(),
                 })
             }
-            None if front == Front::Rest => Ok(BodyLength::Untold),
+            None if front == Front::Rest => Ok(BodyLength::Unknown),
             None if delivered > 0 => Ok(BodyLength::Chunked),
-            None => Ok(BodyLength::Undeclared),
+            None => Ok(BodyLength::Missing),
         }
     }
 

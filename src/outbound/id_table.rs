@@ -13,8 +13,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ulid::Ulid;
 
 use super::aws::{CredentialSource, DynamoTable};
-use crate::config::{ConfigError, Settings, TablePlace};
-use crate::plan::{CountedUse, Entry};
+use crate::config::{ConfigError, IdTableLocation, Settings};
+use crate::plan::{IdLookup, LinkUse};
 
 /// Where it is remembered.
 #[derive(Clone, Debug)]
@@ -39,15 +39,15 @@ impl Table {
     pub(crate) fn of(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         Ok(match &settings.table {
             None => Self::Nowhere,
-            Some(TablePlace::DynamoDb(name)) => {
+            Some(IdTableLocation::DynamoDb(name)) => {
                 Self::DynamoDb(Arc::new(DynamoTable::new(settings, name, credentials)?))
             }
-            Some(TablePlace::Folder(folder)) => Self::Folder(folder.clone()),
+            Some(IdTableLocation::Folder(folder)) => Self::Folder(folder.clone()),
         })
     }
 
     /// Takes one use of a link, if one is left: never is the same one given to two requests.
-    pub(crate) fn take<'a>(&'a self, counted: &'a CountedUse) -> Asked<'a, Result<bool, Error>> {
+    pub(crate) fn take<'a>(&'a self, counted: &'a LinkUse) -> Asked<'a, Result<bool, Error>> {
         Box::pin(async move {
             match self {
                 Self::Nowhere => Err(no_table()),
@@ -58,13 +58,13 @@ impl Table {
     }
 
     /// The ids of all `entries`, asked for at once; whatever is to get one at `now` has one then.
-    pub(crate) async fn ids(&self, entries: Vec<&Entry>, now: SystemTime) -> Ids {
+    pub(crate) async fn ids(&self, entries: Vec<&IdLookup>, now: SystemTime) -> Ids {
         if entries.is_empty() {
             return Ids::default();
         }
         let mut wanted: BTreeMap<String, bool> = BTreeMap::new();
         for entry in entries {
-            *wanted.entry(entry.text()).or_default() |= entry.make;
+            *wanted.entry(entry.table_key()).or_default() |= entry.create;
         }
         Ids(self.ask(wanted, now).await)
     }
@@ -93,8 +93,11 @@ impl Table {
 
 impl Ids {
     /// The id of `entry`, which must be among those that were asked for.
-    pub(crate) fn of(&self, entry: &Entry) -> Result<Option<Ulid>, Error> {
-        self.0.get(&entry.text()).cloned().unwrap_or_else(|| Err(no_table()))
+    pub(crate) fn of(&self, entry: &IdLookup) -> Result<Option<Ulid>, Error> {
+        self.0
+            .get(&entry.table_key())
+            .cloned()
+            .unwrap_or_else(|| Err(no_table()))
     }
 }
 

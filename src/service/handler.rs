@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
-use crate::decide::{Decided, Decision, Refused, UploadForm, decide};
+use crate::decide::{BulkResult, Decision, PostFormDecision, RejectedRequest, decide};
 use crate::key::ObjectKey;
 use crate::outbound::aws::{CredentialSource, Signer, SigningCredentials, Storage};
 use crate::outbound::id_table::{self as table, Ids, Table};
 use crate::outbound::oidc_provider::{Provider, Providers, Unknown};
-use crate::plan::{FormPlan, Instruction, Kept, PostForm, PresignPlan};
+use crate::plan::{Instruction, ObjectLocation, PostPolicyPlan, PresignPlan, SignedPostForm};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
@@ -126,19 +126,23 @@ impl Handler {
         };
         let keys = provider.as_ref().map(|provider| &provider.keys);
         match decide(policy, request, keys, now) {
-            Ok(Decision::Instruct { plan, form }) => match self.sign(policy, plan, now).await {
+            Ok(Decision::Instruct { plan, format }) => match self.sign(policy, plan, now).await {
                 Ok(instruction) => (
-                    response::instruction(request, &instruction, form),
+                    response::instruction(request, &instruction, format),
                     Record::signed(&instruction),
                 ),
                 Err(trouble) => troubled(policy, request, &trouble),
             },
-            Ok(Decision::InstructEach(decided)) => self.answer_each(policy, request, decided, now).await,
-            Ok(Decision::Form(UploadForm { plan, page, stored })) => match self.sign_form(policy, plan, now).await {
+            Ok(Decision::BulkSign(decided)) => self.answer_each(policy, request, decided, now).await,
+            Ok(Decision::PostForm(PostFormDecision {
+                plan,
+                as_page,
+                uploaded_key,
+            })) => match self.sign_form(policy, plan, now).await {
                 Ok(form) => {
                     let record = Record::signed_form(&form);
-                    let response = if page {
-                        response::form_page(request, &form, stored.as_deref())
+                    let response = if as_page {
+                        response::form_page(request, &form, uploaded_key.as_deref())
                     } else {
                         response::form_json(&form)
                     };
@@ -146,10 +150,10 @@ impl Handler {
                 }
                 Err(trouble) => troubled(policy, request, &trouble),
             },
-            Ok(Decision::List(list)) => self.list(policy, request, list, now).await,
-            Ok(Decision::OfObject(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
+            Ok(Decision::Listing(list)) => self.list(policy, request, list, now).await,
+            Ok(Decision::ObjectPage(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
             Ok(Decision::Asset(name)) => (response::asset(request, &name), Record::of("loaded")),
-            Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
+            Ok(Decision::ShareLink(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
             Ok(Decision::Health) => (response::health(), Record::of("healthy")),
             Ok(Decision::Document(document)) => (response::document(document), Record::of("told")),
@@ -184,16 +188,16 @@ impl Handler {
         &self,
         policy: &Policy,
         request: &ApiRequest,
-        decided: Vec<Decided>,
+        decided: Vec<BulkResult>,
         now: SystemTime,
     ) -> (ApiResponse, Record) {
         let plans = decided.iter().filter_map(|decided| decided.outcome.as_ref().ok());
         let ids = self
             .table
-            .ids(plans.filter_map(PresignPlan::entry).collect(), now)
+            .ids(plans.filter_map(PresignPlan::id_lookup).collect(), now)
             .await;
         let mut told = Vec::with_capacity(decided.len());
-        for Decided { key, outcome } in decided {
+        for BulkResult { key, outcome } in decided {
             let outcome = match outcome {
                 Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
                 Err(refused) => Err(Trouble::Rejected(refused)),
@@ -212,10 +216,10 @@ impl Handler {
     pub(super) async fn sign(
         &self,
         policy: &Policy,
-        plan: PresignPlan<Kept>,
+        plan: PresignPlan<ObjectLocation>,
         now: SystemTime,
     ) -> Result<Instruction, Trouble> {
-        let ids = self.table.ids(plan.entry().into_iter().collect(), now).await;
+        let ids = self.table.ids(plan.id_lookup().into_iter().collect(), now).await;
         self.sign_with(policy, plan, &ids, now).await
     }
 
@@ -223,34 +227,39 @@ impl Handler {
     async fn sign_with(
         &self,
         policy: &Policy,
-        plan: PresignPlan<Kept>,
+        plan: PresignPlan<ObjectLocation>,
         ids: &Ids,
         now: SystemTime,
     ) -> Result<Instruction, Trouble> {
-        let (kept, plan) = plan.replace(());
-        let key = find(kept, ids, |rejection| Refused::of_plan(&plan, rejection))?;
-        let ((), plan) = plan.replace(key);
+        let (location, plan) = plan.replace_key(());
+        let key = find(location, ids, |rejection| RejectedRequest::from_plan(&plan, rejection))?;
+        let ((), plan) = plan.replace_key(key);
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, plan.expires, now)
             .await;
         let signed = credentials.and_then(|credentials| self.signer.sign(plan, &credentials, now));
         let instruction = signed.map_err(|error| Trouble::Failed(error.into()))?;
-        let taken = match &instruction.plan.counted {
+        let taken = match &instruction.plan.link_use {
             Some(counted) => self.table.take(counted).await.map_err(no_table)?,
             None => true,
         };
         if !taken {
             let problem = "the share link has been used as often as it may be";
-            let refused = Refused::of_plan(&instruction.plan, Rejection::BadCredential { problem });
+            let refused = RejectedRequest::from_plan(&instruction.plan, Rejection::BadCredential { problem });
             return Err(Trouble::Rejected(refused));
         }
         Ok(instruction)
     }
 
-    async fn sign_form(&self, policy: &Policy, plan: FormPlan<Kept>, now: SystemTime) -> Result<PostForm, Trouble> {
-        let ids = self.table.ids(plan.entry().into_iter().collect(), now).await;
-        let plan = plan.settle(|kept| find(kept, &ids, Refused::from))?;
+    async fn sign_form(
+        &self,
+        policy: &Policy,
+        plan: PostPolicyPlan<ObjectLocation>,
+        now: SystemTime,
+    ) -> Result<SignedPostForm, Trouble> {
+        let ids = self.table.ids(plan.id_lookup().into_iter().collect(), now).await;
+        let plan = plan.resolve(|location| find(location, &ids, RejectedRequest::from))?;
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, plan.expires, now)
@@ -261,7 +270,7 @@ impl Handler {
 }
 
 /// The answer to a request that is the client's to mend.
-pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &Refused) -> (ApiResponse, Record) {
+pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &RejectedRequest) -> (ApiResponse, Record) {
     let sign_in = policy.authenticators.sign_in().is_some();
     let response = response::rejection(request, &refused.rejection, sign_in);
     (response, Record::refused(refused))
@@ -275,12 +284,18 @@ pub(super) fn troubled(policy: &Policy, request: &ApiRequest, trouble: &Trouble)
 }
 
 /// The key under which the object is `kept`, by the ids that the table has told.
-fn find(kept: Kept, ids: &Ids, refused: impl FnOnce(Rejection) -> Refused) -> Result<ObjectKey, Trouble> {
+fn find(
+    kept: ObjectLocation,
+    ids: &Ids,
+    refused: impl FnOnce(Rejection) -> RejectedRequest,
+) -> Result<ObjectKey, Trouble> {
     match kept {
-        Kept::At(key) => Ok(key),
-        Kept::By(entry) => {
+        ObjectLocation::Key(key) => Ok(key),
+        ObjectLocation::Lookup(entry) => {
             let id = ids.of(&entry).map_err(no_table)?;
-            entry.key(id).map_err(|rejection| Trouble::Rejected(refused(rejection)))
+            entry
+                .storage_key(id)
+                .map_err(|rejection| Trouble::Rejected(refused(rejection)))
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use super::handler::{Handler, troubled};
-use crate::decide::OfObject;
-use crate::plan::{Instruction, Kept, PresignPlan};
+use crate::decide::ObjectPageDecision;
+use crate::plan::{Instruction, ObjectLocation, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, Trouble};
@@ -16,36 +16,36 @@ impl Handler {
         &self,
         policy: &Policy,
         request: &ApiRequest,
-        page: OfObject,
+        page: ObjectPageDecision,
         now: SystemTime,
     ) -> (ApiResponse, Record) {
         match page {
-            OfObject::Show {
+            ObjectPageDecision::Show {
                 preview: None,
                 key,
-                offers,
+                actions,
             } => {
-                let response = response::object_page(request, &key, None, &offers, self.signer.origin());
+                let response = response::object_page(request, &key, None, &actions, self.signer.origin());
                 (response, Record::of_page(&key))
             }
-            OfObject::Show {
+            ObjectPageDecision::Show {
                 preview: Some((preview, plan)),
                 key,
-                offers,
+                actions,
             } => match self.sign(policy, plan, now).await {
                 Ok(instruction) => {
                     let shown = Some((preview, &instruction));
-                    let response = response::object_page(request, &key, shown, &offers, self.signer.origin());
+                    let response = response::object_page(request, &key, shown, &actions, self.signer.origin());
                     (response, Record::signed(&instruction))
                 }
                 Err(trouble) => troubled(policy, request, &trouble),
             },
-            OfObject::AskToDelete { key, offers } => {
-                (response::delete_page(request, &key, &offers), Record::of_page(&key))
+            ObjectPageDecision::ConfirmDelete { key, actions } => {
+                (response::delete_page(request, &key, &actions), Record::of_page(&key))
             }
-            OfObject::Delete(plan) => match self.delete(policy, plan, now).await {
+            ObjectPageDecision::Delete(plan) => match self.delete(policy, plan, now).await {
                 Ok(instruction) => (
-                    response::deleted(request, &instruction.plan.name),
+                    response::deleted(request, &instruction.plan.public_key),
                     Record::deleted(&instruction),
                 ),
                 Err(trouble) => troubled(policy, request, &trouble),
@@ -53,7 +53,12 @@ impl Handler {
         }
     }
 
-    async fn delete(&self, policy: &Policy, plan: PresignPlan<Kept>, now: SystemTime) -> Result<Instruction, Trouble> {
+    async fn delete(
+        &self,
+        policy: &Policy,
+        plan: PresignPlan<ObjectLocation>,
+        now: SystemTime,
+    ) -> Result<Instruction, Trouble> {
         let instruction = self.sign(policy, plan, now).await?;
         let deleted = self.storage.delete(&instruction).await;
         deleted.map_err(|error| Trouble::Failed(error.into()))?;

@@ -31,24 +31,28 @@ impl Handler {
         now: SystemTime,
     ) -> (ApiResponse, Record) {
         match step {
-            SignInStep::Ask { next, problem, forget } => {
+            SignInStep::ShowTokenForm {
+                next,
+                problem,
+                delete_cookie,
+            } => {
                 let mut response = response::ask_for_token(request, &next, problem.as_ref());
-                if forget {
+                if delete_cookie {
                     response::forget(&mut response);
                 }
                 let record = problem.map_or_else(|| Record::of("asked"), |problem| Record::refused(&problem.into()));
                 (response, record)
             }
-            SignInStep::Begin { session, next } => begun(request, &session, &next),
-            SignInStep::End => (response::signed_out(request), Record::of("signed out")),
-            SignInStep::Authorize(authorization) => match self.authorize(&authorization, now).await {
+            SignInStep::StartSession { session, next } => begun(request, &session, &next),
+            SignInStep::EndSession => (response::signed_out(request), Record::of("signed out")),
+            SignInStep::RedirectToIssuer(authorization) => match self.authorize(&authorization, now).await {
                 Ok(url) => (
                     response::authorize(&url, &authorization.cookie),
                     Record::of("sent to sign in"),
                 ),
                 Err(trouble) => troubled(policy, request, trouble),
             },
-            SignInStep::Exchange(exchange) => match self.exchange(policy, &exchange, now).await {
+            SignInStep::ExchangeCode(exchange) => match self.exchange(policy, &exchange, now).await {
                 Ok(session) => begun(request, &session, &exchange.next),
                 Err(trouble) => troubled(policy, request, trouble),
             },

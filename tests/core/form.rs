@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::Signer;
-use signpost::plan::{FormKey, FormPlan};
+use signpost::plan::{PostFormKey, PostPolicyPlan};
 use signpost::policy::Scope;
 use signpost::request::ApiRequest;
 
@@ -277,9 +277,9 @@ async fn the_page_says_what_the_form_before_it_has_stored() {
 
 #[tokio::test]
 async fn no_debug_output_holds_a_signed_form() {
-    let plan = FormPlan {
-        key: FormKey::Exactly(ObjectKey::new("k").unwrap()),
-        name: FormKey::Exactly(ObjectKey::new("k").unwrap()),
+    let plan = PostPolicyPlan {
+        key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
+        name: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use signpost::auth::{Issuer, Member};
-use signpost::config::{Settings, TablePlace};
+use signpost::config::{IdTableLocation, Settings};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::CredentialSource;
-use signpost::plan::Entry;
+use signpost::plan::IdLookup;
 use signpost::rejection::Rejection;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
@@ -84,7 +84,7 @@ async fn serve(name: &str) -> Handler {
 async fn serve_in(folder: &Path, rules: &str, more: &[(&str, &str)]) -> Handler {
     let env = [&[("SIGNPOST_RULES", rules), SHARING], more].concat();
     let settings = Settings {
-        table: Some(TablePlace::Folder(folder.to_owned())),
+        table: Some(IdTableLocation::Folder(folder.to_owned())),
         ..settings(&env)
     };
     Handler::start(settings, CredentialSource::from_provider(credentials(None, None)))
@@ -581,8 +581,8 @@ async fn without_a_table_such_rules_stop_the_start_up() {
     .await;
 }
 
-fn entry(folder: &str, name: &str) -> Entry {
-    Entry {
+fn entry(folder: &str, name: &str) -> IdLookup {
+    IdLookup {
         folder: folder.to_owned(),
         name: ObjectKey::new(name).unwrap(),
         make: false,

@@ -168,7 +168,7 @@ async fn what_cannot_be_honoured_is_refused() {
 #[tokio::test]
 async fn only_a_redirected_upload_must_bring_its_length() {
     let undeclared = |path| ApiRequest {
-        length: BodyLength::Undeclared,
+        length: BodyLength::Missing,
         ..ask("PUT", path)
     };
     let handler = handler(OPEN_RULES).await;

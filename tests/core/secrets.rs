@@ -23,7 +23,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         reuse_url_for: None,
         expires: std::time::Duration::from_mins(1),
         scope: Scope::default(),
-        counted: None,
+        link_use: None,
     };
     let signer = Signer::resolve(&settings(&[])).await.unwrap();
     let instruction = signer.sign(plan, &credentials, now()).unwrap();

@@ -28,7 +28,7 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
         reuse_url_for: None,
         expires: Duration::from_mins(5),
         scope: Scope::default(),
-        counted: None,
+        link_use: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::config::{Settings, TablePlace};
+use signpost::config::{IdTableLocation, Settings};
 use signpost::outbound::aws::CredentialSource;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
@@ -85,7 +85,7 @@ async fn in_folder(name: &str) -> Handler {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
     let settings = Settings {
-        table: Some(TablePlace::Folder(folder)),
+        table: Some(IdTableLocation::Folder(folder)),
         ..settings(&ENV)
     };
     let source = CredentialSource::from_provider(credentials(None, None));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
-use signpost::config::{ConfigError, Settings, TablePlace};
+use signpost::config::{ConfigError, IdTableLocation, Settings};
 use signpost::outbound::aws::CredentialSource;
 use signpost::service::handler::Handler;
 use tokio::net::TcpListener;
@@ -163,7 +163,7 @@ async fn embedded(options: &Options, mut environment: Environment, local: Socket
     environment.use_embedded(&format!("http://{address}"), region);
     let source = CredentialSource::from_provider(credentials);
     let mut settings = settings(options, environment)?;
-    settings.table = Some(TablePlace::Folder(options.data.join("table")));
+    settings.table = Some(IdTableLocation::Folder(options.data.join("table")));
     Ok(Prepared {
         handler: handler(options, settings, source).await?,
         storage: Storage::Embedded {

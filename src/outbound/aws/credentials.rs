@@ -12,7 +12,7 @@ use super::role_sessions::Sessions;
 use super::session_policy::{self, BucketArn};
 use super::sts::{Sts, Wanted};
 use crate::config::{ConfigError, Settings, SigningMode};
-use crate::plan::{PresignError, least_lifetime};
+use crate::plan::{PresignError, min_useful_lifetime};
 use crate::policy::{Policy, Scope};
 
 /// How many members' sessions are kept, about 2 KB each.
@@ -138,7 +138,7 @@ impl SigningCredentials {
         expires: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
-        let least = least_lifetime(expires);
+        let least = min_useful_lifetime(expires);
         let epoch = policy.signer_epoch.as_deref().unwrap_or(FIRST_EPOCH);
         match &self.0 {
             Mode::Execution(source) => source.credentials().await,
@@ -210,7 +210,7 @@ impl Scoped {
 fn check_session(lasts: Duration, policy: &Policy) -> Result<(), ConfigError> {
     let longest = policy
         .grants()
-        .map(|grant| least_lifetime(grant.constraints.expires))
+        .map(|grant| min_useful_lifetime(grant.constraints.expires))
         .max();
     let least = longest.unwrap_or_default() * 2;
     if lasts < least {

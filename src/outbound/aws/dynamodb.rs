@@ -14,7 +14,7 @@ use super::json_protocol::{JsonError, JsonService};
 use super::signed_call::Service;
 use crate::config::{ConfigError, Settings};
 use crate::outbound::id_table::{Error, fresh, shared};
-use crate::plan::CountedUse;
+use crate::plan::LinkUse;
 
 /// An item outlives its link by so much, since clocks differ: one that goes too early would lend its uses again.
 const SLACK: Duration = Duration::from_hours(24);
@@ -53,7 +53,7 @@ impl DynamoTable {
     /// Takes one use of a link, if one is left
     /// ([conditional updates](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate)).
     /// Where the answer is lost on the way and the call repeated, a use may be lost with it; none is given twice.
-    pub(crate) async fn take(&self, counted: &CountedUse) -> Result<bool, JsonError> {
+    pub(crate) async fn take(&self, counted: &LinkUse) -> Result<bool, JsonError> {
         match self.service.call("UpdateItem", &self.update(counted)).await {
             Ok(_) => Ok(true),
             Err(JsonError::Refused { code, .. }) if code == "ConditionalCheckFailedException" => Ok(false),
@@ -128,18 +128,18 @@ impl DynamoTable {
         json!({"RequestItems": tables})
     }
 
-    fn update(&self, counted: &CountedUse) -> Value {
-        let ends = (counted.ends + SLACK).duration_since(SystemTime::UNIX_EPOCH);
+    fn update(&self, counted: &LinkUse) -> Value {
+        let ends = (counted.expires_at + SLACK).duration_since(SystemTime::UNIX_EPOCH);
         let number = |number: u64| json!({"N": number.to_string()});
         json!({
             "TableName": self.name,
-            "Key": {"id": {"S": format!("use:{}", counted.link)}},
+            "Key": {"id": {"S": format!("use:{}", counted.link_id)}},
             "UpdateExpression": "SET #ends = :ends ADD #used :one",
             "ConditionExpression": "attribute_not_exists(#used) OR #used < :most",
             "ExpressionAttributeNames": {"#used": "used", "#ends": "ends"},
             "ExpressionAttributeValues": {
                 ":one": number(1),
-                ":most": number(counted.most.into()),
+                ":most": number(counted.max_uses.into()),
                 ":ends": number(ends.unwrap_or_default().as_secs()),
             },
         })

@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use super::listing_xml;
 use super::presigner::Signer;
 use crate::outbound::https_client::Https;
-use crate::plan::{Instruction, ListPlan, Page, PresignedUrl, StorageError};
+use crate::plan::{Instruction, ListingPage, ListingPlan, PresignedUrl, StorageError};
 
 /// S3 answers within a fraction of it, and the function itself has ten seconds for two attempts and a session.
 const ONE_ATTEMPT: Duration = Duration::from_secs(3);
@@ -31,14 +31,14 @@ impl Storage {
     pub async fn list(
         &self,
         signer: &Signer,
-        plan: &ListPlan,
+        plan: &ListingPlan,
         credentials: &Credentials,
         now: SystemTime,
-    ) -> Result<Page, StorageError> {
+    ) -> Result<ListingPage, StorageError> {
         let url = signer.sign_listing(plan, credentials, now)?;
         let answer = self.ask(&Method::GET, &url).await?;
         let text = String::from_utf8_lossy(answer.body());
-        listing_xml::page(&text, plan.listing).map_err(|problem| StorageError::Unreadable { problem })
+        listing_xml::page(&text, plan.listing).map_err(|problem| StorageError::InvalidResponse { problem })
     }
 
     /// Deletes the object that `instruction` is to delete.
@@ -49,7 +49,7 @@ impl Storage {
     /// What is asked for here may be asked for twice.
     async fn ask(&self, method: &Method, url: &PresignedUrl) -> Result<Response<Bytes>, StorageError> {
         match self.once(method, url).await {
-            Err(error) if error.may_pass() => {
+            Err(error) if error.is_transient() => {
                 tokio::time::sleep(PAUSE).await;
                 self.once(method, url).await
             }
@@ -60,17 +60,17 @@ impl Storage {
     async fn once(&self, method: &Method, url: &PresignedUrl) -> Result<Response<Bytes>, StorageError> {
         // The URL is a secret, so no error repeats it.
         let request = Request::builder().method(method).uri(url.expose()).body(Bytes::new());
-        let request = request.map_err(|_| StorageError::Unreached("the URL of the bucket can't be asked".into()))?;
+        let request = request.map_err(|_| StorageError::Connect("the URL of the bucket can't be asked".into()))?;
         let answer = tokio::time::timeout(ONE_ATTEMPT, self.https.send(request, LONGEST_ANSWER));
         let answer = answer
             .await
-            .map_err(|_| StorageError::Silent { limit: ONE_ATTEMPT })?
-            .map_err(StorageError::Unreached)?;
+            .map_err(|_| StorageError::Timeout { limit: ONE_ATTEMPT })?
+            .map_err(StorageError::Connect)?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         let (code, message) = listing_xml::error(&String::from_utf8_lossy(answer.body()));
-        Err(StorageError::Refused {
+        Err(StorageError::Rejected {
             status: answer.status().as_u16(),
             code,
             message,

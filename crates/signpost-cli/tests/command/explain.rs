@@ -18,7 +18,7 @@ fn the_deciding_rule_is_named() {
         ),
         (
             "--as anyone PUT releases/1".into(),
-            "refused: this request needs a credential",
+            "refused: this request requires a credential",
         ),
         (
             "--as anyone GET public/../a".into(),
