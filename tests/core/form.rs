@@ -279,7 +279,7 @@ async fn the_page_says_what_the_form_before_it_has_stored() {
 async fn no_debug_output_holds_a_signed_form() {
     let plan = PostPolicyPlan {
         key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
-        name: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
+        public_key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),

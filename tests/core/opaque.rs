@@ -584,11 +584,11 @@ async fn without_a_table_such_rules_stop_the_start_up() {
 fn entry(folder: &str, name: &str) -> IdLookup {
     IdLookup {
         folder: folder.to_owned(),
-        name: ObjectKey::new(name).unwrap(),
-        make: false,
+        public_key: ObjectKey::new(name).unwrap(),
+        create: false,
         missing: Rejection::NoSuchKey,
-        denied: Vec::new(),
-        refusal: Rejection::NoSuchKey,
+        denied_keys: Vec::new(),
+        denial: Rejection::NoSuchKey,
     }
 }
 
@@ -601,7 +601,7 @@ proptest! {
     ) {
         let folders = cuts.map(|cut| segments[..cut].join("/") + "/");
         prop_assume!(folders.iter().all(|folder| !folder.contains('{')));
-        let texts = [0, 1].map(|index| entry(&folders[index], &segments[cuts[index]..].join("/")).text());
+        let texts = [0, 1].map(|index| entry(&folders[index], &segments[cuts[index]..].join("/")).table_key());
         prop_assert_eq!(texts[0] == texts[1], cuts[0] == cuts[1]);
     }
 }

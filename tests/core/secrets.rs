@@ -17,7 +17,7 @@ async fn debug_output_redacts_urls_and_credentials() {
     let plan = PresignPlan {
         operation: Operation::GetObject,
         key: ObjectKey::new("k").unwrap(),
-        name: ObjectKey::new("k").unwrap(),
+        public_key: ObjectKey::new("k").unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
         reuse_url_for: None,
