@@ -2,6 +2,7 @@
 
 mod attachment;
 mod authorize;
+mod authorized_request;
 mod bulk;
 mod caller;
 mod generated_key;

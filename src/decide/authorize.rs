@@ -1,23 +1,13 @@
 //! Checks an object request against the rules, and against a share link if the request uses one.
 
+use super::authorized_request::AuthorizedRequest;
 use super::caller::CallerContext;
 use super::plan_builder::plan;
 use super::rejected_request::{RejectedRequest, RejectionContext};
 use super::{object_location, share_link};
-use crate::plan::{LinkUse, ObjectLocation, PresignPlan};
-use crate::policy::{Grant, Scope};
+use crate::plan::{ObjectLocation, PresignPlan};
 use crate::rejection::Rejection;
 use crate::request::ObjectRequest;
-
-/// The permissions that the rules, and a share link, grant to one request.
-pub(super) struct AuthorizedRequest<'a> {
-    pub(super) grant: Grant<'a>,
-    pub(super) scope: Scope,
-    /// The location of the object in the bucket.
-    pub(super) location: ObjectLocation,
-    /// The use of the share link that this request consumes, if the link limits its uses.
-    pub(super) link_use: Option<LinkUse>,
-}
 
 /// The plan for one operation, if the rules allow it.
 pub(super) fn presign(

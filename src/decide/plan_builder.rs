@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::attachment::{attachment, file_name};
-use super::authorize::AuthorizedRequest;
+use super::authorized_request::AuthorizedRequest;
 use crate::operation::{Action, CLIENT_SETTABLE, OBJECT_SIZE, Operation};
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME};

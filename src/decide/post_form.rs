@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use http::Uri;
 
-use super::authorize::{AuthorizedRequest, authorize};
+use super::authorize::authorize;
+use super::authorized_request::AuthorizedRequest;
 use super::caller::CallerContext;
 use super::generated_key::generate_id;
 use super::plan_builder;

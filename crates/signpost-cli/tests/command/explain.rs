@@ -14,7 +14,7 @@ fn the_deciding_rule_is_named() {
         ("--as token:ci PUT releases/old/1".into(), "denied by rule \"worm\""),
         (
             "--as token:ci DELETE releases/1".into(),
-            "refused: no rule lets this caller delete this key",
+            "refused: no rule allows this caller to delete this key",
         ),
         (
             "--as anyone PUT releases/1".into(),
@@ -280,7 +280,7 @@ fn a_listing_is_decided_on_as_the_service_does() {
     let rules =
         |on: &str| format!("[[rule]]\nid = \"some\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [{on:?}]\n") + DENIED;
     for (on, prefix, verdict) in [
-        ("docs/", "docs/", "refused: no rule lets this caller list"),
+        ("docs/", "docs/", "refused: no rule allows this caller to list"),
         (
             "a/b/**",
             "a/",
@@ -294,7 +294,7 @@ fn a_listing_is_decided_on_as_the_service_does() {
         ("a/b/**", "a/b/", "allowed by rule \"some\""),
         ("a/b/**", "a/b/c/", "allowed by rule \"some\""),
         ("a/b/**", "a/b/no/c/", "denied by rule \"none\""),
-        ("a/b/**", "c/", "refused: no rule lets this caller list"),
+        ("a/b/**", "c/", "refused: no rule allows this caller to list"),
         ("a/b/**", "a/../", "refused: the object key has a segment"),
         ("**", "", "allowed by rule \"some\""),
     ] {
