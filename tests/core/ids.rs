@@ -1,4 +1,4 @@
-//! The table of ids in `DynamoDB`: what it is asked, how often, and what becomes of a request that it does not answer.
+//! The id table in `DynamoDB`: the requests to it, their number, and the response while it is unavailable.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ type Items = Arc<Mutex<HashMap<String, String>>>;
 const UPDATE: &str = "DynamoDB_20120810.UpdateItem";
 const LOOKUP: &str = "DynamoDB_20120810.BatchGetItem";
 
-/// Keeps ids as `DynamoDB` does, and takes nothing but the one update and the one lookup that there are.
+/// Stores ids as `DynamoDB` does, and accepts only the update and the lookup that the service sends.
 fn keeping(items: &Items) -> impl FnMut(&Asked) -> Told + Send + use<> {
     let items = Arc::clone(items);
     move |asked| {
@@ -108,7 +108,7 @@ fn targets(table: &Fake) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_fifty_first_uploads_at_once_all_go_to_one_key() {
+async fn concurrent_first_uploads_use_one_storage_key() {
     let table = Fake::start(keeping(&Items::default())).await;
     let handler = serve(&table).await;
     let uploads = (0..50).map(|_| {
@@ -124,7 +124,7 @@ async fn of_fifty_first_uploads_at_once_all_go_to_one_key() {
 }
 
 #[tokio::test]
-async fn an_upload_is_one_update_and_whatever_follows_one_lookup() {
+async fn an_upload_needs_one_update_and_other_requests_one_lookup() {
     let items = Items::default();
     let table = Fake::start(keeping(&items)).await;
     let handler = serve(&table).await;
@@ -152,7 +152,7 @@ async fn an_upload_is_one_update_and_whatever_follows_one_lookup() {
 }
 
 #[tokio::test]
-async fn what_no_id_is_needed_for_asks_no_table() {
+async fn requests_without_an_id_do_not_query_the_table() {
     let table = Fake::start(keeping(&Items::default())).await;
     let handler = serve(&table).await;
     for (token, method, path) in [
@@ -172,7 +172,7 @@ async fn what_no_id_is_needed_for_asks_no_table() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_in_one_request_are_asked_for_at_once() {
+async fn a_bulk_request_looks_up_all_ids_in_one_batch() {
     let table = Fake::start(keeping(&Items::default())).await;
     let handler = serve(&table).await;
     let names: Vec<_> = (0..100).map(|number| format!("docs/{number}")).collect();
@@ -198,12 +198,12 @@ async fn a_hundred_in_one_request_are_asked_for_at_once() {
     for (name, (upload, read)) in names.iter().zip(uploads.iter().zip(&reads)) {
         assert_eq!((&read["key"], path(read)), (&json!(name), path(upload)));
     }
-    // The parts of one object are looked up once.
+    // The parts of one object need one lookup.
     let part = |number| json!({"method": "PUT", "key": "docs/7", "query": {"partNumber": number, "uploadId": "u"}});
     let parts = each(&handler, &(1..=100).map(part).collect::<Vec<_>>()).await;
     assert!(parts.iter().all(|told| path(told) == path(&uploads[7])));
     assert_eq!(table.asked().len(), 105);
-    // And whoever stores and gets in one request gets what is stored.
+    // An upload and a download in one bulk request use the same id.
     let both = each(
         &handler,
         &[json!({"method": "GET", "key": "docs/new"}), upload("docs/new")],
@@ -213,7 +213,7 @@ async fn a_hundred_in_one_request_are_asked_for_at_once() {
 }
 
 #[tokio::test]
-async fn while_the_table_does_not_answer_nothing_is_signed_that_needs_it() {
+async fn nothing_that_needs_an_id_is_signed_while_the_table_is_unavailable() {
     let items = Items::default();
     let table = Fake::start(keeping(&items)).await;
     let handler = serve(&table).await;
@@ -255,7 +255,7 @@ async fn while_the_table_does_not_answer_nothing_is_signed_that_needs_it() {
         assert_eq!(told[0]["error"]["status"], 503, "{told:?}");
         assert_eq!(path(&told[1]), "plain/x");
     }
-    // What it has too much to do for is asked again.
+    // A throttled request is sent again.
     let mut turn = 0;
     let mut good = keeping(&items);
     table.answer(move |asked| {
