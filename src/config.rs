@@ -241,12 +241,15 @@ impl Settings {
     }
 
     fn check_combinations(&self) -> Result<(), ConfigError> {
-        let invalid = |var, problem: &str| {
-            Err(ConfigError {
-                var,
-                problem: problem.into(),
-            })
-        };
+        self.check_rules_location()?;
+        self.check_signing_mode()?;
+        if self.accelerate && self.custom_endpoint().is_some() {
+            return invalid("SIGNPOST_ACCELERATE", "a custom endpoint does not support acceleration");
+        }
+        Ok(())
+    }
+
+    fn check_rules_location(&self) -> Result<(), ConfigError> {
         if self.rules.is_some() && self.rules_file.is_some() {
             return invalid(
                 "SIGNPOST_RULES_FILE",
@@ -265,26 +268,29 @@ impl Settings {
                 "the rules must be in another bucket: a user who may write to the served bucket could change them",
             );
         }
-        match (self.signing_mode, &self.signer_role_arn) {
-            (SigningMode::Execution, Some(_)) => {
-                return invalid(
-                    "SIGNPOST_SIGNER_ROLE_ARN",
-                    "mode execution does not assume a role; set SIGNPOST_SIGNING_MODE to signer or scoped",
-                );
-            }
-            (SigningMode::Signer | SigningMode::Scoped, None) => {
-                return invalid(
-                    "SIGNPOST_SIGNING_MODE",
-                    "modes signer and scoped require SIGNPOST_SIGNER_ROLE_ARN",
-                );
-            }
-            (SigningMode::Execution, None) | (SigningMode::Signer | SigningMode::Scoped, Some(_)) => {}
-        }
-        if self.accelerate && self.custom_endpoint().is_some() {
-            return invalid("SIGNPOST_ACCELERATE", "a custom endpoint does not support acceleration");
-        }
         Ok(())
     }
+
+    fn check_signing_mode(&self) -> Result<(), ConfigError> {
+        match (self.signing_mode, &self.signer_role_arn) {
+            (SigningMode::Execution, Some(_)) => invalid(
+                "SIGNPOST_SIGNER_ROLE_ARN",
+                "mode execution does not assume a role; set SIGNPOST_SIGNING_MODE to signer or scoped",
+            ),
+            (SigningMode::Signer | SigningMode::Scoped, None) => invalid(
+                "SIGNPOST_SIGNING_MODE",
+                "modes signer and scoped require SIGNPOST_SIGNER_ROLE_ARN",
+            ),
+            (SigningMode::Execution, None) | (SigningMode::Signer | SigningMode::Scoped, Some(_)) => Ok(()),
+        }
+    }
+}
+
+fn invalid(var: &'static str, problem: &str) -> Result<(), ConfigError> {
+    Err(ConfigError {
+        var,
+        problem: problem.into(),
+    })
 }
 
 impl CorsOrigins {

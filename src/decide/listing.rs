@@ -109,37 +109,17 @@ fn plan(
     scope: Scope,
     request_id: &str,
 ) -> Result<ListingPlan, Rejection> {
-    let mut query = Pairs::new();
-    let mut add = |name: &str, value: &str| query.push((name.to_owned(), value.to_owned()));
-    match request.listing {
-        Listing::Objects => {
-            add("list-type", "2");
-            add("max-keys", &request.max_keys.to_string());
-            if !request.recursive {
-                add("delimiter", "/");
-            }
-            if let Some(next) = cursor {
-                add("continuation-token", next);
-            }
-        }
-        Listing::Uploads => {
-            add("uploads", "");
-            add("max-uploads", &request.max_keys.to_string());
-            if let Some(next) = cursor {
-                let marker = UploadMarker::decode(next).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?;
-                add("key-marker", &marker.key);
-                if let Some(id) = &marker.upload_id {
-                    add("upload-id-marker", id);
-                }
-            }
-        }
-    }
+    let mut query = match request.listing {
+        Listing::Objects => objects_query(request, cursor),
+        Listing::Uploads => uploads_query(request, cursor)?,
+    };
     // XML cannot represent every key.
-    add("encoding-type", "url");
+    query.push(pair("encoding-type", "url"));
     if !request.prefix.is_empty() {
-        add("prefix", &request.prefix);
+        query.push(pair("prefix", &request.prefix));
     }
-    add("x-signpost", &format!("{request_id}.{}.{}", scope.user_id, scope.rule));
+    let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
+    query.push(pair("x-signpost", &audit));
     Ok(ListingPlan {
         listing: request.listing,
         query,
@@ -148,6 +128,29 @@ fn plan(
             Listing::Uploads => scope.of_pending_uploads(),
         },
     })
+}
+
+fn objects_query(request: &ListingRequest, cursor: Option<&str>) -> Pairs {
+    let mut query = vec![pair("list-type", "2"), pair("max-keys", &request.max_keys.to_string())];
+    if !request.recursive {
+        query.push(pair("delimiter", "/"));
+    }
+    query.extend(cursor.map(|token| pair("continuation-token", token)));
+    query
+}
+
+fn uploads_query(request: &ListingRequest, cursor: Option<&str>) -> Result<Pairs, Rejection> {
+    let mut query = vec![pair("uploads", ""), pair("max-uploads", &request.max_keys.to_string())];
+    if let Some(cursor) = cursor {
+        let marker = UploadMarker::decode(cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?;
+        query.push(pair("key-marker", &marker.key));
+        query.extend(marker.upload_id.map(|id| pair("upload-id-marker", &id)));
+    }
+    Ok(query)
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
 }
 
 const UNKNOWN_NEXT: &str = "is not the `next` of a listing of this service";

@@ -29,14 +29,7 @@ pub(super) fn plan(
         headers: object_request.headers.clone(),
         query: object_request.query.clone(),
     };
-    match object_request.operation {
-        Operation::PutObject => builder.upload(&object_request, grant)?,
-        Operation::GetObject => builder.download(&object_request, grant, &location)?,
-        Operation::CreateMultipartUpload => builder.start_multipart(&object_request, grant)?,
-        Operation::UploadPart => builder.sign_length(&object_request, grant)?,
-        Operation::CompleteMultipartUpload => builder.complete_multipart(grant)?,
-        Operation::HeadObject | Operation::DeleteObject | Operation::ListParts | Operation::AbortMultipartUpload => {}
-    }
+    builder.add_operation(&object_request, grant, &location)?;
     builder.check_size()?;
     let reuse_url_for = reuse_window(&object_request, expires, grant.constraints).filter(|_| link_use.is_none());
     // A reused URL cannot contain the id of one request.
@@ -124,6 +117,26 @@ struct PlanBuilder {
 }
 
 impl PlanBuilder {
+    /// Applies the rule to the headers and the query of the operation.
+    fn add_operation(
+        &mut self,
+        request: &ObjectRequest,
+        grant: Grant<'_>,
+        location: &ObjectLocation,
+    ) -> Result<(), Rejection> {
+        match request.operation {
+            Operation::PutObject => self.upload(request, grant),
+            Operation::GetObject => self.download(request, grant, location),
+            Operation::CreateMultipartUpload => self.start_multipart(request, grant),
+            Operation::UploadPart => self.sign_length(request, grant),
+            Operation::CompleteMultipartUpload => self.complete_multipart(grant),
+            Operation::HeadObject
+            | Operation::DeleteObject
+            | Operation::ListParts
+            | Operation::AbortMultipartUpload => Ok(()),
+        }
+    }
+
     fn upload(&mut self, object_request: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
         self.sign_length(object_request, grant)?;
         self.forbid_overwrite(grant.constraints.overwrite)?;

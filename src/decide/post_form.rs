@@ -224,16 +224,7 @@ impl FormOptions {
         let mut conditions = vec![PolicyCondition::ContentLengthRange { min, max }];
         match media_types(self.content_type.as_deref(), constraints)? {
             None => {}
-            Some(range) if range.ends_with("/*") && as_page => {
-                return Err(bad_value(
-                    "contentType",
-                    "must be one media type for an HTML page, because the page has no script",
-                ));
-            }
-            Some(range) if range.ends_with("/*") => conditions.push(PolicyCondition::StartsWith {
-                field: "Content-Type",
-                prefix: range.trim_start_matches("*/").trim_end_matches('*').to_owned(),
-            }),
+            Some(range) if range.ends_with("/*") => conditions.push(media_type_condition(range, as_page)?),
             Some(media_type) => fields.push(("Content-Type".into(), media_type.to_owned())),
         }
         fields.extend(self.success.clone());
@@ -249,6 +240,18 @@ impl FormOptions {
             scope,
         })
     }
+}
+
+/// The condition for a range of media types such as `image/*`. A script fills in the media type of the file.
+fn media_type_condition(range: &str, as_page: bool) -> Result<PolicyCondition, Rejection> {
+    if as_page {
+        let problem = "must be one media type for an HTML page, because the page has no script";
+        return Err(bad_value("contentType", problem));
+    }
+    Ok(PolicyCondition::StartsWith {
+        field: "Content-Type",
+        prefix: range.trim_start_matches("*/").trim_end_matches('*').to_owned(),
+    })
 }
 
 /// The media type, or range of media types, that the form allows.
