@@ -37,7 +37,7 @@ fn keeping(items: &Items) -> impl FnMut(&Asked) -> Told + Send + use<> {
 fn update(items: &mut HashMap<String, String>, input: &Value) -> Value {
     assert_eq!(
         input["UpdateExpression"], "SET #ulid = if_not_exists(#ulid, :ulid)",
-        "an entry has no end, and keeps its id"
+        "an entry does not expire, and its id never changes"
     );
     assert_eq!(input["ExpressionAttributeNames"], json!({"#ulid": "ulid"}));
     assert_eq!(
@@ -61,7 +61,7 @@ fn lookup(items: &HashMap<String, String>, input: &Value) -> Value {
     let keys: Vec<_> = keys.iter().map(|key| key["id"]["S"].as_str().unwrap()).collect();
     assert!(
         (1..keys.len()).all(|index| !keys[index..].contains(&keys[index - 1])),
-        "a key twice is refused"
+        "a repeated key is rejected"
     );
     let found = keys.iter().rev().filter_map(|id| Some((id, items.get(*id)?)));
     let found: Vec<_> = found
@@ -94,8 +94,8 @@ fn upload(key: &str) -> Value {
 }
 
 /// The path in S3 of an instruction.
-fn path(told: &Value) -> &str {
-    let url = told["url"].as_str().unwrap_or_else(|| panic!("{told}"));
+fn path(instruction: &Value) -> &str {
+    let url = instruction["url"].as_str().unwrap_or_else(|| panic!("{instruction}"));
     url.split_once(".com/").unwrap().1.split('?').next().unwrap()
 }
 
@@ -120,7 +120,8 @@ async fn concurrent_first_uploads_use_one_storage_key() {
         keys.push(upload.await.unwrap());
     }
     keys.dedup();
-    assert_eq!((keys.len(), table.asked().len()), (1, 50));
+    assert_eq!(keys.len(), 1, "one storage key for all uploads: {keys:?}");
+    assert_eq!(table.asked().len(), 50, "one request to the table for each upload");
 }
 
 #[tokio::test]
@@ -128,11 +129,11 @@ async fn an_upload_needs_one_update_and_other_requests_one_lookup() {
     let items = Items::default();
     let table = Fake::start(keeping(&items)).await;
     let handler = serve(&table).await;
-    let kept = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
+    let stored = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
     assert_eq!(targets(&table), [UPDATE]);
     let expected = HashMap::from([(
         "key:objects/{id}:docs/x".to_owned(),
-        kept["/objects/".len()..].to_owned(),
+        stored["/objects/".len()..].to_owned(),
     )]);
     assert_eq!(*items.lock().unwrap(), expected);
     for (method, path) in [
@@ -145,7 +146,8 @@ async fn an_upload_needs_one_update_and_other_requests_one_lookup() {
         let before = table.asked().len();
         assert_eq!(
             signed(&handler, by("a", ask(method, path).sized(5))).await,
-            Ok(kept.clone())
+            Ok(stored.clone()),
+            "{method} {path}"
         );
         assert_eq!(targets(&table)[before..], [LOOKUP], "{method} {path}");
     }
@@ -166,9 +168,10 @@ async fn requests_without_an_id_do_not_query_the_table() {
         ("a", "OPTIONS", "/docs/x"),
     ] {
         handler.handle(&by(token, ask(method, path).sized(5)), now()).await;
+        assert_eq!(targets(&table), [""; 0], "{token}: {method} {path}");
     }
     handler.handle(&ask("PUT", "/docs/x").sized(5), now()).await;
-    assert!(table.asked().is_empty(), "{:?}", targets(&table));
+    assert_eq!(targets(&table), [""; 0], "an anonymous upload");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,7 +185,7 @@ async fn a_bulk_request_looks_up_all_ids_in_one_batch() {
     let uploads = each(&handler, &names.iter().map(|name| upload(name)).collect::<Vec<_>>()).await;
     assert!(
         began.elapsed() < delay * 20,
-        "{:?}: one after the other",
+        "{:?}: the requests to the table are not concurrent",
         began.elapsed()
     );
     assert_eq!(table.asked().len(), 100);
@@ -191,17 +194,19 @@ async fn a_bulk_request_looks_up_all_ids_in_one_batch() {
     let reads = each(&handler, &reads).await;
     assert!(
         began.elapsed() < delay * 3,
-        "{:?}: one after the other",
+        "{:?}: the requests to the table are not concurrent",
         began.elapsed()
     );
     assert_eq!(targets(&table)[100..], [LOOKUP; 4]);
     for (name, (upload, read)) in names.iter().zip(uploads.iter().zip(&reads)) {
-        assert_eq!((&read["key"], path(read)), (&json!(name), path(upload)));
+        assert_eq!((&read["key"], path(read)), (&json!(name), path(upload)), "{name}");
     }
     // The parts of one object need one lookup.
     let part = |number| json!({"method": "PUT", "key": "docs/7", "query": {"partNumber": number, "uploadId": "u"}});
     let parts = each(&handler, &(1..=100).map(part).collect::<Vec<_>>()).await;
-    assert!(parts.iter().all(|told| path(told) == path(&uploads[7])));
+    for (index, part) in parts.iter().enumerate() {
+        assert_eq!(path(part), path(&uploads[7]), "part {}", index + 1);
+    }
     assert_eq!(table.asked().len(), 105);
     // An upload and a download in one bulk request use the same id.
     let both = each(
@@ -217,7 +222,7 @@ async fn nothing_that_needs_an_id_is_signed_while_the_table_is_unavailable() {
     let items = Items::default();
     let table = Fake::start(keeping(&items)).await;
     let handler = serve(&table).await;
-    let kept = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
+    let stored = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
     let unfinished =
         json!({"Responses": {}, "UnprocessedKeys": {"signpost": {"Keys": [{"id": {"S": "key:"}}]}}}).to_string();
     let no_id =
@@ -232,7 +237,7 @@ async fn nothing_that_needs_an_id_is_signed_while_the_table_is_unavailable() {
         (200, no_id),
         (200, "garbage".to_owned()),
     ] {
-        let said = answer.clone();
+        let shown = answer.clone();
         table.answer(move |_| (status, Vec::new(), answer.clone()));
         for request in [
             ask("GET", "/docs/x"),
@@ -240,7 +245,7 @@ async fn nothing_that_needs_an_id_is_signed_while_the_table_is_unavailable() {
             ask("GET", "/docs/x?form"),
         ] {
             let failed = handler.handle(&by("a", request), now()).await;
-            assert_eq!(failed.status(), 503, "{said}");
+            assert_eq!(failed.status(), 503, "the table responds {status} {shown}");
             assert!(
                 !body(&failed).contains("Denied") && !body(&failed).contains("amazon"),
                 "{}",
@@ -274,5 +279,5 @@ async fn nothing_that_needs_an_id_is_signed_while_the_table_is_unavailable() {
             _ => good(asked),
         }
     });
-    assert_eq!(signed(&handler, by("a", ask("GET", "/docs/x"))).await, Ok(kept));
+    assert_eq!(signed(&handler, by("a", ask("GET", "/docs/x"))).await, Ok(stored));
 }
