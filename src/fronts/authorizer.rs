@@ -1,4 +1,4 @@
-//! The caller as a front's authorizer tells it, from the fields of the event that hold it.
+//! The identity that an authorizer of the front has verified, from the fields of the event.
 
 use std::collections::BTreeMap;
 
@@ -7,44 +7,47 @@ use serde_json::{Map, Value};
 
 use crate::request::{GatewayAuthorizer, GatewayIdentity};
 
-/// `requestContext.authorizer` of every front.
-pub(super) type Authorizer = Map<String, Value>;
+/// The field `requestContext.authorizer` of every front.
+pub(super) type AuthorizerContext = Map<String, Value>;
 
-/// `requestContext.identity` of a REST API, as far as IAM fills it.
+/// The fields of `requestContext.identity` that a REST API fills for IAM authorization.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RestIdentity {
+pub(super) struct IamIdentity {
     user_arn: Option<String>,
     account_id: Option<String>,
     user: Option<String>,
 }
 
-/// The identity in payload 2.0: one of `jwt`, `lambda` and `iam` holds it.
-pub(super) fn of_payload2(authorizer: &Authorizer) -> Option<GatewayIdentity> {
-    let claims = |kind: &str| authorizer.get(kind).and_then(Value::as_object).map(texts);
+/// Returns the identity of payload format 2.0, which is in `jwt`, `lambda` or `iam`.
+pub(super) fn payload2_identity(authorizer: &AuthorizerContext) -> Option<GatewayIdentity> {
+    let claims = |kind: &str| authorizer.get(kind).and_then(Value::as_object).map(string_claims);
     let jwt = authorizer
         .get("jwt")
         .and_then(|jwt| jwt.get("claims"))
         .and_then(Value::as_object)
-        .map(texts);
+        .map(string_claims);
     identity(GatewayAuthorizer::Jwt, jwt)
         .or_else(|| identity(GatewayAuthorizer::Lambda, claims("lambda")))
         .or_else(|| identity(GatewayAuthorizer::Iam, claims("iam")))
 }
 
-/// The identity of a REST API: `claims` of Cognito, else the context of a Lambda authorizer, else IAM.
-pub(super) fn of_rest(authorizer: Option<&Authorizer>, iam: Option<&RestIdentity>) -> Option<GatewayIdentity> {
+/// Returns the identity of a REST API: the `claims` of Cognito, the context of a Lambda authorizer, or that of IAM.
+pub(super) fn rest_identity(
+    authorizer: Option<&AuthorizerContext>,
+    iam: Option<&IamIdentity>,
+) -> Option<GatewayIdentity> {
     let cognito = authorizer
         .and_then(|authorizer| authorizer.get("claims"))
         .and_then(Value::as_object)
-        .map(texts);
+        .map(string_claims);
     identity(GatewayAuthorizer::Jwt, cognito)
-        .or_else(|| identity(GatewayAuthorizer::Lambda, authorizer.map(texts)))
-        .or_else(|| identity(GatewayAuthorizer::Iam, iam.and_then(RestIdentity::claims)))
+        .or_else(|| identity(GatewayAuthorizer::Lambda, authorizer.map(string_claims)))
+        .or_else(|| identity(GatewayAuthorizer::Iam, iam.and_then(IamIdentity::claims)))
 }
 
-impl RestIdentity {
-    /// The names that payload 2.0 uses. Without an ARN nobody has signed the request.
+impl IamIdentity {
+    /// Returns the claims with the names of payload format 2.0. Without an ARN the request is not signed.
     fn claims(&self) -> Option<BTreeMap<String, String>> {
         let arn = self.user_arn.clone().filter(|arn| !arn.is_empty())?;
         let optional = [("accountId", &self.account_id), ("userId", &self.user)];
@@ -60,8 +63,8 @@ fn identity(authorizer: GatewayAuthorizer, claims: Option<BTreeMap<String, Strin
     Some(GatewayIdentity { authorizer, claims })
 }
 
-/// The claims that have one value, as texts; empty ones tell nothing.
-fn texts(claims: &Map<String, Value>) -> BTreeMap<String, String> {
+/// Returns the claims that have one value, as strings. Empty values are dropped.
+fn string_claims(claims: &Map<String, Value>) -> BTreeMap<String, String> {
     let text = |value: &Value| match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
