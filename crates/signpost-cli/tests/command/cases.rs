@@ -19,11 +19,11 @@ fn decisions_as_expected_pass() {
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"",
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"\nrule = \"deploy\"",
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"\nlength = 1\ncontent_type = \"image/png\"",
-        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"refuse\"\nlength = 3000000000\nrule = \"deploy\"",
+        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"reject\"\nlength = 3000000000\nrule = \"deploy\"",
         "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"deny\"\nrule = \"worm\"",
-        "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"refuse\"",
-        "method = \"DELETE\"\nkey = \"releases/1\"\nexpect = \"refuse\"",
-        "method = \"GET\"\nkey = \"public/../a\"\nexpect = \"refuse\"",
+        "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"reject\"",
+        "method = \"DELETE\"\nkey = \"releases/1\"\nexpect = \"reject\"",
+        "method = \"GET\"\nkey = \"public/../a\"\nexpect = \"reject\"",
     ] {
         let said = test(&format!("{CI}{lines}\n"));
         assert_eq!(
@@ -57,13 +57,13 @@ as = \"anyone\"
 groups = [\"blue\"]
 method = \"LIST\"
 key = \"blue/\"
-expect = \"refuse\"
+expect = \"reject\"
 ";
     let said = test(cases);
     assert_eq!(said.code, 1);
     assert!(
         said.out
-            .starts_with("cases.toml:17: LIST blue/ as anyone: claims and groups go with"),
+            .starts_with("cases.toml:17: LIST blue/ as anyone: claims and groups require"),
         "{said:?}"
     );
     assert!(said.out.ends_with("\n2 passed, 1 failed\n"), "{said:?}");
@@ -101,12 +101,12 @@ expect = \"deny\"
 as = \"token:gone\"
 method = \"GET\"
 key = \"a\"
-expect = \"refuse\"
+expect = \"reject\"
 ";
     let expected = "\
 cases.toml:2: PUT releases/1 as token:ci: expected deny, but it is allowed by rule \"deploy\"
 cases.toml:14: GET public/1 as token:ci: expected allow by rule \"deploy\", but it is allowed by rule \"public\"
-cases.toml:21: DELETE releases/1 as token:ci: expected deny, but it is refused: no rule lets this caller delete this key
+cases.toml:21: DELETE releases/1 as token:ci: expected deny, but it is rejected: no rule lets this caller delete this key
 cases.toml:27: GET a as token:gone: the rules have no [[token]] with id \"gone\"
 1 passed, 4 failed
 ";
@@ -119,7 +119,7 @@ fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
     let whole = "method = \"GET\"\nkey = \"a\"\nexpect = \"allow\"\n";
     for (cases, problem) in [
         (String::new(), "missing field `case`"),
-        ("case = []".into(), "nothing would be tested"),
+        ("case = []".into(), "the file has no [[case]]"),
         (format!("{CI}{whole}colour = 1\n"), "unknown field `colour`"),
         (format!("{CI}{whole}[[cases]]\n"), "unknown field `cases`"),
         (format!("{CI}method = \"GET\"\nkey = \"a\"\n"), "missing field `expect`"),
@@ -129,9 +129,9 @@ fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
         ),
         (
             format!("{CI}method = \"get\"\nkey = \"a\"\nexpect = \"allow\"\n"),
-            "none of GET, HEAD",
+            "unknown method",
         ),
-        (format!("[[case]]\nas = \"me\"\n{whole}"), "none of anyone"),
+        (format!("[[case]]\nas = \"me\"\n{whole}"), "unknown caller"),
     ] {
         let said = test(&cases);
         assert_eq!((said.out.as_str(), said.code), ("", 1), "{cases}\n{said:?}");

@@ -31,7 +31,7 @@ fn rules_that_need_a_table_say_so() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
                  rewrite = \"objects/{id}\"\n";
     let said = signpost_reading(rules, &["rules", "check", "-"]);
-    let expected = "ok: 1 rules, 0 tokens, 0 issuers; SIGNPOST_TABLE must name a table for the ids\n";
+    let expected = "ok: 1 rules, 0 tokens, 0 issuers; these rules require the setting SIGNPOST_TABLE (the id table)\n";
     assert_eq!((said.out.as_str(), said.code), (expected, 0));
 }
 
@@ -70,7 +70,8 @@ fn a_file_that_cannot_be_read_is_named() {
     let said = signpost(&["rules", "check", "no/such/file"]);
     assert_eq!((said.out.as_str(), said.code), ("", 1));
     assert!(
-        said.notes.starts_with("error: can't read no/such/file: No such file"),
+        said.notes
+            .starts_with("error: failed to read no/such/file: No such file"),
         "{said:?}"
     );
 }

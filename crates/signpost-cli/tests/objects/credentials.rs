@@ -78,7 +78,7 @@ fn a_token_is_not_sent_in_the_open_nor_to_another_service() {
         .signpost(&["cat", "http://files.example.com/k"])
         .with("SIGNPOST_TOKEN", SECRET)
         .through(&proxy)
-        .fails(7, "no answer");
+        .fails(7, "no response");
     assert!(proxy.seen().iter().all(|seen| !seen.head.contains(SECRET)));
 }
 

@@ -8,12 +8,12 @@ fn misuse_is_told_before_anything_is_sent() {
     let local = Local::start();
     let file = local.file("f", b"");
     for (arguments, words) in [
-        (&["cat", "folder/"][..], "names no object"),
+        (&["cat", "folder/"][..], "is not an object"),
         (&["cat", "http://h/a/../b"], "`..`"),
         (&["cat", "http://user:pw@127.0.0.1/a"], "no user"),
         (&["cat", "a", "http://127.0.0.1:1/b"], "different services"),
-        (&["put", "-", "folder/"], "no name"),
-        (&["put", ".", "folder"], "no file"),
+        (&["put", "-", "folder/"], "no file name"),
+        (&["put", ".", "folder"], "not a file"),
         (&["put", &file, "k", "--metadata", "x"], "NAME=VALUE"),
     ] {
         local.signpost(arguments).fails(2, words);
@@ -29,7 +29,7 @@ fn an_object_that_exists_is_not_replaced() {
     let local = Local::start();
     let file = local.file("f", b"2");
     local.holds("k", b"1");
-    local.signpost(&["put", &file, "k"]).fails(5, "delete it first");
+    local.signpost(&["put", &file, "k"]).fails(5, "Delete the object first");
     local.signpost(&["put", &file, "k", "--no-clobber"]).fails(5, "exists");
     assert_eq!(local.object("k"), b"1");
     local
@@ -72,7 +72,7 @@ fn an_answer_that_is_none_of_signposts_is_said_to_be_none() {
         local
             .signpost(&["cat", "k"])
             .through(&proxy)
-            .fails(1, "none of Signpost's");
+            .fails(1, "is it a Signpost server?");
         assert_eq!(proxy.seen().len(), 1, "nobody is followed");
     }
 }
@@ -84,7 +84,7 @@ fn another_object_than_the_one_named_is_left_alone() {
         "{\"method\":\"DELETE\",\"url\":\"http://127.0.0.1:1/a\",\"headers\":{},\"key\":\"a\",\"expires_in\":300}";
     let fate = answer("200 OK", "Content-Type: application/json\r\n", body);
     let proxy = Proxy::start(move |_, _| fate.clone());
-    local.signpost(&["rm", "a?b"]).through(&proxy).fails(1, "for another");
+    local.signpost(&["rm", "a?b"]).through(&proxy).fails(1, "another key");
     assert_eq!(proxy.seen().len(), 1);
 }
 
@@ -96,7 +96,7 @@ fn no_output_holds_a_signed_url_a_share_link_or_an_escape_code() {
     let said = local
         .signpost(&["cat", &local.url("/k"), "--json"])
         .through(&proxy)
-        .fails(7, "no answer from");
+        .fails(7, "no response from");
     let denied = Proxy::start({
         let service = local.address().to_owned();
         move |seen, _| {

@@ -140,7 +140,7 @@ fn an_object_that_changes_under_way_is_never_mixed() {
     local
         .signpost(&["get", "k", "-o", "back"])
         .through(&proxy)
-        .fails(5, "has changed");
+        .fails(5, "changed during");
     assert!(!local.path("back").exists());
 }
 

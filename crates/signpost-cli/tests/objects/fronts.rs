@@ -9,9 +9,9 @@ fn another_object_is_never_told_of() {
     let object = local.url("/root.txt%3Fv");
     local.signpost(&["stat", "root.txt"]).succeeds();
     // `/-/sign` gets the key as it is, and there is no such object.
-    local.signpost(&["stat", &object]).fails(3, "no such object");
+    local.signpost(&["stat", &object]).fails(3, "the object does not exist");
     let unset = |arguments: &[&str]| local.signpost(arguments).with("SIGNPOST_URL", "");
-    unset(&["stat", &object]).fails(1, "took");
+    unset(&["stat", &object]).fails(1, "another key");
     unset(&["stat", &local.url("/root.txt")]).succeeds();
 }
 
@@ -26,11 +26,11 @@ fn another_prefix_is_never_listed() {
         &["get", "-r", &prefix, "-o", "out"],
         &["uploads", &prefix],
     ] {
-        local.signpost(arguments).fails(1, "for another");
+        local.signpost(arguments).fails(1, "another key");
         local
             .signpost(arguments)
             .with("SIGNPOST_URL", "")
-            .fails(1, "for another");
+            .fails(1, "another key");
     }
     for all in [local.url("/"), local.url("")] {
         let listed = local.signpost(&["ls", &all]).with("SIGNPOST_URL", "").succeeds();

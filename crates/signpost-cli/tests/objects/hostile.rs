@@ -46,7 +46,7 @@ fn pages_that_come_round_again_end() {
             };
             json(&format!(r#"{{"prefix":"p/",{entries},"next":{next}}}"#))
         });
-        local.signpost(arguments).through(&proxy).fails(1, "leads back");
+        local.signpost(arguments).through(&proxy).fails(1, "repeats a page");
         assert_eq!(proxy.seen().len(), 3, "{arguments:?}");
     }
 }
@@ -67,7 +67,7 @@ fn an_object_that_is_longer_than_any_is_refused() {
         local
             .signpost(arguments)
             .through(&proxy)
-            .fails(1, "no object is so long");
+            .fails(1, "exceeds the maximum object size");
     }
     assert!(!local.path("out").exists());
 }

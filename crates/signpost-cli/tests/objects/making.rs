@@ -16,12 +16,12 @@ fn an_object_with_the_name_of_a_part_is_not_mixed_into_it() {
     local.holds("c/a.part", b"another one");
     local
         .signpost(&["get", "-r", "c/", "-o", "out"])
-        .fails(5, "in the making");
+        .fails(5, "is the partial file");
     assert!(fs::read(local.path("out/a")).unwrap() == noise(STREAMED));
     assert!(!local.path("out/a.part").exists());
     local
         .signpost(&["get", "c/a", "c/a.part", "-o", "two/"])
-        .fails(5, "in the making");
+        .fails(5, "is the partial file");
     local.signpost(&["get", "c/a.part", "-o", "out/"]).succeeds();
     assert_eq!(fs::read(local.path("out/a.part")).unwrap(), b"another one");
 }

@@ -36,13 +36,16 @@ fn a_profile_names_service_and_token_until_it_is_forgotten() {
     assert_eq!(without(&["cat", "k"]).succeeds().out, b"1");
     assert_eq!(without(&["cat", &local.url("/k")]).succeeds().out, b"1");
     let who = without(&["whoami"]).succeeds();
-    assert!(who.text().contains("as ci, by the profile \"default\""), "{who:?}");
+    assert!(who.text().contains("as ci, from profile \"default\""), "{who:?}");
     let told = without(&["whoami", "--json"]).succeeds().json();
-    assert_eq!((&told[0]["id"], &told[0]["taken"]), (&"ci".into(), &true.into()));
+    assert_eq!(
+        (&told[0]["token_id"], &told[0]["accepted"]),
+        (&"ci".into(), &true.into())
+    );
 
     local.signpost(&["logout"]).succeeds();
     assert!(!std::fs::read_to_string(file).unwrap().contains(SECRET));
-    without(&["cat", "k"]).fails(2, "no service is set");
+    without(&["cat", "k"]).fails(2, "no service is configured");
     without(&["whoami"]).fails(2, "signpost login");
     local.signpost(&["logout"]).fails(3, "no profile");
 }
@@ -85,7 +88,7 @@ fn whoami_tells_of_a_token_that_is_not_taken() {
         .with("SIGNPOST_TOKEN", "wrong")
         .fails(4, "credential");
     let nobody = local.signpost(&["whoami"]).succeeds();
-    assert!(nobody.text().contains("nobody in particular"), "{nobody:?}");
+    assert!(nobody.text().contains("without a credential"), "{nobody:?}");
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_file_of_profiles_that_others_may_read_is_refused() {
     local.signpost(&["cat", "k"]).fails(1, "chmod 600");
     std::fs::write(&file, SECRET).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let said = local.signpost(&["cat", "k"]).fails(1, "no file of profiles");
+    let said = local.signpost(&["cat", "k"]).fails(1, "not a valid profiles file");
     assert!(!said.notes.contains(SECRET));
 }
 
@@ -110,7 +113,7 @@ fn the_token_of_a_profile_goes_to_its_own_service_alone() {
         local
             .signpost(&[&["rm", "http://files.example.com/k"], more].concat())
             .through(&proxy)
-            .fails(7, "no answer");
+            .fails(7, "no response");
     }
     assert!(!proxy.seen().is_empty());
     assert!(proxy.seen().iter().all(|seen| !seen.head.contains("authorization")));

@@ -102,6 +102,6 @@ fn json_tells_each_object_on_a_line_of_its_own() {
         (&got[0]["status"], &got[0]["checksum"]),
         (&json!("ok"), &json!("crc64nvme:rosUhgp5mIg="))
     );
-    assert_eq!((&got[1]["status"], &got[1]["exit"]), (&json!("failed"), &json!(3)));
+    assert_eq!((&got[1]["status"], &got[1]["exit_code"]), (&json!("failed"), &json!(3)));
     assert_eq!(got[1]["code"], "NoSuchKey");
 }
