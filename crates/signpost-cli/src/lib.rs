@@ -82,7 +82,7 @@ impl fmt::Debug for SystemAccess<'_> {
 pub fn run(options: &CommandOptions, mut system: SystemAccess<'_>) -> CommandReport {
     let done = match &options.command {
         SignpostCommand::Rules(RulesCommand::Check { file }) => rules::check(file, &mut system),
-        SignpostCommand::Rules(RulesCommand::ExplainOptions(explain)) => rules::explain(explain, &mut system),
+        SignpostCommand::Rules(RulesCommand::Explain(explain)) => rules::explain(explain, &mut system),
         SignpostCommand::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
         SignpostCommand::Token(TokenCommand::New { id, groups }) => secret_generation::new_token(id, groups, &system),
         SignpostCommand::Key(KeyCommand::New) => secret_generation::new_key(&system),

@@ -17,11 +17,11 @@ pub(crate) struct OperationError {
     pub(crate) message: String,
     /// A sentence that says what to do.
     pub(crate) remedy: Option<String>,
-    /// Whether a retry can help.
+    /// The retry advice.
     pub(crate) retry: RetryAdvice,
 }
 
-/// Whether a retry can help.
+/// Advice about retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryAdvice {
     /// A retry would fail again.

@@ -66,7 +66,7 @@ pub(crate) enum RulesCommand {
     /// Explain which rule decides about a request, and why.
     ///
     /// The exit code is 0 for every decision. To check decisions in a script, use `rules test`.
-    ExplainOptions(ExplainOptions),
+    Explain(ExplainOptions),
     /// Compare the decisions of the rules with expected decisions.
     ///
     /// CASES is a TOML file. Each request is a `[[case]]` table with `as`, `method`, `key` and `expect`, and

@@ -79,8 +79,8 @@ impl TransferProgress {
         } else {
             ProgressBar::hidden()
         };
-        Self(Arc::new_cyclic(|display_name: &std::sync::Weak<ProgressState>| {
-            let display_name = display_name.clone();
+        Self(Arc::new_cyclic(|state: &std::sync::Weak<ProgressState>| {
+            let state = state.clone();
             let ticker = mode.interval().map(|pause| {
                 let ticks = async move {
                     let mut speed = TransferSpeed::default();
@@ -88,10 +88,10 @@ impl TransferProgress {
                     ticks.tick().await;
                     loop {
                         ticks.tick().await;
-                        let Some(display_name) = display_name.upgrade() else {
+                        let Some(state) = state.upgrade() else {
                             return;
                         };
-                        display_name.show(&mut speed);
+                        state.show(&mut speed);
                     }
                 };
                 tokio::spawn(ticks).abort_handle()

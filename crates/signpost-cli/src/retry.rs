@@ -43,11 +43,11 @@ pub(crate) async fn with_retries<T>(
 
 /// [Full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): a random delay up to a
 /// limit that doubles.
-fn backoff_delay(failures: u32, random_fraction: f64) -> Duration {
+fn backoff_delay(failures: u32, fraction: f64) -> Duration {
     FIRST_WAIT
         .saturating_mul(2_u32.saturating_pow(failures))
         .min(MAX_WAIT)
-        .mul_f64(random_fraction)
+        .mul_f64(fraction)
 }
 
 /// A random number from 0 to 1.

@@ -54,10 +54,10 @@ impl S3Client {
     pub(crate) async fn send_document(
         &self,
         instruction: &Instruction,
-        parse_error_body: String,
+        document: String,
     ) -> Result<Bytes, OperationError> {
         // S3 can take minutes to complete a multipart upload.
-        let request = self.request(instruction)?.body(parse_error_body);
+        let request = self.request(instruction)?.body(document);
         http_client::read_body(send_with_timeout(request, COMPLETE_TIMEOUT).await?).await
     }
 

@@ -175,8 +175,8 @@ impl TransferRecord {
     }
 
     /// Stores an upload. If this fails, the caller reports it and continues without a record.
-    pub(crate) fn save_upload(&self, load_upload: &ResumableUpload) -> io::Result<()> {
-        let text = serde_json::to_string(load_upload).expect("texts and numbers can be serialized");
+    pub(crate) fn save_upload(&self, upload: &ResumableUpload) -> io::Result<()> {
+        let text = serde_json::to_string(upload).expect("texts and numbers can be serialized");
         let Some(mut file) = self.create()? else { return Ok(()) };
         file.write_all(text.as_bytes())?;
         // Without the record, the upload would have to start again after a power failure.
@@ -288,7 +288,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::at(Some(folder.path().join("deep/state")));
         let file = File::open(folder.path()).unwrap();
-        let load_upload = ResumableUpload {
+        let upload = ResumableUpload {
             url: "https://h/k".into(),
             file: "/f".into(),
             identity: FileIdentity::of(&file).unwrap(),
@@ -299,12 +299,9 @@ mod tests {
         };
         let record = state.upload("https://h/k", Path::new("/f"));
         assert!(record.load_upload().is_none() && !state.has_resumable());
-        record.save_upload(&load_upload).unwrap();
+        record.save_upload(&upload).unwrap();
         assert!(state.has_resumable());
-        assert_eq!(
-            state.upload("https://h/k", Path::new("/f")).load_upload(),
-            Some(load_upload)
-        );
+        assert_eq!(state.upload("https://h/k", Path::new("/f")).load_upload(), Some(upload));
         assert_eq!(state.upload("https://h/l", Path::new("/f")).load_upload(), None);
         assert_eq!(state.upload("https://h/k", Path::new("/g")).load_upload(), None);
         record.delete();

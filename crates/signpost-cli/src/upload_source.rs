@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream};
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::Body;
 
 use crate::blocking_task::run_blocking;
@@ -167,14 +167,14 @@ fn chunk_len(at: u64, end: u64) -> usize {
 }
 
 fn memory_chunks(chunks: &[Bytes], counter: &ByteCounter) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-    let memory_chunks = |chunk: &Bytes| {
+    let slices = |chunk: &Bytes| {
         let starts = (0..chunk.len()).step_by(CHUNK_SIZE);
         let slice = |start| chunk.slice(start..chunk.len().min(start + CHUNK_SIZE));
         starts.map(slice).collect::<Vec<_>>()
     };
-    let memory_chunks: Vec<_> = chunks.iter().flat_map(memory_chunks).collect();
+    let slices: Vec<_> = chunks.iter().flat_map(slices).collect();
     let counter = counter.clone();
-    stream::iter(memory_chunks.into_iter().map(move |slice| {
+    stream::iter(slices.into_iter().map(move |slice| {
         counter.add(slice.len());
         Ok(slice)
     }))

@@ -197,8 +197,8 @@ impl PresignedDetails {
             .map(|(name, _)| name.to_ascii_lowercase())
             .collect();
         let is_duplicate = |index: &usize| names[..*index].contains(&names[*index]);
-        let duplicate_parameter = (0..names.len()).find(is_duplicate);
-        duplicate_parameter
+        let duplicate = (0..names.len()).find(is_duplicate);
+        duplicate
             .map(|index| {
                 CheckResult::failed(
                     format!("the URL contains the parameter {} twice", names[index]),

@@ -153,12 +153,12 @@ impl<'a> FileDownload<'a> {
             .into_iter()
             .map(|FinishedRange { number, checksum }| (number, checksum))
             .collect();
-        let range_algorithm = range_algorithm(&object);
+        let algorithm = range_algorithm(&object);
         let file = self.clone_partial()?;
         let present: PresentRanges = run_blocking(move || {
             let matches_record = |part: &Part| {
                 let recorded = recorded.get(&part.number)?;
-                let actual = upload_source::hash_range(&file, part.start, part.len, range_algorithm).ok()?;
+                let actual = upload_source::hash_range(&file, part.start, part.len, algorithm).ok()?;
                 (actual == *recorded).then_some((part.number, actual))
             };
             layout.parts().filter_map(|part| matches_record(&part)).collect()
@@ -261,9 +261,9 @@ impl<'a> FileDownload<'a> {
             })
     }
 
-    async fn hash_file(&self, range_algorithm: ChecksumAlgorithm, len: u64) -> Result<ContentChecksum, OperationError> {
+    async fn hash_file(&self, algorithm: ChecksumAlgorithm, len: u64) -> Result<ContentChecksum, OperationError> {
         let file = self.clone_partial()?;
-        run_blocking(move || upload_source::hash_range(&file, 0, len, range_algorithm))
+        run_blocking(move || upload_source::hash_range(&file, 0, len, algorithm))
             .await
             .map_err(|error| self.io(&error))
     }

@@ -38,20 +38,20 @@ pub(super) async fn get(
     if to_stdout && options.recursive {
         return Err(OperationError::usage("-r cannot write to standard output"));
     }
-    let folder = download_target(&object_urls, options.output.as_deref(), options.recursive)?;
+    let target = download_target(&object_urls, options.output.as_deref(), options.recursive)?;
     let session = TransferSession::open(&object_urls, &options.connection, options.progress, context)?;
     if to_stdout {
         return Ok(copy_to_stdout(&session, &object_urls).await);
     }
-    let plan_jobs = plan_jobs(&session, &object_urls, folder).await?;
-    for job in &plan_jobs {
+    let jobs = plan_jobs(&session, &object_urls, target).await?;
+    for job in &jobs {
         session.progress.add_file(job.len);
     }
-    let fetch = async |job: DownloadJob| {
+    let process = async |job: DownloadJob| {
         let result = run_job(&session, &job, options).await;
         report_job(&session, &job, result)
     };
-    Ok(run_each(plan_jobs, fetch).await)
+    Ok(run_each(jobs, process).await)
 }
 
 pub(super) async fn cat(
@@ -167,10 +167,10 @@ async fn plan_jobs(
             }]);
         }
     };
-    let mut plan_jobs = Vec::new();
+    let mut jobs = Vec::new();
     for object_url in object_urls {
         if object_url.is_prefix() {
-            plan_jobs.extend(jobs_below(session, object_url, &folder).await?);
+            jobs.extend(jobs_below(session, object_url, &folder).await?);
             continue;
         }
         let name = object_url.last_segment().filter(|name| !name.contains('/'));
@@ -178,20 +178,20 @@ async fn plan_jobs(
             OperationError::usage(format!("the name of {object_url} cannot be a file name"))
                 .with_remedy("Name the file with -o.")
         })?;
-        plan_jobs.push(DownloadJob {
+        jobs.push(DownloadJob {
             object_url: object_url.clone(),
             file: Ok(folder.join(name)),
             len: 0,
         });
     }
-    reject_collisions(&mut plan_jobs)?;
-    Ok(plan_jobs)
+    reject_collisions(&mut jobs)?;
+    Ok(jobs)
 }
 
 /// Rejects two objects with the same file, and an object whose file is the partial file of another object.
-fn reject_collisions(plan_jobs: &mut [DownloadJob]) -> Result<(), OperationError> {
+fn reject_collisions(jobs: &mut [DownloadJob]) -> Result<(), OperationError> {
     let mut seen = HashSet::new();
-    for file in plan_jobs.iter().filter_map(|job| job.file.as_ref().ok()) {
+    for file in jobs.iter().filter_map(|job| job.file.as_ref().ok()) {
         if !seen.insert(file) {
             return Err(OperationError::usage(format!(
                 "two of the objects would be written to {}",
@@ -203,7 +203,7 @@ fn reject_collisions(plan_jobs: &mut [DownloadJob]) -> Result<(), OperationError
         .into_iter()
         .map(|file| (partial_path(file), file.clone()))
         .collect();
-    for job in plan_jobs {
+    for job in jobs {
         let other = job.file.as_ref().ok().and_then(|file| Some((file, parts.get(file)?)));
         if let Some((file, other)) = other {
             let (file, other) = (file.display(), other.display());
@@ -221,7 +221,7 @@ async fn jobs_below(
     folder: &Path,
 ) -> Result<Vec<DownloadJob>, OperationError> {
     let names = PrefixListing::new(session, prefix, true).object_names().await?;
-    let plan_jobs = names.into_iter().filter_map(|(name, len)| {
+    let jobs = names.into_iter().filter_map(|(name, len)| {
         // Some consoles represent a folder by an object. It does not become a file.
         if name.is_empty() || name.ends_with('/') {
             return None;
@@ -237,12 +237,12 @@ async fn jobs_below(
         };
         Some(DownloadJob { object_url, file, len })
     });
-    let plan_jobs: Vec<_> = plan_jobs.collect();
-    if plan_jobs.is_empty() {
+    let jobs: Vec<_> = jobs.collect();
+    if jobs.is_empty() {
         return Err(OperationError::new(
             ExitStatus::NotFound,
             format!("no objects below {prefix}"),
         ));
     }
-    Ok(plan_jobs)
+    Ok(jobs)
 }

@@ -40,7 +40,7 @@ pub(super) async fn put(
     let base = context.base_url(&options.connection)?;
     let destination = ObjectUrl::parse(&options.destination, base.as_deref())?;
     let mut skipped = Vec::new();
-    let plan_jobs = plan_jobs(options, &destination, &mut skipped)?;
+    let jobs = plan_jobs(options, &destination, &mut skipped)?;
     let object_urls = [destination];
     let session = TransferSession::open(&object_urls, &options.connection, options.progress, context)?;
     for (path, why) in skipped {
@@ -48,14 +48,14 @@ pub(super) async fn put(
             .console
             .print_note(&format!("skipped {}: {why}", path.display()));
     }
-    for job in &plan_jobs {
+    for job in &jobs {
         session.progress.add_file(job.len);
     }
-    let run_job = async |job: UploadJob| {
+    let process = async |job: UploadJob| {
         let result = run_job(&session, &job, options).await;
         report_job(&session, &job, result)
     };
-    Ok(run_each(plan_jobs, run_job).await)
+    Ok(run_each(jobs, process).await)
 }
 
 async fn run_job(
@@ -159,7 +159,7 @@ fn plan_jobs(
         }
     }
     let mut seen = std::collections::HashSet::new();
-    let plan_jobs = named_files.into_iter().map(|(file, name)| {
+    let jobs = named_files.into_iter().map(|(file, name)| {
         let object_url = destination.join(&name)?;
         if !seen.insert(name) {
             return Err(OperationError::usage(format!(
@@ -168,7 +168,7 @@ fn plan_jobs(
         }
         Ok(UploadJob::new(file, object_url))
     });
-    plan_jobs.collect()
+    jobs.collect()
 }
 
 /// The prefix for the files of a folder: the name of the folder, or nothing if the path ends in a slash, as with `cp`.

@@ -52,10 +52,10 @@ pub(super) async fn uploads(
             }
         }
     }
-    let process_upload = async |(prefix, pending): (ObjectUrl, ListedUpload)| {
+    let process = async |(prefix, pending): (ObjectUrl, ListedUpload)| {
         process_upload(&session, &prefix, &pending, options.abort).await
     };
-    exit_statuses.push(run_each(pending, process_upload).await);
+    exit_statuses.push(run_each(pending, process).await);
     Ok(run_each(exit_statuses, async |exit_status| exit_status).await)
 }
 

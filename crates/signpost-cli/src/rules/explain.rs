@@ -12,7 +12,7 @@ use signpost::policy::{Aspect, Constraints, Effect, Finding, LifetimeSource, Pla
 use self::constraints::{ConstraintRow, applicable_constraints};
 use super::{display_name, load_policy};
 use crate::SystemAccess;
-use crate::access_query::{AccessDecision, AccessQuery, DecisionKind, RequestMethod};
+use crate::access_query::{AccessDecision, AccessQuery, DecisionKind};
 use crate::command_report::{CommandError, CommandReport};
 use crate::options::ExplainOptions;
 

@@ -1,10 +1,10 @@
-//! `rules test`: golden decisions hold, or each that does not is told.
+//! `rules test`: expected decisions pass, and every other case is reported.
 
-use crate::support::{RULES, Said, file, signpost_reading};
+use crate::support::{CommandOutput, RULES, file, signpost_reading};
 
 const CI: &str = "[[case]]\nas = \"token:ci\"\n";
 
-fn test(cases: &str) -> Said {
+fn test(cases: &str) -> CommandOutput {
     let (_folder, path) = file("cases.toml", cases);
     let mut said = signpost_reading(RULES, &["rules", "test", "-", path.to_str().unwrap()]);
     for text in [&mut said.out, &mut said.notes] {
@@ -14,7 +14,7 @@ fn test(cases: &str) -> Said {
 }
 
 #[test]
-fn decisions_as_expected_pass() {
+fn expected_decisions_pass() {
     for lines in [
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"",
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"\nrule = \"deploy\"",
@@ -35,7 +35,7 @@ fn decisions_as_expected_pass() {
 }
 
 #[test]
-fn claims_and_groups_belong_to_an_issuer() {
+fn claims_and_groups_require_an_issuer() {
     let cases = "
 [[case]]
 as = \"issuer:github/repo:a\"
@@ -70,7 +70,7 @@ expect = \"reject\"
 }
 
 #[test]
-fn each_failing_case_is_told_with_its_line_and_what_was_decided() {
+fn each_failing_case_is_reported_with_its_line_and_decision() {
     let cases = "
 [[case]]
 as = \"token:ci\"
@@ -115,7 +115,7 @@ cases.toml:27: GET a as token:gone: the rules have no [[token]] with id \"gone\"
 }
 
 #[test]
-fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
+fn an_empty_or_invalid_case_file_is_rejected() {
     let whole = "method = \"GET\"\nkey = \"a\"\nexpect = \"allow\"\n";
     for (cases, problem) in [
         (String::new(), "missing field `case`"),
@@ -143,7 +143,7 @@ fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
 }
 
 #[test]
-fn standard_input_is_one_file() {
+fn only_one_file_can_be_standard_input() {
     let said = signpost_reading(RULES, &["rules", "test", "-", "-"]);
     assert_eq!((said.out.as_str(), said.code), ("", 2), "{said:?}");
 }

@@ -1,9 +1,9 @@
-//! `rules check`: what the service would start with, and what would stop it.
+//! `rules check`: valid rules are counted, and errors are reported with their location.
 
 use crate::support::{RULES, file, signpost, signpost_reading};
 
 #[test]
-fn good_rules_are_counted() {
+fn valid_rules_are_counted() {
     let (_folder, path) = file("rules.toml", RULES);
     for (said, counted) in [
         (
@@ -27,7 +27,7 @@ fn good_rules_are_counted() {
 }
 
 #[test]
-fn rules_that_need_a_table_say_so() {
+fn rules_that_require_the_id_table_are_reported() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
                  rewrite = \"objects/{id}\"\n";
     let said = signpost_reading(rules, &["rules", "check", "-"]);
@@ -36,7 +36,7 @@ fn rules_that_need_a_table_say_so() {
 }
 
 #[test]
-fn bad_rules_are_told_with_their_place() {
+fn invalid_rules_are_reported_with_their_location() {
     let rule = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\non = [\"**\"]\n";
     for (text, place, problem) in [
         ("", "standard input: ", "missing field `version`"),
@@ -66,7 +66,7 @@ fn bad_rules_are_told_with_their_place() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn an_unreadable_file_is_reported_by_name() {
     let said = signpost(&["rules", "check", "no/such/file"]);
     assert_eq!((said.out.as_str(), said.code), ("", 1));
     assert!(

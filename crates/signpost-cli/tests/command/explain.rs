@@ -1,4 +1,4 @@
-//! `rules explain`: who decides, what holds, and what came near.
+//! `rules explain`: the decision, the constraints, and the rules that almost match.
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn the_deciding_rule_is_named() {
 }
 
 #[test]
-fn what_is_declared_of_an_upload_meets_the_constraints() {
+fn upload_options_are_checked_against_the_constraints() {
     for (arguments, verdict) in [
         ("--length 2147483648", "allowed"),
         (
@@ -74,7 +74,7 @@ fn what_is_declared_of_an_upload_meets_the_constraints() {
 }
 
 #[test]
-fn an_allowed_request_is_told_in_full() {
+fn an_allowed_request_is_explained_completely() {
     let expected = r#"PUT releases/1 as token:ci
 allowed by rule "deploy"
 
@@ -96,7 +96,7 @@ constraints:
 }
 
 #[test]
-fn rules_that_matched_too_or_came_near_are_told() {
+fn other_matching_rules_and_near_misses_are_listed() {
     let said = explain("--as token:ci GET public/a");
     assert!(
         said.out
@@ -129,7 +129,7 @@ fn rules_that_matched_too_or_came_near_are_told() {
 }
 
 #[test]
-fn a_leading_slash_is_remarked_on() {
+fn a_leading_slash_is_explained_in_a_note() {
     assert!(
         explain("--as anyone GET /public/a")
             .out
@@ -139,7 +139,7 @@ fn a_leading_slash_is_remarked_on() {
 }
 
 #[test]
-fn json_tells_the_same() {
+fn json_contains_the_same_explanation() {
     let parsed = |arguments: &str| -> Value { serde_json::from_str(&explain(arguments).out).unwrap() };
     let expected = json!({
         "request": "PUT releases/1 as token:ci",
@@ -169,7 +169,7 @@ fn json_tells_the_same() {
 }
 
 #[test]
-fn what_means_nothing_is_misuse() {
+fn invalid_arguments_are_usage_errors() {
     for (arguments, problem) in [
         ("--as nobody GET a", "use anyone, token:ID or issuer:NAME/SUBJECT"),
         (
@@ -196,7 +196,7 @@ fn what_means_nothing_is_misuse() {
 }
 
 #[test]
-fn a_caller_that_the_rules_do_not_know_is_a_failure() {
+fn an_unknown_caller_is_an_error() {
     for (who, problem) in [
         ("token:x", "the rules have no [[token]] with id \"x\""),
         ("issuer:x/a", "the rules have no [[issuer]] with name \"x\""),
@@ -208,7 +208,7 @@ fn a_caller_that_the_rules_do_not_know_is_a_failure() {
 }
 
 #[test]
-fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
+fn the_storage_key_is_shown_if_the_rule_rewrites_the_key() {
     let rules = RULES.replace(
         "on = [\"blue/**\"]",
         "on = [\"blue/**\"]\nrewrite = \"teams/{user_id}/{rest}\"",
@@ -242,7 +242,7 @@ fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
 }
 
 #[test]
-fn of_a_key_that_only_the_table_knows_the_folder_is_told() {
+fn a_storage_key_with_a_generated_id_is_shown_with_a_placeholder() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"docs/**\"]\n\
                  rewrite = \"objects/{id}\"\n";
     let asked = ["rules", "explain", "-", "--as", "anyone", "GET", "docs/a"];
@@ -256,7 +256,7 @@ fn of_a_key_that_only_the_table_knows_the_folder_is_told() {
     );
 }
 
-/// What the command says of this request under rules that are no more than this.
+/// The output of `rules explain` for this request under these rules.
 fn said_under(rules: &str, arguments: &[&str]) -> String {
     let rules = format!("version = 1\n{rules}");
     let said = signpost_reading(&rules, &[&["rules", "explain", "-", "--as"], arguments].concat());
@@ -265,7 +265,7 @@ fn said_under(rules: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn where_the_gateway_verifies_callers_nobody_else_is_anyone() {
+fn anonymous_callers_are_rejected_if_a_gateway_verifies_callers() {
     let rules = "[[issuer]]\nname = \"g\"\niss = \"https://g\"\nvia = \"gateway\"\n\
                  [[rule]]\nid = \"pub\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"pub/**\"]\n";
     let said = said_under(rules, &["anyone", "GET", "pub/x"]);
@@ -278,7 +278,7 @@ fn where_the_gateway_verifies_callers_nobody_else_is_anyone() {
 }
 
 #[test]
-fn a_listing_is_decided_on_as_the_service_does() {
+fn listings_are_decided_as_in_the_service() {
     const DENIED: &str =
         "[[rule]]\nid = \"none\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [\"a/b/no/**\"]\n";
     let rules =

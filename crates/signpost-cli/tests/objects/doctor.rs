@@ -1,11 +1,11 @@
-//! `signpost doctor` on a service that is well, and on some that are not.
+//! `signpost doctor` with a correct service and with faulty services.
 
-use crate::proxy::{Fate, Proxy, answer, s3_error};
-use crate::support::Local;
+use crate::proxy::{FaultProxy, ProxyAction, answer, s3_error};
+use crate::support::LocalServer;
 
 #[test]
-fn a_service_that_is_well_is_said_to_be() {
-    let local = Local::start();
+fn a_correct_service_passes_all_checks() {
+    let local = LocalServer::start();
     let said = local.signpost(&["doctor"]).succeeds();
     for words in [
         "is running",
@@ -25,19 +25,25 @@ fn a_service_that_is_well_is_said_to_be() {
 }
 
 #[test]
-fn what_is_wrong_with_a_service_is_told() {
-    let local = Local::start();
+fn faults_of_a_service_are_reported() {
+    let local = LocalServer::start();
     let service = local.address().to_owned();
-    let of_s3 = |fate: Fate| {
+    let of_s3 = |fate: ProxyAction| {
         let service = service.clone();
-        Proxy::start(move |seen, _| if seen.host == service { Fate::Pass } else { fate.clone() })
+        FaultProxy::start(move |seen, _| {
+            if seen.host == service {
+                ProxyAction::Pass
+            } else {
+                fate.clone()
+            }
+        })
     };
     for (proxy, words) in [
         (
-            Proxy::start(|_, _| answer("200 OK", "", "<html>")),
+            FaultProxy::start(|_, _| answer("200 OK", "", "<html>")),
             "not a response of Signpost",
         ),
-        (of_s3(Fate::Drop), "cannot connect to"),
+        (of_s3(ProxyAction::Drop), "cannot connect to"),
         (
             of_s3(s3_error("403 Forbidden", "InvalidAccessKeyId")),
             "InvalidAccessKeyId",
@@ -54,9 +60,9 @@ fn what_is_wrong_with_a_service_is_told() {
         let said = local.signpost(&["doctor"]).through(&proxy).said();
         assert!(said.code == 1 && said.text().contains(words), "{words}: {said:?}");
     }
-    let proxy = Proxy::start(|seen, _| {
+    let proxy = FaultProxy::start(|seen, _| {
         if seen.head.contains("/-/health") {
-            Fate::Pass
+            ProxyAction::Pass
         } else {
             answer("302 Found", "Location: http://h/\r\n", "")
         }
@@ -69,16 +75,16 @@ fn what_is_wrong_with_a_service_is_told() {
 }
 
 #[test]
-fn rules_that_refuse_are_no_fault() {
+fn rules_that_reject_the_download_are_not_an_error() {
     let rules = "version = 1\n[[rule]]\nid = \"p\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"p/**\"]\n";
-    let local = Local::start_with(Some(rules));
+    let local = LocalServer::start_with(Some(rules));
     let said = local.signpost(&["doctor"]).succeeds();
     assert!(said.text().contains("a token with read access"), "{said:?}");
 }
 
 #[test]
-fn urls_and_errors_come_from_files_and_pipes() {
-    let local = Local::start();
+fn urls_and_errors_are_read_from_files_and_pipes() {
+    let local = LocalServer::start();
     let url = "https://b.s3.eu-west-1.amazonaws.com/k?X-Amz-Date=20200101T000000Z&X-Amz-Expires=300&X-Amz-Credential=\
                AKID%2F20200101%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-SignedHeaders=host&X-Amz-Signature=5ec2e7";
     let said = local.signpost(&["doctor", "-"]).reading(url.as_bytes()).said();

@@ -1,11 +1,11 @@
-//! How commands end that do not do what was asked: the code for scripts, and words for people.
+//! The exit status and the message of commands that fail.
 
-use crate::proxy::{Fate, Proxy, answer, s3_error};
-use crate::support::Local;
+use crate::proxy::{FaultProxy, ProxyAction, answer, s3_error};
+use crate::support::LocalServer;
 
 #[test]
-fn misuse_is_told_before_anything_is_sent() {
-    let local = Local::start();
+fn usage_errors_are_reported_before_a_request_is_sent() {
+    let local = LocalServer::start();
     let file = local.file("f", b"");
     for (arguments, words) in [
         (&["cat", "folder/"][..], "is not an object"),
@@ -25,8 +25,8 @@ fn misuse_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn an_object_that_exists_is_not_replaced() {
-    let local = Local::start();
+fn an_existing_object_is_not_replaced() {
+    let local = LocalServer::start();
     let file = local.file("f", b"2");
     local.holds("k", b"1");
     local.signpost(&["put", &file, "k"]).fails(5, "Delete the object first");
@@ -39,10 +39,10 @@ fn an_object_that_exists_is_not_replaced() {
 }
 
 #[test]
-fn rules_that_allow_it_let_an_object_be_replaced_unless_the_user_says_no() {
+fn an_object_is_replaced_if_the_rules_allow_it_and_no_clobber_is_not_set() {
     let rules = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"read\", \"write\"]\non = [\"**\"]\n\
                  overwrite = true\nallow_anonymous_write = true\n";
-    let local = Local::start_with(Some(rules));
+    let local = LocalServer::start_with(Some(rules));
     local.holds("k", b"1");
     local.holds("k", b"2");
     local
@@ -54,54 +54,60 @@ fn rules_that_allow_it_let_an_object_be_replaced_unless_the_user_says_no() {
 }
 
 #[test]
-fn a_service_that_cannot_be_reached_is_temporary() {
-    let local = Local::start();
+fn an_unreachable_service_is_a_temporary_failure() {
+    let local = LocalServer::start();
     let said = local.signpost(&["cat", "http://127.0.0.1:1/k"]).fails(7, "127.0.0.1");
     assert!(said.notes.contains("efused"), "{}", said.notes);
 }
 
 #[test]
-fn an_answer_that_is_none_of_signposts_is_said_to_be_none() {
-    let local = Local::start();
+fn a_response_of_another_server_is_reported() {
+    let local = LocalServer::start();
     for fate in [
         answer("200 OK", "", "<html>"),
         answer("302 Found", "Location: https://elsewhere/\r\n", ""),
         answer("200 OK", "", "{\"method\":\"GET\"}"),
     ] {
-        let proxy = Proxy::start(move |_, _| fate.clone());
+        let proxy = FaultProxy::start(move |_, _| fate.clone());
         local
             .signpost(&["cat", "k"])
             .through(&proxy)
             .fails(1, "is it a Signpost server?");
-        assert_eq!(proxy.seen().len(), 1, "nobody is followed");
+        assert_eq!(proxy.seen().len(), 1, "no redirect is followed");
     }
 }
 
 #[test]
-fn another_object_than_the_one_named_is_left_alone() {
-    let local = Local::start();
+fn an_instruction_for_another_key_is_not_sent() {
+    let local = LocalServer::start();
     let body =
         "{\"method\":\"DELETE\",\"url\":\"http://127.0.0.1:1/a\",\"headers\":{},\"key\":\"a\",\"expires_in\":300}";
     let fate = answer("200 OK", "Content-Type: application/json\r\n", body);
-    let proxy = Proxy::start(move |_, _| fate.clone());
+    let proxy = FaultProxy::start(move |_, _| fate.clone());
     local.signpost(&["rm", "a?b"]).through(&proxy).fails(1, "another key");
     assert_eq!(proxy.seen().len(), 1);
 }
 
 #[test]
-fn no_output_holds_a_signed_url_a_share_link_or_an_escape_code() {
-    let local = Local::start();
+fn output_never_contains_presigned_urls_share_tokens_or_escape_codes() {
+    let local = LocalServer::start();
     let s3 = local.address().to_owned();
-    let proxy = Proxy::start(move |seen, _| if seen.host == s3 { Fate::Pass } else { Fate::Drop });
+    let proxy = FaultProxy::start(move |seen, _| {
+        if seen.host == s3 {
+            ProxyAction::Pass
+        } else {
+            ProxyAction::Drop
+        }
+    });
     let said = local
         .signpost(&["cat", &local.url("/k"), "--json"])
         .through(&proxy)
         .fails(7, "no response from");
-    let denied = Proxy::start({
+    let denied = FaultProxy::start({
         let service = local.address().to_owned();
         move |seen, _| {
             if seen.host == service {
-                Fate::Pass
+                ProxyAction::Pass
             } else {
                 s3_error("403 Forbidden", "AccessDenied")
             }

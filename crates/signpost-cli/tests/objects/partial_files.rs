@@ -1,23 +1,23 @@
-//! Files in the making: what else has the name of one stays as it is.
+//! Partial files: other files with the same name are not changed.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::proxy::{Fate, Proxy};
-use crate::support::{Local, noise};
+use crate::proxy::{FaultProxy, ProxyAction};
+use crate::support::{LocalServer, assert_same_bytes, noise};
 
-/// So long that it is written as it comes.
-const STREAMED: usize = 1_000_000;
+/// Large enough to be written while it is received.
+const STREAMED_SIZE: usize = 1_000_000;
 
 #[test]
-fn an_object_with_the_name_of_a_part_is_not_mixed_into_it() {
-    let local = Local::start();
-    local.holds("c/a", &noise(STREAMED));
+fn an_object_with_the_name_of_a_partial_file_is_not_overwritten() {
+    let local = LocalServer::start();
+    local.holds("c/a", &noise(STREAMED_SIZE));
     local.holds("c/a.part", b"another one");
     local
         .signpost(&["get", "-r", "c/", "-o", "out"])
         .fails(5, "is the partial file");
-    assert!(fs::read(local.path("out/a")).unwrap() == noise(STREAMED));
+    assert_same_bytes(&fs::read(local.path("out/a")).unwrap(), &noise(STREAMED_SIZE));
     assert!(!local.path("out/a.part").exists());
     local
         .signpost(&["get", "c/a", "c/a.part", "-o", "two/"])
@@ -27,10 +27,10 @@ fn an_object_with_the_name_of_a_part_is_not_mixed_into_it() {
 }
 
 #[test]
-fn a_file_of_somebody_else_stays() {
-    let local = Local::start();
+fn an_unknown_partial_file_is_not_changed() {
+    let local = LocalServer::start();
     local.holds("small", b"1");
-    local.holds("large", &noise(STREAMED));
+    local.holds("large", &noise(STREAMED_SIZE));
     let mine = || fs::read(local.path("k.part")).unwrap();
     local.file("k.part", b"mine");
     local.signpost(&["get", "none", "-o", "k"]).fails(3, "NoSuchKey");
@@ -41,7 +41,7 @@ fn a_file_of_somebody_else_stays() {
             .fails(5, "k.part exists");
         assert_eq!(mine(), b"mine");
     }
-    // What is written at once needs no name that another command finds.
+    // A small object is written at once, so its partial file can have any name.
     local.signpost(&["get", "small", "-o", "k"]).succeeds();
     assert_eq!(
         (mine(), fs::read(local.path("k")).unwrap()),
@@ -50,10 +50,10 @@ fn a_file_of_somebody_else_stays() {
 }
 
 #[test]
-fn nothing_is_written_through_a_link_with_the_name_of_a_part() {
-    let local = Local::start();
+fn no_partial_file_is_written_through_a_link() {
+    let local = LocalServer::start();
     local.holds("c/small", b"1");
-    local.holds("c/large", &noise(STREAMED));
+    local.holds("c/large", &noise(STREAMED_SIZE));
     local.file("victim", b"mine");
     fs::create_dir(local.path("out")).unwrap();
     for name in ["small", "large"] {
@@ -73,16 +73,16 @@ fn nothing_is_written_through_a_link_with_the_name_of_a_part() {
 }
 
 #[test]
-fn a_killed_download_in_one_stream_is_in_nobodys_way() {
-    let local = Local::start();
-    local.holds("k", &noise(STREAMED));
+fn a_killed_stream_download_can_be_repeated() {
+    let local = LocalServer::start();
+    local.holds("k", &noise(STREAMED_SIZE));
     let service = local.address().to_owned();
-    let proxy = Proxy::start(move |seen, before| {
+    let proxy = FaultProxy::start(move |seen, before| {
         let earlier = before.iter().filter(|seen| seen.host != service).count();
         match earlier {
-            _ if seen.host == service => Fate::Pass,
-            0 => Fate::CutAnswer(400_000),
-            _ => Fate::Hang,
+            _ if seen.host == service => ProxyAction::Pass,
+            0 => ProxyAction::CutResponse(400_000),
+            _ => ProxyAction::Hang,
         }
     });
     local
@@ -97,6 +97,6 @@ fn a_killed_download_in_one_stream_is_in_nobodys_way() {
     assert_eq!(fs::read(&left).unwrap(), b"mine");
     fs::rename(local.path("left"), &left).unwrap();
     local.signpost(&["get", "k", "-o", "back"]).succeeds();
-    assert!(fs::read(local.path("back")).unwrap() == noise(STREAMED));
+    assert_same_bytes(&fs::read(local.path("back")).unwrap(), &noise(STREAMED_SIZE));
     assert!(!local.path("back.part").exists() && local.kept().is_empty());
 }
