@@ -91,27 +91,7 @@ impl PresignedDetails {
                 "Sign the URL for a shorter lifetime.",
             ));
         }
-        findings.push(match (now.duration_since(signed), now.duration_since(ends)) {
-            (Err(until_valid), _) if until_valid.duration() > Duration::from_secs(1) => CheckResult::failed(
-                format!(
-                    "the URL becomes valid in {}",
-                    clock_skew::format_seconds(until_valid.duration())
-                ),
-                "The clock of this machine or of the signer is wrong. Set it.",
-            ),
-            (_, Ok(since_expiry)) => CheckResult::failed(
-                format!(
-                    "the URL expired {} ago, after a lifetime of {}",
-                    clock_skew::format_seconds(since_expiry),
-                    clock_skew::format_seconds(Duration::from_secs(lifetime))
-                ),
-                "Request a new URL.",
-            ),
-            (_, Err(remaining)) => CheckResult::passed(format!(
-                "the URL is valid for another {}",
-                clock_skew::format_seconds(remaining.duration())
-            )),
-        });
+        findings.push(validity(signed, ends, now));
         if self.value("X-Amz-Security-Token").is_some() {
             findings.push(CheckResult::note(
                 "the URL is signed with temporary credentials and expires with them, possibly earlier than stated",
@@ -226,6 +206,31 @@ impl PresignedDetails {
             ));
         }
         findings
+    }
+}
+
+/// Compares the current time with the time of signing and the time of expiry.
+fn validity(signed: SystemTime, ends: SystemTime, now: SystemTime) -> CheckResult {
+    match (now.duration_since(signed), now.duration_since(ends)) {
+        (Err(until_valid), _) if until_valid.duration() > Duration::from_secs(1) => CheckResult::failed(
+            format!(
+                "the URL becomes valid in {}",
+                clock_skew::format_seconds(until_valid.duration())
+            ),
+            "The clock of this machine or of the signer is wrong. Set it.",
+        ),
+        (_, Ok(since_expiry)) => CheckResult::failed(
+            format!(
+                "the URL expired {} ago, after a lifetime of {}",
+                clock_skew::format_seconds(since_expiry),
+                clock_skew::format_seconds(ends.duration_since(signed).unwrap_or_default())
+            ),
+            "Request a new URL.",
+        ),
+        (_, Err(remaining)) => CheckResult::passed(format!(
+            "the URL is valid for another {}",
+            clock_skew::format_seconds(remaining.duration())
+        )),
     }
 }
 

@@ -140,37 +140,45 @@ fn differences(received: &str, url: &PresignedDetails) -> Vec<CheckResult> {
             "A proxy or the client changes paths.",
         ));
     }
-    let mut names: Vec<_> = query
-        .split('&')
-        .filter_map(|pair| pair.split('=').next())
-        .map(str::to_owned)
-        .collect();
+    findings.extend(parameter_differences(query, &own_names));
+    findings.extend(signed_headers(received));
+    findings
+}
+
+/// Compares the names of the parameters that S3 received with the names in the URL.
+fn parameter_differences(query: &str, own_names: &[String]) -> Vec<CheckResult> {
+    let names = query.split('&').filter_map(|pair| pair.split('=').next());
+    let mut names: Vec<_> = names.map(str::to_owned).collect();
     names.sort();
-    let encoded_names: Vec<_> = own_names.iter().map(|name| encode_name(name)).collect();
-    for name in encoded_names.iter().filter(|name| !names.contains(name)) {
-        findings.push(CheckResult::failed(
+    let own_names: Vec<_> = own_names.iter().map(|name| encode_name(name)).collect();
+    let missing = own_names.iter().filter(|name| !names.contains(name)).map(|name| {
+        CheckResult::failed(
             format!("S3 did not receive the parameter {name}"),
             "Quote the URL, and look for a proxy that removes parameters.",
-        ));
-    }
-    for name in names.iter().filter(|name| !encoded_names.contains(name)) {
-        findings.push(CheckResult::failed(
+        )
+    });
+    let added = names.iter().filter(|name| !own_names.contains(name)).map(|name| {
+        CheckResult::failed(
             format!("S3 received the parameter {name}, which is not in the URL"),
             "Do not add parameters to a signed query.",
-        ));
-    }
+        )
+    });
+    missing.chain(added).collect()
+}
+
+/// Lists the signed headers, except for the host.
+fn signed_headers(received: &str) -> Option<CheckResult> {
     let signed = received.lines().skip(3).take_while(|line| !line.is_empty());
     let headers: Vec<_> = signed
         .filter_map(|line| line.split(':').next())
         .filter(|name| *name != "host")
         .collect();
-    if !headers.is_empty() {
-        findings.push(CheckResult::note(format!(
+    (!headers.is_empty()).then(|| {
+        CheckResult::note(format!(
             "compare the sent and the signed values of these headers: {}",
             headers.join(", ")
-        )));
-    }
-    findings
+        ))
+    })
 }
 
 /// Encodes a name as in a canonical request.

@@ -1,5 +1,6 @@
 //! `signpost put`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,43 +124,11 @@ fn plan_jobs(
     destination: &ObjectUrl,
     skipped: &mut Vec<(PathBuf, &'static str)>,
 ) -> Result<Vec<UploadJob>, OperationError> {
-    let files = &options.files;
-    let is_tree = options.recursive && files.iter().any(|file| file.is_dir());
     if !destination.is_prefix() {
-        return match files.as_slice() {
-            [_] if is_tree => Err(OperationError::usage(
-                "a folder needs a destination that ends in a slash",
-            )),
-            [file] => Ok(vec![UploadJob::new(file.clone(), destination.clone())]),
-            _ => Err(OperationError::usage(
-                "several files need a destination that ends in a slash",
-            )),
-        };
+        return Ok(vec![single_job(options, destination)?]);
     }
-    let mut named_files = Vec::new();
-    for file in files {
-        if options.recursive && file.is_dir() {
-            let contents = local_files::list_folder(file)?;
-            let prefix = folder_prefix(file);
-            named_files.extend(
-                contents
-                    .files
-                    .into_iter()
-                    .map(|(path, name)| (path, format!("{prefix}{name}"))),
-            );
-            skipped.extend(contents.skipped);
-        } else {
-            let name = file
-                .file_name()
-                .and_then(|name| name.to_str())
-                .filter(|name| *name != "-");
-            let name = name
-                .ok_or_else(|| OperationError::usage(format!("{} has no file name for the object", file.display())))?;
-            named_files.push((file.clone(), name.to_owned()));
-        }
-    }
-    let mut seen = std::collections::HashSet::new();
-    let jobs = named_files.into_iter().map(|(file, name)| {
+    let mut seen = HashSet::new();
+    let jobs = named_files(options, skipped)?.into_iter().map(|(file, name)| {
         let object_url = destination.join(&name)?;
         if !seen.insert(name) {
             return Err(OperationError::usage(format!(
@@ -169,6 +138,45 @@ fn plan_jobs(
         Ok(UploadJob::new(file, object_url))
     });
     jobs.collect()
+}
+
+/// The upload to a destination that is an object.
+fn single_job(options: &PutOptions, destination: &ObjectUrl) -> Result<UploadJob, OperationError> {
+    match options.files.as_slice() {
+        [file] if options.recursive && file.is_dir() => Err(OperationError::usage(
+            "a folder needs a destination that ends in a slash",
+        )),
+        [file] => Ok(UploadJob::new(file.clone(), destination.clone())),
+        _ => Err(OperationError::usage(
+            "several files need a destination that ends in a slash",
+        )),
+    }
+}
+
+/// The files, including those in folders, and their names below the destination.
+fn named_files(
+    options: &PutOptions,
+    skipped: &mut Vec<(PathBuf, &'static str)>,
+) -> Result<Vec<(PathBuf, String)>, OperationError> {
+    let mut named_files = Vec::new();
+    for file in &options.files {
+        if options.recursive && file.is_dir() {
+            let contents = local_files::list_folder(file)?;
+            let prefix = folder_prefix(file);
+            let files = contents.files.into_iter();
+            named_files.extend(files.map(|(path, name)| (path, format!("{prefix}{name}"))));
+            skipped.extend(contents.skipped);
+        } else {
+            named_files.push((file.clone(), file_name(file)?.to_owned()));
+        }
+    }
+    Ok(named_files)
+}
+
+fn file_name(file: &Path) -> Result<&str, OperationError> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    name.filter(|name| *name != "-")
+        .ok_or_else(|| OperationError::usage(format!("{} has no file name for the object", file.display())))
 }
 
 /// The prefix for the files of a folder: the name of the folder, or nothing if the path ends in a slash, as with `cp`.

@@ -39,7 +39,7 @@ fn a_large_file_is_uploaded_in_parts_and_downloaded_in_ranges() {
     assert!(
         completion
             .head
-            .contains(&format!("\nx-amz-mp-object-size: {LARGE}\r\n")),
+            .contains(&format!("\nx-amz-mp-object-size: {LARGE_SIZE}\r\n")),
         "{completion:?}"
     );
     assert!(
