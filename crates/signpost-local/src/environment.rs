@@ -80,8 +80,8 @@ impl ServerEnvironment {
 
     /// Returns the value of a variable, or `None` if it is unset or blank.
     pub(crate) fn get(&self, var: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(name, _)| name == var);
-        found
+        let variable = self.0.iter().find(|(name, _)| name == var);
+        variable
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.trim().is_empty())
     }

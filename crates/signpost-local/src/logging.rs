@@ -41,17 +41,17 @@ pub(crate) fn print_line(text: impl Display) {
 
 /// Escapes the characters of a key that could control a terminal or forge a log line.
 fn escape_control_characters(key: &str) -> String {
-    let mut shown = String::with_capacity(key.len());
+    let mut escaped = String::with_capacity(key.len());
     for char in key.chars() {
         if char.is_control()
             || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         {
-            shown.extend(char.escape_unicode());
+            escaped.extend(char.escape_unicode());
         } else {
-            shown.push(char);
+            escaped.push(char);
         }
     }
-    shown
+    escaped
 }
 
 #[cfg(test)]

@@ -89,12 +89,12 @@ impl Body for PrefetchedBody {
 /// Returns the position of the first byte of the file, if it has been read.
 fn file_content_start(read: &[u8]) -> Option<usize> {
     let text = read.to_ascii_lowercase();
-    let find = |wanted: &[u8], from: usize| {
-        let at = text
+    let find = |needle: &[u8], from: usize| {
+        let offset = text
             .get(from..)?
-            .windows(wanted.len())
-            .position(|window| window == wanted)?;
-        Some(from + at)
+            .windows(needle.len())
+            .position(|window| window == needle)?;
+        Some(from + offset)
     };
     let file = find(b"name=\"file\"", 0).or_else(|| find(b"name=file", 0))?;
     Some(find(b"\r\n\r\n", file)? + 4)
@@ -131,10 +131,10 @@ fn boundary(content_type: &str) -> Option<&str> {
 fn form_credentials(read: &[u8], boundary: &str) -> Option<FormCredentials> {
     let text = String::from_utf8_lossy(read);
     let fields: Vec<_> = text.split(&format!("--{boundary}")).filter_map(parse_field).collect();
-    let single_field = |wanted: &str| {
+    let single_field = |field_name: &str| {
         let mut values = fields
             .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .filter(|(name, _)| name.eq_ignore_ascii_case(field_name))
             .map(|(_, value)| *value);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
@@ -180,9 +180,9 @@ mod tests {
             ("X-Amz-Credential", "AKID/1/2/s3/x"),
             ("x-amz-security-token", "t=/"),
         ]);
-        let found = form_credentials(text.as_bytes(), boundary(content_type).expect("a boundary"));
+        let credentials = form_credentials(text.as_bytes(), boundary(content_type).expect("a boundary"));
         assert_eq!(
-            found,
+            credentials,
             Some(FormCredentials {
                 access_key: "AKID".into(),
                 token: Some("t=/".into())

@@ -91,9 +91,9 @@ fn s3_rejects_a_completion_that_would_overwrite_or_has_a_wrong_size() {
     let wrong_size = upload.complete(&["-H", "x-amz-mp-object-size: 5"]);
     assert_eq!(wrong_size.status, 400, "{}", wrong_size.text());
     assert_eq!(server.put("/a", b"first").status, 200);
-    let refused = upload.complete(&[]);
+    let rejected = upload.complete(&[]);
     assert_eq!(
-        (refused.status, element(&refused.text(), "Code").as_str()),
+        (rejected.status, element(&rejected.text(), "Code").as_str()),
         (412, "PreconditionFailed")
     );
     assert_eq!(server.curl(&["-fL"], "/a").text(), "first");

@@ -62,11 +62,11 @@ fn the_storage_key_contains_an_id_and_clients_use_the_public_key() {
         );
         // A client cannot use the id as a public key.
         for path in [format!("/objects/{}", keys[0]), format!("/docs/{}", keys[0])] {
-            let refused = server.curl(&["-L"], &path);
+            let rejected = server.curl(&["-L"], &path);
             assert!(
-                refused.status == 403 || refused.status == 404,
+                rejected.status == 403 || rejected.status == 404,
                 "{front} {path}: {}",
-                refused.status
+                rejected.status
             );
         }
         assert_eq!(server.put(name, b"other").status, 200);
@@ -139,11 +139,11 @@ fn a_form_upload_and_a_multipart_upload_use_the_id() {
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     assert_eq!(curl(&args, form["url"].as_str().unwrap()).status, 204);
     assert_eq!(server.curl(&["-fL"], "/docs/form.txt").body, b"by form");
-    let refused = server.curl(&[], "/docs/?form");
+    let rejected = server.curl(&[], "/docs/?form");
     assert!(
-        refused.status == 400 && refused.text().contains("an id of its own"),
+        rejected.status == 400 && rejected.text().contains("an id of its own"),
         "{}",
-        refused.text()
+        rejected.text()
     );
     let early = server.curl(&["-X", "PUT", "-d", "x"], "/docs/big?partNumber=1&uploadId=u");
     assert!(
@@ -195,9 +195,9 @@ fn after_a_kill_each_key_has_the_returned_id_or_none() {
     for entry in std::fs::read_dir(data.path().join("table")).unwrap() {
         let entry = entry.unwrap();
         let text = std::fs::read_to_string(entry.path()).unwrap();
-        let whole = text.lines().next().is_some_and(|id| id.len() == 26) && text.ends_with('\n');
+        let is_complete = text.lines().next().is_some_and(|id| id.len() == 26) && text.ends_with('\n');
         assert!(
-            whole || entry.file_name().to_string_lossy().starts_with("new."),
+            is_complete || entry.file_name().to_string_lossy().starts_with("new."),
             "{entry:?}: {text:?}"
         );
     }

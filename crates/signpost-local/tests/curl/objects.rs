@@ -137,9 +137,9 @@ fn a_one_time_link_works_once_also_after_a_restart() {
     let Some(server) = start() else { return };
     let stored = server.curl(&["-fL", "-u", "ann:secret", "-T", &server.file(b"once")], "/a");
     assert_eq!(stored.status, 200, "{}", stored.text());
-    let wanted = r#"{"key": "a", "uses": 1}"#;
+    let share_request = r#"{"key": "a", "uses": 1}"#;
     let link = server
-        .curl(&["-f", "-u", "ann:secret", "-d", wanted], "/-/share")
+        .curl(&["-f", "-u", "ann:secret", "-d", share_request], "/-/share")
         .text();
     let path = link.trim().strip_prefix(&server.url("")).unwrap().to_owned();
     let clicks: Vec<_> = std::thread::scope(|scope| {

@@ -173,9 +173,9 @@ fn a_loopback_origin_is_allowed_by_default() {
     );
     assert_eq!((put.status, put.header("access-control-allow-origin")), (200, origin.1));
     assert!(put.header("access-control-expose-headers").contains("ETag"));
-    let refused = server.send_raw("GET", "/bucket/k", &[origin], b"");
+    let rejected = server.send_raw("GET", "/bucket/k", &[origin], b"");
     assert_eq!(
-        (refused.status, refused.header("access-control-allow-origin")),
+        (rejected.status, rejected.header("access-control-allow-origin")),
         (403, origin.1)
     );
 

@@ -64,13 +64,13 @@ fn in_a_versioned_bucket_delete_markers_are_created_and_versions_removed() {
     let marker = response.element("DeleteMarkerVersionId");
     server.get("k").expect(404, "NoSuchKey");
 
-    let named = |version: &str| format!("<Key>k</Key><VersionId>{version}</VersionId>");
-    let removed = delete(&server, &list(&[&named(&marker)]));
+    let with_version = |version: &str| format!("<Key>k</Key><VersionId>{version}</VersionId>");
+    let removed = delete(&server, &list(&[&with_version(&marker)]));
     for name in ["VersionId", "DeleteMarkerVersionId"] {
         assert_eq!(removed.element(name), marker);
     }
     assert_eq!(server.get("k").text(), "first");
-    let removed = delete(&server, &list(&[&named(&version)]));
+    let removed = delete(&server, &list(&[&with_version(&version)]));
     assert_eq!(removed.elements("VersionId"), [version]);
     assert!(!removed.text().contains("DeleteMarker"), "{}", removed.text());
     assert_eq!(server.blob_count(), 0);

@@ -51,10 +51,10 @@ fn a_killed_server_leaves_only_complete_objects() {
     let body = vec![b'n'; 3 * 1024 * 1024];
     for round in 0..3_u8 {
         let (mut child, address) = start(data.path());
-        let kept = put(address, "kept", &[b'0' + round]);
-        assert!(kept.contains(" 200 "), "{kept}");
+        let stored = put(address, "stored", &[b'0' + round]);
+        assert!(stored.contains(" 200 "), "{stored}");
         let mut open = TcpStream::connect(address).expect("a connection");
-        let target = SignedRequest::new("PUT", "half").presign(address);
+        let target = SignedRequest::new("PUT", "incomplete").presign(address);
         let head = format!(
             "PUT {target} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n",
             body.len() + 1
@@ -66,8 +66,8 @@ fn a_killed_server_leaves_only_complete_objects() {
         child.wait().expect("gone");
 
         let server = S3TestServer::start_with(|config| config.data_dir = data.path().to_owned());
-        assert_eq!(server.get("kept").body, [b'0' + round]);
-        server.get("half").expect(404, "NoSuchKey");
+        assert_eq!(server.get("stored").body, [b'0' + round]);
+        server.get("incomplete").expect(404, "NoSuchKey");
         assert_eq!(blob_count(data.path()), 1, "the incomplete object is removed");
     }
 }
@@ -134,8 +134,8 @@ async fn a_failed_start_returns_its_cause() {
     let error = bind(any, &file).await.expect_err("a file is not a directory");
     assert!(matches!(error, EmbeddedS3Error::Folder { .. }), "{error:?}");
 
-    let mut named = config(two.path());
-    named.bucket = "No_Bucket".into();
-    let error = EmbeddedS3::bind(any, named).await.expect_err("a bad name");
+    let mut invalid_config = config(two.path());
+    invalid_config.bucket = "No_Bucket".into();
+    let error = EmbeddedS3::bind(any, invalid_config).await.expect_err("a bad name");
     assert!(matches!(error, EmbeddedS3Error::BucketName { .. }), "{error:?}");
 }

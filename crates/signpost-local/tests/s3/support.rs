@@ -60,7 +60,7 @@ impl S3TestServer {
         let mut config = config(data.path());
         change(&mut config);
         let (stop, stopped) = oneshot::channel();
-        let (told, address) = std::sync::mpsc::channel();
+        let (address_sender, address) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -70,7 +70,7 @@ impl S3TestServer {
                 let server = EmbeddedS3::bind(([127, 0, 0, 1], 0).into(), config)
                     .await
                     .expect("a server");
-                told.send(server.local_addr()).expect("a listener");
+                address_sender.send(server.local_addr()).expect("a listener");
                 server.serve(async move { drop(stopped.await) }).await;
             });
         });

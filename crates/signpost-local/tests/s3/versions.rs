@@ -74,12 +74,12 @@ fn a_versioned_bucket_preserves_overwritten_and_deleted_objects() {
 fn a_suspended_bucket_replaces_only_the_null_version() {
     let server = S3TestServer::start();
     server.set_versioning("Enabled");
-    let kept = server.put("k", b"kept").header("x-amz-version-id").to_owned();
+    let preserved = server.put("k", b"kept").header("x-amz-version-id").to_owned();
     server.set_versioning("Suspended");
     assert_eq!(server.put("k", b"one").header("x-amz-version-id"), "null");
     assert_eq!(server.put("k", b"two").header("x-amz-version-id"), "null");
     assert_eq!(server.get("k").text(), "two");
-    assert_eq!(versions(&server).elements("VersionId"), ["null".to_owned(), kept]);
+    assert_eq!(versions(&server).elements("VersionId"), ["null".to_owned(), preserved]);
     assert_eq!(server.blob_count(), 2);
 }
 

@@ -205,10 +205,10 @@ const ALL_ALGORITHMS: [DigestAlgorithm; 5] = [
 
 /// Parses the algorithm of a request.
 pub(super) fn parse_algorithm(algorithm: &ChecksumAlgorithm) -> S3Result<DigestAlgorithm> {
-    let found = ALL_ALGORITHMS
+    let known = ALL_ALGORITHMS
         .into_iter()
         .find(|one| algorithm_name(*one).eq_ignore_ascii_case(algorithm.as_str()));
-    found.ok_or_else(|| s3_error!(InvalidRequest, "Checksum algorithm provided is unsupported."))
+    known.ok_or_else(|| s3_error!(InvalidRequest, "Checksum algorithm provided is unsupported."))
 }
 
 /// Returns the name of the algorithm in S3.
@@ -326,10 +326,10 @@ mod tests {
 
     #[test]
     fn combined_part_checksums_equal_the_object_checksum() {
-        let whole: Vec<u8> = (0..100_000_u32)
+        let object_bytes: Vec<u8> = (0..100_000_u32)
             .map(|n| u8::try_from(n % 251).expect("below 256"))
             .collect();
-        let (first, second) = whole.split_at(70_001);
+        let (first, second) = object_bytes.split_at(70_001);
         for algorithm in [
             DigestAlgorithm::Crc32,
             DigestAlgorithm::Crc32c,
@@ -342,7 +342,11 @@ mod tests {
             };
             let (a, b) = (checksum_of(first), checksum_of(second));
             let all = combine_checksums(algorithm, &[(&a, first.len() as u64), (&b, second.len() as u64)]);
-            assert_eq!(all.map(|all| all.value), Some(checksum_of(&whole)), "{algorithm:?}");
+            assert_eq!(
+                all.map(|all| all.value),
+                Some(checksum_of(&object_bytes)),
+                "{algorithm:?}"
+            );
         }
     }
 }

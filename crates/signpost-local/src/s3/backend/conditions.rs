@@ -23,7 +23,7 @@ impl ReadCondition {
     pub(super) fn check(&self, version: &VersionRecord, object: &ObjectRecord) -> S3Result<()> {
         let is_modified_after = |date: &Timestamp| version.modified > to_unix_seconds(date);
         let failed = match (&self.if_match, &self.if_unmodified_since) {
-            (Some(wanted), _) => !etag_match(wanted).matches(object),
+            (Some(expected), _) => !etag_match(expected).matches(object),
             (None, Some(date)) => is_modified_after(date),
             (None, None) => false,
         };
@@ -31,7 +31,7 @@ impl ReadCondition {
             return Err(s3_errors::precondition_failed());
         }
         let unchanged = match (&self.if_none_match, &self.if_modified_since) {
-            (Some(unwanted), _) => etag_match(unwanted).matches(object),
+            (Some(excluded), _) => etag_match(excluded).matches(object),
             (None, Some(date)) => !is_modified_after(date),
             (None, None) => false,
         };

@@ -181,15 +181,15 @@ impl S3Backend {
         let object = version.object.take().ok_or_else(|| s3_error!(NoSuchKey))?;
         request.condition.check(&version, &object)?;
         let byte_range = requested_range(&object, request.range, request.part)?;
-        let whole = byte_range.is_none();
+        let is_complete = byte_range.is_none();
         let all = 0..object.size;
-        let checksum = object.checksum.as_ref().filter(|_| request.checksum && whole);
+        let checksum = object.checksum.as_ref().filter(|_| request.checksum && is_complete);
         let checksum = checksums::to_s3_checksum(checksum);
         Ok(ReadTarget {
             version,
             byte_range: byte_range.unwrap_or(all),
             object,
-            is_partial: !whole,
+            is_partial: !is_complete,
             checksum,
         })
     }

@@ -63,13 +63,13 @@ impl S3Backend {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
-        let doomed = DeleteRequest {
+        let delete_request = DeleteRequest {
             condition: conditions::write_condition(input.if_match.as_ref(), None),
             key: input.key,
             version: input.version_id,
         };
         let deleted = self
-            .with_store(move |store| store.delete_object(&input.bucket, &doomed))
+            .with_store(move |store| store.delete_object(&input.bucket, &delete_request))
             .await?;
         Ok(S3Response::new(DeleteObjectOutput {
             delete_marker: deleted.is_delete_marker.then_some(true),

@@ -132,21 +132,21 @@ impl ListScan<'_> {
             Bound::Included(rank) => Bound::Included((self.bucket, start.key.as_slice(), rank)),
             Bound::Unbounded => Bound::Unbounded,
         };
-        let mut seen = match start.rank {
+        let mut current_key = match start.rank {
             Bound::Excluded(_) => start.key.clone(),
             Bound::Included(_) | Bound::Unbounded => Vec::new(),
         };
-        let mut seen_any = matches!(start.rank, Bound::Excluded(_));
+        let mut has_current_key = matches!(start.rank, Bound::Excluded(_));
         for row in table.range::<tables::VersionKey<'_>>((from, Bound::Unbounded))? {
             let (location, record) = row?;
             let (bucket, key, _) = location.value();
             if bucket != self.bucket || !key.starts_with(self.query.prefix.as_bytes()) {
                 return Ok(None);
             }
-            let newest = !seen_any || seen != key;
+            let newest = !has_current_key || current_key != key;
             if newest {
-                key.clone_into(&mut seen);
-                seen_any = true;
+                key.clone_into(&mut current_key);
+                has_current_key = true;
             } else if !self.query.versions {
                 continue;
             }
@@ -258,7 +258,7 @@ mod tests {
         let keys = ["a", "a/b", "a/c", "a//d", "b", "c/", "c/x", "/", "/x", "é/1", "é/2"];
         let (_folder, store) = filled_store(keys.into_iter().map(str::to_owned));
         for limit in 1..6 {
-            let mut found = Vec::new();
+            let mut entries = Vec::new();
             let mut next = None;
             loop {
                 let page = store
@@ -270,15 +270,15 @@ mod tests {
                         },
                     )
                     .expect("a page");
-                found.extend(page.rows.into_iter().map(|row| row.key));
-                found.extend(page.prefixes);
+                entries.extend(page.rows.into_iter().map(|row| row.key));
+                entries.extend(page.prefixes);
                 next = page.next;
                 if next.is_none() {
                     break;
                 }
             }
-            found.sort();
-            assert_eq!(found, ["/", "a", "a/", "b", "c/", "é/"], "limit {limit}");
+            entries.sort();
+            assert_eq!(entries, ["/", "a", "a/", "b", "c/", "é/"], "limit {limit}");
         }
     }
 

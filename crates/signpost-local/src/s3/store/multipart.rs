@@ -98,8 +98,8 @@ impl ObjectStore {
             .range((bucket, prefix.as_bytes(), "")..)?
         {
             let (location, record) = row?;
-            let (found, key, id) = location.value();
-            if found != bucket || !key.starts_with(prefix.as_bytes()) {
+            let (found_bucket, key, id) = location.value();
+            if found_bucket != bucket || !key.starts_with(prefix.as_bytes()) {
                 break;
             }
             let key = String::from_utf8_lossy(key).into_owned();

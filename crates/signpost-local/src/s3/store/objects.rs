@@ -33,15 +33,15 @@ impl ObjectStore {
         let read = self.index.begin_read()?;
         tables::read_bucket(&read.open_table(tables::BUCKETS)?, bucket)?;
         let mut versions = tables::read_versions(&read.open_table(tables::VERSIONS)?, bucket, key)?;
-        let location = version_position(&versions, version)?;
-        let (_, found) = versions.swap_remove(location);
-        match (&found.object, version) {
-            (Some(_), _) => Ok(found),
+        let index = version_position(&versions, version)?;
+        let (_, record) = versions.swap_remove(index);
+        match (&record.object, version) {
+            (Some(_), _) => Ok(record),
             (None, None) => Err(StoreError::DeleteMarker {
-                version: found.version_id().to_owned(),
+                version: record.version_id().to_owned(),
             }),
             (None, Some(_)) => Err(StoreError::DeleteMarkerVersion {
-                version: found.version_id().to_owned(),
+                version: record.version_id().to_owned(),
             }),
         }
     }
@@ -112,14 +112,14 @@ impl ObjectStore {
             tables::read_bucket(&write.open_table(tables::BUCKETS)?, bucket)?;
             let mut table = write.open_table(tables::VERSIONS)?;
             let mut versions = tables::read_versions(&table, bucket, key)?;
-            let location = version_position(&versions, version)?;
-            let (rank, mut found) = versions.swap_remove(location);
-            change(found.object.as_mut().ok_or(StoreError::NoSuchKey)?);
+            let index = version_position(&versions, version)?;
+            let (rank, mut record) = versions.swap_remove(index);
+            change(record.object.as_mut().ok_or(StoreError::NoSuchKey)?);
             table.insert(
                 (bucket, key.as_bytes(), rank),
-                tables::encode_record(&found)?.as_slice(),
+                tables::encode_record(&record)?.as_slice(),
             )?;
-            found.id
+            record.id
         };
         write.commit()?;
         Ok(id)
@@ -184,8 +184,8 @@ fn delete_version(
     let mut table = write.open_table(tables::VERSIONS)?;
     let mut versions = tables::read_versions(&table, bucket, key)?;
     let removed = match version_position(&versions, Some(version)) {
-        Ok(location) => {
-            let (rank, removed) = versions.swap_remove(location);
+        Ok(index) => {
+            let (rank, removed) = versions.swap_remove(index);
             table.remove((bucket, key.as_bytes(), rank))?;
             vec![removed]
         }
@@ -241,8 +241,8 @@ fn version_position(versions: &[RankedVersion], version_id: Option<&str>) -> Res
         None if versions.is_empty() => Err(StoreError::NoSuchKey),
         None => Ok(0),
         Some(id) => {
-            let location = versions.iter().position(|(_, version)| version.version_id() == id);
-            location.ok_or(StoreError::NoSuchVersion)
+            let index = versions.iter().position(|(_, version)| version.version_id() == id);
+            index.ok_or(StoreError::NoSuchVersion)
         }
     }
 }
