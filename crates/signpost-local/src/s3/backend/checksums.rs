@@ -276,10 +276,10 @@ pub(super) fn composite_checksum(algorithm: DigestAlgorithm, parts: &[&str]) -> 
         .concat();
     let mut hasher = BodyHasher::new(Some(algorithm));
     hasher.update(&bytes);
-    let hashed = hasher.finish();
+    let body_hashes = hasher.finish();
     let value = match algorithm {
-        DigestAlgorithm::Crc64Nvme => hashed.crc64nvme,
-        _ => hashed.checksum?.value,
+        DigestAlgorithm::Crc64Nvme => body_hashes.crc64nvme,
+        _ => body_hashes.checksum?.value,
     };
     Some(StoredChecksum {
         algorithm,

@@ -11,6 +11,10 @@ use crate::s3::store::{EtagMatch, WriteCondition};
 
 /// The conditions of a GET or HEAD request.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields have the names of the request headers"
+)]
 pub(super) struct ReadCondition {
     pub(super) if_match: Option<ETagCondition>,
     pub(super) if_none_match: Option<ETagCondition>,

@@ -144,7 +144,7 @@ impl S3Backend {
             let message = "The XML you provided was not well-formed or did not validate against our published schema";
             return Err(s3_error!(MalformedXML, "{message}"));
         }
-        let parts = parts.into_iter().map(requested_part).collect::<S3Result<Vec<_>>>()?;
+        let parts = parts.iter().map(requested_part).collect::<S3Result<Vec<_>>>()?;
         let declared_object = DeclaredObject::from_request(&input)?;
         let condition = conditions::write_condition(input.if_match.as_ref(), input.if_none_match.as_ref());
         let mut output = CompleteMultipartUploadOutput {
@@ -293,7 +293,7 @@ fn part_algorithm(upload: &UploadRecord, declared: Option<DigestAlgorithm>) -> S
     }
 }
 
-fn requested_part(part: CompletedPart) -> S3Result<RequestedPart> {
+fn requested_part(part: &CompletedPart) -> S3Result<RequestedPart> {
     let malformed = || s3_error!(MalformedXML, "Each part must contain a PartNumber and an ETag");
     let number = part
         .part_number

@@ -54,7 +54,7 @@ impl VersionRecord {
 pub(crate) struct ObjectRecord {
     pub(crate) segments: Vec<BlobSegment>,
     pub(crate) size: u64,
-    /// The ETag without quotes.
+    /// The `ETag` without quotes.
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) multipart: bool,
