@@ -23,7 +23,7 @@ use signpost::config::Settings;
 use signpost::decide::{Decision, decide};
 use signpost::key::PathEncoding;
 use signpost::lambda::respond;
-use signpost::outbound::aws::{CredentialSource, Signer};
+use signpost::outbound::aws::{CredentialSource, Presigner};
 use signpost::plan::Instruction;
 use signpost::plan::Kept;
 use signpost::policy::Policy;
@@ -52,7 +52,7 @@ fn sign(criterion: &mut Criterion) {
     let runtime = runtime();
     let policy = Policy::parse(OPEN_RULES).expect("the rules are valid");
     let signer = runtime
-        .block_on(Signer::resolve(&settings()))
+        .block_on(Presigner::resolve(&settings()))
         .expect("the signer can be created");
     let sdk = sdk();
     let credentials = credentials();
@@ -83,7 +83,7 @@ fn decide_and_sign(
     policy: &Policy,
     request: &ApiRequest,
     keys: Option<&KeySet>,
-    signer: &Signer,
+    signer: &Presigner,
     credentials: &Credentials,
 ) -> Instruction {
     match decide(policy, request, keys, now()) {
@@ -119,7 +119,7 @@ on = ["docs/**"]
 /// callers, because anyone can send any number of such requests.
 fn authenticate_callers(criterion: &mut Criterion) {
     let signer = runtime()
-        .block_on(Signer::resolve(&settings()))
+        .block_on(Presigner::resolve(&settings()))
         .expect("the signer can be created");
     let policy = Policy::parse(USER_RULES).expect("the rules are valid");
     let credentials = credentials();

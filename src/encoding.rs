@@ -1,5 +1,7 @@
 //! Text encodings of queries, forms and URLs.
 
+use std::fmt::Write as _;
+
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use crate::key::QUERY;
@@ -19,4 +21,20 @@ pub fn form_decode(text: &str) -> Result<String, Rejection> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();
     decoded.map(Into::into).map_err(|_| Rejection::BadQuery)
+}
+
+/// Returns a JSON string in ASCII. S3 requires ASCII in POST policies, and STS accepts no character above U+00FF.
+pub fn ascii_json(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let mut ascii = String::with_capacity(json.len());
+    for char in json.chars() {
+        if (' '..='~').contains(&char) {
+            ascii.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            write!(ascii, "\\u{unit:04x}").expect("writing to a String cannot fail");
+        }
+    }
+    ascii
 }

@@ -1,7 +1,7 @@
-//! The Lambda function: the runtime around the handler, and its log.
+//! The Lambda function: the runtime that calls the handler, and the setup of its log.
 //!
-//! The events are read field by field (`adapters::event`) and not through `lambda_http::Request`, whose URI is lossy and
-//! whose building panics on a malformed host or query. Of `lambda_http` this uses the runtime.
+//! [`crate::fronts`] parses the events, not `lambda_http::Request`: its URI is lossy, and its construction panics on a
+//! malformed host or query. Only the runtime of `lambda_http` is used.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -25,16 +25,16 @@ use crate::outbound::aws::CredentialSource;
 use crate::response;
 use crate::service::handler::Handler;
 
-/// Why the function ended.
+/// The reason why the function ended.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the Lambda runtime ended")]
+    #[error("the Lambda runtime failed")]
     Runtime(#[source] lambda_http::Error),
 }
 
-/// Runs the function until the sandbox ends; what stops the start-up is logged.
+/// Runs the function until its environment ends. An error that stops the start-up is logged.
 pub async fn run() -> ExitCode {
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,7 +47,7 @@ pub async fn run() -> ExitCode {
 
 async fn start() -> Result<(), RunError> {
     let settings = Settings::from_env(environment())?;
-    log_as(settings.log);
+    set_up_log(settings.log);
     let handler = Arc::new(Handler::start(settings, CredentialSource::environment().await).await?);
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let handler = Arc::clone(&handler);
@@ -57,24 +57,24 @@ async fn start() -> Result<(), RunError> {
             Ok::<_, Infallible>(RawValue::from_string(response).expect("the response is JSON"))
         }
     });
-    // Not `lambda_runtime::run`, which puts a span around each event, dearer than the line that it is written into.
+    // `lambda_runtime::run` would add a span to each event, which takes more time than the log line itself.
     Runtime::new(service).run().await.map_err(RunError::Runtime)
 }
 
-/// The environment. What is not Unicode is no value that a setting takes, so its parser may refuse what is left of it.
+/// Returns the environment. No setting accepts a value that is not Unicode, so the parser of the setting rejects it.
 fn environment() -> impl Iterator<Item = (String, String)> {
     let lossy = |text: OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (lossy(name), lossy(value)))
 }
 
-/// One JSON line for each log event, on standard output as Lambda wants it.
-fn log_as(level: LevelFilter) {
-    log_to(std::io::stdout, level).init();
+/// Sets up the log: one JSON line for each event on standard output.
+fn set_up_log(level: LevelFilter) {
+    json_log(std::io::stdout, level).init();
 }
 
-/// Of other crates only errors are told: at `trace` the runtime logs whole requests with their credentials, and the
-/// signer what it signs.
-fn log_to(
+/// Other crates may log only errors. At level `trace`, the runtime logs complete requests with their credentials, and the
+/// signer logs the requests that it signs.
+fn json_log(
     writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
     level: LevelFilter,
 ) -> impl Subscriber + Send + Sync {
