@@ -65,7 +65,7 @@ function left(url) {
   return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 + Number(query.get('X-Amz-Expires')) - seconds();
 }
 
-test('the second look at a stable URL comes from the browser, and after the window there is a new one', { table: STABLE, ...throughProxy }, async ({ signpost, context }) => {
+test('the second look at a stable URL comes from the browser, and after the window there is a new one', { policy: STABLE, ...throughProxy }, async ({ signpost, context }) => {
   let first, second;
   for (let attempt = 0; attempt < 3; attempt++) {
     // A busy machine may need more than a window for two looks; then two others within one count.
@@ -90,7 +90,7 @@ test('the second look at a stable URL comes from the browser, and after the wind
   assert.ok(left(third.url) >= 60, `${left(third.url)} s are left`);
 });
 
-test('without a stable window each look has a URL of its own', { table: UNSTABLE, ...throughProxy }, async ({ signpost, context }) => {
+test('without a stable window each look has a URL of its own', { policy: UNSTABLE, ...throughProxy }, async ({ signpost, context }) => {
   await signpost.put('seen.txt', 'seen', 'text/plain');
   for (let look = 0; look < 2; look++) {
     const { api, s3, fromDiskCache } = await see(context, signpost, 'seen.txt');

@@ -63,7 +63,7 @@ test('a file is uploaded by a form', NO_SCRIPT, async ({ signpost, open }) => {
 
 test('S3 itself refuses a file that is too large for the form, or of another type', {
   ...NO_SCRIPT,
-  table: rules('max_bytes = "10B"\ncontent_types = ["text/plain"]'),
+  policy: rules('max_bytes = "10B"\ncontent_types = ["text/plain"]'),
 }, async ({ signpost, open }) => {
   const page = await open('?form');
   await page.getByLabel('File').setInputFiles([file('a.txt', 'more than ten bytes')]);

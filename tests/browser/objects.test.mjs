@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { act, listen, row, test, usesBrowser } from './browser.mjs';
 import { pdf, png, wav } from './media.mjs';
-import { CREDENTIAL, MEMBERS, signIn } from './members.mjs';
+import { CREDENTIAL, TOKEN_REQUIRED, signIn } from './token.mjs';
 import { rules } from './signpost.mjs';
 
 usesBrowser();
@@ -103,7 +103,7 @@ test('where the browser forbids to copy, the link is shown and selected', {}, as
   assert.equal(await page.evaluate(() => getSelection().toString()), signpost.at('a.txt'));
 });
 
-const SHARING = { ...CLIPBOARD, ...MEMBERS };
+const SHARING = { ...CLIPBOARD, ...TOKEN_REQUIRED };
 
 test('an object is shared by a link that ends', SHARING, async ({ signpost, open }) => {
   signpost.credential = CREDENTIAL;

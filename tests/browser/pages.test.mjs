@@ -8,7 +8,7 @@ import { HtmlValidate } from 'html-validate';
 import { act, choose, file, hasSent, reaches, row, test, throttle, transfer, usesBrowser } from './browser.mjs';
 import { inFolder, largeFile, MIB } from './files.mjs';
 import { png } from './media.mjs';
-import { MEMBERS } from './members.mjs';
+import { TOKEN_REQUIRED } from './token.mjs';
 import { rules } from './signpost.mjs';
 
 usesBrowser();
@@ -74,7 +74,7 @@ for (const [device, options] of Object.entries(SIZES)) {
     await inspect(page, `${device}-notice`);
   });
 
-  test(`transfers are accessible in every state: ${device}`, { ...options, table: rules('max_bytes = "100MB"') }, async ({ signpost, open }) => {
+  test(`transfers are accessible in every state: ${device}`, { ...options, policy: rules('max_bytes = "100MB"') }, async ({ signpost, open }) => {
     await inFolder(async (folder) => {
       await signpost.put('exists.txt', 'old');
       const page = await open('');
@@ -97,18 +97,18 @@ for (const [device, options] of Object.entries(SIZES)) {
   });
 }
 
-const MEMBERS_ONLY = `
+const READERS_ONLY = `
 version = 1
 [[token]]
 id = "ci"
 sha256 = "${'0'.repeat(64)}"
 [[rule]]
-id = "members"
+id = "readers"
 who = ["token:ci"]
 can = ["read", "list"]
 on = ["**"]`;
 
-test('refusals are accessible, and offer to sign in', { table: MEMBERS_ONLY }, async ({ open }) => {
+test('refusals are accessible, and offer to sign in', { policy: READERS_ONLY }, async ({ open }) => {
   const page = await open('in/');
   assert.equal(page.response.status(), 401);
   await inspect(page, 'no-permission');
@@ -127,7 +127,7 @@ async function faultsOf(signpost, paths) {
   return faults;
 }
 
-test('the pages of the sign-in and of the interface are accessible, valid, and in the look of the others', MEMBERS, async ({ signpost, open }) => {
+test('the pages of the sign-in and of the interface are accessible, valid, and in the look of the others', TOKEN_REQUIRED, async ({ signpost, open }) => {
   for (const [path, name] of [['-/login', 'login'], ['-/docs', 'docs']]) await inspect(await open(path), name);
   const page = await open('-/login');
   await page.getByLabel('Token').fill('wrong');

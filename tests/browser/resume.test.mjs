@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { choose, file, hasSent, listen, parts, reaches, test, throttle, transfer, usesBrowser } from './browser.mjs';
 import { digestOfFile, digestOfObject, inFolder, largeFile, MIB, smallFile } from './files.mjs';
-import { CREDENTIAL, giveToken, MEMBERS, signIn } from './members.mjs';
+import { CREDENTIAL, submitToken, TOKEN_REQUIRED, signIn } from './token.mjs';
 
 usesBrowser();
 
@@ -119,7 +119,7 @@ test('two tabs never work on one upload; the other says so', {}, async ({ signpo
   });
 });
 
-test('a session that ends during an upload loses nothing', MEMBERS, async ({ signpost, open, context }) => {
+test('a session that ends during an upload loses nothing', TOKEN_REQUIRED, async ({ signpost, open, context }) => {
   await inFolder(async (folder) => {
     const large = await largeFile(folder, 'large.bin', 200 * MIB); // more parts than are signed at once
     signpost.credential = CREDENTIAL;
@@ -148,7 +148,7 @@ test('a session that ends during an upload loses nothing', MEMBERS, async ({ sig
       context.waitForEvent('page'),
       page.locator('.notice').getByRole('link', { name: 'Sign in' }).click(),
     ]);
-    await giveToken(tab);
+    await submitToken(tab);
     await tab.locator('main[data-prefix]').waitFor();
     await page.locator('.notice').getByRole('button', { name: 'Retry' }).click();
     await reaches(page, 'large.bin', 'done');
@@ -158,7 +158,7 @@ test('a session that ends during an upload loses nothing', MEMBERS, async ({ sig
   });
 });
 
-test('the page is signed in to, tells so, and is signed out of', MEMBERS, async ({ open, signpost }) => {
+test('the page is signed in to, tells so, and is signed out of', TOKEN_REQUIRED, async ({ open, signpost }) => {
   const page = await open('in/');
   assert.equal(page.response.status(), 401);
   await signIn(page);

@@ -122,7 +122,7 @@ test('what exists is never replaced unasked: skipped', {}, async ({ signpost, op
   assert.equal(String(await signpost.get('a.txt')), 'old');
 });
 
-test('what exists is replaced where the rule allows it and the user says so', { table: OVERWRITE }, async ({ signpost, open }) => {
+test('what exists is replaced where the rule allows it and the user says so', { policy: OVERWRITE }, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'old');
   const page = await open('');
   await choose(page, 'upload-files', [file('a.txt', 'new')]);
@@ -143,7 +143,7 @@ test('both are kept, under the next free name', {}, async ({ signpost, open }) =
   assert.equal(String(await signpost.get('a.tar (3).gz')), 'new');
 });
 
-test('one answer counts for all, and Escape skips', { table: OVERWRITE }, async ({ signpost, open }) => {
+test('one answer counts for all, and Escape skips', { policy: OVERWRITE }, async ({ signpost, open }) => {
   for (const name of ['a.txt', 'b.txt', 'c.txt']) await signpost.put(name, 'old');
   const page = await open('');
   const chosen = ['a.txt', 'b.txt', 'c.txt'].map((name) => file(name, 'new'));
@@ -217,7 +217,7 @@ test('a cancelled upload leaves nothing behind', {}, async ({ signpost, open }) 
   });
 });
 
-test('a refusal by the rules is told with its remedy, and can be tried again', { table: rules('max_bytes = "4B"') }, async ({ open }) => {
+test('a refusal by the rules is told with its remedy, and can be tried again', { policy: rules('max_bytes = "4B"') }, async ({ open }) => {
   const page = await open('');
   await choose(page, 'upload-files', [file('a.txt', 'too long')]);
   await reaches(page, 'a.txt', 'failed');
