@@ -101,7 +101,7 @@ def unused():
 
 def own_sources(folder):
     return [
-        *(path for name in ("src", "tests", "benches", "examples") for path in (folder / name).rglob("*.rs")),
+        *(path for name in ("src", "tests", "bench", "examples") for path in (folder / name).rglob("*.rs")),
         *folder.glob("build.rs"),
     ]
 
