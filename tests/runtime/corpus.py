@@ -18,7 +18,7 @@ def cases(prefix=None):
             continue
         event = json.loads((EVENTS / f"{name}.json").read_text())
         recorded = name.startswith("capture-")
-        front = name.split("-")[1] if recorded else name.split("-")[0]
+        front = front_of(name.removeprefix("capture-"))
         yield name, front, event, expected
         if recorded:
             get = {"status": 307, "key": expected["key"], "method": "GET", "form": "redirect", "signed": {}}
@@ -91,5 +91,10 @@ def snapshot(response):
 
 def request_and_front(name):
     """Splits the name of an event into the name of the request and the front, which may be empty."""
-    front = max((front for front in FRONTS if name.startswith(f"{front}-")), key=len, default="")
+    front = front_of(name)
     return (name.removeprefix(f"{front}-"), front) if front else (name, "")
+
+
+def front_of(name):
+    """The front with which the name of an event starts, or an empty text."""
+    return max((front for front in FRONTS if name == front or name.startswith(f"{front}-")), key=len, default="")
