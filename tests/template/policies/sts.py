@@ -1,10 +1,10 @@
-"""An STS that gives made-up sessions to anyone, and remembers which session policies were asked for: the simulator needs no more."""
+"""An STS that returns invented credentials to any caller and records the session policies of the requests, for the simulator."""
 
 import http.server
 import threading
 from urllib.parse import parse_qs
 
-ANSWER = """\
+RESPONSE = """\
 <AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
 <AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>made-up</SecretAccessKey><SessionToken>made-up</SessionToken>
 <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
@@ -12,16 +12,16 @@ ANSWER = """\
 
 class Sts:
     def __enter__(self):
-        asked = self.policies = []
+        policies = self.policies = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                asked.extend(parse_qs(body).get("Policy", []))
+                policies.extend(parse_qs(body).get("Policy", []))
                 self.send_response(200)
-                self.send_header("Content-Length", str(len(ANSWER)))
+                self.send_header("Content-Length", str(len(RESPONSE)))
                 self.end_headers()
-                self.wfile.write(ANSWER.encode())
+                self.wfile.write(RESPONSE.encode())
 
             def log_message(self, *_):
                 pass

@@ -1,7 +1,7 @@
-"""The same policies, enforced by an S3 with an STS of its own, on the URLs that the service signs in each mode.
+"""The same policies, enforced by Ceph radosgw and its STS, with the URLs that the service signs in each mode.
 
-Radosgw knows neither `s3:authType` nor `s3:ResourceAccount`, so it gets the statements without those conditions; what they do is
-left to the simulator. Actions, resources and session policies are as the template and the service say.
+Radosgw supports neither `s3:authType` nor `s3:ResourceAccount`, so the suite removes these conditions; the simulator covers them.
+Actions, resources and session policies are those of the template and the service.
 """
 
 import json
@@ -21,9 +21,9 @@ from recorder import Recorder
 from simulator import policies
 
 REGION = "us-east-1"
-UNKNOWN_THERE = {"s3:authType", "s3:ResourceAccount"}
+UNSUPPORTED_CONDITIONS = {"s3:authType", "s3:ResourceAccount"}
 OTHER = "example-other"
-BODY = b"a member's own"
+BODY = b"an object of a user"
 
 
 def statements(stack):
@@ -31,7 +31,7 @@ def statements(stack):
     for statement in stack["roles"][stack["signer"]]["policy"]["Statement"]:
         if not any(action.startswith("s3:") for action in statement["Action"]) and not str(statement["Action"]).startswith("s3:"):
             continue
-        assert set(statement["Condition"]["StringEquals"]) == UNKNOWN_THERE and set(statement["Condition"]) == {"StringEquals"}
+        assert set(statement["Condition"]["StringEquals"]) == UNSUPPORTED_CONDITIONS and set(statement["Condition"]) == {"StringEquals"}
         found.append({name: value for name, value in statement.items() if name != "Condition"})
     return {"Version": "2012-10-17", "Statement": found}
 
@@ -45,7 +45,7 @@ def client(endpoint, service, access_key, secret_key, token=None):
 
 
 class Site:
-    """A running service whose credentials are those of the template's roles in one mode."""
+    """A running service with the credentials of the template's roles in one signing mode."""
 
     def __init__(self, gateway, mode, folder):
         self.stack = policies()["stacks"][mode]
@@ -57,8 +57,8 @@ class Site:
         settings = {}
         keys = (ceph.ACCESS_KEY, ceph.SECRET_KEY)
         if mode == "execution":
-            answer = client(self.sts.endpoint, "sts", *keys).assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
-            keys = (answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+            session = client(self.sts.endpoint, "sts", *keys).assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
+            keys = (session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
         else:
             settings = {"SIGNPOST_SIGNER_ROLE_ARN": role, "AWS_ENDPOINT_URL_STS": self.sts.endpoint, "SIGNPOST_SIGNING_MODE": mode}
         arguments = ["--bucket", self.bucket, "--endpoint", gateway.endpoint, "--region", REGION]
@@ -82,7 +82,7 @@ class Site:
         return self.service.redirect(method, key, bearer("alice") | length | (headers or {}), query=query)
 
     def session(self):
-        """An S3 client with the credentials that sign for alice: nothing of the service stands before S3 here."""
+        """An S3 client with the credentials that sign for alice, which sends requests to S3 directly."""
         self.url("GET", self.key("any"))
         found = self.sts.sessions[-1].credentials
         return client(self.endpoint, "s3", found.access_key, found.secret_key, found.token)
@@ -113,7 +113,7 @@ def put(url, body=BODY):
     return url.send("PUT", {"Content-Length": str(len(body))}, body)
 
 
-def test_objects(site):
+def test_objects_can_be_stored_read_and_deleted(site):
     key = site.key("object")
     assert put(site.url("PUT", key)).status == 200
     assert site.url("GET", key).send("GET").body == BODY
@@ -124,13 +124,13 @@ def test_objects(site):
     assert site.url("GET", key, f"versionId={version}").send("GET").body == BODY
 
 
-def test_uploads_in_parts(site):
+def test_multipart_uploads_work(site):
     key = site.key("parts")
 
     def create():
-        answer = site.url("POST", key, "uploads").send("POST", {"Content-Length": "0"}, b"")
-        assert answer.status == 200, answer.body
-        return re.search(rb"<UploadId>([^<]+)</UploadId>", answer.body)[1].decode()
+        response = site.url("POST", key, "uploads").send("POST", {"Content-Length": "0"}, b"")
+        assert response.status == 200, response.body
+        return re.search(rb"<UploadId>([^<]+)</UploadId>", response.body)[1].decode()
 
     upload = create()
     part = put(site.url("PUT", key, f"partNumber=1&uploadId={upload}"))
@@ -144,85 +144,85 @@ def test_uploads_in_parts(site):
     assert site.url("DELETE", key, f"uploadId={create()}").send("DELETE").status == 204
 
 
-def test_listings(site):
+def test_listings_work(site):
     key = site.key("listed/object")
     site.owner.put_object(Bucket=site.bucket, Key=key, Body=BODY)
     upload = site.owner.create_multipart_upload(Bucket=site.bucket, Key=site.key("listed/pending"))["UploadId"]
-    asking = bearer("alice") | {"Accept": "application/json"}
-    listed = site.service.ask("GET", site.key("listed/"), asking)
+    headers = bearer("alice") | {"Accept": "application/json"}
+    listed = site.service.ask("GET", site.key("listed/"), headers)
     assert listed.status == 200 and b"object" in listed.body, listed.body
-    pending = site.service.ask("GET", site.key("listed/"), asking, query="uploads")
+    pending = site.service.ask("GET", site.key("listed/"), headers, query="uploads")
     assert pending.status == 200 and upload.encode() in pending.body, pending.body
     site.owner.abort_multipart_upload(Bucket=site.bucket, Key=site.key("listed/pending"), UploadId=upload)
 
 
-def test_forms(site):
-    answer = site.service.ask("GET", site.key("form"), bearer("alice") | {"Accept": "application/json"}, query="form")
-    assert answer.status == 200, answer.body
-    told = json.loads(answer.body)
-    parts = [*told["fields"].items(), ("file", BODY.decode())]
+def test_form_uploads_work(site):
+    response = site.service.ask("GET", site.key("form"), bearer("alice") | {"Accept": "application/json"}, query="form")
+    assert response.status == 200, response.body
+    form = json.loads(response.body)
+    parts = [*form["fields"].items(), ("file", BODY.decode())]
     name = '--x\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
     body = ("".join(name.format(*part) for part in parts) + "--x--\r\n").encode()
-    sent = wire.send("POST", told["url"], {"Content-Type": "multipart/form-data; boundary=x"}, body)
+    sent = wire.send("POST", form["url"], {"Content-Type": "multipart/form-data; boundary=x"}, body)
     assert sent.status in (200, 201, 204), sent.body
     assert site.owner.get_object(Bucket=site.bucket, Key=site.key("form"))["Body"].read() == BODY
 
 
-REFUSED = {
+DENIED = {
     "another bucket's object": ("get_object", {"Bucket": OTHER, "Key": "k"}),
     "an upload to another bucket": ("put_object", {"Bucket": OTHER, "Key": "new"}),
     "deleting in another bucket": ("delete_object", {"Bucket": OTHER, "Key": "k"}),
     "listing another bucket": ("list_objects_v2", {"Bucket": OTHER}),
     "versions": ("list_object_versions", {}),
     "an ACL": ("get_object_acl", {"Key": "{own}"}),
-    "opening an object to all": ("put_object_acl", {"Key": "{own}", "ACL": "public-read"}),
+    "making an object public": ("put_object_acl", {"Key": "{own}", "ACL": "public-read"}),
     "tags": ("get_object_tagging", {"Key": "{own}"}),
     "the bucket's policy": ("get_bucket_policy", {}),
-    "no bucket policy": ("delete_bucket_policy", {}),
+    "deleting the bucket's policy": ("delete_bucket_policy", {}),
     "the bucket's lifecycle": ("get_bucket_lifecycle_configuration", {}),
-    "the bucket's end": ("delete_bucket", {}),
-    "a bucket": ("create_bucket", {"Bucket": "example-made"}),
+    "deleting the bucket": ("delete_bucket", {}),
+    "creating a bucket": ("create_bucket", {"Bucket": "example-made"}),
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_nothing_else(site, what):
-    operation, parameters = REFUSED[what]
-    own = site.key("refused")
+@pytest.mark.parametrize("request_name", DENIED)
+def test_every_other_request_is_denied(site, request_name):
+    operation, parameters = DENIED[request_name]
+    own = site.key("denied")
     site.owner.put_object(Bucket=site.bucket, Key=own, Body=BODY)
     parameters = {"Bucket": site.bucket} | {name: value.format(own=own) for name, value in parameters.items()}
     url = site.session().generate_presigned_url(operation, Params=parameters)
     method = {"get": "GET", "list": "GET", "put": "PUT", "create": "PUT", "delete": "DELETE"}[operation.split("_")[0]]
     headers = {"x-amz-acl": "public-read"} if "ACL" in parameters else {}
-    answer = Presigned.parse(url).send(method, headers, b"" if method == "PUT" else None)
-    assert answer.status == 403, (answer.status, answer.body[:300])
-    # The owner may, so it is the role that is refused, and not the request.
+    response = Presigned.parse(url).send(method, headers, b"" if method == "PUT" else None)
+    assert response.status == 403, (response.status, response.body[:300])
+    # The owner may send this request, so that the role is the reason for the rejection.
     url = site.owner.generate_presigned_url(operation, Params=parameters)
     if method == "GET":
         assert Presigned.parse(url).send(method).status in (200, 404)
 
 
-def test_no_version_ends_for_good(site):
+def test_a_version_cannot_be_deleted_permanently(site):
     key = site.key("version")
     site.owner.put_object(Bucket=site.bucket, Key=key, Body=BODY)
     version = site.owner.head_object(Bucket=site.bucket, Key=key)["VersionId"]
-    # The rule accepts `versionId`, so the service signs it. The role stands in the way.
+    # The rule allows `versionId`, so the service signs the URL. The role does not allow it.
     assert site.url("DELETE", key, f"versionId={version}").send("DELETE").status == 403
     assert site.url("GET", key, f"versionId={version}").send("GET").body == BODY
 
 
-def test_the_prefixes_of_others(site):
+def test_the_prefix_of_another_user(site):
     key = users.key("bob")
     site.owner.put_object(Bucket=site.bucket, Key=key, Body=BODY)
     session = site.session()
-    reached = {
+    responses = {
         operation: Presigned.parse(session.generate_presigned_url(operation, Params={"Bucket": site.bucket, "Key": key})).send(method, {}, body)
         for operation, method, body in (("get_object", "GET", None), ("put_object", "PUT", b"x"), ("delete_object", "DELETE", None))
     }
-    found = {operation: answer.status for operation, answer in reached.items()}
+    statuses = {operation: response.status for operation, response in responses.items()}
     if site.mode == "scoped":
-        assert found == dict.fromkeys(found, 403), found
+        assert statuses == dict.fromkeys(statuses, 403), statuses
     else:
-        # One session signs for all: here the rules alone keep members apart.
-        assert found == {"get_object": 200, "put_object": 200, "delete_object": 204}, found
+        # One session signs for all users. Only the rules separate them.
+        assert statuses == {"get_object": 200, "put_object": 200, "delete_object": 204}, statuses
     assert site.service.ask("GET", key, bearer("alice")).status == 403

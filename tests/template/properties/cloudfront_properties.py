@@ -1,10 +1,14 @@
-"""What cloudfront.yaml leads to: nothing is cached or lost on the way, and it fits before each front of template.yaml."""
+"""Properties of cloudfront.yaml: CloudFront caches and changes nothing, and works with each front of template.yaml."""
 
 import sys
 import traceback
 from urllib.parse import urlsplit
 
-from stacks import Distribution, Refused, Stack, check_parameter
+from stacks import ROOT, Distribution, InvalidParameters, Stack, check_parameter
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from lib.results import Results  # noqa: E402
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0123-abcd"
 DOMAIN = {"DomainName": "files.example.com", "CertificateArn": CERTIFICATE}
@@ -28,7 +32,7 @@ def distribution(**given):
     return Distribution(NAMES, **{"OriginUrl": URL} | given)
 
 
-def it_fits_before_each_front():
+def it_works_with_each_front():
     for front, stage in zip(FRONTS, STAGES):
         url = Stack(NAMES, **front).outputs["Url"]
         (origin,) = configuration(OriginUrl=url)["Origins"]
@@ -36,27 +40,27 @@ def it_fits_before_each_front():
         assert origin["OriginPath"] == stage, front
 
 
-def the_public_url_is_one_that_signpost_takes():
+def the_public_url_is_valid_for_signpost():
     for given, url in [({}, "https://d111111abcdef8.cloudfront.net"), (DOMAIN, "https://files.example.com")]:
-        told = distribution(**given).outputs["PublicUrl"]
-        assert told == url
+        public_url = distribution(**given).outputs["PublicUrl"]
+        assert public_url == url
         for name in ("PublicUrl", "CorsOrigins"):
-            check_parameter(name, Stack.declared[name], told)
-        assert Stack(PublicUrl=told).the("AWS::Lambda::Function")["Environment"]["Variables"]["SIGNPOST_PUBLIC_URL"] == url
+            check_parameter(name, Stack.declared[name], public_url)
+        assert Stack(PublicUrl=public_url).the("AWS::Lambda::Function")["Environment"]["Variables"]["SIGNPOST_PUBLIC_URL"] == url
 
 
-def it_caches_nothing_and_changes_nothing():
+def it_caches_and_changes_nothing():
     (behavior,) = (configuration()["DefaultCacheBehavior"],)
     assert "CacheBehaviors" not in configuration() and "CustomErrorResponses" not in configuration()
     assert behavior["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "CachingDisabled"
     assert behavior["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac", "AllViewerExceptHostHeader"
     assert not behavior["Compress"]
     assert not any(name in behavior for name in ("FunctionAssociations", "LambdaFunctionAssociations", "ResponseHeadersPolicyId"))
-    # The only sets that CloudFront knows are those of two, three and seven.
+    # CloudFront supports only fixed sets of two, three or seven methods.
     assert set(behavior["AllowedMethods"]) == {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"}
 
 
-def every_hop_is_encrypted():
+def every_connection_is_encrypted():
     for given in ({}, DOMAIN):
         config = configuration(**given)
         assert config["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "https-only"
@@ -64,13 +68,13 @@ def every_hop_is_encrypted():
     assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
 
 
-def a_domain_needs_its_certificate_and_may_have_its_records():
+def a_domain_requires_a_certificate_and_can_have_records():
     try:
         distribution(DomainName="files.example.com")
-    except Refused:
+    except InvalidParameters:
         pass
     else:
-        raise AssertionError("a domain without a certificate")
+        raise AssertionError("a domain without a certificate was accepted")
     assert configuration(**DOMAIN)["Aliases"] == ["files.example.com"]
     assert "Aliases" not in configuration()
     assert not distribution(**DOMAIN).of_type("AWS::Route53::RecordSetGroup")
@@ -78,29 +82,26 @@ def a_domain_needs_its_certificate_and_may_have_its_records():
     assert [(record["Type"], record["AliasTarget"]["DNSName"]) for record in records] == [(kind, NAMES["Distribution.DomainName"]) for kind in ("A", "AAAA")]
 
 
-def a_web_acl_stands_before_it():
+def a_web_acl_is_attached():
     assert configuration(WebAclArn=WEB_ACL)["WebACLId"] == WEB_ACL
     assert "WebACLId" not in configuration()
 
 
+TESTS = [
+    it_works_with_each_front,
+    the_public_url_is_valid_for_signpost,
+    it_caches_and_changes_nothing,
+    every_connection_is_encrypted,
+    a_domain_requires_a_certificate_and_can_have_records,
+    a_web_acl_is_attached,
+]
+
+
 def main():
-    passed = failed = 0
-    for test in (
-        it_fits_before_each_front,
-        the_public_url_is_one_that_signpost_takes,
-        it_caches_nothing_and_changes_nothing,
-        every_hop_is_encrypted,
-        a_domain_needs_its_certificate_and_may_have_its_records,
-        a_web_acl_stands_before_it,
-    ):
-        try:
-            test()
-            passed += 1
-        except Exception:
-            print(f"FAIL {test.__name__}\n{traceback.format_exc(limit=-1)}")
-            failed += 1
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    results = Results(quiet=True)
+    for test in TESTS:
+        results.run(test.__name__, test, describe=lambda _: traceback.format_exc(limit=-1))
+    return results.close()
 
 
 if __name__ == "__main__":

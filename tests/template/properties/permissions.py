@@ -1,4 +1,4 @@
-"""What IAM asks of whoever signs or calls each S3 operation: the one table behind the tests of the template and of its policies."""
+"""The IAM actions that each S3 operation requires. The tests of the template and of its policies share this table."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 # By the operation's name in the S3 API (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
-NEEDED = {
+REQUIRED = {
     "GetObject": {"s3:GetObject"},
     "HeadObject": {"s3:GetObject"},
     "PutObject": {"s3:PutObject"},
@@ -17,14 +17,14 @@ NEEDED = {
     "CompleteMultipartUpload": {"s3:PutObject"},
     "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
 }
-# A browser's form is no operation of src/operation.rs, but a PUT in other clothes.
+# An HTML form upload. It is not an operation in src/operation.rs, but S3 requires the action of a PUT.
 FORM = {"PostObject": {"s3:PutObject"}}
-# What Signpost calls itself. S3 also tells only those who may list that a key is missing.
+# Requests that Signpost itself sends. S3 also requires ListBucket before it answers 404 for a missing key.
 LISTINGS = {
     "ListObjectsV2": {"s3:ListBucket"},
     "ListMultipartUploads": {"s3:ListBucketMultipartUploads"},
 }
-# With a parameter that a rule can accept, the operation needs this beside or instead.
+# Parameters in `client_may_set` for which an operation requires another action, in addition or instead.
 WITH_PARAMETER = {
     ("GetObject", "versionId"): "s3:GetObjectVersion",
     ("HeadObject", "versionId"): "s3:GetObjectVersion",
@@ -32,32 +32,32 @@ WITH_PARAMETER = {
     ("PutObject", "tagging"): "s3:PutObjectTagging",
     ("CreateMultipartUpload", "tagging"): "s3:PutObjectTagging",
 }
-# What the template keeps back on purpose, and why.
-WITHHELD = {"s3:DeleteObjectVersion": "what is deleted through Signpost can be restored for OldVersionDays"}
+# Actions that the template does not grant, and the reason.
+WITHHELD = {"s3:DeleteObjectVersion": "an object that was deleted through Signpost can be restored for OldVersionDays"}
 LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACING = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 KMS = {"kms:Decrypt", "kms:GenerateDataKey"}
 
 
 def granted():
-    """Every action on S3 that the signer gets."""
-    known = set().union(*NEEDED.values(), *FORM.values(), WITH_PARAMETER.values(), *LISTINGS.values())
+    """Every S3 action that the template grants to the signer."""
+    known = set().union(*REQUIRED.values(), *FORM.values(), WITH_PARAMETER.values(), *LISTINGS.values())
     return known - set(WITHHELD)
 
 
 def operations_of_the_code():
-    """The operations that src/operation.rs knows."""
+    """The operations in src/operation.rs."""
     code = (ROOT / "src/operation.rs").read_text()
     listed = re.search(r"pub const ALL: \[Self; \d+\] = \[(.*?)\];", code, re.DOTALL)[1]
     return set(re.findall(r"Self::(\w+)", listed))
 
 
 def listings_of_the_code():
-    """The listings that src/operation/listing.rs knows, by their names in the S3 API."""
+    """The listings in src/operation/listing.rs, by their names in the S3 API."""
     return set(re.findall(r'Self::\w+ => "(List\w+)"', (ROOT / "src/operation/listing.rs").read_text()))
 
 
 def actions_of_session_policies():
-    """The actions that a member's session may be cut down to."""
+    """The actions in the session policies of users."""
     code = (ROOT / "src/adapters/aws/session_policy.rs").read_text()
     return set(re.findall(r's3:[A-Z]\w+', code))

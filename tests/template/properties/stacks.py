@@ -1,6 +1,6 @@
 """The template as CloudFormation sees it: expanded by SAM's own translator, and resolved for a set of parameters.
 
-    python tests/template/properties/stacks.py     prints the expanded template as JSON, for tools that know no SAM
+    python tests/template/properties/stacks.py     prints the expanded template as JSON, for tools that do not support SAM
 """
 
 import json
@@ -15,7 +15,7 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 from samcli.yamlhelper import yaml_parse  # noqa: E402
 from samtranslator.translator.transform import transform  # noqa: E402
 
-logging.disable(logging.WARNING)  # samtranslator tells of feature toggles that it cannot fetch
+logging.disable(logging.WARNING)  # samtranslator warns about feature toggles that it cannot fetch
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = yaml_parse((ROOT / "template.yaml").read_text())
 PSEUDO = {
@@ -28,7 +28,7 @@ PSEUDO = {
 
 
 class NoManagedPolicies:
-    """Stands in for the list of managed policies, which AWS would have to be asked for."""
+    """Replaces the list of managed policies, which would require a request to AWS."""
 
     max_items = 0
 
@@ -37,7 +37,7 @@ class NoManagedPolicies:
 
 
 def expanded():
-    """The CloudFormation that the template stands for, conditions and all."""
+    """The template as CloudFormation, including conditions."""
     template = json.loads(json.dumps(SOURCE))
     template["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://example-artifacts/function.zip"
     return transform(template, {}, NoManagedPolicies())
@@ -46,8 +46,8 @@ def expanded():
 EXPANDED = expanded()
 
 
-class Refused(Exception):
-    """What CloudFormation would say before it creates anything."""
+class InvalidParameters(Exception):
+    """CloudFormation would reject these parameters before it creates a resource."""
 
 
 class NoValue:
@@ -55,9 +55,9 @@ class NoValue:
 
 
 class Stack:
-    """The resources and outputs that one set of parameters leads to, with functions resolved as far as the tests need.
+    """The resources and outputs for one set of parameters. Functions are resolved as far as the tests require.
 
-    What only AWS could tell stands in `attributes`, by its name such as `Bucket.Arn`, or else as `<Bucket.Arn>`.
+    Values that only AWS knows come from `attributes`, by names such as `Bucket.Arn`, or are written as `<Bucket.Arn>`.
     """
 
     template = EXPANDED
@@ -86,7 +86,7 @@ class Stack:
             if self.truth(rule["RuleCondition"]):
                 for assertion in rule["Assertions"]:
                     if not self.truth(assertion["Assert"]):
-                        raise Refused(assertion["AssertDescription"])
+                        raise InvalidParameters(assertion["AssertDescription"])
 
     def holds(self, condition):
         return self.truth(self.template["Conditions"][condition])
@@ -117,7 +117,7 @@ class Stack:
         owner = name.split(".")[0]
         if owner in self.template["Resources"]:
             condition = self.template["Resources"][owner].get("Condition")
-            assert condition is None or self.holds(condition), f"{name} is asked for, but {owner} does not exist"
+            assert condition is None or self.holds(condition), f"the template uses {name}, but {owner} does not exist"
         return self.attributes.get(name, f"<{name}>")
 
     def resolve(self, node):
@@ -171,12 +171,12 @@ class Stack:
 
     @property
     def signer(self):
-        """The role whose credentials sign."""
+        """The role whose credentials sign URLs."""
         return "FunctionRole" if self.parameters["SigningMode"] == "execution" else "SignerRole"
 
 
 class Distribution(Stack):
-    """The stack of cloudfront.yaml, in which SAM has nothing to expand."""
+    """The stack of cloudfront.yaml, which contains nothing for SAM to expand."""
 
     template = yaml_parse((ROOT / "cloudfront.yaml").read_text())
     declared = template["Parameters"]
@@ -184,15 +184,15 @@ class Distribution(Stack):
 
 def check_parameter(name, declared, value):
     if "AllowedPattern" in declared:
-        assert re.fullmatch(declared["AllowedPattern"], value), f"{name} refuses {value!r}"
+        assert re.fullmatch(declared["AllowedPattern"], value), f"{name} rejects {value!r}"
     if "AllowedValues" in declared:
-        assert value in declared["AllowedValues"], f"{name} refuses {value!r}"
+        assert value in declared["AllowedValues"], f"{name} rejects {value!r}"
     for bound, holds in (("MinValue", lambda limit: value >= limit), ("MaxValue", lambda limit: value <= limit)):
-        assert bound not in declared or holds(declared[bound]), f"{name} refuses {value!r}"
+        assert bound not in declared or holds(declared[bound]), f"{name} rejects {value!r}"
 
 
 def with_suppressions(template):
-    """SAM keeps an API's metadata at the API, and the checks that they silence are about its stage."""
+    """Moves the suppressions from the API, where SAM leaves them, to its stage, which they are about."""
     resources = template["Resources"]
     resources["RestApiStage"]["Metadata"] = resources["RestApi"].pop("Metadata")
     return template

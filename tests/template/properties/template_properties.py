@@ -1,6 +1,6 @@
-"""Holds the expanded template to the properties that a careful operator would look for, for every combination of parameters that changes it.
+"""Checks the properties of the expanded template that matter to an operator, for every combination of parameters that changes it.
 
-Run by tests/template/run in its virtual environment. Prints one line for each failure and a closing line.
+`tests/template/run properties` runs this file in its virtual environment.
 """
 
 import itertools
@@ -10,8 +10,12 @@ import sys
 import tomllib
 import traceback
 
-from permissions import FORM, KMS, LISTINGS, LOGGING, NEEDED, TRACING, WITHHELD, WITH_PARAMETER, actions_of_session_policies, granted, listings_of_the_code, operations_of_the_code
-from stacks import ROOT, SOURCE, Refused, Stack
+from permissions import FORM, KMS, LISTINGS, LOGGING, REQUIRED, TRACING, WITHHELD, WITH_PARAMETER, actions_of_session_policies, granted, listings_of_the_code, operations_of_the_code
+from stacks import ROOT, SOURCE, InvalidParameters, Stack
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from lib.results import Results  # noqa: E402
 
 DIGEST = "0123456789abcdef" * 4
 RULES = 'version = 1\n[[rule]]\nid = "mine"\nwho = ["authenticated"]\ncan = ["read"]\non = ["**"]\n'
@@ -31,7 +35,7 @@ CHOICES = {
     "AccessLogs": ["no", "yes"],
     "ReservedConcurrency": [-1, 0, 20],
 }
-# Each of these is tried with every front, bucket and way of signing, with and without a domain name.
+# Each of these is combined with every front, bucket and signing mode, with and without a domain name.
 EXTRAS = [
     {},
     {"KmsKeyArn": KEY},
@@ -64,8 +68,8 @@ def combinations():
     yield from ({}, {"Front": "http-api", "HttpStageName": "prod"}, {"Front": "rest", "StageName": "v1"}, {"Architecture": "x86_64"})
 
 
-def must_be_refused(given):
-    """What CloudFormation has to refuse before it creates anything."""
+def must_be_rejected(given):
+    """True if CloudFormation must reject these parameters before it creates a resource."""
     front = given.get("Front", "rest")
     return (
         ("DomainName" in given and front == "function-url")
@@ -80,24 +84,24 @@ STACKS = []
 for given in combinations():
     try:
         STACKS.append(Stack(**given))
-    except Refused:
-        assert must_be_refused(given), f"refused: {given}"
+    except InvalidParameters:
+        assert must_be_rejected(given), f"rejected: {given}"
     else:
-        assert not must_be_refused(given), f"not refused: {given}"
+        assert not must_be_rejected(given), f"not rejected: {given}"
 
 
 # ---- properties of each stack ----
 
 
-def each_front_alone(stack):
+def only_the_chosen_front_exists(stack):
     fronts = {"rest": "AWS::ApiGateway::RestApi", "http-api": "AWS::ApiGatewayV2::Api", "function-url": "AWS::Lambda::Url"}
     for front, kind in fronts.items():
         assert len(stack.of_type(kind)) == (front == stack.parameters["Front"]), f"{kind} with Front={stack.parameters['Front']}"
     assert len(stack.of_type("AWS::Lambda::Function")) == 1
 
 
-def rules_are_closed(stack):
-    """Without a word from the operator nobody may do anything; with a digest only that token may; `anyone` is never shipped."""
+def the_default_rules_deny_everything(stack):
+    """By default no caller has access. With a digest, only that token has access. The template itself never allows `anyone`."""
     settings = stack.the("AWS::Lambda::Function")["Environment"]["Variables"]
     text, source = settings["SIGNPOST_RULES"], settings["SIGNPOST_RULES_SOURCE"]
     parameter = stack.parameters["RulesParameter"]
@@ -117,7 +121,7 @@ def rules_are_closed(stack):
         assert rules == {"version": 1}
 
 
-def function_is_as_built(stack):
+def the_function_has_its_settings(stack):
     function = stack.the("AWS::Lambda::Function")
     assert function["Runtime"] == "provided.al2023" and function["Handler"] == "bootstrap"
     assert function["Architectures"] == [stack.parameters["Architecture"]]
@@ -157,42 +161,42 @@ def every_role_has_one_trusted_principal(stack):
         assert len(policy["Properties"]["Roles"]) == 1
 
 
-def the_function_logs_and_assumes(stack):
-    """Whatever the function's own role may do beyond signing."""
+def the_function_role_has_only_the_required_actions(stack):
+    """Every action of the function's own role, in addition to those that sign."""
     statements = stack.statements("FunctionRole")
     own = {action for s in statements for action in actions_of(s)}
-    wanted = set(LOGGING)
+    expected = set(LOGGING)
     if stack.parameters["Tracing"] == "yes":
-        wanted |= TRACING
-    elsewhere = {
+        expected |= TRACING
+    rules_sources = {
         "s3:GetObject": "arn:aws:s3:::example-rules/signpost/rules.toml" if stack.parameters["RulesObject"] else None,
         "ssm:GetParameter": "arn:aws:ssm:eu-central-1:123456789012:parameter/signpost/rules" if stack.parameters["RulesParameter"] else None,
     }
-    remembers = stack.parameters["CreateTable"] == "yes"
-    assert [s for s in statements if s["Sid"] == "UseTable"] == remembers * [
+    has_table = stack.parameters["CreateTable"] == "yes"
+    assert [s for s in statements if s["Sid"] == "UseTable"] == has_table * [
         {"Sid": "UseTable", "Effect": "Allow", "Action": ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], "Resource": "<Table.Arn>"}
     ]
-    wanted |= {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"} if remembers else set()
-    read = {action: place for action, place in elsewhere.items() if place}
+    expected |= {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"} if has_table else set()
+    read = {action: place for action, place in rules_sources.items() if place}
     assert {s["Action"]: s["Resource"] for s in statements if s["Sid"] == "ReadRules"} == read
-    wanted |= set(read)
+    expected |= set(read)
     if stack.parameters["SigningMode"] == "execution":
-        wanted |= granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
+        expected |= granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
     else:
         assume = next(s for s in statements if "sts:AssumeRole" in actions_of(s))
         (trust,) = stack.properties("SignerRole")["AssumeRolePolicyDocument"]["Statement"]
         assert assume["Resource"] == "<SignerRole.Arn>" and actions_of(assume) == actions_of(trust)
-        wanted |= actions_of(assume)
-    assert own == wanted, own ^ wanted
+        expected |= actions_of(assume)
+    assert own == expected, own ^ expected
     assert next(s for s in statements if actions_of(s) == LOGGING)["Resource"] == "<FunctionLogGroup.Arn>"
     assert all(actions_of(s) == TRACING for s in statements if s["Resource"] == "*")
 
 
-def the_signer_may_do_what_is_needed_and_no_more(stack):
+def the_signer_has_only_the_required_actions(stack):
     bucket = stack.parameters["ExistingBucket"] or "<Bucket>"
     statements = [s for s in stack.statements(stack.signer) if s["Sid"] != "ReadRules" and any(a.startswith(("s3:", "kms:")) for a in actions_of(s))]
     if stack.signer == "SignerRole":
-        assert statements == stack.statements("SignerRole"), "the signer may do something else too"
+        assert statements == stack.statements("SignerRole"), "the signer has other actions too"
     found = set()
     for statement in statements:
         actions = actions_of(statement)
@@ -203,15 +207,15 @@ def the_signer_may_do_what_is_needed_and_no_more(stack):
             assert actions == KMS and statement["Resource"] == stack.parameters["KmsKeyArn"]
             assert statement["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}}
             continue
-        ways = ["REST-QUERY-STRING", "POST"] if actions == FORM["PostObject"] else "REST-QUERY-STRING"
-        assert statement["Condition"] == {"StringEquals": {"s3:ResourceAccount": "123456789012", "s3:authType": ways}}
+        auth_types = ["REST-QUERY-STRING", "POST"] if actions == FORM["PostObject"] else "REST-QUERY-STRING"
+        assert statement["Condition"] == {"StringEquals": {"s3:ResourceAccount": "123456789012", "s3:authType": auth_types}}
         of_the_bucket = all(action.startswith("s3:ListBucket") for action in actions)
         assert statement["Resource"] == f"arn:aws:s3:::{bucket}" + ("" if of_the_bucket else "/*")
     assert found == granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
     assert not found & set(WITHHELD)
 
 
-def bucket_is_kept_and_shut(stack):
+def the_bucket_is_private_and_is_preserved(stack):
     buckets = stack.of_type("AWS::S3::Bucket")
     policies = stack.of_type("AWS::S3::BucketPolicy")
     if stack.parameters["ExistingBucket"]:
@@ -237,7 +241,7 @@ def bucket_is_kept_and_shut(stack):
     assert ("LoggingConfiguration" in bucket) == logged
 
 
-def bucket_ends_only_what_is_left_over(stack):
+def the_lifecycle_removes_only_old_versions_and_unfinished_uploads(stack):
     if stack.parameters["ExistingBucket"]:
         return
     rules = stack.properties("Bucket")["LifecycleConfiguration"]["Rules"]
@@ -248,7 +252,7 @@ def bucket_ends_only_what_is_left_over(stack):
     ]
 
 
-def bucket_lets_the_named_origins_in(stack):
+def the_bucket_allows_the_configured_origins(stack):
     if stack.parameters["ExistingBucket"]:
         return
     origins = [origin for origin in stack.parameters["CorsOrigins"] if origin]
@@ -266,7 +270,7 @@ def bucket_lets_the_named_origins_in(stack):
     assert set(rule["AllowedMethods"]) == methods
 
 
-def bucket_policy_caps_and_wants_tls(stack):
+def the_bucket_policy_limits_lifetimes_and_requires_tls(stack):
     if stack.parameters["ExistingBucket"]:
         return
     statements = {s["Sid"]: s for s in stack.properties("BucketPolicy")["PolicyDocument"]["Statement"]}
@@ -280,12 +284,12 @@ def bucket_policy_caps_and_wants_tls(stack):
     }
 
 
-def the_function_keeps_the_cap_of_the_bucket(stack):
+def the_function_has_the_same_maximum_lifetime_as_the_bucket(stack):
     settings = stack.the("AWS::Lambda::Function")["Environment"]["Variables"]
     assert settings["SIGNPOST_MAX_EXPIRES"] == f"{stack.parameters['MaxExpiresSeconds']}s"
 
 
-def lock_replication_and_logs_on_demand(stack):
+def object_lock_replication_and_logs_are_optional(stack):
     if stack.parameters["ExistingBucket"]:
         return
     bucket = stack.properties("Bucket")
@@ -315,12 +319,12 @@ def lock_replication_and_logs_on_demand(stack):
         assert rule["ExpirationInDays"] == stack.parameters["LogRetentionDays"]
 
 
-def logs_end(stack):
+def logs_expire(stack):
     groups = stack.of_type("AWS::Logs::LogGroup")
     assert groups and all(group["Properties"]["RetentionInDays"] == 30 for group in groups.values())
 
 
-def access_logs_tell_no_query(stack):
+def access_logs_contain_no_query(stack):
     stages = [*stack.of_type("AWS::ApiGateway::Stage").values(), *stack.of_type("AWS::ApiGatewayV2::Stage").values()]
     for stage in stages:
         settings = stage["Properties"].get("AccessLogSetting") or stage["Properties"].get("AccessLogSettings")
@@ -335,7 +339,7 @@ def access_logs_tell_no_query(stack):
         assert len(stack.of_type("AWS::Logs::LogGroup")) == 1
 
 
-def rest_api_is_exact_and_uncached(stack):
+def the_rest_api_preserves_requests_and_caches_nothing(stack):
     if stack.parameters["Front"] != "rest":
         return
     api, stage = stack.the("AWS::ApiGateway::RestApi"), stack.the("AWS::ApiGateway::Stage")
@@ -356,7 +360,7 @@ def rest_api_is_exact_and_uncached(stack):
     assert settings["ThrottlingRateLimit"] > 0 and settings["ThrottlingBurstLimit"] > 0
 
 
-def http_api_has_payload_2(stack):
+def the_http_api_uses_payload_format_2(stack):
     if stack.parameters["Front"] != "http-api":
         return
     api, stage = stack.the("AWS::ApiGatewayV2::Api"), stack.the("AWS::ApiGatewayV2::Stage")
@@ -364,7 +368,7 @@ def http_api_has_payload_2(stack):
     method = operations["x-amazon-apigateway-any-method"]
     assert path == "/$default" and method["isDefaultRoute"] is True
     assert method["x-amazon-apigateway-integration"]["payloadFormatVersion"] == "2.0"
-    assert "CorsConfiguration" not in api and "x-amazon-apigateway-cors" not in api["Body"], "Signpost answers preflights itself"
+    assert "CorsConfiguration" not in api and "x-amazon-apigateway-cors" not in api["Body"], "Signpost itself responds to preflight requests"
     assert stage["StageName"] == stack.parameters["HttpStageName"] and stage["AutoDeploy"] is True
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
 
@@ -381,7 +385,7 @@ def only_the_front_may_invoke(stack):
     assert permission["SourceArn"] == f"arn:aws:execute-api:eu-central-1:123456789012:{api}/*"
 
 
-def outputs_can_be_pasted(stack):
+def the_outputs_are_commands(stack):
     url = stack.outputs["Url"]
     parameters = stack.parameters
     assert url == {
@@ -399,7 +403,7 @@ def outputs_can_be_pasted(stack):
     assert "?url" in stack.outputs["UploadAnySize"]
 
 
-def the_table_is_as_the_code_wants_it(stack):
+def the_table_has_the_schema_of_the_code(stack):
     settings = stack.the("AWS::Lambda::Function")["Environment"]["Variables"]
     tables = stack.of_type("AWS::DynamoDB::Table")
     assert settings["SIGNPOST_TABLE"] == ("<Table>" if tables else "") and bool(tables) == (stack.parameters["CreateTable"] == "yes")
@@ -408,12 +412,12 @@ def the_table_is_as_the_code_wants_it(stack):
         assert properties["AttributeDefinitions"] == [{"AttributeName": "id", "AttributeType": "S"}]
         assert properties["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}] and '"Key": {"id": {"S":' in code
         assert properties["TimeToLiveSpecification"] == {"AttributeName": "ends", "Enabled": True} and '"#ends": "ends"' in code
-        assert set(re.findall(r'service\.call\("(\w+)"', code)) == {"BatchGetItem", "UpdateItem"}, "another action is needed"
-        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain", "without it objects can't be found"
+        assert set(re.findall(r'service\.call\("(\w+)"', code)) == {"BatchGetItem", "UpdateItem"}, "the code uses another action"
+        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain", "without the table, objects cannot be found"
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def a_domain_leads_to_the_front(stack):
+def a_domain_is_mapped_to_the_front(stack):
     parameters = stack.parameters
     has = bool(parameters["DomainName"])
     rest, http = parameters["Front"] == "rest" and has, parameters["Front"] == "http-api" and has
@@ -434,7 +438,7 @@ def a_domain_leads_to_the_front(stack):
         assert record["Properties"]["AliasTarget"]["DNSName"] == f"<{owner}.RegionalDomainName>"
 
 
-def a_web_acl_stands_before_the_stage(stack):
+def a_web_acl_is_attached_to_the_stage(stack):
     found = stack.of_type("AWS::WAFv2::WebACLAssociation")
     assert len(found) == bool(stack.parameters["WebAclArn"])
     for association in found.values():
@@ -442,7 +446,7 @@ def a_web_acl_stands_before_the_stage(stack):
         assert association["Properties"] == {"WebACLArn": WEB_ACL, "ResourceArn": arn}
 
 
-# The metrics that AWS publishes, with the dimensions under which it does
+# The metrics that AWS publishes, and their dimensions
 # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html,
 # .../http-api-metrics.html, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html).
 PUBLISHED = {
@@ -460,8 +464,8 @@ def check_metric(stack, namespace, name, dimensions):
         return
     fronts = (stack.parameters["Front"], "any")
     published = [PUBLISHED[front, namespace] for front in fronts if (front, namespace) in PUBLISHED]
-    in_words = [(names, {key: value.format(**stack.parameters) for key, value in wanted.items()}) for names, wanted in published]
-    assert any(name in names and dimensions == wanted for names, wanted in in_words), (namespace, name, dimensions)
+    expected = [(names, {key: value.format(**stack.parameters) for key, value in wanted.items()}) for names, wanted in published]
+    assert any(name in names and dimensions == wanted for names, wanted in expected), (namespace, name, dimensions)
 
 
 def each_alarm_has_a_metric(stack):
@@ -479,7 +483,7 @@ def each_alarm_has_a_metric(stack):
     assert alarms["CostAlarm"]["Threshold"] == stack.parameters["AlarmDailyRequests"] and alarms["CostAlarm"]["Period"] == 86400
 
 
-def the_dashboard_can_be_read(stack):
+def the_dashboard_shows_existing_metrics(stack):
     for dashboard in stack.of_type("AWS::CloudWatch::Dashboard").values():
         widgets = json.loads(dashboard["Properties"]["DashboardBody"])["widgets"]
         for widget in widgets:
@@ -513,38 +517,38 @@ def every_parameter_and_condition_is_used():
         assert text.count(f'"{name}"') > 1, f"{name} is not used"
 
 
-def shipped_rules_refuse_what_is_no_digest():
+def the_token_parameter_accepts_only_digests():
     pattern = SOURCE["Parameters"]["TokenSha256"]["AllowedPattern"]
     for value in ("x", DIGEST.upper(), DIGEST[:-1], DIGEST + "0", DIGEST + '"\n[[rule]]', "secret"):
         assert not re.fullmatch(pattern, value), value
 
 
-def every_setting_is_known_to_the_code():
+def the_code_knows_every_setting():
     code = (ROOT / "src/config.rs").read_text()
     variables = SOURCE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     for name in variables:
-        assert f'"{name}"' in code, f"src/config.rs does not know {name}"
+        assert f'"{name}"' in code, f"src/config.rs does not contain {name}"
 
 
-def the_table_of_needs_is_that_of_the_code():
-    assert set(NEEDED) == operations_of_the_code(), set(NEEDED) ^ operations_of_the_code()
+def the_table_of_permissions_matches_the_code():
+    assert set(REQUIRED) == operations_of_the_code(), set(REQUIRED) ^ operations_of_the_code()
     assert set(LISTINGS) == listings_of_the_code(), set(LISTINGS) ^ listings_of_the_code()
-    known = set().union(*NEEDED.values(), WITH_PARAMETER.values(), *LISTINGS.values())
+    known = set().union(*REQUIRED.values(), WITH_PARAMETER.values(), *LISTINGS.values())
     assert known == actions_of_session_policies(), known ^ actions_of_session_policies()
     operations = (ROOT / "src/operation.rs").read_text()
     assert all(f'"{parameter}"' in operations for _, parameter in WITH_PARAMETER)
 
 
-def caps_are_those_of_the_code():
+def limits_match_the_code():
     code = (ROOT / "src/policy/constraints.rs").read_text()
     minutes = {name: int(value) for name, value in re.findall(r"pub const (\w+): Duration = Duration::from_mins\((\d+)\);", code)}
     parameter = SOURCE["Parameters"]["MaxExpiresSeconds"]
     assert parameter["MaxValue"] == parameter["Default"] == minutes["MAX_EXPIRES"] * 60
-    assert parameter["MinValue"] == minutes["DEFAULT_EXPIRES"] * 60, "the shipped rules would not start"
+    assert parameter["MinValue"] == minutes["DEFAULT_EXPIRES"] * 60, "the function would not start with the default rules"
     assert 'default Some("15m"), max_expires' in (ROOT / "src/config.rs").read_text()
 
 
-def the_metric_filter_finds_what_the_code_logs():
+def the_metric_filter_matches_the_log():
     pattern = SOURCE["Resources"]["FailuresFilter"]["Properties"]["FilterPattern"]
     field, value = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', pattern).groups()
     code = (ROOT / "src/adapters/record.rs").read_text()
@@ -553,7 +557,7 @@ def the_metric_filter_finds_what_the_code_logs():
     assert "message = 'refused'" in query and 'Self::of("refused")' in code and "code = self.code," in code
 
 
-def each_suppression_has_its_reason():
+def each_suppression_has_a_reason():
     lines = (ROOT / "template.yaml").read_text().splitlines()
     for number, line in enumerate(lines):
         if re.search(r"ignore_checks|- id: CKV", line):
@@ -561,76 +565,76 @@ def each_suppression_has_its_reason():
             assert re.search(r"\] # \w", line) or re.search(r"comment: \S+ \S+", line + follows), line
 
 
-def build_names_the_binary():
+def the_build_uses_the_right_binary():
     metadata = SOURCE["Resources"]["Function"]["Metadata"]
     assert metadata["BuildMethod"] == "rust-cargolambda" and metadata["BuildProperties"] == {"Binary": "signpost-lambda"}
     cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
     assert "signpost-lambda" in [binary["name"] for binary in cargo["bin"]]
 
 
-def deploying_asks_first():
+def deployments_require_confirmation():
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
     deploy = config["deploy"]["parameters"]
     assert deploy["confirm_changeset"] is True and deploy["capabilities"] == "CAPABILITY_IAM"
     assert "parameter_overrides" not in deploy, "the template's defaults are the safe ones"
 
 
-OF_STACKS = [
-    each_front_alone,
-    rules_are_closed,
-    function_is_as_built,
+STACK_TESTS = [
+    only_the_chosen_front_exists,
+    the_default_rules_deny_everything,
+    the_function_has_its_settings,
     every_role_has_one_trusted_principal,
-    the_function_logs_and_assumes,
-    the_signer_may_do_what_is_needed_and_no_more,
-    bucket_is_kept_and_shut,
-    bucket_ends_only_what_is_left_over,
-    bucket_lets_the_named_origins_in,
-    bucket_policy_caps_and_wants_tls,
-    the_function_keeps_the_cap_of_the_bucket,
-    lock_replication_and_logs_on_demand,
-    logs_end,
-    access_logs_tell_no_query,
-    rest_api_is_exact_and_uncached,
-    http_api_has_payload_2,
+    the_function_role_has_only_the_required_actions,
+    the_signer_has_only_the_required_actions,
+    the_bucket_is_private_and_is_preserved,
+    the_lifecycle_removes_only_old_versions_and_unfinished_uploads,
+    the_bucket_allows_the_configured_origins,
+    the_bucket_policy_limits_lifetimes_and_requires_tls,
+    the_function_has_the_same_maximum_lifetime_as_the_bucket,
+    object_lock_replication_and_logs_are_optional,
+    logs_expire,
+    access_logs_contain_no_query,
+    the_rest_api_preserves_requests_and_caches_nothing,
+    the_http_api_uses_payload_format_2,
     only_the_front_may_invoke,
-    outputs_can_be_pasted,
-    the_table_is_as_the_code_wants_it,
-    a_domain_leads_to_the_front,
-    a_web_acl_stands_before_the_stage,
+    the_outputs_are_commands,
+    the_table_has_the_schema_of_the_code,
+    a_domain_is_mapped_to_the_front,
+    a_web_acl_is_attached_to_the_stage,
     each_alarm_has_a_metric,
-    the_dashboard_can_be_read,
+    the_dashboard_shows_existing_metrics,
 ]
-OF_THE_FILE = [
+FILE_TESTS = [
     every_parameter_is_described_and_grouped,
     every_parameter_and_condition_is_used,
-    shipped_rules_refuse_what_is_no_digest,
-    every_setting_is_known_to_the_code,
-    the_table_of_needs_is_that_of_the_code,
-    caps_are_those_of_the_code,
-    the_metric_filter_finds_what_the_code_logs,
-    each_suppression_has_its_reason,
-    build_names_the_binary,
-    deploying_asks_first,
+    the_token_parameter_accepts_only_digests,
+    the_code_knows_every_setting,
+    the_table_of_permissions_matches_the_code,
+    limits_match_the_code,
+    the_metric_filter_matches_the_log,
+    each_suppression_has_a_reason,
+    the_build_uses_the_right_binary,
+    deployments_require_confirmation,
 ]
 
 
 def main():
-    passed = failed = 0
-    runs = [(test, [(stack.label, (stack,)) for stack in STACKS]) for test in OF_STACKS]
-    runs += [(test, [("", ())]) for test in OF_THE_FILE]
-    for test, arguments in runs:
-        for label, values in arguments:
-            try:
-                test(*values)
-            except Exception:
-                print(f"FAIL {test.__name__} ({label})\n{traceback.format_exc(limit=-1)}")
-                failed += 1
-                break
-        else:
-            passed += 1
-    print(f"{len(STACKS)} stacks looked at")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    results = Results(quiet=True)
+    for test in STACK_TESTS:
+        results.run(test.__name__, lambda test=test: run_for_each_stack(test), describe=lambda _: traceback.format_exc(limit=-1))
+    for test in FILE_TESTS:
+        results.run(test.__name__, test, describe=lambda _: traceback.format_exc(limit=-1))
+    print(f"{len(STACKS)} stacks checked")
+    return results.close()
+
+
+def run_for_each_stack(test):
+    for stack in STACKS:
+        try:
+            test(stack)
+        except Exception as error:
+            error.add_note(f"parameters: {stack.label}")
+            raise
 
 
 if __name__ == "__main__":
