@@ -1,8 +1,8 @@
-//! What a redirect costs: decide and sign, and a whole event, against the bare `SigV4` cryptography and the SDK's own
-//! `.presigned()` of the same run; what it costs to know a caller, and to refuse one.
+//! Measures a redirect: deciding and signing, and a complete event. The bare `SigV4` cryptography and the `.presigned()` of
+//! the SDK are measured in the same run for comparison. Also measures how long it takes to authenticate and to reject a caller.
 
 #[path = "../tests/core/issuer.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
+#[expect(dead_code, reason = "only the tests use the whole module")]
 mod issuer;
 
 use std::fmt::Write as _;
@@ -45,13 +45,15 @@ on = ["**"]
 allow_anonymous_write = true
 "#;
 
-criterion_group!(benches, sign, decide_among_rules, know_the_caller);
+criterion_group!(benches, sign, decide_with_many_rules, authenticate_callers);
 criterion_main!(benches);
 
 fn sign(criterion: &mut Criterion) {
     let runtime = runtime();
-    let policy = Policy::parse(OPEN_RULES).expect("the rules are good");
-    let signer = runtime.block_on(Signer::resolve(&settings())).expect("it resolves");
+    let policy = Policy::parse(OPEN_RULES).expect("the rules are valid");
+    let signer = runtime
+        .block_on(Signer::resolve(&settings()))
+        .expect("the signer can be created");
     let sdk = sdk();
     let credentials = credentials();
     let decide_and_sign = |request: &ApiRequest| decide_and_sign(&policy, request, None, &signer, &credentials);
@@ -69,9 +71,9 @@ fn sign(criterion: &mut Criterion) {
             bencher.iter(|| runtime.block_on(presigned(&sdk, black_box(method))));
         });
         let event = std::fs::read_to_string(format!("events/rest-{}.json", method.to_ascii_lowercase()));
-        let event = event.expect("the event is there");
+        let event = event.expect("the event file exists");
         let handler = runtime.block_on(handler());
-        group.bench_function("a whole event", |bencher| {
+        group.bench_function("complete event", |bencher| {
             bencher.iter(|| runtime.block_on(respond(&handler, black_box(&event), "invocation", now())));
         });
     }
@@ -87,16 +89,16 @@ fn decide_and_sign(
     match decide(policy, request, keys, now()) {
         Ok(Decision::Instruct { plan, .. }) => {
             let (Kept::At(key), plan) = plan.replace(()) else {
-                panic!("no rule needs a table")
+                panic!("the rules do not need the id table")
             };
             let ((), plan) = plan.replace(key);
-            signer.sign(plan, credentials, now()).expect("it can be signed")
+            signer.sign(plan, credentials, now()).expect("the plan can be signed")
         }
         other => panic!("not an instruction: {other:?}"),
     }
 }
 
-const MEMBERS_RULES: &str = r#"
+const USER_RULES: &str = r#"
 version = 1
 [[issuer]]
 name = "idp"
@@ -107,67 +109,73 @@ alg = ["RS256", "ES256"]
 id = "ci"
 sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
 [[rule]]
-id = "members"
+id = "users"
 who = ["authenticated"]
 can = ["read"]
 on = ["docs/**"]
 "#;
 
-/// Callers whom a token of an issuer proves, its keys at hand, or a token of our own, decided and signed; and those who
-/// are refused, since anybody may send as many of these as they like.
-fn know_the_caller(criterion: &mut Criterion) {
-    let signer = runtime().block_on(Signer::resolve(&settings())).expect("it resolves");
-    let policy = Policy::parse(MEMBERS_RULES).expect("the rules are good");
+/// Measures deciding and signing for callers with a static token or with a JWT whose keys are cached. Also measures rejected
+/// callers, because anyone can send any number of such requests.
+fn authenticate_callers(criterion: &mut Criterion) {
+    let signer = runtime()
+        .block_on(Signer::resolve(&settings()))
+        .expect("the signer can be created");
+    let policy = Policy::parse(USER_RULES).expect("the rules are valid");
     let credentials = credentials();
     let (rsa, p256) = (SigningKey::rsa("rsa"), SigningKey::p256("ec"));
     let keys = KeySet::parse(jwks(&[&rsa, &p256]).to_string().as_bytes()).expect("a JWK set");
     let claims = serde_json::json!({
         "iss": "https://id.example.com/pool", "sub": "alice", "aud": "signpost", "exp": 1_783_711_444,
     });
-    let by = |token: &str| {
+    let with_token = |token: &str| {
         let mut request = request("GET");
         let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a token is visible ASCII");
         request.headers.insert(HeaderName::from_static("authorization"), bearer);
         request
     };
     let (rs256, es256) = (rsa.token("RS256", &claims), p256.token("ES256", &claims));
-    // Of the signature, and no malleable last character of it.
+    // Changes the first character of the signature, because the last one can contain unused bits.
     let forged = |token: &str| {
         let (head, signature) = token.rsplit_once('.').expect("a token has three parts");
         let first = if signature.starts_with('A') { "B" } else { "A" };
-        by(&format!("{head}.{first}{}", &signature[1..]))
+        with_token(&format!("{head}.{first}{}", &signature[1..]))
     };
     let mut group = criterion.benchmark_group("caller");
     for (name, request) in [
-        ("own token", by("secret")),
-        ("RS256", by(&rs256)),
-        ("ES256", by(&es256)),
+        ("static token", with_token("secret")),
+        ("RS256", with_token(&rs256)),
+        ("ES256", with_token(&es256)),
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| decide_and_sign(&policy, black_box(&request), Some(&keys), &signer, &credentials));
         });
     }
     for (name, request) in [
-        ("nobody, refused", request("GET")),
-        ("wrong own token, refused", by("guess")),
-        ("forged RS256, refused", forged(&rs256)),
-        ("forged ES256, refused", forged(&es256)),
+        ("anonymous, rejected", request("GET")),
+        ("wrong static token, rejected", with_token("guess")),
+        ("forged RS256, rejected", forged(&rs256)),
+        ("forged ES256, rejected", forged(&es256)),
     ] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| decide(&policy, black_box(&request), Some(&keys), now()).expect_err("it is refused"));
+            bencher.iter(|| {
+                decide(&policy, black_box(&request), Some(&keys), now()).expect_err("the request is rejected")
+            });
         });
     }
 }
 
-/// 100 rules, the last of which allows, for nobody in particular and for the bearer of a token.
-fn decide_among_rules(criterion: &mut Criterion) {
-    let policy = Policy::parse(&hundred_rules()).expect("the rules are good");
+/// Measures a decision with 100 rules of which only the last one allows the request, for an anonymous caller and with a token.
+fn decide_with_many_rules(criterion: &mut Criterion) {
+    let policy = Policy::parse(&hundred_rules()).expect("the rules are valid");
     let anonymous = request("GET");
-    let mut member = request("GET");
+    let mut authenticated = request("GET");
     let bearer = HeaderValue::from_static("Bearer secret");
-    member.headers.insert(HeaderName::from_static("authorization"), bearer);
+    authenticated
+        .headers
+        .insert(HeaderName::from_static("authorization"), bearer);
     let mut group = criterion.benchmark_group("rules_100");
-    for (name, request) in [("anonymous", anonymous), ("member", member)] {
+    for (name, request) in [("anonymous", anonymous), ("authenticated", authenticated)] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| decide(&policy, black_box(&request), None, now()).expect("the last rule allows it"));
         });
@@ -176,7 +184,7 @@ fn decide_among_rules(criterion: &mut Criterion) {
 
 fn hundred_rules() -> String {
     let digest = Sha256::digest(b"secret").iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes every write");
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text
     });
     let mut rules = format!("version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{digest}\"\ngroups = [\"deployers\"]\n");
@@ -190,12 +198,12 @@ fn hundred_rules() -> String {
             rules,
             "[[rule]]\nid = \"r{number}\"\nwho = [\"{who}\"]\ncan = [\"read\"]\non = [\"{on}\"]\n"
         )
-        .expect("a String takes every write");
+        .expect("writing to a String cannot fail");
     }
     rules + "[[rule]]\nid = \"last\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"docs/**\"]\n"
 }
 
-/// The four HMACs of the signing key, the digest of the canonical request, the string to sign and its HMAC.
+/// Computes the four HMACs of the signing key, the digest of the canonical request, the string to sign and its HMAC.
 fn bare_signature(canonical: &str) -> String {
     let key = hmac(format!("AWS4{SECRET_KEY}").as_bytes(), b"20260710");
     let key = ["eu-central-1", "s3", "aws4_request"]
@@ -207,7 +215,7 @@ fn bare_signature(canonical: &str) -> String {
 }
 
 fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC accepts keys of every length");
     mac.chain_update(text).finalize().into_bytes().into()
 }
 
@@ -220,7 +228,7 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// A canonical request as long as the one that was signed.
+/// Returns a canonical request with the length of the one that was signed.
 fn canonical_request(instruction: &Instruction) -> String {
     let url = instruction.url.expose();
     let (host_and_path, query) = url.split_once('?').expect("a presigned URL has a query");
@@ -238,14 +246,14 @@ async fn presigned(sdk: &aws_sdk_s3::Client, method: &str) -> String {
     if method == "PUT" {
         let put = sdk.put_object().bucket("example-bucket").key(KEY).content_length(1024);
         let presigned = put.if_none_match("*").presigned(presigning).await;
-        presigned.expect("it can be signed").uri().to_owned()
+        presigned.expect("the plan can be signed").uri().to_owned()
     } else {
         let get = sdk.get_object().bucket("example-bucket").key(KEY);
         let presigned = get
             .response_content_disposition("attachment")
             .presigned(presigning)
             .await;
-        presigned.expect("it can be signed").uri().to_owned()
+        presigned.expect("the plan can be signed").uri().to_owned()
     }
 }
 
@@ -272,10 +280,10 @@ async fn handler() -> Handler {
 fn settings() -> Settings {
     let env = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Settings::from_env(env).expect("the settings are good")
+    Settings::from_env(env).expect("the settings are valid")
 }
 
-/// With a session token, as a function's role has one.
+/// Credentials with a session token, like those of a function's role.
 fn credentials() -> Credentials {
     let token = "IQoJb3JpZ2luX2VjEXAMPLE/".repeat(16);
     Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET_KEY, Some(token), None, "bench")

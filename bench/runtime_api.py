@@ -1,4 +1,4 @@
-"""The Lambda runtime API, as little of it as a function needs, with a clock at each end of an invocation."""
+"""A minimal Lambda runtime API that measures the duration of each invocation."""
 
 import os
 import selectors
@@ -8,16 +8,16 @@ import time
 from dataclasses import dataclass
 
 PREFIX = "/2018-06-01/runtime/invocation/"
-PATIENCE = 30  # seconds
+TIMEOUT = 30  # seconds
 
 
 class FunctionError(Exception):
-    """The function reported an error, or fell silent."""
+    """The function reported an error or did not respond."""
 
 
 @dataclass
 class Message:
-    """One HTTP request that the function sent, and when its last byte was here."""
+    """One HTTP request from the function, and the time at which its last byte arrived."""
 
     connection: socket.socket
     method: str
@@ -27,7 +27,7 @@ class Message:
 
 
 class RuntimeApi:
-    """Listens on a port of its own and hands out events one at a time."""
+    """Listens on a free port and delivers one event at a time."""
 
     def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -39,9 +39,9 @@ class RuntimeApi:
         self._invocations = 0
 
     def invoke(self, event: bytes) -> tuple[bytes, float, float]:
-        """The answer to `event`, and when the event left and the answer arrived."""
+        """Returns the response to `event`, the time at which the event was sent, and the time at which the response arrived."""
         while self._waiting is None:
-            self._take(self._receive())
+            self._accept_next(self._receive())
         waiting, self._waiting = self._waiting, None
         self._invocations += 1
         request_id = "00000000-0000-4000-8000-%012d" % self._invocations
@@ -53,29 +53,29 @@ class RuntimeApi:
             "Lambda-Runtime-Trace-Id: Root=1-6a5145a8-536f3e792f6be9b44c1f46fa;Parent=53995c3f42cd8ad8;Sampled=0\r\n"
             f"Content-Length: {len(event)}\r\n\r\n"
         )
-        left = time.perf_counter()
+        sent = time.perf_counter()
         waiting.sendall(head.encode() + event)
-        answer = self._receive()
-        if answer.method != "POST" or answer.path != f"{PREFIX}{request_id}/response":
-            raise FunctionError(f"{answer.method} {answer.path}: {answer.body.decode(errors='replace')}")
-        answer.connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
-        return answer.body, left, answer.received
+        response = self._receive()
+        if response.method != "POST" or response.path != f"{PREFIX}{request_id}/response":
+            raise FunctionError(f"{response.method} {response.path}: {response.body.decode(errors='replace')}")
+        response.connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+        return response.body, sent, response.received
 
     def close(self):
         for connection in [self._listener, *self._buffers]:
             connection.close()
         self._selector.close()
 
-    def _take(self, message):
+    def _accept_next(self, message):
         if message.method != "GET" or message.path != f"{PREFIX}next":
             raise FunctionError(f"{message.method} {message.path}: {message.body.decode(errors='replace')}")
         self._waiting = message.connection
 
     def _receive(self) -> Message:
         while True:
-            ready = self._selector.select(PATIENCE)
+            ready = self._selector.select(TIMEOUT)
             if not ready:
-                raise FunctionError(f"no word for {PATIENCE} s")
+                raise FunctionError(f"the function sent nothing for {TIMEOUT} s")
             for key, _ in ready:
                 if key.fileobj is self._listener:
                     self._accept()
@@ -103,7 +103,7 @@ class RuntimeApi:
         request_line, *lines = head.decode().split("\r\n")
         headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
         if "transfer-encoding" in headers:
-            raise FunctionError("the answer came in chunks")
+            raise FunctionError("the response is chunked, which this runtime API does not support")
         if len(body) < int(headers.get("content-length", 0)):
             return None
         self._buffers[connection] = b""
@@ -112,7 +112,7 @@ class RuntimeApi:
 
 
 class Function:
-    """A running function, with a runtime API of its own."""
+    """A running function with its own runtime API."""
 
     def __init__(self, command: list[str], environment: dict[str, str], output: str = os.devnull):
         self.api = RuntimeApi()
@@ -124,35 +124,35 @@ class Function:
         self.started = time.perf_counter()
         self.pid = os.posix_spawn(command[0], command, environment, file_actions=actions)
 
-    def first_answer(self, event: bytes) -> tuple[bytes, float]:
-        """The first answer, and the seconds from the start of the process to its arrival."""
-        answer, _, arrived = self.api.invoke(event)
-        return answer, arrived - self.started
+    def first_response(self, event: bytes) -> tuple[bytes, float]:
+        """Returns the first response and the seconds from the start of the process to its arrival."""
+        response, _, arrived = self.api.invoke(event)
+        return response, arrived - self.started
 
-    def answer(self, event: bytes) -> tuple[bytes, float]:
-        """An answer, and the seconds from the event to its arrival."""
-        answer, left, arrived = self.api.invoke(event)
-        return answer, arrived - left
+    def invoke(self, event: bytes) -> tuple[bytes, float]:
+        """Returns the response and the seconds from the event to its arrival."""
+        response, sent, arrived = self.api.invoke(event)
+        return response, arrived - sent
 
     def resident_kib(self) -> int:
-        """Resident memory, now."""
+        """Returns the current resident memory in KiB."""
         with open(f"/proc/{self.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
     def stop(self) -> float:
-        """Ends the process; the seconds of CPU that it took."""
+        """Kills the process. Returns the CPU time in seconds that it used."""
         os.kill(self.pid, signal.SIGKILL)
         _, _, usage = os.wait4(self.pid, 0)
         self.api.close()
         return usage.ru_utime + usage.ru_stime
 
     def finish(self):
-        """Closes the runtime API, upon which the function ends by itself; for one that runs below another program."""
+        """Closes the runtime API, so that the function exits. Use it if the function is a child of another program."""
         self.api.close()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
-                raise FunctionError("the function outlived the runtime API")
+                raise FunctionError("the function did not exit after the runtime API had closed")
             time.sleep(0.01)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes events/*.json, expected.json and README.md from the table below: one row is one request, put into each front's shape.
+"""Writes events/*.json, expected.json and README.md from the table below. Each row is one request, written as an event of each front.
 
     events/make.py            write everything
-    events/make.py --check    write nothing, fail when a file differs from what the table says
+    events/make.py --check    write nothing, and fail if a file differs from the table
 
-The shapes are those of the capture-*.json beside this file, which are recordings and are only checked to be there.
+The format of the events follows the capture-*.json files in this directory. These are recordings from AWS, and this script only reads them.
 """
 
 import base64
@@ -28,15 +28,15 @@ SHA256 = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
 
 @dataclass
 class Request:
-    """What the client sends, and what the domain and stage in front make of it."""
+    """A request of a client, and the domain and stage through which it arrives."""
 
     method: str
-    target: str  # percent-encoded path and query, as on the wire
+    target: str  # percent-encoded path and query, as sent
     headers: dict = field(default_factory=dict)
     body: bytes = b""
     length: bool = True  # the client sends Content-Length with a PUT or a POST
-    base: str = ""  # REST: base path of a custom domain, "/files"
-    stage: str = ""  # REST and HTTP: name of the stage
+    base: str = ""  # REST: base path of a custom domain, for example "/files"
+    stage: str = ""  # REST and HTTP: stage name
 
     @property
     def path(self):
@@ -59,9 +59,9 @@ class Request:
 
 
 def is_text(request):
-    """Whether HTTP APIs, Function URLs and ALBs hand on the body as text."""
-    kind = request.headers.get("content-type", "")
-    return kind.startswith("text/") or kind in ("application/json", "application/javascript", "application/xml")
+    """Returns true if HTTP APIs, function URLs and ALBs pass the body as text."""
+    media_type = request.headers.get("content-type", "")
+    return media_type.startswith("text/") or media_type in ("application/json", "application/javascript", "application/xml")
 
 
 def grouped(pairs):
@@ -129,7 +129,7 @@ def rest(request):
             "domainName": domain,
             "apiId": "5h7pqvr9u4",
         },
-        # The template's binary media type */* has every body encoded, text too; there is no Content-Length.
+        # With the binary media type */* of the template, every body is encoded, including text. There is no Content-Length.
         "body": base64.b64encode(request.body).decode() if request.body else None,
         "isBase64Encoded": bool(request.body),
     }
@@ -189,12 +189,12 @@ def common_headers(request, domain):
 def http_api(request):
     domain = "sjzepsqsu5.execute-api.eu-central-1.amazonaws.com"
     headers = common_headers(request, domain)
-    headers.setdefault("content-length", str(len(request.body)))  # an HTTP API adds "0" to what has no body
+    headers.setdefault("content-length", str(len(request.body)))  # an HTTP API adds "0" if there is no body
     path = unquote(request.path, errors="strict").partition("?")[0]
     if request.stage:
         path = f"/{request.stage}{path}"
     event = payload_2(request, domain, path, path, request.stage or "$default", "ATfSmjLgPHcESJw=", "123456789012", headers)
-    event["headers"].pop("cookie", None)  # a function URL has it in both places
+    event["headers"].pop("cookie", None)  # only a function URL also has the header
     return event
 
 
@@ -234,11 +234,11 @@ def alb(request, multi=False):
 SHAPE = {"rest": rest, "http-api": http_api, "function-url": function_url, "alb": alb, "alb-multi-value": lambda request: alb(request, multi=True)}
 
 
-# ---- what must come of it ----
+# ---- expectations ----
 
 
 def signed(key, method, form="redirect", headers=None, **more):
-    """An instruction: `headers` are the signed ones besides Host."""
+    """The expectation for a response with a signed URL. `headers` are the signed headers except Host."""
     status = 307 if form == "redirect" else 200
     out = {"status": status, "key": key, "method": method, "form": form, "signed": headers or {}}
     if method == "PUT":
@@ -246,7 +246,8 @@ def signed(key, method, form="redirect", headers=None, **more):
     return out | more
 
 
-def refused(status, key=None, **more):
+def plain_response(status, key=None, **more):
+    """The expectation for a response without a signed URL: a rejection, or a response of Signpost itself."""
     return {"status": status, "key": key, "method": None} | more
 
 
@@ -256,7 +257,7 @@ def length_of(body):
 
 # ---- the table ----
 
-ROWS = []  # (file name, event, expectation, what it is about)
+ROWS = []  # (file name, event, expectation, description)
 
 
 def row(fronts, name, request, expectation, note):
@@ -267,9 +268,9 @@ def row(fronts, name, request, expectation, note):
 KEY = "docs/report.pdf"
 AT = "/" + KEY
 ALL = FRONTS
-PATHS = ("rest", "http-api", "function-url", "alb")  # an ALB's two header modes do not differ in the path
-RAW = ("rest", "function-url", "alb")  # the fronts that hand on the path as it was sent
-TYPED = ("function-url", "alb", "alb-multi-value")  # the fronts whose event tells an empty upload from one without a length
+PATHS = ("rest", "http-api", "function-url", "alb")  # the path is the same in both header modes of an ALB
+RAW = ("rest", "function-url", "alb")  # the fronts that pass the path as it was sent
+TYPED = ("function-url", "alb", "alb-multi-value")  # the fronts whose event distinguishes an empty upload from one without a length
 
 # The four operations
 row(ALL, "get", Request("GET", AT), signed(KEY, "GET"), "download")
@@ -278,15 +279,15 @@ row(ALL, "put", Request("PUT", AT, body=BODY), signed(KEY, "PUT", headers=length
 row(ALL, "delete", Request("DELETE", AT), signed(KEY, "DELETE"), "delete")
 
 # Bodies
-row(ALL, "put-binary", Request("PUT", "/docs/bytes.bin", body=BINARY), signed("docs/bytes.bin", "PUT", headers=length_of(BINARY)), "the length of bytes that are not UTF-8")
+row(ALL, "put-binary", Request("PUT", "/docs/bytes.bin", body=BINARY), signed("docs/bytes.bin", "PUT", headers=length_of(BINARY)), "the signed length of a body that is not UTF-8")
 text = {"content-type": "text/plain"}
 row(ALL, "put-text", Request("PUT", "/docs/λ.txt".replace("λ", "%CE%BB"), text, "λ→∞".encode()), signed("docs/λ.txt", "PUT", headers={"content-length": "8"}), "a text body: the length is that of its UTF-8 bytes; Content-Type is not signed")
-row(ALL, "put-empty", Request("PUT", "/docs/empty"), signed("docs/empty", "PUT"), "an empty file, `Content-Length: 0` (REST tells no length): no length is signed")
-row(TYPED, "refused-put-without-length", Request("PUT", AT, length=False), refused(411, KEY), "PUT without a body and without a length, not in the two-step form")
+row(ALL, "put-empty", Request("PUT", "/docs/empty"), signed("docs/empty", "PUT"), "an empty file, `Content-Length: 0` (a REST API reports no length): no length is signed")
+row(TYPED, "refused-put-without-length", Request("PUT", AT, length=False), plain_response(411, KEY), "PUT without a body and without a length, outside the two-step form")
 chunked = {"transfer-encoding": "chunked"}
-row(("function-url", "alb", "alb-multi-value"), "refused-put-chunked", Request("PUT", AT, chunked, BODY, length=False), refused(411, KEY), "S3 takes no chunked PUT")
+row(("function-url", "alb", "alb-multi-value"), "refused-put-chunked", Request("PUT", AT, chunked, BODY, length=False), plain_response(411, KEY), "S3 does not accept a chunked PUT")
 
-# Forms of the answer
+# Response formats
 row(ALL, "get-url", Request("GET", AT + "?url"), signed(KEY, "GET", "url"), "the bare URL")
 row(ALL, "get-text", Request("GET", AT, {"accept": "text/plain"}), signed(KEY, "GET", "url"), "the bare URL, by Accept")
 row(ALL, "get-json", Request("GET", AT, {"accept": "application/json"}), signed(KEY, "GET", "json"), "the instruction as JSON")
@@ -294,101 +295,101 @@ row(ALL, "get-html", Request("GET", AT, {"accept": "text/html,application/xhtml+
 row(ALL, "put-url", Request("PUT", AT + "?url", length=False), signed(KEY, "PUT", "url"), "the two-step upload of any size: no length is signed")
 row(ALL, "put-url-length", Request("PUT", AT + "?url&contentLength=12", length=False), signed(KEY, "PUT", "url", length_of(BODY)), "two-step with a declared length")
 row(ALL, "put-url-checksum", Request("PUT", AT + "?contentLength=12&checksum-sha256=" + SHA256.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D") + "&url", length=False), signed(KEY, "PUT", "url", length_of(BODY) | {"x-amz-checksum-sha256": SHA256}), "two-step with length and checksum; the query is encoded")
-row(ALL, "put-json", Request("PUT", AT + "?contentLength=12", {"accept": "application/json"}, length=False), signed(KEY, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "JSON: create-only is a header to send")
+row(ALL, "put-json", Request("PUT", AT + "?contentLength=12", {"accept": "application/json"}, length=False), signed(KEY, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "JSON: create-only is a header that the client must send")
 row(ALL, "delete-json", Request("DELETE", AT, {"accept": "application/json"}), signed(KEY, "DELETE", "json"), "the instruction as JSON")
 
-# Signed from the request, or not
+# Request headers that are signed, ignored or rejected
 mirrored = {"content-md5": MD5, "x-amz-meta-origin": "curl", "x-amz-checksum-sha256": SHA256, "x-amz-sdk-checksum-algorithm": "SHA256"}
 row(ALL, "put-headers", Request("PUT", AT, mirrored, BODY), signed(KEY, "PUT", headers=length_of(BODY) | mirrored), "checksums and metadata of the client are signed")
 unsigned = {"range": "bytes=0-9", "if-none-match": '"etag"', "if-modified-since": "Fri, 10 Jul 2026 19:19:04 GMT", "cookie": "session=abc123"}
 row(ALL, "get-range", Request("GET", AT, unsigned), signed(KEY, "GET"), "Range and conditions pass to S3 unsigned")
-row(ALL, "get-cloudfront", Request("GET", AT, {"x-amz-cf-id": "c3MQXHFXAJ4h0S9IKVnxUHVyXPP5V5OJ", "via": "2.0 example.cloudfront.net (CloudFront)"}), signed(KEY, "GET"), "headers that a front added are ignored")
+row(ALL, "get-cloudfront", Request("GET", AT, {"x-amz-cf-id": "c3MQXHFXAJ4h0S9IKVnxUHVyXPP5V5OJ", "via": "2.0 example.cloudfront.net (CloudFront)"}), signed(KEY, "GET"), "headers that a CDN adds are ignored")
 row(ALL, "get-method-override", Request("GET", AT, {"x-http-method-override": "DELETE", "x-method-override": "DELETE"}), signed(KEY, "GET"), "method-override headers are ignored")
-row(ALL, "refused-put-acl", Request("PUT", AT, {"x-amz-acl": "public-read"}, BODY), refused(400, KEY), "an `x-amz-*` header that is never signed")
-row(ALL, "refused-put-copy", Request("PUT", AT, {"x-amz-copy-source": "/example-bucket/secret"}), refused(400, KEY), "would make the PUT a copy")
-row(ALL, "refused-unknown-parameter", Request("GET", AT + "?acl"), refused(400, KEY), "a sub-resource of S3 that Signpost does not sign")
-row(ALL, "refused-bearer", Request("GET", AT, {"authorization": "Bearer not-a-token-of-ours"}), refused(401, KEY), "a bad credential is 401, never anonymous")
-row(ALL, "refused-session", Request("GET", AT, {"cookie": "theme=dark; __Host-signpost=not-a-session"}), refused(401, KEY), "a session that is none of ours")
-row(ALL, "refused-login", Request("GET", "/-/login"), refused(404), "there is no sign-in without keys")
-row(PATHS, "refused-listing", Request("GET", "/docs/"), refused(403, "docs/"), "a listing takes a rule with `list`")
-row(PATHS, "refused-listing-page", Request("GET", "/docs/", {"accept": "text/html"}), refused(403, "docs/"), "the page of a listing")
-row(ALL, "refused-basic", Request("GET", AT, {"authorization": "Basic Z3Vlc3Q6Z3Vlc3M="}), refused(401, KEY), "a bad credential is 401, never anonymous")
+row(ALL, "refused-put-acl", Request("PUT", AT, {"x-amz-acl": "public-read"}, BODY), plain_response(400, KEY), "an `x-amz-*` header that is never signed")
+row(ALL, "refused-put-copy", Request("PUT", AT, {"x-amz-copy-source": "/example-bucket/secret"}), plain_response(400, KEY), "the header would turn the PUT into a copy")
+row(ALL, "refused-unknown-parameter", Request("GET", AT + "?acl"), plain_response(400, KEY), "a sub-resource of S3 that Signpost does not sign")
+row(ALL, "refused-bearer", Request("GET", AT, {"authorization": "Bearer not-a-token-of-ours"}), plain_response(401, KEY), "a request with an invalid credential gets 401 and is never anonymous")
+row(ALL, "refused-session", Request("GET", AT, {"cookie": "theme=dark; __Host-signpost=not-a-session"}), plain_response(401, KEY), "an invalid session cookie")
+row(ALL, "refused-login", Request("GET", "/-/login"), plain_response(404), "there is no sign-in without `SIGNPOST_KEYS`")
+row(PATHS, "refused-listing", Request("GET", "/docs/"), plain_response(403, "docs/"), "a listing requires a rule with `list`")
+row(PATHS, "refused-listing-page", Request("GET", "/docs/", {"accept": "text/html"}), plain_response(403, "docs/"), "a listing as a page")
+row(ALL, "refused-basic", Request("GET", AT, {"authorization": "Basic Z3Vlc3Q6Z3Vlc3M="}), plain_response(401, KEY), "a request with an invalid credential gets 401 and is never anonymous")
 
 # Keys
 ENCODED = "a%20b+c%25d%2Fe%F0%9F%9A%80.txt"
 row(PATHS, "get-encoded", Request("GET", "/docs/" + ENCODED), signed("docs/a b+c%d/e🚀.txt", "GET"), "space, `+`, `%25`, `%2F`, emoji")
 row(PATHS, "put-encoded", Request("PUT", "/docs/" + ENCODED, body=BODY), signed("docs/a b+c%d/e🚀.txt", "PUT", headers=length_of(BODY)), "space, `+`, `%25`, `%2F`, emoji")
 row(PATHS, "get-encoded-twice", Request("GET", "/docs/a%2520b%252Fc"), signed("docs/a%20b%2Fc", "GET"), "decoded once, not twice")
-row(PATHS, "get-percent", Request("GET", "/100%25"), signed("100%", "GET"), "a lone percent sign: an HTTP API hands it on bare")
-row(RAW, "get-question-mark", Request("GET", "/a%3Fb%23c"), signed("a?b#c", "GET"), "`?` and `#` in a key; an HTTP API cannot carry the first")
-row(PATHS, "get-punctuation", Request("GET", "/a!b'c(d)e*f~g,h;i:j@k&l=m$n%22o%3Cp%3Eq%5Cr%7Bs%7Dt%5Eu%7Cv%60w%5Bx%5D"), signed("a!b'c(d)e*f~g,h;i:j@k&l=m$n\"o<p>q\\r{s}t^u|v`w[x]", "GET"), "every other character of ASCII")
+row(PATHS, "get-percent", Request("GET", "/100%25"), signed("100%", "GET"), "a single percent sign, which an HTTP API passes decoded")
+row(RAW, "get-question-mark", Request("GET", "/a%3Fb%23c"), signed("a?b#c", "GET"), "`?` and `#` in a key; an HTTP API cannot transport the `?`")
+row(PATHS, "get-punctuation", Request("GET", "/a!b'c(d)e*f~g,h;i:j@k&l=m$n%22o%3Cp%3Eq%5Cr%7Bs%7Dt%5Eu%7Cv%60w%5Bx%5D"), signed("a!b'c(d)e*f~g,h;i:j@k&l=m$n\"o<p>q\\r{s}t^u|v`w[x]", "GET"), "all other ASCII punctuation")
 row(PATHS, "get-unicode-forms", Request("GET", "/e%CC%81-%C3%A9"), signed("e\u0301-\u00e9", "GET"), "no Unicode normalisation")
-row(PATHS, "get-dots", Request("GET", "/..a/b../.../.hidden/c..d"), signed("..a/b../.../.hidden/c..d", "GET"), "dots that are no dot segments")
-row(PATHS, "get-double-slash", Request("GET", "/a//b.txt"), signed("a//b.txt", "GET"), "`//` is kept")
+row(PATHS, "get-dots", Request("GET", "/..a/b../.../.hidden/c..d"), signed("..a/b../.../.hidden/c..d", "GET"), "dots that are not dot segments")
+row(PATHS, "get-double-slash", Request("GET", "/a//b.txt"), signed("a//b.txt", "GET"), "`//` is preserved")
 row(PATHS, "get-leading-slash", Request("GET", "//a//b.txt"), signed("/a//b.txt", "GET"), "a key that begins with `/`; a REST API collapses it in `path`")
-row(PATHS, "delete-leading-slash", Request("DELETE", "//a"), signed("/a", "DELETE"), "a key that begins with `/`, not its neighbour `a`")
+row(PATHS, "delete-leading-slash", Request("DELETE", "//a"), signed("/a", "DELETE"), "a key that begins with `/`; it differs from the key `a`")
 row(PATHS, "put-trailing-slash", Request("PUT", "/folder/", body=BODY), signed("folder/", "PUT", headers=length_of(BODY)), "a trailing `/` belongs to the key; a REST API strips it from `proxy`")
 row(PATHS, "delete-trailing-slash", Request("DELETE", "/folder/"), signed("folder/", "DELETE"), "a trailing `/` belongs to the key")
 row(PATHS, "get-longest-key", Request("GET", "/" + "k" * 1022 + "%C3%A9"), signed("k" * 1022 + "é", "GET"), "1,024 bytes")
-row(PATHS, "refused-key-too-long", Request("GET", "/" + "k" * 1023 + "%C3%A9"), refused(400), "1,025 bytes")
-row(PATHS, "refused-put-root", Request("PUT", "/", body=BODY), refused(400), "the empty key")
-row(PATHS, "refused-delete-root", Request("DELETE", "/"), refused(400), "the empty key: never sign DeleteBucket")
-row(PATHS, "refused-dot-dot", Request("GET", "/docs/../secret"), refused(400), "a dot segment")
-row(PATHS, "refused-dot", Request("GET", "/docs/./report.pdf"), refused(400), "a dot segment")
-row(PATHS, "refused-dot-dot-last", Request("DELETE", "/docs/.."), refused(400), "a dot segment")
-row(PATHS, "refused-dot-dot-encoded", Request("GET", "/docs/%2e%2E/secret"), refused(400), "an encoded dot segment")
-row(PATHS, "refused-dot-dot-encoded-slash", Request("GET", "/docs/..%2F..%2Fsecret"), refused(400), "a dot segment between encoded slashes")
-row(PATHS, "refused-nul", Request("GET", "/a%00b"), refused(400), "a control character")
-row(PATHS, "refused-newline", Request("PUT", "/a%0D%0Ab", body=BODY), refused(400), "control characters")
-row(RAW, "refused-escape", Request("GET", "/a%zzb"), refused(400), "a bad escape")
-row(RAW, "refused-escape-cut", Request("GET", "/a%4"), refused(400), "a bad escape")
-row(RAW, "refused-not-utf8", Request("GET", "/a%FF%FEb"), refused(400), "not UTF-8")
-row(RAW, "refused-overlong", Request("GET", "/%C0%AE%C0%AE/secret"), refused(400), "overlong dots are not UTF-8")
+row(PATHS, "refused-key-too-long", Request("GET", "/" + "k" * 1023 + "%C3%A9"), plain_response(400), "1,025 bytes")
+row(PATHS, "refused-put-root", Request("PUT", "/", body=BODY), plain_response(400), "the empty key")
+row(PATHS, "refused-delete-root", Request("DELETE", "/"), plain_response(400), "the empty key: never sign DeleteBucket")
+row(PATHS, "refused-dot-dot", Request("GET", "/docs/../secret"), plain_response(400), "a dot segment")
+row(PATHS, "refused-dot", Request("GET", "/docs/./report.pdf"), plain_response(400), "a dot segment")
+row(PATHS, "refused-dot-dot-last", Request("DELETE", "/docs/.."), plain_response(400), "a dot segment")
+row(PATHS, "refused-dot-dot-encoded", Request("GET", "/docs/%2e%2E/secret"), plain_response(400), "an encoded dot segment")
+row(PATHS, "refused-dot-dot-encoded-slash", Request("GET", "/docs/..%2F..%2Fsecret"), plain_response(400), "a dot segment between encoded slashes")
+row(PATHS, "refused-nul", Request("GET", "/a%00b"), plain_response(400), "a control character")
+row(PATHS, "refused-newline", Request("PUT", "/a%0D%0Ab", body=BODY), plain_response(400), "control characters")
+row(RAW, "refused-escape", Request("GET", "/a%zzb"), plain_response(400), "an invalid escape")
+row(RAW, "refused-escape-cut", Request("GET", "/a%4"), plain_response(400), "an invalid escape")
+row(RAW, "refused-not-utf8", Request("GET", "/a%FF%FEb"), plain_response(400), "not UTF-8")
+row(RAW, "refused-overlong", Request("GET", "/%C0%AE%C0%AE/secret"), plain_response(400), "overlong encodings of dots are not UTF-8")
 
 # Methods
-row(PATHS, "refused-post", Request("POST", AT, body=BODY), refused(405, KEY), "POST without a sub-resource of S3")
-row(PATHS, "refused-patch", Request("PATCH", AT), refused(405, KEY), "a method without an operation")
+row(PATHS, "refused-post", Request("POST", AT, body=BODY), plain_response(405, KEY), "POST without a sub-resource of S3")
+row(PATHS, "refused-patch", Request("PATCH", AT), plain_response(405, KEY), "a method without an operation")
 preflight = {"origin": ORIGIN, "access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
-row(PATHS, "options", Request("OPTIONS", AT, preflight), refused(204, cors=ORIGIN), "a preflight is answered, never redirected")
-row(PATHS, "options-root", Request("OPTIONS", "/"), refused(204), "without Origin")
-row(PATHS, "get-origin", Request("GET", AT, {"origin": ORIGIN}), signed(KEY, "GET", cors=ORIGIN), "a redirect carries the CORS headers")
-row(PATHS, "refused-origin", Request("POST", AT, {"origin": ORIGIN}), refused(405, KEY, cors=ORIGIN), "an error carries the CORS headers")
+row(PATHS, "options", Request("OPTIONS", AT, preflight), plain_response(204, cors=ORIGIN), "a preflight request is never redirected")
+row(PATHS, "options-root", Request("OPTIONS", "/"), plain_response(204), "without Origin")
+row(PATHS, "get-origin", Request("GET", AT, {"origin": ORIGIN}), signed(KEY, "GET", cors=ORIGIN), "a redirect has the CORS headers")
+row(PATHS, "refused-origin", Request("POST", AT, {"origin": ORIGIN}), plain_response(405, KEY, cors=ORIGIN), "an error has the CORS headers")
 
 # Sizes
 row(PATHS, "put-url-5gib", Request("PUT", AT + "?url&contentLength=5368709120", length=False), signed(KEY, "PUT", "url", {"content-length": "5368709120"}), "the largest single PUT of S3")
-row(PATHS, "refused-too-large", Request("PUT", AT + "?url&contentLength=5368709121", length=False), refused(413, KEY), "above 5 GiB")
+row(PATHS, "refused-too-large", Request("PUT", AT + "?url&contentLength=5368709121", length=False), plain_response(413, KEY), "above 5 GiB")
 
-# Below the reserved segment
-row(PATHS, "health", Request("GET", "/-/health"), refused(200, form="health"), "no S3 call")
-row(PATHS, "presign-get", Request("GET", "/-/presign/docs/a%20b.txt?method=GET&contentLength=0"), signed("docs/a b.txt", "GET", "presign"), "the shape of the AWS SDK for Go; length 0 means none")
-row(PATHS, "presign-put", Request("GET", "/-/presign/docs/a%20b.txt?method=PUT&contentLength=12"), signed("docs/a b.txt", "PUT", "presign", length_of(BODY)), "the shape of the AWS SDK for Go; create-only as header or in the query")
-row(PATHS, "presign-delete", Request("GET", "/-/presign/docs/a%20b.txt?method=DELETE"), signed("docs/a b.txt", "DELETE", "presign"), "the shape of the AWS SDK for Go")
-row(PATHS, "presign-head", Request("GET", "/-/presign/docs/a%20b.txt?method=HEAD"), signed("docs/a b.txt", "HEAD", "presign"), "the shape of the AWS SDK for Go")
-row(PATHS, "refused-presign-dot-dot", Request("GET", "/-/presign/docs/../secret?method=GET"), refused(400), "a dot segment")
+# Paths below the reserved segment
+row(PATHS, "health", Request("GET", "/-/health"), plain_response(200, form="health"), "no S3 call")
+row(PATHS, "presign-get", Request("GET", "/-/presign/docs/a%20b.txt?method=GET&contentLength=0"), signed("docs/a b.txt", "GET", "presign"), "the response format of the AWS SDK for Go; length 0 means no length")
+row(PATHS, "presign-put", Request("GET", "/-/presign/docs/a%20b.txt?method=PUT&contentLength=12"), signed("docs/a b.txt", "PUT", "presign", length_of(BODY)), "the response format of the AWS SDK for Go; create-only is a header or in the query")
+row(PATHS, "presign-delete", Request("GET", "/-/presign/docs/a%20b.txt?method=DELETE"), signed("docs/a b.txt", "DELETE", "presign"), "the response format of the AWS SDK for Go")
+row(PATHS, "presign-head", Request("GET", "/-/presign/docs/a%20b.txt?method=HEAD"), signed("docs/a b.txt", "HEAD", "presign"), "the response format of the AWS SDK for Go")
+row(PATHS, "refused-presign-dot-dot", Request("GET", "/-/presign/docs/../secret?method=GET"), plain_response(400), "a dot segment")
 
 # Domains and stages
 row(("rest",), "get-base-path", Request("GET", AT, base="/files"), signed(KEY, "GET"), "custom domain with the base path `files`")
-row(("rest",), "get-base-path-is-key", Request("GET", "/files", base="/files"), signed("files", "GET"), "the key is spelt like the base path")
-row(("rest",), "get-base-path-in-key", Request("DELETE", "/a/a", base="/a"), signed("a/a", "DELETE"), "the base path twice more in the key")
+row(("rest",), "get-base-path-is-key", Request("GET", "/files", base="/files"), signed("files", "GET"), "the key equals the base path")
+row(("rest",), "get-base-path-in-key", Request("DELETE", "/a/a", base="/a"), signed("a/a", "DELETE"), "the key contains the base path twice")
 row(("rest",), "put-base-path-trailing-slash", Request("PUT", "/folder/", base="/files", body=BODY), signed("folder/", "PUT", headers=length_of(BODY)), "base path and trailing `/`")
 row(("rest",), "get-base-path-encoded", Request("GET", "/" + ENCODED, base="/files"), signed("a b+c%d/e🚀.txt", "GET"), "base path and an encoded key")
-row(("rest",), "health-base-path", Request("GET", "/-/health", base="/files"), refused(200, form="health"), "the reserved segment behind a base path")
-row(("rest",), "get-key-like-stage", Request("GET", "/live/x"), signed("live/x", "GET"), "the key begins like the stage")
+row(("rest",), "health-base-path", Request("GET", "/-/health", base="/files"), plain_response(200, form="health"), "the reserved segment after a base path")
+row(("rest",), "get-key-like-stage", Request("GET", "/live/x"), signed("live/x", "GET"), "the key begins with the stage name")
 row(("http-api",), "get-stage", Request("GET", AT, stage="prod"), signed(KEY, "GET"), "a named stage is in `rawPath`")
 row(("http-api",), "put-stage", Request("PUT", AT, stage="prod", body=BODY), signed(KEY, "PUT", headers=length_of(BODY)), "a named stage is in `rawPath`")
-row(("http-api",), "get-stage-like-key", Request("GET", "/prod/x", stage="prod"), signed("prod/x", "GET"), "exactly one stage is stripped")
+row(("http-api",), "get-stage-like-key", Request("GET", "/prod/x", stage="prod"), signed("prod/x", "GET"), "the stage is removed exactly once")
 row(("http-api",), "get-stage-leading-slash", Request("GET", "//a", stage="prod"), signed("/a", "GET"), "named stage and a key that begins with `/`")
-row(("http-api",), "get-key-like-default-stage", Request("GET", "/$default/x"), signed("$default/x", "GET"), "`$default` is never stripped")
-row(("http-api",), "health-stage", Request("GET", "/-/health", stage="prod"), refused(200, form="health"), "the reserved segment behind a stage")
+row(("http-api",), "get-key-like-default-stage", Request("GET", "/$default/x"), signed("$default/x", "GET"), "`$default` is never removed")
+row(("http-api",), "health-stage", Request("GET", "/-/health", stage="prod"), plain_response(200, form="health"), "the reserved segment after a stage")
 
-# What is no event of a supported front
+# Events that do not come from a supported front
 v1 = rest(Request("GET", AT))
 v1 = {"version": "1.0"} | v1
 v1["requestContext"]["resourceId"] = None
-ROWS.append(("unknown-http-payload-1-null", v1, refused(500), "HTTP API with payload 1.0: its path cannot be told, `resourceId` null"))
+ROWS.append(("unknown-http-payload-1-null", v1, plain_response(500), "HTTP API with payload 1.0, whose key is ambiguous; `resourceId` is null"))
 v1 = json.loads(json.dumps(v1))
 del v1["requestContext"]["resourceId"]
-ROWS.append(("unknown-http-payload-1", v1, refused(500), "HTTP API with payload 1.0, no `resourceId`"))
+ROWS.append(("unknown-http-payload-1", v1, plain_response(500), "HTTP API with payload 1.0; no `resourceId`"))
 ROWS.append(
     (
         "unknown-websocket",
@@ -405,7 +406,7 @@ ROWS.append(
             },
             "isBase64Encoded": False,
         },
-        refused(500),
+        plain_response(500),
         "a WebSocket API",
     )
 )
@@ -423,8 +424,8 @@ ROWS.append(
                 }
             ]
         },
-        refused(500),
-        "a notification of S3",
+        plain_response(500),
+        "an S3 event notification",
     )
 )
 ROWS.append(
@@ -441,13 +442,13 @@ ROWS.append(
             "resources": [],
             "detail": {},
         },
-        refused(500),
-        "a schedule of EventBridge",
+        plain_response(500),
+        "an EventBridge schedule",
     )
 )
 
 CAPTURES = {
-    f"capture-{front}": refused(405, "capture/space value")
+    f"capture-{front}": plain_response(405, "capture/space value")
     for front in ("rest", "http-api", "function-url", "alb-multi-value")
 }
 CAPTURE_NOTE = "recorded from AWS: POST with a query, a cookie and a repeated header"
@@ -461,7 +462,7 @@ def pretty(value):
 
 
 def code(text):
-    """Markdown for a key that may hold anything."""
+    """Returns Markdown for a key with arbitrary characters."""
     if text is None:
         return "–"
     if len(text) > 60:
@@ -472,7 +473,7 @@ def code(text):
 
 
 def split(name):
-    """The front and the rest of a file's name."""
+    """Splits a file name into the front and the rest."""
     stem = name.removesuffix(".json")
     if stem.startswith("capture-"):
         return stem.removeprefix("capture-"), "capture"
@@ -485,32 +486,39 @@ def readme(expected, notes, methods):
     lines = [
         "# Events",
         "",
-        "What the fronts hand to the function: `rest` (REST API), `http-api` (HTTP API, payload 2.0), `function-url` (Lambda function URL), `alb` and `alb-multi-value` (ALB with single- and multi-value headers).",
-        "They are Signpost's test corpus, and input for `sam local invoke -e events/rest-get.json`.",
+        "These are the events that the fronts send to the function: `rest` (REST API), `http-api` (HTTP API, payload 2.0), `function-url`",
+        "(Lambda function URL), `alb` and `alb-multi-value` (ALB with single-value and multi-value headers).",
+        "The tests use them, and so does `sam local invoke -e events/rest-get.json`.",
         "",
-        "The `capture-*` were recorded from AWS in us-west-2 on 10 July 2026 and published by the repository hotsock/voker (MIT); the caller's address and the account are masked, and the",
-        "empty fields that the publisher's structs had added are dropped. All others are made from their shapes by `make.py`, which also writes `expected.json` and this page;",
-        "`make.py --check` holds them to it.",
+        "The `capture-*` files were recorded from AWS in us-west-2 on 10 July 2026 and published by the repository hotsock/voker (MIT). The",
+        "caller's address and the account are masked. Empty fields that the structs of the publisher had added are removed. `make.py` generates",
+        "all other events in the format of these recordings, and writes `expected.json` and this page. `make.py --check` verifies the files.",
         "",
-        "`expected.json` tells, for each file, the status, the object key (also of requests that are refused once their key is known) and the method for which the URL is signed.",
-        "An instruction has more: `form` of the answer (`redirect`, `url`, `json`, `presign`), the `signed` headers besides Host, and `create_only`, when the object must not exist yet",
-        "(`If-None-Match=*` in the query of a redirect or a bare URL, a header in JSON). `cors` is the origin that the answer must allow. It assumes rules that let anyone do",
-        "everything with `overwrite = false`, no issuers and no tokens, `SIGNPOST_CORS_ORIGINS=https://app.example.com`, the bucket `example-bucket` and the region eu-central-1.",
+        "For each file, `expected.json` contains the status, the object key, and the method for which the URL is signed. A rejected request",
+        "also has a key if the rejection comes after its key is parsed. If the response has a signed URL, there are more members:",
         "",
-        "| file | fronts | operation | expected key | expected status | about |",
+        "- `form`: the response format (`redirect`, `url`, `json` or `presign`)",
+        "- `signed`: the signed headers except Host",
+        "- `create_only`: true if the object must not exist yet. This is `If-None-Match=*` in the query of a redirect or a bare URL, and a header in JSON.",
+        "- `cors`: the origin that the response must allow",
+        "",
+        "The expectations assume rules that allow everything to everyone with `overwrite = false`, without issuers and tokens. They also assume",
+        "`SIGNPOST_CORS_ORIGINS=https://app.example.com`, the bucket `example-bucket` and the region eu-central-1.",
+        "",
+        "| file | fronts | operation | expected key | expected status | description |",
         "|---|---|---|---|---|---|",
     ]
     groups = {}
     for name in expected:
         front, rest_of_name = split(name)
         groups.setdefault((rest_of_name, pretty(expected[name])), []).append((front, name))
-    for (rest_of_name, _), members in groups.items():
-        name = members[0][1]
-        want = expected[name]
-        fronts = ", ".join(front for front, _ in members if front)
+    for (rest_of_name, _), files in groups.items():
+        name = files[0][1]
+        expectation = expected[name]
+        fronts = ", ".join(front for front, _ in files if front)
         file = f"*front*`-{rest_of_name}.json`" if fronts and not name.startswith("capture-") else f"`{rest_of_name}.json`"
         file = "`capture-`*front*`.json`" if name.startswith("capture-") else file
-        lines.append(f"| {file} | {fronts or '–'} | {methods[name] or '–'} | {code(want['key'])} | {want['status']} | {notes[name]} |")
+        lines.append(f"| {file} | {fronts or '–'} | {methods[name] or '–'} | {code(expectation['key'])} | {expectation['status']} | {notes[name]} |")
     return "\n".join(lines) + "\n"
 
 
@@ -520,25 +528,25 @@ def method_of(event):
 
 def main():
     files, expected, notes, methods = {}, {}, {}, {}
-    for name, want in CAPTURES.items():
+    for name, expectation in CAPTURES.items():
         event = json.loads((HERE / f"{name}.json").read_text())
-        expected[f"{name}.json"], notes[f"{name}.json"], methods[f"{name}.json"] = want, CAPTURE_NOTE, method_of(event)
-    for name, event, want, note in ROWS:
+        expected[f"{name}.json"], notes[f"{name}.json"], methods[f"{name}.json"] = expectation, CAPTURE_NOTE, method_of(event)
+    for name, event, expectation, note in ROWS:
         name += ".json"
-        assert name not in files, f"{name} twice"
+        assert name not in files, f"the table contains {name} twice"
         files[name] = pretty(event)
-        expected[name], notes[name], methods[name] = want, note, method_of(event)
+        expected[name], notes[name], methods[name] = expectation, note, method_of(event)
     files["expected.json"] = pretty(expected)
     files["README.md"] = readme(expected, notes, methods)
 
     present = {path.name for path in HERE.glob("*.json")} - {f"{name}.json" for name in CAPTURES}
-    stray = sorted(present - set(files))
+    unexpected = sorted(present - set(files))
     if "--check" in sys.argv:
         differing = [name for name, text in files.items() if not (HERE / name).exists() or (HERE / name).read_text() != text]
-        for name in differing + stray:
-            print(f"{name}: not what make.py writes", file=sys.stderr)
-        return 1 if differing or stray else 0
-    for name in stray:
+        for name in differing + unexpected:
+            print(f"{name}: differs from the output of make.py; run events/make.py", file=sys.stderr)
+        return 1 if differing or unexpected else 0
+    for name in unexpected:
         (HERE / name).unlink()
     for name, text in files.items():
         (HERE / name).write_text(text)

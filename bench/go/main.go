@@ -1,5 +1,5 @@
-// Redirects to a presigned URL with the AWS SDK for Go v2, behind a runtime loop of its own: Debian has no package of
-// the official client.
+// Redirects to a presigned URL with the AWS SDK for Go v2. It contains its own runtime loop, because Debian has no package
+// of the official runtime client.
 package main
 
 import (
@@ -40,9 +40,9 @@ func main() {
 	serve(handler{presigner, os.Getenv("SIGNPOST_BUCKET")})
 }
 
-func (h handler) answer(ctx context.Context, asked request) response {
-	key := must(url.PathUnescape(strings.TrimPrefix(asked.Path, "/")))
-	signed := must(h.presign(ctx, asked.HTTPMethod, key))
+func (h handler) redirect(ctx context.Context, event request) response {
+	key := must(url.PathUnescape(strings.TrimPrefix(event.Path, "/")))
+	signed := must(h.presign(ctx, event.HTTPMethod, key))
 	return response{StatusCode: http.StatusTemporaryRedirect, Headers: map[string]string{"location": signed.URL}}
 }
 
@@ -66,10 +66,10 @@ func serve(h handler) {
 		var event request
 		check(json.NewDecoder(invocation.Body).Decode(&event))
 		invocation.Body.Close()
-		answer := must(json.Marshal(h.answer(context.Background(), event)))
+		body := must(json.Marshal(h.redirect(context.Background(), event)))
 		id := invocation.Header.Get("Lambda-Runtime-Aws-Request-Id")
-		taken := must(http.Post(base+id+"/response", "application/json", bytes.NewReader(answer)))
-		taken.Body.Close()
+		accepted := must(http.Post(base+id+"/response", "application/json", bytes.NewReader(body)))
+		accepted.Body.Close()
 	}
 }
 

@@ -1,5 +1,5 @@
-// Redirects to a presigned URL with the AWS SDK v3, behind a runtime loop of its own: the official client for Node
-// compiles C++ when it is installed.
+// Redirects to a presigned URL with the AWS SDK v3. It contains its own runtime loop, because the official runtime client for
+// Node compiles C++ when it is installed.
 
 import { Agent, request } from 'node:http';
 import {
@@ -38,7 +38,7 @@ function call(method, path, body) {
 
 for (;;) {
   const invocation = await call('GET', 'invocation/next');
-  const answer = await handle(JSON.parse(invocation.body));
+  const response = await handle(JSON.parse(invocation.body));
   const id = invocation.headers['lambda-runtime-aws-request-id'];
-  await call('POST', `invocation/${id}/response`, JSON.stringify(answer));
+  await call('POST', `invocation/${id}/response`, JSON.stringify(response));
 }

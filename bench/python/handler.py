@@ -1,4 +1,4 @@
-"""Redirects to a presigned URL with boto3, behind the official runtime client."""
+"""Redirects to a presigned URL with boto3 and the official runtime client."""
 
 import os
 from urllib.parse import unquote
@@ -8,7 +8,7 @@ from botocore.config import Config
 
 BUCKET = os.environ["SIGNPOST_BUCKET"]
 REGION = os.environ["AWS_REGION"]
-# Without these, boto3 signs with SigV2 and for a host without a region.
+# Without these options, boto3 uses Signature Version 2 and a host name without a region.
 CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 S3 = boto3.client("s3", region_name=REGION, endpoint_url=f"https://s3.{REGION}.amazonaws.com", config=CONFIG)
 OPERATIONS = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object", "DELETE": "delete_object"}

@@ -1,4 +1,4 @@
-//! From any event to an answer: never a panic, never an answer that is not one, never another key than the one asked.
+//! Sends arbitrary events to the handler. It must not panic, must return a valid response, and must sign only the requested key.
 //!
 //! Run it with `cargo +nightly fuzz run event -- -max_total_time=300`.
 
@@ -63,7 +63,7 @@ static HANDLER: LazyLock<Handler> = LazyLock::new(|| {
         ("SIGNPOST_RULES", RULES),
     ];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let settings = Settings::from_env(env).expect("good settings");
+    let settings = Settings::from_env(env).expect("valid settings");
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "fuzz");
     RUNTIME
         .block_on(Handler::start(settings, CredentialSource::from_provider(credentials)))
@@ -76,12 +76,12 @@ fuzz_target!(|input: Input<'_>| {
         Input::Http { .. } => event(&input).to_string(),
     };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_783_711_144);
-    let answer = RUNTIME.block_on(respond(&HANDLER, &event, "invocation", now));
-    let answer: Value = serde_json::from_str(&answer).expect("an answer is JSON");
-    let status = answer["statusCode"].as_u64().expect("an answer has a status");
+    let response = RUNTIME.block_on(respond(&HANDLER, &event, "invocation", now));
+    let response: Value = serde_json::from_str(&response).expect("the response is JSON");
+    let status = response["statusCode"].as_u64().expect("the response has a status");
     assert!((200..600).contains(&status));
     if let Input::Http { front, path, .. } = input {
-        check_key(front, path, &answer);
+        check_key(front, path, &response);
     }
 });
 
@@ -95,7 +95,7 @@ fn event(input: &Input<'_>) -> Value {
         body,
     } = input
     else {
-        unreachable!("only HTTP")
+        unreachable!("only an HTTP input is converted to an event")
     };
     let headers: serde_json::Map<_, _> = headers
         .iter()
@@ -129,11 +129,11 @@ fn event(input: &Input<'_>) -> Value {
     }
 }
 
-/// A redirect leads to the very key that stood in the path.
-fn check_key(front: Front, path: &str, answer: &Value) {
-    let location = answer["headers"]["location"]
+/// Checks that a redirect leads to exactly the key in the path.
+fn check_key(front: Front, path: &str, response: &Value) {
+    let location = response["headers"]["location"]
         .as_str()
-        .or(answer["multiValueHeaders"]["location"][0].as_str());
+        .or(response["multiValueHeaders"]["location"][0].as_str());
     let Some(key) = location.and_then(|url| url.strip_prefix(BUCKET)) else {
         return;
     };
@@ -143,10 +143,10 @@ fn check_key(front: Front, path: &str, answer: &Value) {
             .expect("UTF-8")
             .into_owned()
     };
-    let wanted = if matches!(front, Front::HttpApi) {
+    let expected = if matches!(front, Front::HttpApi) {
         path.to_owned()
     } else {
         decode(path)
     };
-    assert_eq!(decode(key.split('?').next().expect("a path")), wanted);
+    assert_eq!(decode(key.split('?').next().expect("a path")), expected);
 }

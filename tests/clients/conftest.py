@@ -1,4 +1,4 @@
-"""A server that asks for a token, on a port that the system chose."""
+"""A server that requires a token, on a port that the system chooses."""
 
 import hashlib
 import pathlib

@@ -1,5 +1,5 @@
-// The code of docs/UPPY.md, and the block for pages of docs/CLIENTS.md, as they stand there, in a page of another origin: what they
-// upload is what S3 has.
+// Runs the code of docs/UPPY.md, and the block for web pages of docs/CLIENTS.md, in a page of another origin. The stored objects
+// must equal the uploaded files.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -32,12 +32,12 @@ can = ["read", "write"]
 on = ["in/**", "2026/**"]
 ${constraints}`;
 
-/** The page: the document's glue, and for limits its second block in place of what that replaces. */
+/** The script of the page: the first block of the document. With `limited`, the second block replaces its part of the first. */
 async function uppyPage(signpost, limited) {
   const [imports, host, options] = [/^import .*$/gm, /^const SIGNPOST = .*$/m, /^const uppy = .*\n}\);$/ms].map((part) => GLUE.match(part));
   const replaced = `new Uppy().use(AwsS3, { signRequest, generateObjectKey, getChunkSize: partSize, shouldUseMultipart: (file) => file.size > 64 * 2 ** 20 });`;
   const code = limited ? [...imports, host[0], LIMITED, `const uppy = ${replaced}`].join('\n') : GLUE;
-  assert.ok(options, 'the document makes an uppy');
+  assert.ok(options, 'the document creates an Uppy instance');
   assert.ok(code.includes(HOST));
   const contents = `${code.replace(HOST, `${signpost}/`)}\nwindow.uppy = uppy;`;
   const { outputFiles } = await build({ stdin: { contents, resolveDir: import.meta.dirname }, bundle: true, write: false, format: 'iife' });
@@ -62,11 +62,11 @@ class Site {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.signpost = await new Promise((resolve, reject) => {
-      let said = '';
-      this.process.on('exit', (code) => reject(new Error(`signpost-local ended with ${code}: ${said}`)));
+      let output = '';
+      this.process.on('exit', (code) => reject(new Error(`signpost-local exited with ${code}: ${output}`)));
       this.process.stderr.on('data', (data) => {
-        said += data;
-        const found = /listening on (http:\S+?)\/?\n/.exec(said);
+        output += data;
+        const found = /listening on (http:\S+?)\/?\n/.exec(output);
         if (found) resolve(found[1]);
       });
     });
@@ -75,14 +75,14 @@ class Site {
   }
 
   async stop() {
-    const ended = new Promise((resolve) => this.process.once('exit', resolve));
+    const exited = new Promise((resolve) => this.process.once('exit', resolve));
     this.process.kill();
-    await ended;
+    await exited;
     this.web.close();
     await rm(this.folder, { recursive: true });
   }
 
-  /** Has the page upload a file of random bytes with `send`; what came of it, the digest, and the requests that went to S3. */
+  /** Lets the page upload a file of random bytes with `send`. Returns the result, the digest of the file, and the requests to S3. */
   async upload(send, name, type, size) {
     const page = await browser.newPage();
     const sent = [];
@@ -91,39 +91,39 @@ class Site {
     });
     try {
       await page.goto(this.page);
-      const said = await page.evaluate(async ([send, name, type, size]) => {
-        const pieces = [];
-        for (let left = size; left > 0; left -= 65_536) pieces.push(crypto.getRandomValues(new Uint8Array(Math.min(left, 65_536))));
-        const data = new Blob(pieces, { type });
+      const result = await page.evaluate(async ([send, name, type, size]) => {
+        const chunks = [];
+        for (let left = size; left > 0; left -= 65_536) chunks.push(crypto.getRandomValues(new Uint8Array(Math.min(left, 65_536))));
+        const data = new Blob(chunks, { type });
         const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await data.arrayBuffer()));
         return { digest: [...digest], ...(await eval(send)(name, type, data)) };
       }, [`(${send})`, name, type, size]);
-      return { ...said, digest: Buffer.from(said.digest).toString('hex'), sent: sent.map((request) => step(request)) };
+      return { ...result, digest: Buffer.from(result.digest).toString('hex'), sent: sent.map((request) => step(request)) };
     } finally {
       await page.close();
     }
   }
 
   async stored(key) {
-    const answer = await fetch(`${this.signpost}/${key.split('/').map(encodeURIComponent).join('/')}`);
-    const body = Buffer.from(await answer.arrayBuffer());
-    return { status: answer.status, type: answer.headers.get('content-type'), size: body.length, digest: createHash('sha256').update(body).digest('hex') };
+    const response = await fetch(`${this.signpost}/${key.split('/').map(encodeURIComponent).join('/')}`);
+    const body = Buffer.from(await response.arrayBuffer());
+    return { status: response.status, type: response.headers.get('content-type'), size: body.length, digest: createHash('sha256').update(body).digest('hex') };
   }
 }
 
 const step = (request) => {
   const { searchParams } = new URL(request.url());
-  const named = ['uploads', 'partNumber', 'uploadId'].filter((name) => searchParams.has(name));
-  return [request.method(), ...named].join(' ');
+  const names = ['uploads', 'partNumber', 'uploadId'].filter((name) => searchParams.has(name));
+  return [request.method(), ...names].join(' ');
 };
 
-async function byUppy(name, type, data) {
+async function uploadWithUppy(name, type, data) {
   uppy.addFile({ name, type, data });
   const { successful, failed } = await uppy.upload();
   return { keys: successful.map((file) => file.response.body.key), errors: failed.map((file) => file.error) };
 }
 
-async function byFetch(name, type, data) {
+async function uploadWithFetch(name, type, data) {
   const error = await upload(new File([data], name, { type })).catch((error) => error.message);
   return error ? { keys: [], errors: [error] } : { keys: [`2026/${name}`], errors: [] };
 }
@@ -135,8 +135,8 @@ before(async () => {
 after(() => browser.close());
 
 for (const [title, constraints, limited] of [
-  ['the ten lines', '', false],
-  ['the lines for limits', 'max_bytes = 70000000\ncontent_types = ["image/*", "application/octet-stream"]', true],
+  ['the short version', '', false],
+  ['the version for limits', 'max_bytes = 70000000\ncontent_types = ["image/*", "application/octet-stream"]', true],
 ]) {
   describe(title, () => {
     let site;
@@ -145,48 +145,48 @@ for (const [title, constraints, limited] of [
     });
     after(() => site.stop());
 
-    test(`${title}: a small file is one PUT`, async () => {
-      const said = await site.upload(byUppy, 'a é&b.png', 'image/png', 300_000);
-      assert.deepEqual(said.errors, []);
-      assert.deepEqual(said.sent, ['PUT']);
-      const [key] = said.keys;
+    test(`${title}: a small file is uploaded with one PUT`, async () => {
+      const result = await site.upload(uploadWithUppy, 'a é&b.png', 'image/png', 300_000);
+      assert.deepEqual(result.errors, []);
+      assert.deepEqual(result.sent, ['PUT']);
+      const [key] = result.keys;
       assert.match(key, /^in\/[0-9a-f-]{36}-a é&b\.png$/);
-      assert.deepEqual(await site.stored(key), { status: 200, type: 'image/png', size: 300_000, digest: said.digest });
+      assert.deepEqual(await site.stored(key), { status: 200, type: 'image/png', size: 300_000, digest: result.digest });
     });
 
-    test(`${title}: a large file goes in parts`, async () => {
+    test(`${title}: a large file is uploaded in parts`, async () => {
       const size = 66 * MIB + 1;
-      const said = await site.upload(byUppy, 'large.bin', 'application/octet-stream', size);
-      assert.deepEqual(said.errors, []);
+      const result = await site.upload(uploadWithUppy, 'large.bin', 'application/octet-stream', size);
+      assert.deepEqual(result.errors, []);
       const part = 'PUT partNumber uploadId';
-      assert.deepEqual(said.sent, ['POST uploads', part, part, part, part, part, 'POST uploadId']);
-      const stored = await site.stored(said.keys[0]);
-      assert.deepEqual(stored, { status: 200, type: 'application/octet-stream', size, digest: said.digest });
+      assert.deepEqual(result.sent, ['POST uploads', part, part, part, part, part, 'POST uploadId']);
+      const stored = await site.stored(result.keys[0]);
+      assert.deepEqual(stored, { status: 200, type: 'application/octet-stream', size, digest: result.digest });
     });
 
     if (!limited) return;
-    test(`${title}: what is refused fails with the reason`, async () => {
+    test(`${title}: a rejected upload fails with the reason`, async () => {
       for (const [name, type, size, reason] of [
         ['page.html', 'text/html', 10, /media type/],
         ['large.bin', 'application/octet-stream', 70_000_001, /70000001 bytes/],
       ]) {
-        const said = await site.upload(byUppy, name, type, size);
-        assert.deepEqual(said.keys, []);
-        assert.match(said.errors[0], reason);
-        assert.deepEqual(said.sent, []);
+        const result = await site.upload(uploadWithUppy, name, type, size);
+        assert.deepEqual(result.keys, []);
+        assert.match(result.errors[0], reason);
+        assert.deepEqual(result.sent, []);
       }
     });
   });
 }
 
-test('the block for pages stores a file, and says why not', async () => {
+test('the block for web pages stores a file and reports errors', async () => {
   const site = await new Site().start('max_bytes = 300000', (signpost) => PLAIN.replace(HOST, `${signpost}/`));
   try {
-    const said = await site.upload(byFetch, 'a é&b?.png', 'image/png', 300_000);
-    assert.deepEqual([said.errors, said.sent], [[], ['PUT']]);
-    assert.deepEqual(await site.stored(said.keys[0]), { status: 200, type: 'image/png', size: 300_000, digest: said.digest });
-    assert.match((await site.upload(byFetch, 'large', '', 300_001)).errors[0], /300001 bytes/);
-    assert.match((await site.upload(byFetch, 'a é&b?.png', '', 1)).errors[0], /412/, 'it replaces nothing');
+    const result = await site.upload(uploadWithFetch, 'a é&b?.png', 'image/png', 300_000);
+    assert.deepEqual([result.errors, result.sent], [[], ['PUT']]);
+    assert.deepEqual(await site.stored(result.keys[0]), { status: 200, type: 'image/png', size: 300_000, digest: result.digest });
+    assert.match((await site.upload(uploadWithFetch, 'large', '', 300_001)).errors[0], /300001 bytes/);
+    assert.match((await site.upload(uploadWithFetch, 'a é&b?.png', '', 1)).errors[0], /412/, 'it must not replace an object');
   } finally {
     await site.stop();
   }

@@ -1,4 +1,4 @@
-"""Each block of docs/CLIENTS.md, run as it stands there but for the host; and what its table says that does not work."""
+"""Runs each code block of docs/CLIENTS.md with only the host replaced, and checks the failures that its table lists."""
 
 import os
 import pathlib
@@ -51,10 +51,10 @@ SNIPPETS = list(snippets())
 
 @pytest.fixture
 def run(server, tmp_path, tmp_path_factory):
-    """Runs a program in a folder of its own: `run(language, text)`."""
+    """Runs a program in a new folder: `run(language, text)`."""
     cache = tmp_path_factory.getbasetemp() / "go-cache"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SIGNPOST_", "AWS_"))}
-    environment = kept | {"TOKEN": TOKEN, "GOCACHE": str(cache), "GO111MODULE": "off", "GOFLAGS": "", "NO_PROXY": "127.0.0.1"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SIGNPOST_", "AWS_"))}
+    environment = inherited | {"TOKEN": TOKEN, "GOCACHE": str(cache), "GO111MODULE": "off", "GOFLAGS": "", "NO_PROXY": "127.0.0.1"}
 
     def start(language, text):
         name, command = PROGRAMS[language]
@@ -71,13 +71,13 @@ def make(folder, name):
 
 
 def put(server, name, content):
-    told = requests.put(f"{server.url}/{FOLDER}/{name}", headers=AUTH | {"Accept": "application/json"}).json()
-    requests.put(told["url"], content, headers=told["headers"]).raise_for_status()
+    instruction = requests.put(f"{server.url}/{FOLDER}/{name}", headers=AUTH | {"Accept": "application/json"}).json()
+    requests.put(instruction["url"], content, headers=instruction["headers"]).raise_for_status()
 
 
 def get(server, name):
-    answer = requests.get(f"{server.url}/{FOLDER}/{name}", headers=AUTH)
-    return answer.content if answer.status_code == 200 else None
+    response = requests.get(f"{server.url}/{FOLDER}/{name}", headers=AUTH)
+    return response.content if response.status_code == 200 else None
 
 
 def delete(server, name):
@@ -85,23 +85,23 @@ def delete(server, name):
 
 
 @pytest.mark.parametrize("snippet", [one for one in SNIPPETS if one.effect not in ELSEWHERE], ids=str)
-def test_a_block_does_what_it_is_for(server, run, tmp_path, snippet):
+def test_a_block_has_its_declared_effect(server, run, tmp_path, snippet):
     effect, _, name = snippet.effect.partition(" ")
-    assert effect in ("stores", "fetches"), f"nothing is said of the block in line {snippet.line}"
+    assert effect in ("stores", "fetches"), f"the block in line {snippet.line} needs a comment with its effect"
     path = make(tmp_path, name)
     content = path.read_bytes()
     delete(server, name)
     if effect == "fetches":
         put(server, name, content)
         path.unlink()
-    ran = run(snippet.language, snippet.text)
-    assert ran.returncode == 0, ran.stderr
+    result = run(snippet.language, snippet.text)
+    assert result.returncode == 0, result.stderr
     assert (get(server, name) if effect == "stores" else path.read_bytes()) == content
 
 
 @pytest.mark.parametrize("snippet", [one for one in SNIPPETS if one.effect not in ELSEWHERE], ids=str)
-def test_a_block_fails_without_a_good_token(server, run, tmp_path, snippet):
-    """Whoever copies it learns of a refusal: the status is not 0, and no file looks like a download."""
+def test_a_block_fails_with_a_wrong_token(server, run, tmp_path, snippet):
+    """A user notices the error: the exit status is not 0, and no file looks like a complete download."""
     _, _, name = snippet.effect.partition(" ")
     content = make(tmp_path, name).read_bytes()
     put(server, name, b"before")
@@ -111,20 +111,20 @@ def test_a_block_fails_without_a_good_token(server, run, tmp_path, snippet):
     text = re.sub(r'process\.env\.TOKEN|os\.Getenv\("TOKEN"\)|System\.getenv\("TOKEN"\)', '"wrong"', wrong + snippet.text)
     if snippet.language == "go":
         text = text.replace('\t"os"\n', "") if "os." not in text.replace('"os"', "") else text
-    ran = run(snippet.language, text)
-    assert ran.returncode != 0
+    result = run(snippet.language, text)
+    assert result.returncode != 0
     assert get(server, name) == b"before"
     if snippet.effect.startswith("fetches"):
         found = (tmp_path / name).read_bytes() if (tmp_path / name).exists() else b""
         assert found in (b"", content[:0])
 
 
-def test_every_program_of_the_suite_is_in_the_document():
+def test_the_document_has_a_block_in_every_language():
     assert {one.language for one in SNIPPETS} == set(PROGRAMS)
     assert [one.text for one in SNIPPETS if one.effect in ELSEWHERE]
 
 
-# What the table says that does not work. Each prints what it saw.
+# The programs that fail according to the table. Each prints the result that it got.
 
 GO_FILE = """
 package main
@@ -134,8 +134,8 @@ func main() {
 	request, _ := http.NewRequest("PUT", "https://files.example.com/2026/report.pdf", file)
 	request.ContentLength = 70001
 	request.Header.Set("Authorization", "Bearer " + os.Getenv("TOKEN"))
-	answer, err := http.DefaultClient.Do(request)
-	fmt.Println(answer.StatusCode, err)
+	response, err := http.DefaultClient.Do(request)
+	fmt.Println(response.StatusCode, err)
 }
 """
 JAVA_FOLLOWS = """
@@ -168,8 +168,8 @@ import {{ readFile }} from 'node:fs/promises';
 import {{ openAsBlob }} from 'node:fs';
 const headers = {{ Authorization: `Bearer ${{process.env.TOKEN}}` }};
 try {{
-  const answer = await fetch('https://files.example.com/2026/report.pdf', {{ method: 'PUT', headers, duplex: 'half', body: {body} }});
-  console.log(answer.status);
+  const response = await fetch('https://files.example.com/2026/report.pdf', {{ method: 'PUT', headers, duplex: 'half', body: {body} }});
+  console.log(response.status);
 }} catch (error) {{
   console.log(error.name);
 }}
@@ -186,7 +186,7 @@ except Exception as error:
 WGET = "wget -qS --tries=1 -O - {more} --header=\"Authorization: Bearer $TOKEN\" https://files.example.com/2026/report.pdf 2>&1 | grep -o 'HTTP/1.1 [0-9]*' | tail -1"
 
 
-@pytest.mark.parametrize("language,text,seen", [
+@pytest.mark.parametrize("language,text,expected", [
     ("go", GO_FILE, "307 <nil>"),
     ("java", JAVA_FOLLOWS, "400"),
     ("python", URLLIB.format(method="GET"), "400"),
@@ -197,10 +197,10 @@ WGET = "wget -qS --tries=1 -O - {more} --header=\"Authorization: Bearer $TOKEN\"
     ("sh", WGET.format(more=""), "HTTP/1.1 400"),
     ("sh", WGET.format(more="--method=PUT --body-file=report.pdf"), "HTTP/1.1 400"),
 ], ids=["go-file", "java-follows", "urllib-get", "urllib-put", "httpx-file", "node-buffer", "node-stream", "wget-get", "wget-put"])
-def test_what_the_table_says_of_failures_is_so(server, run, tmp_path, language, text, seen):
+def test_the_failures_in_the_table_are_correct(server, run, tmp_path, language, text, expected):
     put(server, "report.pdf", b"before")
     make(tmp_path, "report.pdf")
-    ran = run(language, text)
-    assert ran.stdout.strip() == seen, ran.stderr
+    result = run(language, text)
+    assert result.stdout.strip() == expected, result.stderr
     assert get(server, "report.pdf") == b"before"
 

@@ -1,4 +1,4 @@
-"""S3, STS and DynamoDB for one process under test, as far as it asks them; they fail as the weather has it."""
+"""A fake S3, STS and DynamoDB for one process under test. They support only the requests of Signpost, and they inject faults."""
 
 import json
 import random
@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 from signatures import signature_of
 
 BUCKET = "load-bucket"
-BASE = ("AKIAIOSFODNN7EXAMPLE", "load-secret-of-the-function", "load-token-of-the-function")
-SHORT = 180  # seconds that a session lasts, by either clock
+FUNCTION_KEYS = ("AKIAIOSFODNN7EXAMPLE", "load-secret-of-the-function", "load-token-of-the-function")
+SESSION_SECONDS = 180  # minimum lifetime of a session, by either clock
 OBJECTS = 12
 WRONG_KIND = '<?xml version="1.0"?><CopyObjectResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ETag>"e"</ETag></CopyObjectResult>'
 UNAVAILABLE = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -30,17 +30,17 @@ class Session:
     epoch: str
 
 
-class Cloud:
-    """The services of one process; `bucket_origin` is where its clients are sent."""
+class FakeAws:
+    """The services of one process. `bucket_origin` is the origin of its presigned URLs."""
 
-    def __init__(self, clock, weather, secrets, rules):
-        self.clock, self.weather, self.secrets, self.rules = clock, weather, secrets, rules
+    def __init__(self, clock, faults, secrets, rules):
+        self.clock, self.faults, self.secrets, self.rules = clock, faults, secrets, rules
         self.sessions, self.problems, self.uses = {}, [], {}
         self.calls = {}
-        self.confirmed = None  # by the process's clock
+        self.confirmed = None  # time of the last confirmation, by the clock of the process
         self.sent = []  # (time, version)
         self.version = 0
-        self.told_bad = -60.0
+        self.bad_rules_sent = -60.0
         self._lock = threading.Lock()
         self._random = random.Random(11)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -52,16 +52,16 @@ class Cloud:
         return self.sessions[access_key]
 
     def versions(self, start, end):
-        """The versions of the rules that may have been in force at some time between the two."""
+        """Returns the versions of the rules that can have been active between the two times."""
         before = [version for at, version in self.sent if at < start - 0.5][-1:]
         return set(before + [version for at, version in self.sent if start - 0.5 <= at <= end + 0.5])
 
-    def may_be_without_rules(self, start, end):
-        """Whether nothing has confirmed the rules for ten minutes, and the last attempt at it failed."""
-        lapsed = self.confirmed is None or self.clock.now() - self.confirmed > 590
-        return lapsed and (self.told_bad > start - 12 or self.weather.was_bad(("rules",), start - 12, end))
+    def may_lack_rules(self, start, end):
+        """Returns true if the rules have not been confirmed for ten minutes and the last refresh failed."""
+        expired = self.confirmed is None or self.clock.now() - self.confirmed > 590
+        return expired and (self.bad_rules_sent > start - 12 or self.faults.had_fault(("rules",), start - 12, end))
 
-    # ---- the wire ----
+    # ---- HTTP ----
 
     def _accept(self):
         while True:
@@ -72,31 +72,31 @@ class Cloud:
         with client:
             try:
                 client.settimeout(15)
-                asked = read(client)
-                if asked:
-                    self._answer(client, *asked)
+                request = read_request(client)
+                if request:
+                    self._respond(client, *request)
             except OSError:
                 pass
 
-    def _answer(self, client, method, target, headers, body):
-        service, answering = self._route(method, target, headers, body)
+    def _respond(self, client, method, target, headers, body):
+        service, respond = self._route(method, target, headers, body)
         with self._lock:
             self.calls[service] = self.calls.get(service, 0) + 1
-        fault = self.weather.fault(service) if service in ("s3", "sts", "rules", "table") else None
-        status, more, text, done = answering(fault)
-        told = answer(status, more, text)
+        fault = self.faults.fault(service) if service in ("s3", "sts", "rules", "table") else None
+        status, more, text, done = respond(fault)
+        data = http_response(status, more, text)
         if fault in (None, "slow", "other", "ended"):
             if fault == "slow":
                 time.sleep(self._random.uniform(0.2, 1.2))
             if fault in (None, "slow"):
                 done()
-            client.sendall(told)
+            client.sendall(data)
         elif fault == "drip":
-            for at in range(0, len(told), 40):
-                client.sendall(told[at : at + 40])
+            for at in range(0, len(data), 40):
+                client.sendall(data[at : at + 40])
                 time.sleep(0.2)
         else:
-            spoil(client, fault, told, more, text)
+            send_fault(client, fault, data, more, text)
 
     def _route(self, method, target, headers, body):
         parts = urlsplit(target)
@@ -105,10 +105,10 @@ class Cloud:
         if method == "POST" and "Action=AssumeRole" in body:
             return "sts", lambda fault: self._assume(parse_qs(body), fault)
         if method == "GET" and parts.path == "/load-rules/rules.toml":
-            return "rules", lambda _: self._tell_rules(target, headers)
+            return "rules", lambda _: self._get_rules(target, headers)
         if method == "GET" and parts.path in (self.bucket_path, self.bucket_path + "/"):
             return "s3", lambda fault: self._list(target, fault)
-        self.problems.append(f"nobody may ask for {method} {parts.path}")
+        self.problems.append(f"unexpected request: {method} {parts.path}")
         return "unknown", lambda _: (404, {}, "", lambda: None)
 
     # ---- the services ----
@@ -116,8 +116,8 @@ class Cloud:
     def _assume(self, form, fault):
         name = form["RoleSessionName"][0]
         access_key = "ASIA" + randomness.token_hex(8).upper()
-        # Long enough by the process's clock, and honest by the true one.
-        ends = int(time.time()) + SHORT + max(self.clock.offset, 0)
+        # The session is long enough by the clock of the process, and does not end too early by the true clock.
+        ends = int(time.time()) + SESSION_SECONDS + max(self.clock.offset, 0)
         if fault == "ended":
             ends = int(self.clock.now()) - 600
         session = Session(self.secrets.fresh("secret"), self.secrets.fresh("token"), ends, name.rpartition(".")[2])
@@ -133,14 +133,14 @@ class Cloud:
         )
         return 200, {"content-type": "text/xml"}, text, lambda: None
 
-    def _tell_rules(self, target, headers):
+    def _get_rules(self, target, headers):
         version = self.version
         tag = f'"v{version}"'
-        self._check_signature("GET", target, BASE[0])
+        self._check_signature("GET", target, FUNCTION_KEYS[0])
 
         def confirmed():
             if not self.rules.is_good(version):
-                self.told_bad = time.monotonic()
+                self.bad_rules_sent = time.monotonic()
             else:
                 self.confirmed = self.clock.now()
                 if not self.sent or self.sent[-1][1] != version:
@@ -168,31 +168,31 @@ class Cloud:
         return 200, {"content-type": "application/xml"}, text, lambda: None
 
     def _check_signature(self, method, target, access_key):
-        secret = BASE[1] if access_key == BASE[0] else self.sessions[access_key].secret
+        secret = FUNCTION_KEYS[1] if access_key == FUNCTION_KEYS[0] else self.sessions[access_key].secret
         url = self.endpoint + target
         query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-        self.secrets.note(query["X-Amz-Signature"])
+        self.secrets.add(query["X-Amz-Signature"])
         if signature_of(method, url, {}, secret) != query["X-Amz-Signature"]:
-            self.problems.append("a request of the service's own has a wrong signature")
+            self.problems.append("a request of the service has a wrong signature")
 
-    def _update(self, wanted):
-        name = wanted["Key"]["id"]["S"]
-        most = int(wanted["ExpressionAttributeValues"][":most"]["N"])
+    def _update(self, update):
+        name = update["Key"]["id"]["S"]
+        max_uses = int(update["ExpressionAttributeValues"][":most"]["N"])
         with self._lock:
             used = self.uses.get(name, 0)
-            if used >= most:
-                refused = json.dumps({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no"})
-                return 400, {"content-type": "application/x-amz-json-1.0"}, refused, lambda: None
+            if used >= max_uses:
+                failed = json.dumps({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no"})
+                return 400, {"content-type": "application/x-amz-json-1.0"}, failed, lambda: None
             self.uses[name] = used + 1
         return 200, {"content-type": "application/x-amz-json-1.0"}, "{}", lambda: None
 
 
 def listed(prefix):
-    """What stands below a prefix: names and sizes."""
+    """Returns the names and sizes of the objects below a prefix."""
     return [(f"file {index:02}.bin", index * 1000 + len(prefix)) for index in range(OBJECTS)]
 
 
-def read(client):
+def read_request(client):
     data = b""
     while b"\r\n\r\n" not in data:
         more = client.recv(65536)
@@ -211,47 +211,47 @@ def read(client):
     return method, target, headers, body.decode()
 
 
-def answer(status, headers, text):
+def http_response(status, headers, text):
     body = text.encode()
     fields = {"date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), "connection": "close"} | headers
     if status != 304:
         fields["content-length"] = str(len(body))
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {status} Told\r\n{lines}\r\n".encode() + body
+    return f"HTTP/1.1 {status} Fake\r\n{lines}\r\n".encode() + body
 
 
-def spoil(client, fault, told, headers, text):
-    """Sends what is no right answer."""
+def send_fault(client, fault, data, headers, text):
+    """Sends a faulty response."""
     tag = {name: value for name, value in headers.items() if name == "etag"}
     if fault == "unavailable":
-        client.sendall(answer(503, {"content-type": "application/xml"}, UNAVAILABLE))
+        client.sendall(http_response(503, {"content-type": "application/xml"}, UNAVAILABLE))
     elif fault == "error page":
-        client.sendall(answer(500, {"content-type": "text/html"}, "<html><body><h1>500 Internal Server Error</h1></body></html>"))
+        client.sendall(http_response(500, {"content-type": "text/html"}, "<html><body><h1>500 Internal Server Error</h1></body></html>"))
     elif fault == "denied":
-        client.sendall(answer(403, {"content-type": "application/xml"}, DENIED))
+        client.sendall(http_response(403, {"content-type": "application/xml"}, DENIED))
     elif fault == "reset":
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     elif fault == "silent":
         client.settimeout(12)
         client.recv(1)
     elif fault == "cut":
-        client.sendall(told[: max(20, len(told) - max(1, len(text) // 2) - 1)])
+        client.sendall(data[: max(20, len(data) - max(1, len(text) // 2) - 1)])
     elif fault == "truncated":
-        client.sendall(answer(200, headers, text[: len(text) * 2 // 3]))
+        client.sendall(http_response(200, headers, text[: len(text) * 2 // 3]))
     elif fault == "html":
-        client.sendall(answer(200, {"content-type": "text/html"} | tag, "<!doctype html><html><body>It works!</body></html>"))
+        client.sendall(http_response(200, {"content-type": "text/html"} | tag, "<!doctype html><html><body>It works!</body></html>"))
     elif fault == "empty":
-        client.sendall(answer(200, tag, ""))
+        client.sendall(http_response(200, tag, ""))
     elif fault == "garbage":
         client.sendall(bytes(range(256)) * 8)
     elif fault == "huge":
-        client.sendall(answer(200, tag, "<a>" * 2_000_000))
+        client.sendall(http_response(200, tag, "<a>" * 2_000_000))
     else:
         raise ValueError(fault)
 
 
 class Secrets:
-    """Whatever no log may hold."""
+    """The secrets that must not appear in a log."""
 
     PIECE = re.compile(r"[A-Za-z0-9_-]{16,}")
     MARK = re.compile(r"load-(?:secret|token|wrong)-[0-9a-z-]+")
@@ -262,12 +262,12 @@ class Secrets:
     def fresh(self, kind):
         return f"load-{kind}-{randomness.token_hex(16)}"
 
-    def note(self, word):
-        """A word of the service's own making; each long piece of it counts."""
+    def add(self, word):
+        """Adds a secret that the service created. The log must not contain any long part of it."""
         self.words.update(self.PIECE.findall(word))
 
     def found_in(self, text):
-        """What was found in a line, by kind."""
+        """Returns the kinds of the secrets in a line."""
         found = {match.group().rpartition("-")[0] for match in self.MARK.finditer(text)}
         if "X-Amz-" in text:
             found.add("a part of a signed URL")

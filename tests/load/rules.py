@@ -1,10 +1,10 @@
-"""The rules under which the load runs: versions of them, good and bad, which take turns while a process runs."""
+"""The versions of the rules, good and bad, that replace each other during a run."""
 
 import hashlib
 
 TOKENS = {name: f"load-wrong-{name}-is-its-secret" for name in ("ann", "bob", "cat", "dan", "eve")}
 EXPIRES = {True: 300, False: 240}
-STABLE = 120
+REUSE_WINDOW = 120
 
 RULES = """version = 1
 
@@ -33,11 +33,11 @@ can = ["read"]
 on = ["{changing}/**"]
 
 [[rule]]
-id = "stable"
+id = "reused"
 who = ["anyone"]
 can = ["read"]
-on = ["stable/**"]
-reuse_url_for = "{stable}s"
+on = ["reused/**"]
+reuse_url_for = "{reuse_window}s"
 
 [[rule]]
 id = "create"
@@ -63,14 +63,14 @@ BAD = (
 
 
 def table(version, signer):
-    """The text of a good version. Even ones let anyone read below `even/`, odd ones below `odd/`."""
+    """Returns the text of a good version. Even versions allow anyone to read below `even/`, odd versions below `odd/`."""
     even = version % 2 == 0
     tokens = "\n".join(
         f'[[token]]\nid = "{name}"\nsha256 = "{hashlib.sha256(secret.encode()).hexdigest()}"\ngroups = ["staff"]\n'
         for name, secret in TOKENS.items()
     )
     epoch = f'[signer]\nepoch = "{epoch_of(version)}"\n' if signer else ""
-    return RULES.format(expires=EXPIRES[even], signer=epoch, tokens=tokens, changing=name_of(version), stable=STABLE)
+    return RULES.format(expires=EXPIRES[even], signer=epoch, tokens=tokens, changing=name_of(version), reuse_window=REUSE_WINDOW)
 
 
 def name_of(version):
@@ -82,7 +82,7 @@ def epoch_of(version):
 
 
 class Versions:
-    """Every fifth version can't be read or honoured, and so is never in force."""
+    """The sequence of versions. Every fifth version is invalid or cannot be applied, so it never becomes active."""
 
     def is_good(self, version):
         return version % 5 != 4

@@ -1,4 +1,4 @@
-"""What goes wrong and when: the clock of a process, and the services that it asks."""
+"""The fault schedule: jumps of the clock of a process, and faults of the services that it calls."""
 
 import itertools
 import random
@@ -13,30 +13,31 @@ FAULTS = {
     "table": ("unavailable", "error page", "slow", "silent", "reset", "cut", "truncated", "html", "empty", "garbage", "huge", "drip", "denied"),
 }  # fmt: skip
 SKEW = 600
-# The whole run's outages, as shares of it: the rules' is longer than the ten minutes for which they count unconfirmed.
+# Long outages as fractions of the run: service, start, duration. The outage of the rules is longer than the ten minutes for which
+# unconfirmed rules stay active.
 OUTAGES = (("sts", 0.22, 0.07), ("rules", 0.40, 0.22), ("s3", 0.80, 0.04))
 
 
 class Clock:
-    """The clock of the processes under test, which libfaketime reads from a file; it jumps only while nobody asks."""
+    """The clock of the processes under test, which libfaketime reads from a file. It jumps only while no action runs."""
 
     def __init__(self, folder):
         self.path = folder / "clock"
         self.offset = 0
         self.jumps = 0
         self._offsets = itertools.cycle((SKEW, -SKEW, 0))
-        self.gate = Gate()
+        self.lock = SharedLock()
         self._write()
 
     def now(self):
         return time.time() + self.offset
 
     def jump(self):
-        with self.gate.alone():
+        with self.lock.exclusive():
             self.offset = next(self._offsets)
             self._write()
             self.jumps += 1
-            time.sleep(3)  # libfaketime looks about once a second
+            time.sleep(3)  # libfaketime reads the file about once a second
 
     def _write(self):
         fresh = self.path.with_suffix(".new")
@@ -53,52 +54,52 @@ class Clock:
         }
 
 
-class Gate:
-    """Many may be inside together, or one alone."""
+class SharedLock:
+    """A lock for many shared holders or one exclusive holder."""
 
     def __init__(self):
-        self._inside = 0
-        self._alone = False
+        self._holders = 0
+        self._exclusive = False
         self._changed = threading.Condition()
 
     def __enter__(self):
         with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._inside += 1
+            self._changed.wait_for(lambda: not self._exclusive)
+            self._holders += 1
 
     def __exit__(self, *_):
         with self._changed:
-            self._inside -= 1
+            self._holders -= 1
             self._changed.notify_all()
 
-    def alone(self):
-        return Alone(self)
+    def exclusive(self):
+        return ExclusiveLock(self)
 
 
-class Alone:
-    def __init__(self, gate):
-        self.gate = gate
+class ExclusiveLock:
+    def __init__(self, lock):
+        self.lock = lock
 
     def __enter__(self):
-        gate = self.gate
-        with gate._changed:
-            gate._changed.wait_for(lambda: not gate._alone)
-            gate._alone = True
-            gate._changed.wait_for(lambda: gate._inside == 0)
+        lock = self.lock
+        with lock._changed:
+            lock._changed.wait_for(lambda: not lock._exclusive)
+            lock._exclusive = True
+            lock._changed.wait_for(lambda: lock._holders == 0)
 
     def __exit__(self, *_):
-        with self.gate._changed:
-            self.gate._alone = False
-            self.gate._changed.notify_all()
+        with self.lock._changed:
+            self.lock._exclusive = False
+            self.lock._changed.notify_all()
 
 
-class Weather:
-    """Which service has which fault, now and in the past."""
+class FaultSchedule:
+    """The current and past faults of each service."""
 
     def __init__(self):
         self.now = {}
         self.past = []  # (service, from, to)
-        self.seen = {}  # (service, fault): how often it was met
+        self.seen = {}  # (service, fault): how often it was injected
         self._since = {}
         self._lock = threading.Lock()
 
@@ -109,7 +110,7 @@ class Weather:
                 self.seen[service, fault] = self.seen.get((service, fault), 0) + 1
             return fault
 
-    def become(self, faults):
+    def set_faults(self, faults):
         now = time.monotonic()
         with self._lock:
             for service in SERVICES:
@@ -119,8 +120,8 @@ class Weather:
                     self._since.setdefault(service, now)
             self.now = dict(faults)
 
-    def was_bad(self, services, start, end):
-        """Whether one of them had a fault at some time between the two, with half a second to spare."""
+    def had_fault(self, services, start, end):
+        """Returns true if one of the services had a fault between the two times, with a tolerance of half a second."""
         with self._lock:
             for service in services:
                 if self._since.get(service, end + 1) < end:
@@ -129,8 +130,8 @@ class Weather:
             return any(service in services and since < end and until > start - 0.5 for service, since, until in recent)
 
 
-def change(skies, clock, ends, stop):
-    """Bad and good weather by turns until the end, the long outages, and a clock that jumps."""
+def run_faults(schedules, clock, ends, stop):
+    """Alternates between faults and fault-free periods until the end, adds the long outages, and lets the clock jump."""
     generator = random.Random(4)
     began = time.monotonic()
     length = ends - began
@@ -138,22 +139,22 @@ def change(skies, clock, ends, stop):
     next_jump = began + jump_every / 2
     decks = {service: [] for service in SERVICES}
     while not stop.wait(generator.uniform(*calm)):
-        share = (time.monotonic() - began) / length
-        outage = {service: "unavailable" for service, at, lasts in OUTAGES if length >= 1800 and at <= share < at + lasts}
+        elapsed = (time.monotonic() - began) / length
+        outage = {service: "unavailable" for service, at, lasts in OUTAGES if length >= 1800 and at <= elapsed < at + lasts}
         drawn = {}
         for service in generator.sample(SERVICES, generator.choice((1, 2, 2, 3))):
             decks[service] = decks[service] or generator.sample(FAULTS[service], len(FAULTS[service]))
             drawn[service] = decks[service].pop()
-        for weather in skies:
-            weather.become(drawn | outage)
+        for schedule in schedules:
+            schedule.set_faults(drawn | outage)
         if time.monotonic() >= next_jump:
             clock.jump()
             next_jump = time.monotonic() + jump_every * generator.uniform(0.7, 1.3)
-        enough = time.monotonic() + generator.uniform(2, 5)
-        longest = time.monotonic() + (5 if length < 300 else 70)  # rules are asked for each minute, STS at each renewal
-        while not stop.wait(0.2) and time.monotonic() < longest:
-            met = all(weather.seen.get(pair) for weather in skies for pair in drawn.items())
-            if met and time.monotonic() >= enough:
+        earliest = time.monotonic() + generator.uniform(2, 5)
+        latest = time.monotonic() + (5 if length < 300 else 70)  # rules are refreshed every minute, sessions at each renewal
+        while not stop.wait(0.2) and time.monotonic() < latest:
+            injected = all(schedule.seen.get(pair) for schedule in schedules for pair in drawn.items())
+            if injected and time.monotonic() >= earliest:
                 break
-        for weather in skies:
-            weather.become(outage)
+        for schedule in schedules:
+            schedule.set_faults(outage)

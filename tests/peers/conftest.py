@@ -1,4 +1,4 @@
-"""The servers of the suite, each started once, and nothing secret in what is printed."""
+"""Fixtures for the servers, each started once per run. Secrets are removed from the reports."""
 
 import contextlib
 import signal
@@ -26,7 +26,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def run(tmp_path_factory):
-    """Starts a Signpost for a `with` block: `run(rules, arguments, credentials)`."""
+    """Starts a Signpost server for a `with` block: `run(rules, arguments, credentials)`."""
 
     @contextlib.contextmanager
     def start(table, arguments, credentials=None):
@@ -56,11 +56,11 @@ def embedded_server(tmp_path_factory):
 
 @pytest.fixture(scope="session", params=["radosgw", "embedded"])
 def server(request):
-    """Each test that takes it runs on both servers."""
+    """A test that uses this fixture runs once on each server."""
     return request.getfixturevalue(f"{request.param}_server")
 
 
 @pytest.fixture
 def site(server):
-    """A Signpost that lets anyone do everything, in front of each server in turn."""
+    """A Signpost server that allows everything to everyone, in front of each S3 server in turn."""
     return server.site()

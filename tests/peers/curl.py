@@ -7,7 +7,7 @@ from redaction import redact
 
 
 @dataclass(frozen=True)
-class Ran:
+class CurlResult:
     code: int
     out: bytes
     err: str
@@ -18,7 +18,7 @@ class Ran:
 
 
 def curl(*arguments, stdin=b""):
-    """curl with the arguments given, quiet but for errors; `-g` because keys have brackets."""
+    """Runs curl without progress output. `-g` disables globbing, because some keys contain brackets."""
     command = ["curl", "-g", "-sS", "--max-time", "120", *map(str, arguments)]
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=150)
-    return Ran(done.returncode, done.stdout, redact(done.stderr.decode(errors="replace")))
+    process = subprocess.run(command, input=stdin, capture_output=True, timeout=150)
+    return CurlResult(process.returncode, process.stdout, redact(process.stderr.decode(errors="replace")))

@@ -1,4 +1,4 @@
-// One upload through a redirect with Node's fetch: node fetch.mjs URL buffer|blob|string|stream TEXT
+// Uploads TEXT through a redirect with Node's fetch: node fetch.mjs URL buffer|blob|string|stream TEXT
 const [url, kind, text] = process.argv.slice(2);
 const bodies = {
   buffer: () => Buffer.from(text),
@@ -6,6 +6,6 @@ const bodies = {
   string: () => text,
   stream: () => new Blob([text]).stream(),
 };
-const answer = await fetch(url, { method: 'PUT', body: bodies[kind](), duplex: 'half' });
-console.log(answer.status);
-process.exit(answer.ok ? 0 : 1);
+const response = await fetch(url, { method: 'PUT', body: bodies[kind](), duplex: 'half' });
+console.log(response.status);
+process.exit(response.ok ? 0 : 1);

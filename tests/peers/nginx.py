@@ -1,4 +1,4 @@
-"""nginx as a proxy that caches what a URL led to before."""
+"""nginx as a caching forward proxy with the URL as cache key."""
 
 import pathlib
 import socket
@@ -35,7 +35,7 @@ http {{
 
 
 class Nginx:
-    """A running cache; `proxy` is what `curl --proxy` takes."""
+    """A running nginx. `proxy` is the address for `curl --proxy`."""
 
     def __init__(self, folder: pathlib.Path):
         port = processes.free_port()
@@ -43,9 +43,9 @@ class Nginx:
         path.write_text(CONFIGURATION.format(folder=folder, port=port))
         self.proxy = f"http://127.0.0.1:{port}"
         self._process = processes.start(["/usr/sbin/nginx", "-e", str(folder / "error.log"), "-c", str(path)])
-        self._wait(port)
+        self._wait_until_ready(port)
 
-    def _wait(self, port):
+    def _wait_until_ready(self, port):
         for _ in range(100):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()

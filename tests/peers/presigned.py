@@ -1,4 +1,4 @@
-"""A presigned URL taken apart, so that tests can alter one part at a time."""
+"""A presigned URL split into its parts, so that tests can change one part at a time."""
 
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
@@ -13,13 +13,13 @@ AUTH_PARAMETERS = frozenset({
 
 
 def encode(text, safe=""):
-    """SigV4's URI encoding: everything but the unreserved characters."""
+    """SigV4 URI encoding: encodes every character except the unreserved ones."""
     return quote(text, safe="-_.~" + safe)
 
 
 @dataclass(frozen=True, repr=False)
 class Presigned:
-    """`path` is kept as it was sent; `query` holds decoded pairs in their order."""
+    """`path` is the encoded path, unchanged. `query` contains decoded pairs in their original order."""
 
     origin: str
     path: str
@@ -49,7 +49,7 @@ class Presigned:
 
     @property
     def extra(self):
-        """The signed query parameters that are not SigV4's own."""
+        """The signed query parameters other than those of SigV4."""
         return {name: value for name, value in self.query if name not in AUTH_PARAMETERS}
 
     @property
@@ -64,9 +64,9 @@ class Presigned:
         return replace(self, path=path)
 
     def with_parameter(self, name, value):
-        """Adds a query parameter, or replaces the one of that name."""
-        kept = tuple(pair for pair in self.query if pair[0] != name)
-        return replace(self, query=(*kept, (name, value)))
+        """Adds a query parameter, or replaces an existing one with this name."""
+        others = tuple(pair for pair in self.query if pair[0] != name)
+        return replace(self, query=(*others, (name, value)))
 
     def without_parameter(self, name):
         assert name in dict(self.query), f"{name} is not in {self!r}"

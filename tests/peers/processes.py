@@ -1,4 +1,4 @@
-"""Child processes that end with the test run, whatever ends it."""
+"""Child processes that end with the test run, even if it is killed."""
 
 import contextlib
 import ctypes
@@ -10,7 +10,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def free_port():
-    """A loopback port that nothing listened on a moment ago."""
+    """Returns a loopback port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -21,12 +21,12 @@ def _die_with_parent():
 
 
 def start(command, **options):
-    """Starts `command` as a child that the kernel ends if this process dies."""
+    """Starts `command` as a child process. The kernel kills it if this process dies."""
     return subprocess.Popen(command, preexec_fn=_die_with_parent, **options)
 
 
 def stop(process, seconds=10):
-    """Asks one process of ours to end, insists after `seconds`, and reaps it."""
+    """Terminates a child process, kills it after `seconds`, and waits for it."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)

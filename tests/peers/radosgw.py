@@ -1,4 +1,4 @@
-"""A single-node Ceph with radosgw and its STS: loopback only, objects in memory, all state in one folder."""
+"""A single-node Ceph with radosgw and its STS. It listens on loopback, stores objects in memory and keeps all state in one folder."""
 
 import contextlib
 import http.client
@@ -63,10 +63,10 @@ rgw thread pool size=32
 
 
 class Radosgw:
-    """The running server; `endpoint` is where it answers."""
+    """A running server. `endpoint` is its URL."""
 
     def __init__(self, folder, gigabytes=2):
-        """In so much memory at the most; what is deleted stays there for hours."""
+        """`gigabytes` limits the memory for objects. Deleted objects occupy memory for hours."""
         self.folder = folder
         self.store = gigabytes << 30
         self.port = processes.free_port()
@@ -95,7 +95,7 @@ class Radosgw:
         self._start_monitor(fsid, ports)
         self._start_store()
         self._spawn("radosgw", "-n", "client.rgw")
-        self._await_answer()
+        self._wait_until_ready()
         self.admin("user", "create", "--uid=t", "--display-name=t", "--caps=roles=*",
                    f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}")
 
@@ -120,27 +120,27 @@ class Radosgw:
 
     def _run(self, program, *arguments):
         command = [program, "-c", str(self._conf), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS)
-        if done.returncode:
-            raise RuntimeError(f"{program} exited {done.returncode}: {done.stderr[-2000:]}")
-        return done.stdout
+        process = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS)
+        if process.returncode:
+            raise RuntimeError(f"{program} exited with {process.returncode}: {process.stderr[-2000:]}")
+        return process.stdout
 
-    def _await_answer(self):
+    def _wait_until_ready(self):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             for process in self._running:
                 if process.poll() is not None:
-                    raise RuntimeError(f"{process.args[0]} exited {process.returncode} while starting")
+                    raise RuntimeError(f"{process.args[0]} exited with {process.returncode} during startup")
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
                 connection.request("GET", "/")
                 connection.getresponse().read()
                 return
             time.sleep(0.1)
-        raise RuntimeError(f"radosgw did not answer within {START_SECONDS} seconds")
+        raise RuntimeError(f"radosgw did not respond within {START_SECONDS} seconds")
 
     def admin(self, *arguments):
-        """Runs `radosgw-admin` and returns the JSON that it prints, if any."""
+        """Runs `radosgw-admin`. Returns the JSON that it prints, or None."""
         out = self._run("radosgw-admin", *arguments)
         with contextlib.suppress(json.JSONDecodeError):
             return json.loads(out)

@@ -1,4 +1,4 @@
-"""Stands between Signpost and an STS, passes everything on unchanged, and remembers which sessions were given for what."""
+"""A proxy between Signpost and an STS. It forwards every request unchanged and records the sessions that STS returns."""
 
 import http.client
 import http.server
@@ -13,20 +13,20 @@ import signpost
 
 @dataclass(frozen=True, repr=False)
 class Session:
-    """`asked` holds the parameters of the call."""
+    """A session and the parameters of the `AssumeRole` call that created it."""
 
-    asked: dict
+    parameters: dict
     credentials: signpost.Credentials
     expiration: str
 
 
 class _Server(http.server.ThreadingHTTPServer):
     def handle_error(self, *_):
-        pass  # a client that trusts nobody here hangs up
+        pass  # a client that does not trust the certificate closes the connection
 
 
 class Recorder:
-    """`endpoint` is where it answers for the STS at `upstream`, over TLS if there is a certificate for `localhost`."""
+    """`endpoint` is the URL of the proxy for the STS at `upstream`. It uses TLS if it has a certificate for `localhost`."""
 
     def __init__(self, upstream, certificate=None):
         self.sessions = []
@@ -37,7 +37,7 @@ class Recorder:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                recorder._pass_on(self)
+                recorder._forward(self)
 
             def log_message(self, *_):
                 pass
@@ -55,28 +55,28 @@ class Recorder:
         self._server.shutdown()
         self._server.server_close()
 
-    def _pass_on(self, request):
+    def _forward(self, request):
         body = request.rfile.read(int(request.headers["Content-Length"]))
         connection = http.client.HTTPConnection(self._upstream.hostname, self._upstream.port, timeout=20)
-        # The Host header is signed, so it stays as it came.
+        # The Host header is signed, so it must not change.
         connection.putrequest("POST", request.path, skip_host=True, skip_accept_encoding=True)
         for name, value in request.headers.items():
             connection.putheader(name, value)
         connection.endheaders(body)
-        answer = connection.getresponse()
-        text = answer.read()
-        if answer.status == 200:
+        response = connection.getresponse()
+        text = response.read()
+        if response.status == 200:
             self.sessions.append(_session(dict(parse_qsl(body.decode())), text.decode()))
-        request.send_response(answer.status)
+        request.send_response(response.status)
         request.send_header("Content-Type", "text/xml")
         request.send_header("Content-Length", str(len(text)))
         request.end_headers()
         request.wfile.write(text)
 
 
-def _session(asked, text):
-    def told(name):
+def _session(parameters, text):
+    def element(name):
         return re.search(f"<{name}>([^<]*)</{name}>", text)[1]
 
-    credentials = signpost.Credentials(told("AccessKeyId"), told("SecretAccessKey"), told("SessionToken"))
-    return Session(asked, credentials, told("Expiration"))
+    credentials = signpost.Credentials(element("AccessKeyId"), element("SecretAccessKey"), element("SessionToken"))
+    return Session(parameters, credentials, element("Expiration"))

@@ -1,4 +1,4 @@
-"""Takes signatures and session tokens out of whatever is about to be printed."""
+"""Removes signatures and session tokens from text before it is printed."""
 
 import re
 
@@ -6,5 +6,5 @@ _SECRET = re.compile(r"(X-Amz-(?:Signature|Security-Token)=)[^&\s'\"<>]+", re.IG
 
 
 def redact(text):
-    """`text` with the value of every signature and session token replaced."""
+    """Returns `text` with the value of every signature and session token replaced."""
     return _SECRET.sub(r"\1[redacted]", text)

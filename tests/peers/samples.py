@@ -1,4 +1,4 @@
-"""Random keys, spellings of keys, and header sets; the same ones in every run."""
+"""Random keys, percent-encoded paths and header sets. A fixed seed makes them the same in every run."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ def is_legal(key):
 
 
 def keys(count, rng):
-    """The tricky keys first, then random ones, `count` in all and no two alike."""
+    """Returns `count` different keys: the special ones first, then random ones."""
     found = list(dict.fromkeys(key for key in TRICKY if is_legal(key)))
     while len(found) < count:
         length = rng.choice([1, 2, 3, 5, 8, 20, 60, 200])
@@ -39,21 +39,21 @@ def keys(count, rng):
     return found
 
 
-def spelling(key, rng):
-    """One of the percent-encoded paths that mean `key`: what must be escaped is, what need not be sometimes is."""
-    eager = rng.choice([0.0, 0.1, 1.0])
+def encoded_path(key, rng):
+    """Returns one of the percent-encoded paths for `key`. Optional escapes are chosen at random."""
+    escape_rate = rng.choice([0.0, 0.1, 1.0])
 
-    def spell(byte):
-        if byte in LEGAL_IN_PATH and rng.random() >= eager:
+    def encode_byte(byte):
+        if byte in LEGAL_IN_PATH and rng.random() >= escape_rate:
             return chr(byte)
         return f"%{byte:02{rng.choice('xX')}}"
 
-    return "/" + "".join(spell(byte) for byte in key.encode())
+    return "/" + "".join(encode_byte(byte) for byte in key.encode())
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A PUT's body and the headers that describe it."""
+    """The body of a PUT and the headers that describe it."""
 
     body: bytes
     headers: dict
@@ -77,8 +77,8 @@ def upload(rng):
     return Upload(body, headers)
 
 
-def unsigned(rng):
-    """Headers that clients send and that must not be signed."""
+def unsigned_headers(rng):
+    """Random headers that clients send and that must not be signed."""
     candidates = {
         "Range": "bytes=1-2", "If-Modified-Since": "Tue, 01 Jan 2030 00:00:00 GMT", "User-Agent": "peers/1 (x; y)",
         "Accept-Language": "en", "Content-Type": "text/plain; charset=utf-8", "Cookie": "a=b", "Cache-Control": "no-cache",

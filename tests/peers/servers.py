@@ -1,4 +1,4 @@
-"""The S3 servers that the behaviour tests run on, each with Signposts in front of it."""
+"""The S3 servers that the behaviour tests run on, each with Signpost servers in front of it."""
 
 import json
 import uuid
@@ -14,29 +14,29 @@ ROLE = "signer"
 
 
 class Site:
-    """One Signpost and what is stored behind it."""
+    """A Signpost server and the objects in its bucket."""
 
     def __init__(self, server, running):
         self.server = server
         self.signpost = running
         self.redirect = running.redirect
-        self.ask = running.ask
+        self.request = running.request
         self.url_of = running.url_of
 
     def put(self, key, body):
-        """Stores `body` through the redirect."""
-        answer = self.redirect("PUT", key, body=body).send("PUT", _length(body), body)
-        assert answer.status == 200, answer.body
+        """Stores `body` through a redirect."""
+        response = self.redirect("PUT", key, body=body).send("PUT", _length(body), body)
+        assert response.status == 200, response.body
 
     def stored(self, key):
-        """The bytes of the object, read through the redirect, or None."""
-        answer = self.redirect("GET", key).send("GET")
-        assert answer.status in (200, 404), answer.body
-        return answer.body if answer.status == 200 else None
+        """Reads the object through a redirect. Returns None if there is no object."""
+        response = self.redirect("GET", key).send("GET")
+        assert response.status in (200, 404), response.body
+        return response.body if response.status == 200 else None
 
 
 class CephSite(Site):
-    """Here boto3 writes and looks, so that no Signpost has a hand in what a test finds."""
+    """Writes and reads objects with boto3, so that a test verifies the bucket without Signpost."""
 
     def put(self, key, body):
         self.server.s3.put_object(Bucket=self.server.bucket, Key=key, Body=body)
@@ -49,14 +49,14 @@ class CephSite(Site):
 
 
 class Server:
-    """What both servers give: sites, each started on first use and kept."""
+    """An S3 server and its sites. Each site is started on first use and reused by later tests."""
 
     def __init__(self, make_folder):
         self._make_folder = make_folder
         self._sites = {}
 
     def site(self, table=None, front="rest", credentials=None, bucket=None):
-        """The site with this rule table; by default anyone may do everything."""
+        """Returns the site with these rules. The default rules allow everything to everyone."""
         table = table or signpost.rules()
         key = (table, front, credentials, bucket)
         if key not in self._sites:
@@ -72,7 +72,7 @@ class Server:
 
 
 class Embedded(Server):
-    """The S3 inside `signpost-local`: each Signpost brings its own, on data of its own."""
+    """The S3 server inside `signpost-local`. Each Signpost server has its own, with separate data."""
 
     name = "embedded"
     site_type = Site
@@ -106,13 +106,13 @@ class Ceph(Server):
         return ["--bucket", bucket or self.bucket, "--endpoint", self._gateway.endpoint, "--region", REGION]
 
     def session(self, seconds):
-        """Temporary credentials from radosgw's STS."""
-        answer = self._client("sts").assume_role(RoleArn=self.role, RoleSessionName="peers", DurationSeconds=seconds)
-        found = answer["Credentials"]
+        """Returns temporary credentials from the STS of radosgw."""
+        response = self._client("sts").assume_role(RoleArn=self.role, RoleSessionName="peers", DurationSeconds=seconds)
+        found = response["Credentials"]
         return signpost.Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 
     def _client(self, service):
-        # radosgw can give sessions of two seconds, which boto3's own validation forbids.
+        # The tests use sessions of a few seconds, which the parameter validation of boto3 forbids.
         config = botocore.config.Config(parameter_validation=False, retries={"max_attempts": 0})
         keys = {"aws_access_key_id": radosgw.ACCESS_KEY, "aws_secret_access_key": radosgw.SECRET_KEY}
         return boto3.client(service, endpoint_url=self._gateway.endpoint, region_name=REGION, config=config, **keys)
@@ -133,5 +133,5 @@ def _length(body):
 
 
 def fresh_key(stem="object"):
-    """A key that no other test uses."""
+    """Returns a key that no other test uses."""
     return f"{stem}-{uuid.uuid4().hex}"

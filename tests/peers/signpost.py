@@ -1,4 +1,4 @@
-"""Starts `signpost-local` and asks it for redirects, without following them."""
+"""Starts `signpost-local` and sends requests to it without following redirects."""
 
 import base64
 import os
@@ -33,19 +33,19 @@ who = ["anyone"]
 allow_anonymous_write = true
 can = ["read", "write", "delete"]
 on = ["**"]
-client_may_set = [{accepts}]
+client_may_set = [{client_may_set}]
 {more}
 """
 
 
-def rules(overwrite=True, accepts=(), more=""):
-    """A rule table that lets anyone do everything, under the constraints given."""
-    names = ", ".join(f'"{name}"' for name in accepts)
-    return RULES.format(overwrite=str(overwrite).lower(), accepts=names, more=more)
+def rules(overwrite=True, client_may_set=(), more=""):
+    """Returns rules that allow everything to everyone, with the given constraints."""
+    names = ", ".join(f'"{name}"' for name in client_may_set)
+    return RULES.format(overwrite=str(overwrite).lower(), client_may_set=names, more=more)
 
 
 class Credentials:
-    """What the server finds in its environment."""
+    """The credentials and settings in the environment of a server."""
 
     def __init__(self, access_key, secret_key, token=None, settings=None):
         self.access_key, self.secret_key, self.token = access_key, secret_key, token
@@ -62,7 +62,7 @@ class Credentials:
 
 
 class Signpost:
-    """A running server; `url` has no trailing slash. Without a `table`, its credentials' settings say where the rules are."""
+    """A running server. `url` has no trailing slash. Without `table`, the settings must name the source of the rules."""
 
     def __init__(self, folder, table, arguments, credentials=None):
         path = folder / "rules.toml"
@@ -97,7 +97,7 @@ class Signpost:
         raise RuntimeError(f"{BINARY} did not start:\n{redact(self.log)}")
 
     def stop(self):
-        """Ends the server, and fails if it ever logged what opens the bucket."""
+        """Stops the server. Fails if the log contains a signature or a credential."""
         processes.stop(self._process)
         self._reader.join(5)
         assert not SIGNATURE.search(self.log), "a signature was logged"
@@ -110,16 +110,18 @@ class Signpost:
     def url_of(self, key):
         return f"{self.url}/{quote(key, safe='/')}"
 
-    def ask(self, method, key, headers=None, body=None, query="", path=None):
-        """One request to Signpost; `path` gives the raw path where `key` would be encoded otherwise."""
+    def request(self, method, key, headers=None, body=None, query="", path=None):
+        """Sends one request. `path`, if given, is the encoded path and replaces `key`."""
         url = self.url_of(key) if path is None else self.url + path
         return wire.send(method, url + (f"?{query}" if query else ""), headers, body)
 
+    ask = request  # tests/iam calls it by this name
+
     def redirect(self, method, key, headers=None, body=None, query="", path=None):
-        """The `Location` that Signpost answers with; anything but a 307 is a failure."""
-        answer = self.ask(method, key, headers, body, query, path)
-        assert answer.status == 307, f"{method}: {answer.status} {answer.body[:500]!r}"
-        return Presigned.parse(answer.headers["Location"])
+        """Returns the presigned URL of the redirect. Fails if the response is not a 307."""
+        response = self.request(method, key, headers, body, query, path)
+        assert response.status == 307, f"{method}: {response.status} {response.body[:500]!r}"
+        return Presigned.parse(response.headers["Location"])
 
 
 def basic(identity, secret):

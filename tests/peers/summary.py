@@ -1,4 +1,4 @@
-"""Prints the closing line `N passed, N failed, N skipped` from a JUnit report; fails if no test ran."""
+"""Prints the summary line `N passed, N failed, N skipped` of a JUnit report. Fails if no test ran."""
 
 import sys
 import xml.etree.ElementTree as ElementTree

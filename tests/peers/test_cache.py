@@ -1,4 +1,4 @@
-"""URLs that stay the same for a while are hits in a cache that knows URLs: nginx, in front of both servers."""
+"""Reused URLs are cache hits in nginx, which caches by URL. The tests run on both servers."""
 
 import json
 
@@ -10,7 +10,7 @@ import signpost
 from curl import curl
 
 BODY = b"0123456789\n"
-STABLE = 'expires = "15m"\nstable = "10m"\ncache_control = "public, max-age=600"'
+REUSED = 'expires = "15m"\nreuse_url_for = "10m"\ncache_control = "public, max-age=600"'
 
 
 @pytest.fixture(scope="module")
@@ -20,47 +20,47 @@ def cache(tmp_path_factory):
     running.stop()
 
 
-def cached(cache, site, key):
-    """What the cache says of two downloads by one client, one after the other."""
-    return [_cached(cache, site.url_of(key)) for _ in range(2)]
+def cache_statuses(cache, site, key):
+    """The cache statuses of two successive downloads by one client."""
+    return [_cache_status(cache, site.url_of(key)) for _ in range(2)]
 
 
-def _cached(cache, url):
-    ran = curl("-fL", "--proxy", cache.proxy, "--noproxy", "", "-D", "-", url)
-    assert ran.ok and ran.out.endswith(BODY), ran.out
-    last = ran.out.decode().replace("\r\n", "\n").split("\n\n")[1]
+def _cache_status(cache, url):
+    result = curl("-fL", "--proxy", cache.proxy, "--noproxy", "", "-D", "-", url)
+    assert result.ok and result.out.endswith(BODY), result.out
+    last = result.out.decode().replace("\r\n", "\n").split("\n\n")[1]
     return next(line.split(": ")[1] for line in last.split("\n") if line.lower().startswith("x-cache:"))
 
 
-def stored(site):
+def stored_key(site):
     key = servers.fresh_key("cached")
     site.put(key, BODY)
     return key
 
 
-def test_the_second_download_by_a_stable_url_comes_from_the_cache(server, cache):
-    site = server.site(signpost.rules(more=STABLE))
-    seen = cached(cache, site, stored(site))
-    if seen != ["MISS", "HIT"]:  # a window may have ended between the two, and the next is ten minutes away
-        seen = cached(cache, site, stored(site))
-    assert seen == ["MISS", "HIT"]
+def test_the_second_download_with_a_reused_url_comes_from_the_cache(server, cache):
+    site = server.site(signpost.rules(more=REUSED))
+    statuses = cache_statuses(cache, site, stored_key(site))
+    if statuses != ["MISS", "HIT"]:  # a window may have ended between the two downloads; the next one lasts ten minutes
+        statuses = cache_statuses(cache, site, stored_key(site))
+    assert statuses == ["MISS", "HIT"]
 
 
-def test_without_a_stable_window_each_download_has_a_url_of_its_own(server, cache):
+def test_without_reuse_each_download_has_a_different_url(server, cache):
     site = server.site(signpost.rules(more='cache_control = "public, max-age=600"'))
-    assert cached(cache, site, stored(site)) == ["MISS", "MISS"]
+    assert cache_statuses(cache, site, stored_key(site)) == ["MISS", "MISS"]
 
 
-def test_a_redirect_is_never_kept_by_a_cache_that_many_share(server, cache):
-    site = server.site(signpost.rules(more=STABLE))
-    answer = site.ask("GET", stored(site))
-    assert answer.status == 307
-    kept = answer.headers["Cache-Control"]
-    assert kept.startswith("private, max-age=") and 0 < int(kept.rpartition("=")[2]) <= 600
+def test_a_shared_cache_never_stores_a_redirect(server, cache):
+    site = server.site(signpost.rules(more=REUSED))
+    response = site.request("GET", stored_key(site))
+    assert response.status == 307
+    cache_control = response.headers["Cache-Control"]
+    assert cache_control.startswith("private, max-age=") and 0 < int(cache_control.rpartition("=")[2]) <= 600
 
 
-def test_a_stable_url_is_never_given_out_with_less_than_a_minute_left(server):
-    site = server.site(signpost.rules(more=STABLE))
-    answer = site.ask("GET", stored(site), {"Accept": "application/json"})
-    told = json.loads(answer.body)
-    assert 5 * 60 <= told["expires_in"] <= 15 * 60, "15 minutes from the beginning of a window of 10"
+def test_a_reused_url_is_valid_for_at_least_five_minutes(server):
+    site = server.site(signpost.rules(more=REUSED))
+    response = site.request("GET", stored_key(site), {"Accept": "application/json"})
+    instruction = json.loads(response.body)
+    assert 5 * 60 <= instruction["expires_in"] <= 15 * 60, "the URL expires 15 minutes after the start of a window of 10 minutes"

@@ -1,7 +1,7 @@
-"""How HTTP clients behave at a redirect: each stores exactly what it was given, or nothing, and knows which.
+"""Uploads and downloads of HTTP clients through redirects.
 
-A client that reports success has stored the whole body; one that stored nothing reports a failure. The one exception
-is `curl -T` without `-L`, which is told in words.
+A client that reports success has stored the complete body. A client that has stored nothing reports a failure. The one
+exception is `curl -T` without `-L`: it prints a text that says so.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ def requests_file(url, file):
         return requests.put(url, body).ok
 
 
-def requests_session_file_read_in_part(url, file):
+def requests_session_partly_read_file(url, file):
     with file.open("rb") as body:
         body.read(0)
         return requests.Session().put(url, body).ok
@@ -109,9 +109,9 @@ def httpx_generator_with_length(url, file):
 def aiohttp_put(url, body, headers=None):
     async def put():
         async with aiohttp.ClientSession() as session:
-            async with session.put(url, data=body, headers=headers) as answer:
-                await answer.read()
-                return answer.ok
+            async with session.put(url, data=body, headers=headers) as response:
+                await response.read()
+                return response.ok
 
     return asyncio.run(put())
 
@@ -179,7 +179,7 @@ def wget(*arguments):
 
 
 STORE = [
-    requests_bytes, requests_file, requests_session_file_read_in_part, urllib3_bytes, httpx_bytes, aiohttp_bytes,
+    requests_bytes, requests_file, requests_session_partly_read_file, urllib3_bytes, httpx_bytes, aiohttp_bytes,
     curl_file, curl_data, wget_file, node_blob, node_string,
 ]
 STORE_OR_FAIL = [
@@ -189,53 +189,53 @@ STORE_OR_FAIL = [
 ]
 
 
-def needs(upload):
+def skip_if_missing(upload):
     program = upload.__name__.partition("_")[0]
     if program == "node" and not shutil.which("node"):
-        pytest.skip("no Node.js here")
+        pytest.skip("Node.js is not installed")
 
 
 @pytest.mark.parametrize("upload", STORE, ids=lambda one: one.__name__)
 def test_stores_the_whole_body(site, file, key, upload):
-    needs(upload)
+    skip_if_missing(upload)
     assert upload(site.url_of(key), file)
     assert site.stored(key) == BODY
 
 
 @pytest.mark.parametrize("upload", STORE_OR_FAIL, ids=lambda one: one.__name__)
 def test_stores_the_whole_body_or_fails(site, file, key, upload):
-    needs(upload)
+    skip_if_missing(upload)
     try:
-        said = upload(site.url_of(key), file)
-    except Exception as error:  # each client has exceptions of its own
-        said = False
+        reported = upload(site.url_of(key), file)
+    except Exception as error:  # every client has different exception types
+        reported = False
         print(f"{type(error).__name__}: {error}")
-    assert (said, site.stored(key)) in [(True, BODY), (False, None)]
+    assert (reported, site.stored(key)) in [(True, BODY), (False, None)]
 
 
 @pytest.mark.parametrize("upload", STORE_OR_FAIL, ids=lambda one: one.__name__)
-def test_an_overwrite_that_fails_leaves_what_was(site, file, key, upload):
-    needs(upload)
+def test_a_failed_overwrite_leaves_the_old_object(site, file, key, upload):
+    skip_if_missing(upload)
     site.put(key, b"before")
     try:
-        said = upload(site.url_of(key), file)
+        reported = upload(site.url_of(key), file)
     except Exception as error:
-        said = False
+        reported = False
         print(f"{type(error).__name__}: {error}")
-    assert (said, site.stored(key)) in [(True, BODY), (False, b"before")]
+    assert (reported, site.stored(key)) in [(True, BODY), (False, b"before")]
 
 
-def test_curl_without_l_says_that_nothing_is_stored(site, file, key):
-    ran = curl("-T", file, site.url_of(key))
-    assert ran.ok
-    assert b"othing has been stored" in ran.out
-    assert b"curl -fL" in ran.out
+def test_curl_without_l_prints_that_nothing_is_stored(site, file, key):
+    result = curl("-T", file, site.url_of(key))
+    assert result.ok
+    assert b"othing has been stored" in result.out
+    assert b"curl -fL" in result.out
     assert site.stored(key) is None
 
 
-def test_curl_without_f_is_shown_the_error(site, key):
-    ran = curl("-L", "-w", "%{http_code}", site.url_of(key))
-    assert ran.ok and ran.out.endswith(b"404")
+def test_curl_without_f_prints_the_error(site, key):
+    result = curl("-L", "-w", "%{http_code}", site.url_of(key))
+    assert result.ok and result.out.endswith(b"404")
 
 
 PROTECTED = """\
@@ -259,13 +259,13 @@ on = ["**"]
 
 @pytest.fixture
 def protected(radosgw_server):
-    """A Signpost that asks for a token, in front of a server that refuses two credentials at once."""
+    """A Signpost server that requires a token, in front of a server that rejects a request with two credentials."""
     digest = hashlib.sha256(SECRET.encode()).hexdigest()
     return radosgw_server.site(PROTECTED.format(digest=digest))
 
 
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])
-def test_curl_and_the_libraries_keep_the_credential_from_s3(protected, file, key, scheme):
+def test_curl_and_the_libraries_do_not_send_the_credential_to_s3(protected, file, key, scheme):
     value = signpost.basic("ci", SECRET) if scheme == "basic" else f"Bearer {SECRET}"
     header = {"Authorization": value}
     url = protected.url_of(key)
@@ -278,11 +278,11 @@ def test_curl_and_the_libraries_keep_the_credential_from_s3(protected, file, key
     assert requests.get(url).status_code == 401
 
 
-def test_wget_hands_the_credential_to_s3_which_refuses_it(protected, key, tmp_path):
+def test_wget_sends_the_credential_to_s3_which_rejects_it(protected, key, tmp_path):
     protected.put(key, BODY)
     out = tmp_path / "out"
     leaky = wget(f"--header=Authorization: Bearer {SECRET}", "-O", str(out), protected.url_of(key))
-    assert leaky.returncode == 8, "wget's code for an error answer"
+    assert leaky.returncode == 8, "8 is the exit status of wget for an error response"
     assert out.read_bytes() == b""
 
 

@@ -1,4 +1,4 @@
-"""Forms by which browsers upload: the policy and the signature are boto3's, and servers hold the file to them."""
+"""Forms for browser uploads. The policy and the signature equal those of boto3, and the S3 servers enforce the policy."""
 
 import base64
 import json
@@ -23,11 +23,11 @@ ACCEPTS = ["x-amz-storage-class", "x-amz-server-side-encryption"]
 FOLDER = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}/")
 
 
-# What is signed
+# Policy and signature
 
 
 def boto3_post(credentials, key, fields, conditions, expires, amz_date):
-    """What boto3 makes of the same input at the same second."""
+    """Returns the form of boto3 for the same input at the same second."""
     clock = oracle.datetime.datetime.strptime(amz_date, oracle.AMZ_DATE)
     client = boto3.client(
         "s3", region_name=REGION, endpoint_url=ENDPOINT,
@@ -40,8 +40,8 @@ def boto3_post(credentials, key, fields, conditions, expires, amz_date):
         return client.generate_presigned_post(BUCKET, key, dict(fields), list(conditions), expires)
 
 
-def wishes(rng):
-    """One query of a form, and what it means for boto3: fields, each with its condition, and further conditions."""
+def form_options(rng):
+    """A random form query and its arguments for boto3: fields, a condition for each field, and further conditions."""
     query, fields, conditions = [], {}, []
 
     def field(parameter, name, value):
@@ -79,7 +79,7 @@ def wishes(rng):
 
 
 def same_policy(ours, theirs):
-    """JSON-equal, where the order of the conditions says nothing; and each is text that S3's parser can take."""
+    """Compares two policies as JSON and ignores the order of the conditions. Both must be ASCII, which the parser of S3 requires."""
     def read(text):
         assert text.isascii()
         policy = json.loads(text)
@@ -89,89 +89,89 @@ def same_policy(ours, theirs):
 
 
 @pytest.mark.parametrize("credentials", [LONG_TERM, SESSION], ids=["long-term", "session"])
-def test_policy_and_signature_are_those_of_boto3(run, credentials):
-    """Byte for byte where the client names its fields in the order in which Signpost writes them."""
+def test_policy_and_signature_equal_those_of_boto3(run, credentials):
+    """They are equal byte for byte if boto3 receives the fields in the order in which Signpost writes them."""
     rng, identical = samples.generator(), 0
-    with start(run, signpost.rules(accepts=ACCEPTS), "rest", credentials) as server:
-        for place in samples.keys(200, rng):
-            if len(place.encode()) > samples.MAX_KEY_BYTES - 31 and place.endswith("/"):
-                continue  # there is no room for a folder
-            query, fields, pairs, more, expires = wishes(rng)
-            form = Form.ask(server, place, query)
-            folder = place.endswith("/")
+    with start(run, signpost.rules(client_may_set=ACCEPTS), "rest", credentials) as server:
+        for target in samples.keys(200, rng):
+            if len(target.encode()) > samples.MAX_KEY_BYTES - 31 and target.endswith("/"):
+                continue  # the generated folder name would make the key too long
+            query, fields, pairs, more, expires = form_options(rng)
+            form = Form.request(server, target, query)
+            folder = target.endswith("/")
             key = form["key"]
             if folder:
-                assert key.startswith(place) and key.endswith("${filename}")
-                assert FOLDER.fullmatch(key.removeprefix(place).removesuffix("${filename}"))
+                assert key.startswith(target) and key.endswith("${filename}")
+                assert FOLDER.fullmatch(key.removeprefix(target).removesuffix("${filename}"))
             else:
-                assert key == place
+                assert key == target
             assert form.expires_in == expires
             signed = [name for name, _ in form.fields]
             assert sorted(set(signed)) == sorted(signed)
-            told_first = json.loads(form.policy)["conditions"]
-            ordered = [{name: value} for condition in told_first if isinstance(condition, dict)
+            policy_conditions = json.loads(form.policy)["conditions"]
+            ordered = [{name: value} for condition in policy_conditions if isinstance(condition, dict)
                        for name, value in condition.items() if name in fields]
             assert sorted(json.dumps(one) for one in ordered) == sorted(json.dumps({n: v}) for n, v in pairs)
             theirs = boto3_post(credentials, key, fields, [*ordered, *more], expires, form["x-amz-date"])
             assert theirs["url"].rstrip("/") == form.url.rstrip("/")
             ours = dict(form.fields)
             assert same_policy(form.policy, base64.b64decode(theirs["fields"]["policy"]).decode())
-            assert ours == theirs["fields"], f"{place!r} {query}"  # the signature and the policy's bytes among them
+            assert ours == theirs["fields"], f"{target!r} {query}"  # includes the signature and the encoded policy
             identical += 1
     assert identical > 180
 
 
-# What S3 makes of it
+# Uploads to S3
 
 CONTENT = b"\x89PNG\r\n\x1a\n--\r\n" + os.urandom(2000)
 
 
-def place():
+def fresh_prefix():
     return servers.fresh_key("forms") + "/"
 
 
 @pytest.mark.parametrize("name", ["file", "a b.txt", "\u00e9\u65e5\U0001f600.bin", "100%25+&.txt", "$a$b"])
 def test_an_accepted_upload_stores_the_exact_bytes(site, name):
-    form = Form.ask(site.signpost, place(), "content-length-range=1,3000&contentType=image/png&meta-team=red")
-    answer = form.send(CONTENT, name)
-    assert answer.status == 204, answer.body
+    form = Form.request(site.signpost, fresh_prefix(), "content-length-range=1,3000&contentType=image/png&meta-team=red")
+    response = form.send(CONTENT, name)
+    assert response.status == 204, response.body
     assert site.stored(form.key(name)) == CONTENT
     head = site.redirect("HEAD", form.key(name)).send("HEAD")
     assert (head.headers["Content-Type"], head.headers["x-amz-meta-team"]) == ("image/png", "red")
 
 
 @pytest.mark.parametrize("key", ["exact", "e\u00e9\u65e5\U0001f600", "a b+c%25&\"'<>;", "do$$ar", "back\\slash"])
-def test_a_form_for_one_key_replaces_what_is_there(site, key):
+def test_a_form_for_one_key_replaces_an_existing_object(site, key):
     key = servers.fresh_key(key)
     site.put(key, b"before")
-    answer = Form.ask(site.signpost, key).send(CONTENT, "another name")
-    misread = site.server.name == "radosgw" and not key.isascii()  # see DIFFERENCES.md
-    assert answer.status == (403 if misread else 204), answer.body
-    assert site.stored(key) == (b"before" if misread else CONTENT)
+    response = Form.request(site.signpost, key).send(CONTENT, "another name")
+    rejected = site.server.name == "radosgw" and not key.isascii()  # see DIFFERENCES.md
+    assert response.status == (403 if rejected else 204), response.body
+    assert site.stored(key) == (b"before" if rejected else CONTENT)
 
 
-def test_a_range_of_media_types_is_the_clients_to_choose_from(site):
-    form = Form.ask(site.signpost, place(), "contentType=image/*")
+def test_the_client_chooses_a_media_type_from_an_allowed_range(site):
+    form = Form.request(site.signpost, fresh_prefix(), "contentType=image/*")
     assert form.with_field("Content-Type", "image/webp").send(CONTENT).status == 204
     assert site.stored(form.key()) == CONTENT
 
 
-def test_the_status_and_the_redirect_are_those_that_were_asked_for(site):
+def test_the_response_has_the_requested_status_or_redirect(site):
     for status in (200, 201, 204):
-        form = Form.ask(site.signpost, place(), f"success_action_status={status}")
+        form = Form.request(site.signpost, fresh_prefix(), f"success_action_status={status}")
         assert form.send(CONTENT).status == status
     target = "http://127.0.0.1:9/done?a=b"
-    form = Form.ask(site.signpost, place(), f"success_action_redirect={encode(target)}")
-    answer = form.send(CONTENT)
-    assert answer.status == 303, answer.body
-    assert answer.headers["Location"].startswith(target)
-    assert f"key={encode(form.key(), '/')}" in answer.headers["Location"].replace("%2F", "/")
+    form = Form.request(site.signpost, fresh_prefix(), f"success_action_redirect={encode(target)}")
+    response = form.send(CONTENT)
+    assert response.status == 303, response.body
+    assert response.headers["Location"].startswith(target)
+    assert f"key={encode(form.key(), '/')}" in response.headers["Location"].replace("%2F", "/")
     assert site.stored(form.key()) == CONTENT
 
 
 def test_a_session_token_is_part_of_the_form(radosgw_server):
     site = radosgw_server.site(credentials=radosgw_server.session(900))
-    form = Form.ask(site.signpost, place())
+    form = Form.request(site.signpost, fresh_prefix())
     assert form.without_field("x-amz-security-token").send(CONTENT).status == 403
     assert form.with_field("x-amz-security-token", "forged").send(CONTENT).status in (400, 403)
     assert site.stored(form.key()) is None
@@ -188,9 +188,9 @@ def last_digit(form):
     return "0" if form["x-amz-signature"][-1] != "0" else "1"
 
 
-REFUSED = {
+REJECTED = {
     "too large": lambda form: form.send(b"x" * 3001),
-    "too large by far": lambda form: form.send(b"x" * 300_000),
+    "much too large": lambda form: form.send(b"x" * 300_000),
     "too small": lambda form: form.send(b"x" * 9),
     "empty": lambda form: form.send(b""),
     "wrong type": lambda form: form.with_field("Content-Type", "text/html").send(CONTENT),
@@ -206,9 +206,9 @@ REFUSED = {
     "a redirect": lambda form: form.with_field("success_action_redirect", "http://127.0.0.1:9/").send(CONTENT),
     "an unknown field": lambda form: form.with_field("unknown", "value").send(CONTENT),
     "no policy": lambda form: form.without_field("policy").send(CONTENT),
-    "policy widened": lambda form: policy_altered(form, "3000", "9999").send(b"x" * 4000),
-    "policy of no use": lambda form: form.with_field("policy", base64.b64encode(b"{}").decode()).send(CONTENT),
-    "policy prolonged": lambda form: policy_altered(form, '"expiration": "2', '"expiration": "3').send(CONTENT),
+    "policy with a higher limit": lambda form: policy_altered(form, "3000", "9999").send(b"x" * 4000),
+    "empty policy": lambda form: form.with_field("policy", base64.b64encode(b"{}").decode()).send(CONTENT),
+    "policy with a later expiration": lambda form: policy_altered(form, '"expiration": "2', '"expiration": "3').send(CONTENT),
     "no signature": lambda form: form.without_field("x-amz-signature").send(CONTENT),
     "signature altered": lambda form: form.with_field(
         "x-amz-signature", form["x-amz-signature"][:-1] + last_digit(form)).send(CONTENT),
@@ -221,28 +221,28 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_s3_refuses_what_the_form_does_not_allow(site, what):
+@pytest.mark.parametrize("case", REJECTED)
+def test_s3_rejects_uploads_that_the_form_does_not_allow(site, case):
     query = "content-length-range=10,3000&contentType=image/png&meta-team=red"
-    form = Form.ask(site.signpost, place(), query)
-    answer = REFUSED[what](form)
-    assert 400 <= answer.status < 500, f"{answer.status}: {answer.body[:300]!r}"
+    form = Form.request(site.signpost, fresh_prefix(), query)
+    response = REJECTED[case](form)
+    assert 400 <= response.status < 500, f"{response.status}: {response.body[:300]!r}"
     assert site.stored(form.key()) is None
     assert site.stored("elsewhere/file") is None
-    assert form.send(CONTENT).status == 204, "the form itself is good"
+    assert form.send(CONTENT).status == 204, "the unaltered form is accepted"
 
 
-def test_an_expired_form_is_refused(site):
-    form = Form.ask(site.signpost, place(), "expires=1")
+def test_an_expired_form_is_rejected(site):
+    form = Form.request(site.signpost, fresh_prefix(), "expires=1")
     time.sleep(2.1)
     assert 400 <= form.send(CONTENT).status < 500
     assert site.stored(form.key()) is None
 
 
-def test_a_rules_limits_reach_s3(server):
+def test_s3_enforces_the_limits_of_a_rule(server):
     limits = 'max_bytes = 1000\ncontent_types = ["text/plain"]\nmetadata = { origin = "form" }'
     site = server.site(signpost.rules(more=limits))
-    form = Form.ask(site.signpost, place())
+    form = Form.request(site.signpost, fresh_prefix())
     assert form.send(b"x" * 1001).status in (400, 403)
     assert form.with_field("Content-Type", "text/html").send(b"x").status in (400, 403)
     assert form.without_field("x-amz-meta-origin").send(b"x").status in (400, 403)
@@ -251,9 +251,9 @@ def test_a_rules_limits_reach_s3(server):
     assert site.stored(form.key()) == b"x" * 1000
 
 
-def test_no_form_at_all_for_what_no_form_can_keep(site):
+def test_signpost_rejects_options_that_no_form_can_enforce(site):
     for query in ("contentType=image/png%0d%0aX-Y:+z", "contentType=", "meta-a=b%0d%0ac", "meta-a%0d%0ab=c",
                   "success_action_redirect=javascript:alert(1)", "success_action_redirect=https://",
                   "success_action_redirect=https://a%0d%0ab", "meta-a=$%7Bfilename%7D", "x-amz-acl=public-read"):
-        answer = site.signpost.ask("GET", place(), JSON, query=f"form&{query}")
-        assert answer.status == 400, f"{query}: {answer.status} {answer.body[:300]!r}"
+        response = site.signpost.request("GET", fresh_prefix(), JSON, query=f"form&{query}")
+        assert response.status == 400, f"{query}: {response.status} {response.body[:300]!r}"

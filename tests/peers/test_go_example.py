@@ -1,4 +1,4 @@
-"""The example client of the AWS SDK for Go, built from Debian's source as it is, gets and puts through `/-/presign/`."""
+"""The example client of the AWS SDK for Go downloads and uploads through `/-/presign/`. It is built from Debian's unchanged source."""
 
 import json
 import os
@@ -17,7 +17,7 @@ CLIENT = "github.com/aws/aws-sdk-go/example/service/s3/presignURL/client"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    """Runs it: `client(site, arguments, stdin)`. Its server is Signpost's reserved segment."""
+    """Runs the client: `client(site, arguments, stdin)`. It uses the reserved segment `/-` of Signpost as its server."""
     binary = tmp_path_factory.mktemp("go") / "client"
     environment = os.environ | {"GOPATH": GOPATH, "GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(binary.parent / "cache")}
     subprocess.run(["go", "build", "-tags", "example", "-o", binary, CLIENT], env=environment, check=True, timeout=300)
@@ -34,16 +34,16 @@ def key():
     return servers.fresh_key("go/client")
 
 
-def test_the_source_is_debians_own():
+def test_the_source_is_the_unchanged_debian_package():
     source = pathlib.Path(GOPATH, "src", CLIENT, "client.go")
-    told = subprocess.run(["dpkg", "-S", source], capture_output=True, text=True, check=True)
-    assert told.stdout.startswith("golang-github-aws-aws-sdk-go-dev:")
+    owner = subprocess.run(["dpkg", "-S", source], capture_output=True, text=True, check=True)
+    assert owner.stdout.startswith("golang-github-aws-aws-sdk-go-dev:")
     verified = subprocess.run(["dpkg", "--verify", "golang-github-aws-aws-sdk-go-dev"], capture_output=True, text=True)
-    assert str(source) not in verified.stdout, "it has been changed"
+    assert str(source) not in verified.stdout, "the source differs from the package"
 
 
 @pytest.mark.parametrize("length", [1, 4096, 5_000_001])
-def test_it_puts_and_gets_a_file(site, client, key, length, tmp_path):
+def test_it_uploads_and_downloads_a_file(site, client, key, length, tmp_path):
     sent, got = tmp_path / "sent", tmp_path / "got"
     sent.write_bytes(os.urandom(length))
     put = client(site, "-put", key, "-f", sent)
@@ -55,7 +55,7 @@ def test_it_puts_and_gets_a_file(site, client, key, length, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["go/spaces and+more", "go/\u00e9\u65e5\U0001f600", "go//twice/", "go/100&=;,~!'()*"])
-def test_it_puts_and_gets_by_standard_input_and_output(site, client, key):
+def test_it_uploads_from_standard_input_and_downloads_to_standard_output(site, client, key):
     content = os.urandom(70_000)
     put = client(site, "-put", key, stdin=content)
     assert (put.returncode, put.stderr) == (0, b"")
@@ -63,32 +63,32 @@ def test_it_puts_and_gets_by_standard_input_and_output(site, client, key):
     assert (get.returncode, get.stdout) == (0, content)
 
 
-def test_the_length_that_it_declares_is_signed(site, client, key):
-    """What it says to Signpost is what S3 holds it to: a file that grows in between is refused."""
-    answer = site.ask("GET", "", path=f"/-/presign/{key}", query="method=PUT&contentLength=5")
-    assert answer.status == 200
-    told = json.loads(answer.body)
-    assert (told["Method"], told["Header"]["Content-Length"]) == ("PUT", ["5"])
-    assert wire.send("PUT", told["URL"], body=b"sixsix").status == 403
+def test_the_declared_length_is_signed(site, client, key):
+    """S3 rejects a file that has grown since the client declared its length."""
+    response = site.request("GET", "", path=f"/-/presign/{key}", query="method=PUT&contentLength=5")
+    assert response.status == 200
+    instruction = json.loads(response.body)
+    assert (instruction["Method"], instruction["Header"]["Content-Length"]) == ("PUT", ["5"])
+    assert wire.send("PUT", instruction["URL"], body=b"sixsix").status == 403
     assert site.stored(key) is None
-    assert wire.send("PUT", told["URL"], body=b"five5").status == 200
+    assert wire.send("PUT", instruction["URL"], body=b"five5").status == 200
 
 
-def test_it_says_so_when_nothing_is_there(site, client, key):
+def test_a_missing_object_is_an_error(site, client, key):
     get = client(site, "-get", key)
     assert get.returncode == 1
     assert b"404" in get.stderr
 
 
-def test_an_empty_file_has_no_length_to_it_and_s3_refuses_that(site, client, key, tmp_path):
-    """Go sends a body of unknown length in chunks; so it was with the example's own server."""
+def test_s3_rejects_an_empty_file_without_a_length(site, client, key, tmp_path):
+    """Go sends a body of unknown length in chunks. The server of the example has the same limitation."""
     empty = tmp_path / "empty"
     empty.write_bytes(b"")
     put = client(site, "-put", key, "-f", empty)
     assert (put.returncode, site.stored(key)) in [(1, None), (0, b"")]
 
 
-def test_it_is_refused_where_the_rules_refuse(server, client, key):
+def test_uploads_against_the_rules_are_rejected(server, client, key):
     site = server.site(signpost.rules(more="max_bytes = 1000"))
     assert client(site, "-put", key, stdin=b"x" * 1001).returncode == 1
     assert client(site, "-put", key, stdin=b"x" * 1000).returncode == 0

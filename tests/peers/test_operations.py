@@ -1,4 +1,4 @@
-"""What the README's lines do, with the real curl and with requests, and that the bytes come back identical."""
+"""The commands of the README, run with curl and with requests. The downloaded bytes must equal the uploaded ones."""
 
 import base64
 import hashlib
@@ -29,14 +29,14 @@ def key():
     return servers.fresh_key("a folder/object")
 
 
-def head(answer):
-    """The final status and headers of a `curl -D -` that followed redirects."""
-    last = answer.out.decode("latin-1").replace("\r\n", "\n").strip().split("\n\n")[-1].split("\n")
+def head(response):
+    """Returns the final status and headers from the output of `curl -D -` after redirects."""
+    last = response.out.decode("latin-1").replace("\r\n", "\n").strip().split("\n\n")[-1].split("\n")
     headers = (line.partition(":") for line in last[1:])
     return int(last[0].split()[1]), {name.lower(): value.strip() for name, _, value in headers}
 
 
-def test_curl_uploads_downloads_looks_and_deletes(site, file, key):
+def test_curl_uploads_downloads_reads_the_head_and_deletes(site, file, key):
     url = site.url_of(key)
     assert curl("-fL", "-T", file, url).ok
     assert site.stored(key) == BODY
@@ -48,16 +48,16 @@ def test_curl_uploads_downloads_looks_and_deletes(site, file, key):
 
 
 def test_a_missing_object_fails_the_download(site, key):
-    ran = curl("-fL", site.url_of(key))
-    assert (ran.code, ran.out) == (22, b"")
+    result = curl("-fL", site.url_of(key))
+    assert (result.code, result.out) == (22, b"")
 
 
-def test_deleting_what_is_not_there_succeeds(site, key):
+def test_deleting_a_missing_object_succeeds(site, key):
     assert curl("-fL", "-X", "DELETE", site.url_of(key)).ok
 
 
 @pytest.mark.parametrize("front", ["rest", "http-api", "function-url", "alb"])
-def test_every_front_leads_to_the_same_object(server, file, front):
+def test_every_front_redirects_to_the_same_object(server, file, front):
     key = servers.fresh_key("a b+c%25/\u00e9\U0001f600//")
     site = server.site(front=front)
     assert curl("-fL", "-T", file, site.url_of(key)).ok
@@ -65,13 +65,13 @@ def test_every_front_leads_to_the_same_object(server, file, front):
     assert curl("-fL", site.url_of(key)).out == BODY
 
 
-def test_a_range_is_206(site, key):
+def test_a_range_request_returns_206(site, key):
     site.put(key, BODY)
-    ran = curl("-fL", "-r", "10-15", "-w", "%{http_code}", site.url_of(key))
-    assert ran.out == BODY[10:16] + b"206"
+    result = curl("-fL", "-r", "10-15", "-w", "%{http_code}", site.url_of(key))
+    assert result.out == BODY[10:16] + b"206"
 
 
-def test_a_download_resumes(site, key, tmp_path):
+def test_curl_resumes_a_download(site, key, tmp_path):
     site.put(key, BODY)
     part = tmp_path / "part"
     part.write_bytes(BODY[:10])
@@ -93,9 +93,9 @@ def test_conditional_downloads(site, key):
         ({"If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}, 200),
         ({"If-Unmodified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}, 412),
     ]:
-        answer = requests.get(site.url_of(key), headers=headers)
-        assert answer.status_code == status, headers
-        assert (answer.content == BODY) == (status == 200)
+        response = requests.get(site.url_of(key), headers=headers)
+        assert response.status_code == status, headers
+        assert (response.content == BODY) == (status == 200)
 
 
 def test_the_client_forbids_an_overwrite(site, file, key):
@@ -103,8 +103,8 @@ def test_the_client_forbids_an_overwrite(site, file, key):
     create_only = ("-fL", "-T", file, "-H", "If-None-Match: *", "-w", "%{http_code}", url)
     assert curl(*create_only).out == b"200"
     site.put(key, b"newer")
-    ran = curl(*create_only)
-    assert (ran.code, ran.out[-3:]) == (22, b"412")
+    result = curl(*create_only)
+    assert (result.code, result.out[-3:]) == (22, b"412")
     assert site.stored(key) == b"newer"
 
 
@@ -119,7 +119,7 @@ def test_json_form_enforces_metadata(server, key):
     site = server.site(signpost.rules(more='metadata = { origin = "signpost" }'))
     assert json_upload(site, key, BODY).status_code == 200
     assert requests.head(site.url_of(key), allow_redirects=True).headers["x-amz-meta-origin"] == "signpost"
-    instruction = ask_json(site, "PUT", key, contentLength=len(BODY))
+    instruction = request_json(site, "PUT", key, contentLength=len(BODY))
     assert requests.put(instruction["url"], BODY).status_code == 403
 
 
@@ -129,7 +129,7 @@ def test_a_redirect_enforces_metadata(server, key):
     assert requests.head(site.url_of(key), allow_redirects=True).headers["x-amz-meta-origin"] == "signpost"
 
 
-def test_metadata_and_digests_of_the_client_arrive(site, key):
+def test_metadata_and_digests_of_the_client_are_signed_and_stored(site, key):
     digest = encode_digest(hashlib.md5(BODY))
     headers = {"x-amz-meta-team": "red", "Content-MD5": digest, "Content-Type": "text/x-peers"}
     assert requests.put(site.url_of(key), BODY, headers=headers).status_code == 200
@@ -138,20 +138,20 @@ def test_metadata_and_digests_of_the_client_arrive(site, key):
     assert (found.headers["x-amz-meta-team"], found.headers["Content-Type"]) == ("red", "text/x-peers")
 
 
-def test_a_wrong_digest_of_the_client_stores_nothing(site, key):
-    answer = requests.put(site.url_of(key), BODY, headers={"Content-MD5": encode_digest(hashlib.md5(b"other"))})
-    assert answer.status_code == 400
+def test_an_upload_with_a_wrong_digest_stores_nothing(site, key):
+    response = requests.put(site.url_of(key), BODY, headers={"Content-MD5": encode_digest(hashlib.md5(b"other"))})
+    assert response.status_code == 400
     assert site.stored(key) is None
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "a b+c%.txt", "\u00e9\U0001f600.bin"])
-def test_a_download_carries_its_name(site, key, name):
+def test_a_download_has_the_requested_file_name(site, key, name):
     site.put(key, BODY)
-    answer = requests.get(site.url_of(key), params={"download": name})
-    disposition = answer.headers["Content-Disposition"].encode("latin-1").decode()
+    response = requests.get(site.url_of(key), params={"download": name})
+    disposition = response.headers["Content-Disposition"].encode("latin-1").decode()
     assert disposition.startswith("attachment;")
     assert f"filename*=UTF-8''{encode(name)}" in disposition
-    assert answer.content == BODY
+    assert response.content == BODY
 
 
 def test_a_rule_forces_a_disposition(server, key):
@@ -162,7 +162,7 @@ def test_a_rule_forces_a_disposition(server, key):
 
 def test_a_version_is_read_and_deleted(radosgw_server, key):
     server = radosgw_server
-    site = server.site(signpost.rules(accepts=["versionId"]), bucket=server.versioned)
+    site = server.site(signpost.rules(client_may_set=["versionId"]), bucket=server.versioned)
     versions = [server.s3.put_object(Bucket=server.versioned, Key=key, Body=body)["VersionId"] for body in (b"one", b"two")]
     url = site.url_of(key)
     assert requests.get(url).content == b"two"
@@ -173,19 +173,19 @@ def test_a_version_is_read_and_deleted(radosgw_server, key):
 
 
 @pytest.mark.parametrize("number", range(len(samples.TRICKY)))
-def test_special_keys_come_back_identical(site, number):
+def test_special_keys_are_preserved(site, number):
     key = samples.TRICKY[number]
     url = site.url_of(key)
     body = key.encode() + os.urandom(16)
-    readable = not key.endswith("/")  # to read a path that ends in a slash is to list
+    readable = not key.endswith("/")  # a GET of a path that ends in a slash is a listing
     assert requests.put(url, body).status_code == 200
     if readable:
         assert requests.head(url, allow_redirects=True).headers["Content-Length"] == str(len(body))
         assert curl("-fL", url).out == body
     if site.server.name == "radosgw":
         assert site.stored(key) == body
-        listed = site.server.s3.list_objects_v2(Bucket=site.server.bucket, Prefix=key[:200])["Contents"]
-        assert key in [entry["Key"] for entry in listed]
+        entries = site.server.s3.list_objects_v2(Bucket=site.server.bucket, Prefix=key[:200])["Contents"]
+        assert key in [entry["Key"] for entry in entries]
     assert curl("-fL", "-X", "DELETE", url).ok
     if readable:
         assert curl("-fLI", url).code == 22
@@ -237,13 +237,13 @@ def encode_digest(digest):
     return base64.b64encode(digest.digest()).decode()
 
 
-def ask_json(site, method, key, **parameters):
-    answer = requests.request(method, site.url_of(key), params=parameters, headers={"Accept": "application/json"})
-    assert answer.status_code == 200, answer.status_code
-    return answer.json()
+def request_json(site, method, key, **parameters):
+    response = requests.request(method, site.url_of(key), params=parameters, headers={"Accept": "application/json"})
+    assert response.status_code == 200, response.status_code
+    return response.json()
 
 
 def json_upload(site, key, body):
-    """As a page does: asks for the instruction without a body, then sends what it says."""
-    instruction = ask_json(site, "PUT", key, contentLength=len(body))
+    """Uploads as a web page does: requests the instruction without a body, then sends the request that it describes."""
+    instruction = request_json(site, "PUT", key, contentLength=len(body))
     return requests.request(instruction["method"], instruction["url"], data=body, headers=instruction["headers"])

@@ -1,4 +1,4 @@
-"""Every redirect equals what botocore signs for the same request, credentials and second."""
+"""Every redirect equals the URL that botocore signs for the same request, credentials and second."""
 
 import json
 import re
@@ -42,14 +42,14 @@ def start(run, table, front, credentials):
     return run(table, arguments, credentials)
 
 
-def check(server, credentials, method, key, path, headers, body, query="", parameters=None):
-    """Asks for one redirect and holds each part of it against the expectation, then against botocore."""
+def check_redirect(server, credentials, method, key, path, headers, body, query="", parameters=None):
+    """Requests one redirect and compares each part of it with the expectation, then with botocore."""
     location = server.redirect(method, key, headers, body, query=query, path=path)
-    hold(location, credentials, method, key, expected_headers(method, headers, body), parameters or {})
+    check_signature(location, credentials, method, key, expected_headers(method, headers, body), parameters or {})
 
 
-def hold(url, credentials, method, key, headers, parameters):
-    """`url` is what botocore signs for this key with these signed headers and query parameters, and for no others."""
+def check_signature(url, credentials, method, key, headers, parameters):
+    """Checks that botocore signs the same URL for this key with exactly these signed headers and query parameters."""
     assert url.origin == ENDPOINT
     assert url.path == f"/{BUCKET}/{encode(key, safe='/')}"
     assert url.signed_headers == {"host", *headers}
@@ -59,50 +59,50 @@ def hold(url, credentials, method, key, headers, parameters):
     expected = parameters | {"x-signpost": trace}
     assert url.extra == expected
 
-    theirs, made = oracle.sign(
+    theirs, their_url = oracle.sign(
         method, ENDPOINT, url.path, headers, expected, credentials, REGION, EXPIRES, url["X-Amz-Date"]
     )
-    ours = oracle.sent(method, url, headers)
-    different = ours.differences(theirs)
-    assert not different, "\n".join([f"{method} {key!r}: Signpost against botocore", *different])
-    assert dict(url.query) == dict(made.query)
+    ours = oracle.signed_request(method, url, headers)
+    differences = ours.differences(theirs)
+    assert not differences, "\n".join([f"{method} {key!r}: Signpost against botocore", *differences])
+    assert dict(url.query) == dict(their_url.query)
 
 
 def expected_headers(method, headers, body):
-    """What is mirrored into the signature, by lower-case name."""
+    """Returns the request headers that Signpost must sign, by lower-case name."""
     if method != "PUT":
         return {}
-    wanted = {name.lower(): value for name, value in headers.items() if MIRRORED.fullmatch(name.lower())}
-    return wanted | ({"content-length": str(len(body))} if body else {})
+    mirrored = {name.lower(): value for name, value in headers.items() if MIRRORED.fullmatch(name.lower())}
+    return mirrored | ({"content-length": str(len(body))} if body else {})
 
 
 def expected_parameters(enforced, headers):
-    """What the rule enforces; a create-only condition that the client sends itself stays a header."""
-    dropped = {"If-None-Match"} if "If-None-Match" in headers else set()
-    return {name: value for name, value in enforced.items() if name not in dropped}
+    """Returns the parameters that the rule enforces. A create-only condition that the client sends remains a header."""
+    omitted = {"If-None-Match"} if "If-None-Match" in headers else set()
+    return {name: value for name, value in enforced.items() if name not in omitted}
 
 
 def requests_for(key, rng):
-    """One request of each kind that the key allows: to read a path that ends in a slash is to list."""
+    """Yields a request for each method. GET and HEAD are omitted for a path that ends in a slash, because it is a listing."""
     for method in METHODS:
         if key.endswith("/") and method in ("GET", "HEAD"):
             continue
-        sent = samples.upload(rng) if method == "PUT" else samples.Upload(None, {})
-        yield method, samples.spelling(key, rng), sent.headers | samples.unsigned(rng), sent.body
+        upload = samples.upload(rng) if method == "PUT" else samples.Upload(None, {})
+        yield method, samples.encoded_path(key, rng), upload.headers | samples.unsigned_headers(rng), upload.body
 
 
-def run_all(server, credentials, parameters=None, carried=lambda key: True, count=KEYS):
+def run_all(server, credentials, parameters=None, is_supported=lambda key: True, count=KEYS):
     rng = samples.generator()
-    done = 0
-    for key in filter(carried, samples.keys(count, rng)):
+    checked = 0
+    for key in filter(is_supported, samples.keys(count, rng)):
         for method, path, headers, body in requests_for(key, rng):
             enforced = (parameters or {}).get(method, {})
             if "If-None-Match" in enforced:
-                headers.pop("If-Match", None)  # a rule that forbids overwriting refuses it
+                headers.pop("If-Match", None)  # Signpost rejects If-Match if the rule forbids overwriting
             expected = expected_parameters(enforced, headers)
-            check(server, credentials, method, key, path, headers, body, parameters=expected)
-            done += 1
-    return done
+            check_redirect(server, credentials, method, key, path, headers, body, parameters=expected)
+            checked += 1
+    return checked
 
 
 def test_long_term_credentials_on_a_rest_front(run):
@@ -121,56 +121,56 @@ def test_enforced_parameters_with_a_session_token_on_an_alb(run):
         assert run_all(server, SESSION, ENFORCED) > 3 * KEYS
 
 
-def test_an_http_api_for_the_keys_that_it_can_carry(run):
+def test_an_http_api_for_all_keys_that_it_can_transport(run):
     with start(run, signpost.rules(), "http-api", LONG_TERM) as server:
-        assert run_all(server, LONG_TERM, carried=lambda key: "?" not in key) > 2 * KEYS
+        assert run_all(server, LONG_TERM, is_supported=lambda key: "?" not in key) > 2 * KEYS
 
 
 def test_parameters_that_the_client_chooses(run):
-    table = signpost.rules(accepts=["versionId", "response-content-disposition"])
+    table = signpost.rules(client_may_set=["versionId", "response-content-disposition"])
     names = ["report.pdf", "a b+c%.txt", "\u00e9\U0001f600.bin", "quo\"te;.txt"]
     with start(run, table, "rest", LONG_TERM) as server:
         for method in ("GET", "HEAD", "DELETE"):
-            wanted = {"versionId": "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"}
-            query = "versionId=" + encode(wanted["versionId"])
-            check(server, LONG_TERM, method, "a/b", None, {}, None, query, wanted)
+            parameters = {"versionId": "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"}
+            query = "versionId=" + encode(parameters["versionId"])
+            check_redirect(server, LONG_TERM, method, "a/b", None, {}, None, query, parameters)
         for name in names:
             location = server.redirect("GET", "a/b", query="download=" + encode(name))
             disposition = location.extra["response-content-disposition"]
             assert disposition.startswith("attachment;") and f"filename*=UTF-8''{encode(name)}" in disposition
-            check(server, LONG_TERM, "GET", "a/b", None, {}, None, "download=" + encode(name),
+            check_redirect(server, LONG_TERM, "GET", "a/b", None, {}, None, "download=" + encode(name),
                   {"response-content-disposition": disposition})
-        wanted = {"response-content-disposition": "inline; filename=\"x y.txt\""}
-        check(server, LONG_TERM, "GET", "a/b", None, {}, None,
-              "response-content-disposition=" + encode(wanted["response-content-disposition"]), wanted)
+        parameters = {"response-content-disposition": "inline; filename=\"x y.txt\""}
+        check_redirect(server, LONG_TERM, "GET", "a/b", None, {}, None,
+              "response-content-disposition=" + encode(parameters["response-content-disposition"]), parameters)
 
 
-ASKED = {
+ALWAYS_HEADERS = {
     "contentLength": ("content-length", "1000000000"),
     "contentMD5": ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
     "checksum-sha256": ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
 }
-APPLIED = {
+HEADERS_OR_QUERY = {
     "meta-team": ("x-amz-meta-team", "red & blue=+"),
     "storage-class": ("x-amz-storage-class", "STANDARD_IA"),
     "tagging": ("x-amz-tagging", "a=b&c=d"),
 }
 
 
-def test_constraints_asked_for_by_parameter(run):
-    """Without a body, in the forms that are not redirects: as a signed query in the bare URL, as headers in JSON."""
-    table = signpost.rules(accepts=["x-amz-storage-class", "x-amz-tagging"])
-    query = "&".join(f"{name}={encode(value)}" for name, (_, value) in (ASKED | APPLIED).items())
-    asked, applied = dict(ASKED.values()), dict(APPLIED.values())
+def test_constraints_requested_by_parameter(run):
+    """Without a body, some constraints are a signed query in the bare URL and headers in JSON. The others are always headers."""
+    table = signpost.rules(client_may_set=["x-amz-storage-class", "x-amz-tagging"])
+    query = "&".join(f"{name}={encode(value)}" for name, (_, value) in (ALWAYS_HEADERS | HEADERS_OR_QUERY).items())
+    always, varying = dict(ALWAYS_HEADERS.values()), dict(HEADERS_OR_QUERY.values())
     with start(run, table, "rest", SESSION) as server:
         for key in samples.keys(60, samples.generator()):
-            bare = server.ask("PUT", key, query="url&" + query)
+            bare = server.request("PUT", key, query="url&" + query)
             assert bare.status == 200, bare.body
-            hold(Presigned.parse(bare.body.decode().strip()), SESSION, "PUT", key, asked, applied)
-            told = server.ask("PUT", key, {"Accept": "application/json"}, query=query)
-            assert told.status == 200, told.body
-            instruction = json.loads(told.body)
+            check_signature(Presigned.parse(bare.body.decode().strip()), SESSION, "PUT", key, always, varying)
+            response = server.request("PUT", key, {"Accept": "application/json"}, query=query)
+            assert response.status == 200, response.body
+            instruction = json.loads(response.body)
             assert (instruction["method"], instruction["key"]) == ("PUT", key)
             assert instruction["expires_in"] == EXPIRES
-            assert instruction["headers"] == asked | applied
-            hold(Presigned.parse(instruction["url"]), SESSION, "PUT", key, asked | applied, {})
+            assert instruction["headers"] == always | varying
+            check_signature(Presigned.parse(instruction["url"]), SESSION, "PUT", key, always | varying, {})

@@ -1,10 +1,12 @@
-"""A presigned URL that is altered, used for something else, or too old is refused, and nothing is stored by it.
+"""S3 rejects a presigned URL that is altered, misused or expired, and stores nothing.
 
-Each case runs on both servers. `aws` is the status that AWS answers with; where radosgw answers something else the
-case says so, and DIFFERENCES.md lists it.
+Each case runs on both servers. `aws` is the status that AWS returns. If radosgw returns another status, the case contains it
+and DIFFERENCES.md lists it.
 """
 
+import base64
 import datetime
+import hashlib
 import pathlib
 import re
 import socket
@@ -18,10 +20,10 @@ import oracle
 import servers
 import signpost
 
-BEFORE = b"what stood here before"
-AFTER = b"what must not be stored"
-MD5_OF_AFTER = "6yY9ZKsi02FKVpO3zwZOqw=="
-SHA256_OF_AFTER = "gAKJzgCvj9Daf7ul0hNmzSzyhPYXs+loO8HRcpi+Ubc="
+BEFORE = b"the object before the request"
+AFTER = b"a body that must not be stored"
+MD5_OF_AFTER = base64.b64encode(hashlib.md5(AFTER).digest()).decode()
+SHA256_OF_AFTER = base64.b64encode(hashlib.sha256(AFTER).digest()).decode()
 SHA256_OF_NOTHING = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 CASES = []
@@ -29,7 +31,7 @@ CASES = []
 
 @dataclass(frozen=True)
 class Case:
-    """`act(site, key)` sends one request that concerns `key`, which holds BEFORE, and returns the answer."""
+    """`act(site, key)` sends one request and returns the response. The object at `key` contains BEFORE."""
 
     name: str
     act: Callable
@@ -62,7 +64,7 @@ def put(site, key, headers=None, body=AFTER, **options):
     return site.redirect("PUT", key, headers, body, **options)
 
 
-# The signature and SigV4's own parameters
+# The signature and the SigV4 parameters
 
 
 @case(aws=403)
@@ -94,7 +96,7 @@ def query_removed(site, key):
 
 @case(aws=403)
 def secret_wrong(site, key):
-    return signed_elsewhere(site, key, secret="not the secret").send("GET")
+    return signed_by_botocore(site, key, secret="not the secret").send("GET")
 
 
 @case(aws=403)
@@ -197,7 +199,7 @@ def bucket_altered(site, key):
 
 
 @case(aws=403)
-def download_url_used_to_look(site, key):
+def download_url_used_for_head(site, key):
     return get(site, key).send("HEAD")
 
 
@@ -212,7 +214,7 @@ def download_url_used_to_delete(site, key):
 
 
 @case(aws=403)
-def look_url_used_to_download(site, key):
+def head_url_used_to_download(site, key):
     return site.redirect("HEAD", key).send("GET")
 
 
@@ -327,23 +329,23 @@ def unsigned_copy_source(site, key):
 
 
 @case(aws=400)
-def bearer_credential_beside(site, key):
+def additional_bearer_credential(site, key):
     return get(site, key).send("GET", {"Authorization": "Bearer abc"})
 
 
 @case(aws=400)
-def basic_credential_beside(site, key):
+def additional_basic_credential(site, key):
     return get(site, key).send("GET", {"Authorization": signpost.basic("ci", "abc")})
 
 
 @case(aws=400, radosgw=403)
-def aws_credential_beside(site, key):
+def additional_aws_credential(site, key):
     value = "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"
     return get(site, key).send("GET", {"Authorization": value})
 
 
 @case(aws=400)
-def credential_beside_an_upload(site, key):
+def additional_credential_in_an_upload(site, key):
     return put(site, key).send("PUT", {"Authorization": "Bearer abc"}, AFTER)
 
 
@@ -371,7 +373,7 @@ def body_chunked(site, key):
 
 
 @case(aws=(411, 501))
-def body_chunked_where_no_length_is_signed(site, key):
+def body_chunked_without_a_signed_length(site, key):
     return site.redirect("PUT", key).send("PUT", body=iter([AFTER]))
 
 
@@ -387,16 +389,16 @@ def sha256_of_other_bytes(site, key):
     return put(site, key, headers).send("PUT", headers, AFTER)
 
 
-# What must not be overwritten
+# Forbidden overwrites
 
 
 @case(aws=412, radosgw=200, table=signpost.rules(overwrite=False))
-def overwrite_where_the_rule_forbids_it(site, key):
+def overwrite_forbidden_by_the_rule(site, key):
     return put(site, key).send("PUT", body=AFTER)
 
 
 @case(aws=412)
-def overwrite_where_the_client_forbids_it(site, key):
+def overwrite_forbidden_by_the_client(site, key):
     headers = {"If-None-Match": "*"}
     return put(site, key, headers).send("PUT", headers, AFTER)
 
@@ -407,32 +409,32 @@ def overwrite_of_another_version(site, key):
     return put(site, key, headers).send("PUT", headers, AFTER)
 
 
-@pytest.mark.parametrize("refused", CASES, ids=lambda one: one.name)
-def test_is_refused(server, refused):
-    site = server.site(refused.table)
+@pytest.mark.parametrize("case", CASES, ids=lambda one: one.name)
+def test_is_rejected(server, case):
+    site = server.site(case.table)
     key = servers.fresh_key()
     site.put(key, BEFORE)
-    answer = refused.act(site, key)
-    assert answer.status in refused.expected(server), answer.body.decode(errors="replace")
-    if answer.status >= 400:
-        assert BEFORE not in answer.body
+    response = case.act(site, key)
+    assert response.status in case.expected(server), response.body.decode(errors="replace")
+    if response.status >= 400:
+        assert BEFORE not in response.body
         assert site.stored(key) == BEFORE
 
 
-def test_the_same_requests_unaltered_are_accepted(site):
-    """Without this, a server that refused everything would pass."""
+def test_the_unaltered_requests_are_accepted(site):
+    """Without this test, a server that rejects every request would pass."""
     key = servers.fresh_key()
     headers = {"Content-MD5": MD5_OF_AFTER, "x-amz-meta-team": "red", "x-amz-checksum-sha256": SHA256_OF_AFTER}
     assert put(site, key, headers).send("PUT", headers, AFTER).status == 200
     assert get(site, key).send("GET").body == AFTER
     assert get(site, key).send("GET", {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}).status == 200
     assert site.redirect("HEAD", key).send("HEAD").status == 200
-    assert signed_elsewhere_is_signed_here(site, key)
+    assert accepts_botocore_url(site, key)
     assert site.redirect("DELETE", key).send("DELETE").status == 204
     assert site.stored(key) is None
 
 
-def test_a_body_that_ends_early_stores_nothing(site):
+def test_a_truncated_body_stores_nothing(site):
     key = servers.fresh_key()
     body = b"x" * 100_000
     url = put(site, key, body=body)
@@ -441,13 +443,13 @@ def test_a_body_that_ends_early_stores_nothing(site):
         head = f"PUT {url.url.removeprefix(url.origin)} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body[:50_000])
         connection.shutdown(socket.SHUT_WR)
-        answer = connection.recv(1000)
-    assert b" 200 " not in answer.split(b"\r\n")[0]
+        response = connection.recv(1000)
+    assert b" 200 " not in response.split(b"\r\n")[0]
     time.sleep(0.5)
     assert site.stored(key) is None
 
 
-def test_a_session_signs_and_ends(radosgw_server):
+def test_a_url_expires_with_its_session(radosgw_server):
     key = servers.fresh_key()
     session = radosgw_server.session(seconds=6)
     site = radosgw_server.site(credentials=session)
@@ -458,22 +460,22 @@ def test_a_session_signs_and_ends(radosgw_server):
     assert url.with_parameter("X-Amz-Security-Token", "forged").send("GET").status in (400, 403)
     assert url.without_parameter("X-Amz-Security-Token").send("GET").status == 403
     time.sleep(7)
-    assert url.send("GET").status == 403, "the URL outlived the credentials that signed it"
+    assert url.send("GET").status == 403, "the URL is valid after its credentials have expired"
 
 
-def test_differences_are_those_listed():
-    found = {one.name: (_told(one.aws), _told(one.radosgw)) for one in CASES if one.aws != one.radosgw}
+def test_the_table_of_differences_is_complete():
+    found = {one.name: (_joined(one.aws), _joined(one.radosgw)) for one in CASES if one.aws != one.radosgw}
     text = (pathlib.Path(__file__).parent / "DIFFERENCES.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*) \| ([^|]*) \|", text, re.MULTILINE)
     assert {name: (aws, ceph) for name, aws, ceph in rows} == found
 
 
-def _told(statuses):
+def _joined(statuses):
     return " or ".join(map(str, statuses))
 
 
-def signed_elsewhere(site, key, secret):
-    """The URL that botocore makes with the access key of this site and a secret of ours."""
+def signed_by_botocore(site, key, secret):
+    """Returns the URL that botocore signs with the access key of this site and the given secret."""
     url = get(site, key)
     credentials = signpost.Credentials(url.access_key, secret)
     region = url["X-Amz-Credential"].split("/")[2]
@@ -481,7 +483,7 @@ def signed_elsewhere(site, key, secret):
     return ours
 
 
-def signed_elsewhere_is_signed_here(site, key):
-    """With the right secret, where it is known, botocore's URL is accepted: `secret_wrong` fails by the secret alone."""
+def accepts_botocore_url(site, key):
+    """Returns true if S3 accepts the URL of botocore with the right secret. This proves that `secret_wrong` fails only because of the secret."""
     known = site.server.credentials
-    return known is None or signed_elsewhere(site, key, known.secret_key).send("GET").status == 200
+    return known is None or signed_by_botocore(site, key, known.secret_key).send("GET").status == 200

@@ -1,4 +1,4 @@
-"""HTTP as the bytes say it: no redirect followed, no path normalised, no header added but Host and Content-Length."""
+"""HTTP without conveniences: follows no redirect, normalises no path, and adds only Host and Content-Length."""
 
 import http.client
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: http.client.HTTPMessage
     body: bytes
 
 
 def send(method, url, headers=None, body=None):
-    """One request to `url`, sent verbatim. `body` may be bytes, or an iterable of chunks for a chunked request."""
+    """Sends one request to `url` without changes. `body` is bytes, or an iterable of chunks for a chunked request."""
     parts = urlsplit(url)
     target = url.split(parts.netloc, 1)[1] or "/"
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
@@ -27,8 +27,8 @@ def send(method, url, headers=None, body=None):
         elif body is not None and not _has(headers, "content-length"):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body, encode_chunked=chunked)
-        answer = connection.getresponse()
-        return Answer(answer.status, answer.headers, answer.read())
+        response = connection.getresponse()
+        return Response(response.status, response.headers, response.read())
     finally:
         connection.close()
 

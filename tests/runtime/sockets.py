@@ -69,7 +69,7 @@ def check_redirects(function, results):
     """The response to every operation through every front is a signed redirect."""
     for front in FRONTS:
         for method in METHODS:
-            response = json.loads(function.answer(event(f"{front}-{method}"))[0])
+            response = json.loads(function.invoke(event(f"{front}-{method}"))[0])
             signed = "X-Amz-Signature=" in json.dumps(response)
             results.check(f"sockets: {front}-{method} redirects", response["statusCode"] == 307 and signed, response["statusCode"])
 
@@ -77,7 +77,7 @@ def check_redirects(function, results):
 def check_other_responses(function, results):
     """Instructions, rejections and service endpoints, which the trace then includes."""
     for name in OTHER_EVENTS:
-        response = json.loads(function.answer(event(name))[0])
+        response = json.loads(function.invoke(event(name))[0])
         results.check(f"sockets: {name} gets a response", 200 <= response["statusCode"] < 500, response["statusCode"])
 
 

@@ -1,4 +1,4 @@
-//! Answers every request with one constant redirect.
+//! A Lambda function that responds to every request with the same redirect.
 
 use lambda_http::{Error, Request, Response, run, service_fn};
 
