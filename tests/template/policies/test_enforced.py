@@ -149,15 +149,15 @@ def test_listings_work(site):
     site.owner.put_object(Bucket=site.bucket, Key=key, Body=BODY)
     upload = site.owner.create_multipart_upload(Bucket=site.bucket, Key=site.key("listed/pending"))["UploadId"]
     headers = bearer("alice") | {"Accept": "application/json"}
-    listed = site.service.ask("GET", site.key("listed/"), headers)
+    listed = site.service.request("GET", site.key("listed/"), headers)
     assert listed.status == 200 and b"object" in listed.body, listed.body
-    pending = site.service.ask("GET", site.key("listed/"), headers, query="uploads")
+    pending = site.service.request("GET", site.key("listed/"), headers, query="uploads")
     assert pending.status == 200 and upload.encode() in pending.body, pending.body
     site.owner.abort_multipart_upload(Bucket=site.bucket, Key=site.key("listed/pending"), UploadId=upload)
 
 
 def test_form_uploads_work(site):
-    response = site.service.ask("GET", site.key("form"), bearer("alice") | {"Accept": "application/json"}, query="form")
+    response = site.service.request("GET", site.key("form"), bearer("alice") | {"Accept": "application/json"}, query="form")
     assert response.status == 200, response.body
     form = json.loads(response.body)
     parts = [*form["fields"].items(), ("file", BODY.decode())]
@@ -225,4 +225,4 @@ def test_the_prefix_of_another_user(site):
     else:
         # One session signs for all users. Only the rules separate them.
         assert statuses == {"get_object": 200, "put_object": 200, "delete_object": 204}, statuses
-    assert site.service.ask("GET", key, bearer("alice")).status == 403
+    assert site.service.request("GET", key, bearer("alice")).status == 403

@@ -320,9 +320,9 @@ def session_policy(tmp_path_factory):
                 length = {"Content-Length": "0"} if method == "PUT" else {}
                 if pending:
                     # No S3 server is running, but the service requests the session first.
-                    assert service.ask("GET", key("alice").removesuffix("k"), bearer("alice"), query="uploads").status >= 500
+                    assert service.request("GET", key("alice").removesuffix("k"), bearer("alice"), query="uploads").status >= 500
                 else:
-                    assert service.ask(method, key("alice"), bearer("alice") | length).status == 307
+                    assert service.request(method, key("alice"), bearer("alice") | length).status == 307
             finally:
                 service.stop()
             (policy,) = sts.policies
