@@ -29,7 +29,9 @@
 //! 10. [`response`]: the only place that knows status codes and response headers.
 //! 11. `adapters`: AWS, the Lambda fronts, and the handler that wires the parts.
 
+pub mod error;
 pub mod key;
+pub mod encoding;
 pub mod operation;
 pub mod rejection;
 pub mod request;
@@ -39,5 +41,10 @@ pub mod plan;
 pub mod config;
 pub mod decide;
 pub mod response;
+pub mod fronts;
 #[cfg(feature = "aws")]
-pub mod adapters;
+pub mod outbound;
+#[cfg(feature = "aws")]
+pub mod service;
+#[cfg(feature = "lambda")]
+pub mod lambda;

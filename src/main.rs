@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use signpost::adapters::lambda;
+use signpost::lambda;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

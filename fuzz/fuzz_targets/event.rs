@@ -11,9 +11,9 @@ use arbitrary::Arbitrary;
 use aws_credential_types::Credentials;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
-use signpost::adapters::lambda::respond;
+use signpost::outbound::aws::CredentialSource;
+use signpost::service::handler::Handler;
+use signpost::lambda::respond;
 use signpost::config::Settings;
 use tokio::runtime::{Builder, Runtime};
 

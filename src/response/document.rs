@@ -15,7 +15,7 @@ const YAML: &str = "application/yaml";
 const OPENAPI: &str = include_str!("../../openapi.yaml");
 
 /// Made of the other; a test holds the two together.
-const PAGE: &str = include_str!("../assets/docs.html");
+const PAGE: &str = include_str!("page/docs.html");
 
 /// Tells a document. It changes with the release only.
 pub fn document(document: Document) -> ApiResponse {

@@ -113,7 +113,7 @@ test('a share link expires, and works without a session', SHARING, async ({ sign
   await act(page, 'a.txt', 'share');
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('combobox').selectOption('1h');
-  await dialog.getByRole('button', { name: 'Make a link' }).click();
+  await dialog.getByRole('button', { name: 'Create link' }).click();
   await dialog.getByText(/Works until .*20\d\d/).waitFor();
   const link = await dialog.getByLabel('Link', { exact: true }).inputValue();
   assert.ok(link.startsWith(`${signpost.at('a.txt')}?share=`));
@@ -133,7 +133,7 @@ test('the page shows why the rules do not allow a share link', SHARING, async ({
   await signIn(page);
   await act(page, 'a.txt', 'share');
   await page.getByRole('combobox').selectOption('7d');
-  await page.getByRole('button', { name: 'Make a link' }).click();
+  await page.getByRole('button', { name: 'Create link' }).click();
   await page.locator('.notice').getByText(/at most 2days/).waitFor();
 });
 
@@ -160,7 +160,7 @@ test('images, audio and video are previewed, and audio is requested in ranges', 
   await page.getByRole('button', { name: 'Close' }).click();
 
   place = await preview(page, 'broken.mp4');
-  await place.getByText('can’t show this file').waitFor();
+  await place.getByText('cannot show this file').waitFor();
   assert.equal(await place.getByRole('link', { name: 'Download' }).getAttribute('href'), `${signpost.at('broken.mp4')}?download=`);
 });
 
@@ -189,13 +189,13 @@ test('a PDF opens in its own page, as a PDF whatever its stored type is', {}, as
   await signpost.put('a.bin', 'whatever');
   const page = await open('');
   let place = await preview(page, 'a.bin');
-  await place.getByText('There is no preview for this kind of file.').waitFor();
+  await place.getByText('A preview is not available for this type of file.').waitFor();
   await page.getByRole('button', { name: 'Close' }).click();
 
   place = await preview(page, 'a.pdf');
   assert.equal(await place.locator('iframe').count(), 0);
   const loaded = page.waitForResponse((response) => response.url().startsWith(signpost.s3));
-  await place.getByRole('link', { name: 'Show the document' }).click();
+  await place.getByRole('link', { name: 'Open the document' }).click();
   await page.locator('iframe[title="a.pdf"]').waitFor();
   const response = await loaded;
   assert.equal(response.status(), 200);

@@ -150,7 +150,7 @@ test('one choice applies to all conflicts, and Escape skips one', { policy: OVER
   await choose(page, 'upload-files', chosen);
   await page.getByRole('dialog').waitFor();
   await page.keyboard.press('Escape');
-  await page.getByRole('dialog').getByLabel('Do the same for all others').check();
+  await page.getByRole('dialog').getByLabel('Do this for all remaining files').check();
   await page.getByRole('dialog').getByRole('button', { name: 'Replace' }).click();
   await page.locator('.transfer[data-state="done"]').nth(1).waitFor();
   const texts = await Promise.all(['a.txt', 'b.txt', 'c.txt'].map(async (name) => String(await signpost.get(name))));

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
 use signpost::request::ApiRequest;
+use signpost::service::handler::Handler;
 
 use crate::support::{
     OPEN_RULES, With as _, ask, body, credentials as keys, handler, handler_with, header, json, now, parameter,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use signpost::adapters::aws::Signer;
 use signpost::key::ObjectKey;
+use signpost::outbound::aws::Signer;
 use signpost::plan::{FormKey, FormPlan};
 use signpost::policy::Scope;
 use signpost::request::ApiRequest;
@@ -268,7 +268,7 @@ async fn the_page_says_what_the_form_before_it_has_stored() {
     let back = "/in/?form&bucket=b&key=in/<script>alert(1)</script>&etag=%22e%22";
     let response = handler.handle(&ask("GET", back), now()).await;
     assert!(
-        body(&response).contains("Stored: <code>in/&#60;script&#62;alert(1)"),
+        body(&response).contains("Uploaded: <code>in/&#60;script&#62;alert(1)"),
         "{}",
         body(&response)
     );

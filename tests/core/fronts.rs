@@ -1,8 +1,8 @@
 //! The fronts: each delivers the path in its own way, and every one of them must reach the same key.
 
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
-use signpost::adapters::lambda::respond;
+use signpost::lambda::respond;
+use signpost::service::handler::Handler;
 
 use crate::support::{OPEN_RULES, credentials, handler, handler_with, now};
 

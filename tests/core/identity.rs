@@ -3,9 +3,9 @@
 #![expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
-use signpost::adapters::lambda::respond;
+use signpost::lambda::respond;
 use signpost::policy::Policy;
+use signpost::service::handler::Handler;
 
 use crate::support::{handler, now};
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
 use signpost::request::ApiRequest;
+use signpost::service::handler::Handler;
 
 use crate::fake::{Asked, Fake, Told};
 use crate::opaque::{RULES, by, signed};

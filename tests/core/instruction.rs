@@ -1,9 +1,9 @@
 //! What an allowed request is told, and what is signed for it.
 
 use crate::support::{self, OPEN_RULES, With as _, ask, body, handler, header, json, now, parameter};
-use signpost::adapters::handler::Handler;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
+use signpost::service::handler::Handler;
 
 async fn told(handler: &Handler, request: ApiRequest) -> ApiResponse {
     handler.handle(&request, now()).await

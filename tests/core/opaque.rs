@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
 use signpost::auth::{Issuer, Member};
 use signpost::config::{Settings, TablePlace};
 use signpost::key::ObjectKey;
+use signpost::outbound::aws::CredentialSource;
 use signpost::plan::Entry;
 use signpost::rejection::Rejection;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
+use signpost::service::handler::Handler;
 
 use crate::sts::{Answer, FakeSts};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, parameter, settings};
@@ -462,7 +462,7 @@ async fn a_form_stores_under_the_id_of_its_key_and_there_is_none_for_a_folder() 
         "{}",
         body(&page)
     );
-    assert!(body(&page).contains("Stored: <code>docs/x</code>") && !body(&page).contains("told-by-s3"));
+    assert!(body(&page).contains("Uploaded: <code>docs/x</code>") && !body(&page).contains("told-by-s3"));
     let refused = form("/docs/?form").await;
     assert_eq!(refused.status(), 400);
     assert!(body(&refused).contains("an id of its own"), "{}", body(&refused));

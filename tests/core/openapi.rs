@@ -167,12 +167,12 @@ fn the_codes_of_errors_are_those_of_the_code() {
     let mut known = quoted(rejections, "pub const fn code", "pub fn remedy", code);
     known.extend(quoted(failures, "fn of_failure", "Self {\n            status", code));
     let document = document();
-    assert_eq!(names(&document["components"]["schemas"]["Code"]["enum"]), known);
+    assert_eq!(names(&document["components"]["schemas"]["ErrorCode"]["enum"]), known);
 }
 
 #[test]
 fn the_paths_below_the_reserved_segment_are_those_of_the_code() {
-    let source = include_str!("../../src/request/mod.rs");
+    let source = include_str!("../../src/request.rs");
     let known = quoted(source, "fn reserved", "UnknownReservedPath", |_| true);
     let document = document();
     let paths = document["paths"].as_object().expect("paths").keys();
@@ -212,7 +212,7 @@ fn the_version_is_that_of_the_release() {
 
 #[test]
 fn the_page_is_made_of_the_document() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/assets/docs.html");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/response/page/docs.html");
     let page = docs_page::render(&document());
     if std::env::var_os("SIGNPOST_UPDATE").is_some() {
         std::fs::write(file, &page).expect("the page can be written");
@@ -220,7 +220,7 @@ fn the_page_is_made_of_the_document() {
     let kept = std::fs::read_to_string(file).expect("the page is there");
     assert!(
         kept == page,
-        "src/assets/docs.html is out of date: SIGNPOST_UPDATE=1 cargo test --test core openapi"
+        "src/response/page/docs.html is out of date: SIGNPOST_UPDATE=1 cargo test --test core openapi"
     );
 }
 

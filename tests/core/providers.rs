@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
-use signpost::adapters::handler::Handler;
+use signpost::service::handler::Handler;
 
 use crate::issuer::{Server, SigningKey, jwks};
 use crate::support::{With as _, ask, handler, header, now};

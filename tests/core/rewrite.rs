@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::json;
-use signpost::adapters::handler::Handler;
 use signpost::auth::{Issuer, Member, Principal};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
 use signpost::policy::{Place, Policy};
 use signpost::request::ApiRequest;
+use signpost::service::handler::Handler;
 
 use crate::sts::{Answer, FakeSts};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now};

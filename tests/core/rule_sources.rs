@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use signpost::adapters::handler::Handler;
+use signpost::service::handler::Handler;
 use tokio::net::TcpListener;
 
 use crate::fake::{Asked, Fake, Told};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use signpost::adapters::handler::Handler;
+use signpost::service::handler::Handler;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

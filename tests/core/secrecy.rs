@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
-use signpost::adapters::lambda::respond;
 use signpost::auth::KeySet;
 use signpost::config::Settings;
 use signpost::decide::decide;
+use signpost::lambda::respond;
 use signpost::policy::Policy;
 use signpost::request::ApiRequest;
+use signpost::service::handler::Handler;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 

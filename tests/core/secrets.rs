@@ -1,9 +1,9 @@
 //! Secrets stay out of everything that is printed.
 
-use signpost::adapters::aws::Signer;
 use signpost::auth::TokenDigest;
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
+use signpost::outbound::aws::Signer;
 use signpost::plan::PresignPlan;
 use signpost::policy::Scope;
 

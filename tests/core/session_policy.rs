@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use signpost::adapters::aws::session_policy::{BucketArn, MAX_CHARACTERS, render};
 use signpost::auth::{Issuer, Member, Principal};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
+use signpost::outbound::aws::session_policy::{BucketArn, MAX_CHARACTERS, render};
 use signpost::policy::{KeyRange, Policy, Scope};
 
 /// What IAM sees in a pattern: `${*}`, `${?}` and `${$}` are those characters, and every other `${` a variable.

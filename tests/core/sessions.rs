@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
+use signpost::outbound::aws::CredentialSource;
 use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
 use signpost::response::ApiResponse;
+use signpost::service::handler::Handler;
 
 use crate::sts::{Answer, FakeSts, token};
 use crate::support::{

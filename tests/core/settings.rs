@@ -1,8 +1,8 @@
 //! The settings: what is required, what is refused, and where the bucket's URLs then point.
 
-use signpost::adapters::aws::{CredentialSource, Signer};
-use signpost::adapters::handler::Handler;
 use signpost::config::Settings;
+use signpost::outbound::aws::{CredentialSource, Signer};
+use signpost::service::handler::Handler;
 
 use crate::support::{ask, credentials, handler_with, header, now, settings};
 

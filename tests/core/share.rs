@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
 use signpost::request::ApiRequest;
+use signpost::service::handler::Handler;
 
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, parameter};
 

@@ -6,10 +6,10 @@ mod session;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
+use signpost::outbound::aws::CredentialSource;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
+use signpost::service::handler::Handler;
 
 use crate::support::{With as _, ask, body, credentials, handler_with, header, now, settings};
 

@@ -7,9 +7,9 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_sdk_s3::presigning::PresigningConfig;
 use proptest::prelude::*;
-use signpost::adapters::aws::Signer;
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
+use signpost::outbound::aws::Signer;
 use signpost::plan::{PresignError, PresignPlan};
 use signpost::policy::Scope;
 

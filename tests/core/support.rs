@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_s3::config::Credentials;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
 use signpost::config::Settings;
 use signpost::key::PathEncoding;
+use signpost::outbound::aws::CredentialSource;
 use signpost::request::{ApiRequest, BodyLength};
 use signpost::response::ApiResponse;
+use signpost::service::handler::Handler;
 
 pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const SESSION_TOKEN: &str = "session/token+with=signs";

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
 use signpost::config::{Settings, TablePlace};
+use signpost::outbound::aws::CredentialSource;
 use signpost::request::ApiRequest;
+use signpost::service::handler::Handler;
 
 use crate::fake::{Asked, Fake, Told};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, settings};

@@ -59,7 +59,7 @@ class TimedResponse:
         if kind.startswith("text/plain"):
             found = re.fullmatch(r"(\w+): .* \(request ([^)]+)\)\n(.+)\n", self.text, re.S)
         else:
-            found = re.search(r"<h1>(?:<[^>]*>)*(\w+).*?<p>(.*?)</p>(.*)", self.text, re.S)
+            found = re.search(r"<p>Error <code>(\w+)</code>, request <code>([^<]+)</code></p>(.*)", self.text, re.S)
         check(found, f"{self.status} without a problem document")
         return {"status": self.status, "code": found[1], "request_id": found[2], "remedy": found[3]}
 

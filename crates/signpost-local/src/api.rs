@@ -8,11 +8,11 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use signpost::adapters::handler::Handler;
-use signpost::adapters::{event, lambda};
 use signpost::key::PathEncoding;
 use signpost::rejection::Rejection;
 use signpost::request::{ApiRequest, BodyLength};
+use signpost::service::handler::Handler;
+use signpost::{fronts as fronts_of_service, lambda};
 
 use crate::buffer::{self, Buffered};
 use crate::fronts::{Delivery, Front, host, path, to_http};
@@ -99,7 +99,7 @@ impl Api {
             return public.to_owned();
         }
         let told = host(parts);
-        if event::is_plain_host(&told) {
+        if fronts_of_service::is_plain_host(&told) {
             format!("http://{told}")
         } else {
             format!("http://{}", self.local)

@@ -1,7 +1,7 @@
 //! Signpost on a laptop: the redirect API and an S3 server to redirect to, in one process.
 //!
 //! ```text
-//! curl ─ server ─ buffer ─ fronts ──────────── signpost::adapters::lambda ─ Handler
+//! curl ─ server ─ buffer ─ fronts ──────────── signpost::lambda ─ Handler
 //!                          HTTP to the front's                                 │
 //!                          event, and back                             signed URL
 //!                                                                              │

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
-use signpost::adapters::aws::CredentialSource;
-use signpost::adapters::handler::Handler;
 use signpost::config::{ConfigError, Settings, TablePlace};
+use signpost::outbound::aws::CredentialSource;
+use signpost::service::handler::Handler;
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
 

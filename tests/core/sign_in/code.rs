@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use signpost::adapters::handler::Handler;
 use signpost::response::ApiResponse;
+use signpost::service::handler::Handler;
 
 use crate::issuer::{Server, SigningKey};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, now, parameter};

@@ -1,9 +1,9 @@
 //! The session: when it ends, what it opens, and what it never does.
 
 use serde_json::{Value, json};
-use signpost::adapters::lambda::respond;
 use signpost::auth::Keyring;
 use signpost::auth::keyring::Purpose;
+use signpost::lambda::respond;
 use signpost::request::{GatewayAuthorizer, GatewayIdentity};
 
 use crate::support::{With as _, ask, body, now, parameter};

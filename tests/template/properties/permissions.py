@@ -59,5 +59,5 @@ def listings_of_the_code():
 
 def actions_of_session_policies():
     """The actions in the session policies of users."""
-    code = (ROOT / "src/adapters/aws/session_policy.rs").read_text()
+    code = (ROOT / "src/outbound/aws/session_policy.rs").read_text()
     return set(re.findall(r's3:[A-Z]\w+', code))

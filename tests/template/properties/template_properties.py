@@ -277,10 +277,10 @@ def the_bucket_policy_limits_lifetimes_and_requires_tls(stack):
     assert all(s["Effect"] == "Deny" and s["Principal"] == "*" and s["Action"] == "s3:*" for s in statements.values())
     assert all(s["Resource"] == ["<Bucket.Arn>", "<Bucket.Arn>/*"] for s in statements.values())
     assert {sid: s["Condition"] for sid, s in statements.items()} == {
-        "TlsOnly": {"Bool": {"aws:SecureTransport": "false"}},
-        "NoTlsBefore12": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
-        "NoSignatureVersion2": {"StringEquals": {"s3:signatureversion": "AWS"}},
-        "PresignedUrlsEnd": {"NumericGreaterThan": {"s3:signatureAge": str(stack.parameters["MaxExpiresSeconds"] * 1000)}},
+        "DenyInsecureTransport": {"Bool": {"aws:SecureTransport": "false"}},
+        "DenyTlsBelow12": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+        "DenySignatureVersion2": {"StringEquals": {"s3:signatureversion": "AWS"}},
+        "DenyOldSignatures": {"NumericGreaterThan": {"s3:signatureAge": str(stack.parameters["MaxExpiresSeconds"] * 1000)}},
     }
 
 
@@ -408,7 +408,7 @@ def the_table_has_the_schema_of_the_code(stack):
     tables = stack.of_type("AWS::DynamoDB::Table")
     assert settings["SIGNPOST_TABLE"] == ("<Table>" if tables else "") and bool(tables) == (stack.parameters["CreateTable"] == "yes")
     for table in tables.values():
-        properties, code = table["Properties"], (ROOT / "src/adapters/aws/table.rs").read_text()
+        properties, code = table["Properties"], (ROOT / "src/outbound/aws/dynamodb.rs").read_text()
         assert properties["AttributeDefinitions"] == [{"AttributeName": "id", "AttributeType": "S"}]
         assert properties["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}] and '"Key": {"id": {"S":' in code
         assert properties["TimeToLiveSpecification"] == {"AttributeName": "ends", "Enabled": True} and '"#ends": "ends"' in code
@@ -549,9 +549,9 @@ def limits_match_the_code():
 
 
 def the_metric_filter_matches_the_log():
-    pattern = SOURCE["Resources"]["FailuresFilter"]["Properties"]["FilterPattern"]
+    pattern = SOURCE["Resources"]["FailureMetricFilter"]["Properties"]["FilterPattern"]
     field, value = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', pattern).groups()
-    code = (ROOT / "src/adapters/record.rs").read_text()
+    code = (ROOT / "src/service/request_log.rs").read_text()
     assert field == "message" and re.search(rf'pub\(super\) fn failed.*?Self::of\("{value}"\)', code, re.DOTALL)
     query = json.dumps(SOURCE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
     assert "message = 'refused'" in query and 'Self::of("refused")' in code and "code = self.code," in code

@@ -92,6 +92,6 @@ fn the_browser_is_led_back_to_the_page_which_tells_what_was_stored() {
     let form = form(&local, &format!("/in/?form&success_action_redirect={back}"));
     let sent = send(&local, &form, &["-L", "-i"], b"content");
     assert!(sent.text().contains("HTTP/1.1 303"), "{}", sent.text());
-    assert!(sent.text().contains("Stored: <code>in/"), "{}", sent.text());
+    assert!(sent.text().contains("Uploaded: <code>in/"), "{}", sent.text());
     assert!(sent.text().contains("/a b.txt</code>"), "{}", sent.text());
 }

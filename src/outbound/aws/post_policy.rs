@@ -1,0 +1,109 @@
+//! The signature of a form
+//! ([Authenticating requests: browser-based uploads](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html)).
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use humantime::format_rfc3339_seconds;
+
+use super::presigner::{Signer, lifetime, whole_seconds};
+use crate::plan::{Condition, FormKey, FormPlan, PostForm, PresignError};
+use crate::request::Pairs;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+impl Signer {
+    /// Signs `plan` as of `time` with `credentials`, for as long as both allow.
+    pub fn sign_form(
+        &self,
+        plan: FormPlan,
+        credentials: &Credentials,
+        time: SystemTime,
+    ) -> Result<PostForm, PresignError> {
+        let time = whole_seconds(time);
+        let expires_in = lifetime(plan.expires, credentials, time, time)?;
+        let expires_at = time + expires_in;
+        // 2026-07-10T19:19:04Z as 20260710T191904Z.
+        let date: String = format_rfc3339_seconds(time)
+            .to_string()
+            .chars()
+            .filter(|char| !"-:".contains(*char))
+            .collect();
+        let scope = format!("{}/{}/{}/aws4_request", &date[..8], self.region, self.service);
+        let mut signed: Pairs = vec![
+            ("x-amz-algorithm".into(), ALGORITHM.into()),
+            (
+                "x-amz-credential".into(),
+                format!("{}/{scope}", credentials.access_key_id()),
+            ),
+            ("x-amz-date".into(), date),
+        ];
+        if let Some(token) = credentials.session_token() {
+            signed.push(("x-amz-security-token".into(), token.to_owned()));
+        }
+        let policy = BASE64_STANDARD.encode(self.policy(&plan, &signed, expires_at));
+        let key = generate_signing_key(credentials.secret_access_key(), time, &self.region, &self.service);
+        let signature = calculate_signature(key, policy.as_bytes());
+        let mut fields = plan.fields.clone();
+        fields.push(("key".into(), plan.key.field()));
+        fields.append(&mut signed);
+        fields.push(("policy".into(), policy));
+        fields.push(("x-amz-signature".into(), signature));
+        Ok(PostForm {
+            plan,
+            url: format!("{}/", self.bucket_url),
+            fields,
+            expires_in,
+            expires_at,
+        })
+    }
+
+    /// The policy, byte for byte as boto3 writes it.
+    fn policy(&self, plan: &FormPlan, signed: &Pairs, expires_at: SystemTime) -> String {
+        let equal = |(name, value): &(String, String)| format!("{{{}: {}}}", json(name), json(value));
+        let mut conditions: Vec<_> = plan.fields.iter().map(equal).collect();
+        conditions.extend(plan.conditions.iter().map(condition));
+        conditions.push(format!("{{\"bucket\": {}}}", json(&self.bucket)));
+        conditions.push(match &plan.key {
+            FormKey::Exactly(key) => format!("{{\"key\": {}}}", json(key.as_str())),
+            FormKey::Below(prefix) => starts_with("key", prefix.as_str()),
+        });
+        conditions.extend(signed.iter().map(equal));
+        format!(
+            "{{\"expiration\": \"{}\", \"conditions\": [{}]}}",
+            format_rfc3339_seconds(expires_at),
+            conditions.join(", ")
+        )
+    }
+}
+
+fn condition(condition: &Condition) -> String {
+    match condition {
+        Condition::StartsWith { field, prefix } => starts_with(field, prefix),
+        Condition::ContentLengthRange { min, max } => format!("[\"content-length-range\", {min}, {max}]"),
+    }
+}
+
+fn starts_with(field: &str, prefix: &str) -> String {
+    format!("[\"starts-with\", \"${field}\", {}]", json(prefix))
+}
+
+/// A JSON string in ASCII, as S3 wants a policy.
+fn json(text: &str) -> String {
+    let text = serde_json::Value::from(text).to_string();
+    let mut ascii = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_ascii() {
+            ascii.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            write!(ascii, "\\u{unit:04x}").expect("a String takes every write");
+        }
+    }
+    ascii
+}
