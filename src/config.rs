@@ -66,68 +66,70 @@ macro_rules! settings {
 settings! {
     #[doc = " The bucket. Required."]
     bucket: String = "SIGNPOST_BUCKET", default None, bucket;
-    #[doc = " The rules, as TOML. Without rules everything is refused."]
+    #[doc = " The rules, as TOML. Without rules, Signpost rejects every request."]
     rules: Option<String> = "SIGNPOST_RULES", default None, text;
-    #[doc = " A file with the rules; without this setting, `rules.toml` beside the function if it is there."]
+    #[doc = " A file with the rules. Default: `rules.toml` in the directory of the function, if it exists."]
     rules_file: Option<String> = "SIGNPOST_RULES_FILE", default None, text;
-    #[doc = " Where else the rules are kept: `s3://BUCKET/KEY` or `ssm:NAME`. They are read at the first request, and again \
-              when they are a minute old."]
+    #[doc = " A source of the rules outside the function: `s3://BUCKET/KEY` or `ssm:NAME`. Signpost reads them at \
+              the first request, and again when they are a minute old."]
     rules_source: Option<RulesSource> = "SIGNPOST_RULES_SOURCE", default None, rules_source;
-    #[doc = " The keys of share links and sign-in sessions, as `signpost key new` makes them: `ID:KEY`, or two with a \
-              comma, of which the first seals and both open. Without keys there are neither."]
+    #[doc = " The keys that sign share links and sessions, created with `signpost key new`: `ID:KEY`, or two keys \
+              separated by a comma. The first key signs, and both verify. Without keys, share links and sign-in \
+              are disabled."]
     keys: Keyring = "SIGNPOST_KEYS", default None, keyring;
-    #[doc = " The secret of the client that the rules name by `client_id`, where its issuer demands one."]
+    #[doc = " The secret of the client that the rules name in `client_id`, if its issuer requires one."]
     client_secret: Option<ClientSecret> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
-    #[doc = " The `DynamoDB` table, by name or ARN, that has the ids of objects and counts the uses of share links. Without a \
-              table no rule keeps objects under ids, and no link has a number of uses."]
+    #[doc = " The id table: the name or ARN of a `DynamoDB` table with the ids of objects and the uses of share \
+              links. Without it, rules cannot use `{id}`, and share links cannot limit their uses."]
     table: Option<TablePlace> = "SIGNPOST_TABLE", default None, table;
-    #[doc = " The origin under which clients reach S3, where it is not AWS's own: `https://s3.example.com`."]
+    #[doc = " The origin of S3 for clients, if it is not an endpoint of AWS: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
-    #[doc = " Whether the bucket stands in the path and not in the host name: `auto` (where the host name can't hold it, \
-              and with an endpoint of one's own), `true` or `false`."]
+    #[doc = " If `true`, the bucket is in the path of URLs instead of the host name. `auto`: only with a custom \
+              endpoint, or if the name is not valid in a host name. Or `false`."]
     path_style: PathStyle = "SIGNPOST_PATH_STYLE", default Some("auto"), path_style;
-    #[doc = " Whether URLs use S3 Transfer Acceleration."]
+    #[doc = " If `true`, URLs use S3 Transfer Acceleration."]
     accelerate: bool = "SIGNPOST_ACCELERATE", default Some("false"), boolean;
     #[doc = " The role that modes `signer` and `scoped` assume: `arn:aws:iam::123456789012:role/signer`."]
     signer_role_arn: Option<String> = "SIGNPOST_SIGNER_ROLE_ARN", default None, role_arn;
     #[doc = " Which credentials sign URLs: `execution` (the function's own role), `signer` (one session of the signer role) \
               or `scoped` (one session for each user and rule, limited to what the rule allows)."]
     signing_mode: SigningMode = "SIGNPOST_SIGNING_MODE", default Some("execution"), signing_mode;
-    #[doc = " How long a session of the signer role lasts. AWS takes `15m` to `1h` from a function."]
+    #[doc = " The duration of a session of the signer role. AWS allows a function `15m` to `1h`."]
     signer_session: Duration = "SIGNPOST_SIGNER_SESSION", default Some("1h"), session;
-    #[doc = " Whether a member's session carries the member as its source identity; the role's trust policy must then \
-              allow `sts:SetSourceIdentity`."]
+    #[doc = " If `true`, the session of a user has the `user_id` as its source identity. The trust policy of the \
+              role must then allow `sts:SetSourceIdentity`."]
     signer_source_identity: bool = "SIGNPOST_SIGNER_SOURCE_IDENTITY", default Some("true"), boolean;
-    #[doc = " The longest lifetime of a URL that a rule may give; rules that give more stop the start-up. The bucket policy's \
-              `s3:signatureAge` should be the same."]
+    #[doc = " The longest lifetime of a URL that rules may set. Rules with a longer one stop the start-up. \
+              `s3:signatureAge` in the bucket policy should have the same value."]
     max_expires: Duration = "SIGNPOST_MAX_EXPIRES", default Some("15m"), max_expires;
-    #[doc = " What stands before the key in the path where a front does not tell: `/files` behind an ALB rule `/files/*`."]
+    #[doc = " The path prefix in front of the key, if the front does not report it: `/files` for an ALB rule \
+              `/files/*`."]
     base_path: String = "SIGNPOST_BASE_PATH", default Some("/"), base_path;
-    #[doc = " The URL under which clients reach the service, where what stands before it tells another name: \
+    #[doc = " The URL of the service for clients, if a CDN in front of it uses another name: \
               `https://files.example.com`."]
     public_url: Option<String> = "SIGNPOST_PUBLIC_URL", default None, public_url;
-    #[doc = " The origins, separated by commas, whose pages may use the service: `https://app.example.com`, or `*`."]
+    #[doc = " The origins whose pages may use the service, separated by commas: `https://app.example.com`, or `*`."]
     cors_origins: CorsOrigins = "SIGNPOST_CORS_ORIGINS", default Some(""), cors_origins;
-    #[doc = " How much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`."]
+    #[doc = " The log level: `off`, `error`, `warn`, `info`, `debug` or `trace`."]
     log: LevelFilter = "SIGNPOST_LOG", default Some("info"), level;
-    #[doc = " Whether each request also writes a line of metrics, for which AWS charges: `off`, or `emf`, the embedded metric \
-              format."]
+    #[doc = " With `emf` (embedded metric format), each request also writes a line of metrics, for which AWS \
+              charges. Or `off`."]
     metrics: Metrics = "SIGNPOST_METRICS", default Some("off"), metrics;
-    #[doc = " The bucket's region. Lambda sets it; required elsewhere."]
+    #[doc = " The region of the bucket. Lambda sets it; required elsewhere."]
     region: String = "AWS_REGION", default None, region;
-    #[doc = " The SDK's switch for FIPS endpoints."]
+    #[doc = " The setting of the SDK for FIPS endpoints."]
     use_fips: bool = "AWS_USE_FIPS_ENDPOINT", default Some("false"), boolean;
-    #[doc = " The SDK's switch for dual-stack endpoints."]
+    #[doc = " The setting of the SDK for dual-stack endpoints."]
     use_dual_stack: bool = "AWS_USE_DUALSTACK_ENDPOINT", default Some("false"), boolean;
-    #[doc = " The SDK's endpoint for S3; `SIGNPOST_ENDPOINT` goes before it."]
+    #[doc = " The endpoint of the SDK for S3. `SIGNPOST_ENDPOINT` overrides it."]
     s3_endpoint: Option<String> = "AWS_ENDPOINT_URL_S3", default None, endpoint;
-    #[doc = " The SDK's endpoint for every service; `AWS_ENDPOINT_URL_S3` goes before it."]
+    #[doc = " The endpoint of the SDK for every service. The endpoints of single services override it."]
     any_endpoint: Option<String> = "AWS_ENDPOINT_URL", default None, endpoint;
-    #[doc = " The SDK's endpoint for STS; it goes before `AWS_ENDPOINT_URL`."]
+    #[doc = " The endpoint of the SDK for STS. It overrides `AWS_ENDPOINT_URL`."]
     sts_endpoint: Option<String> = "AWS_ENDPOINT_URL_STS", default None, endpoint;
-    #[doc = " The SDK's endpoint for Systems Manager; it goes before `AWS_ENDPOINT_URL`."]
+    #[doc = " The endpoint of the SDK for Systems Manager. It overrides `AWS_ENDPOINT_URL`."]
     ssm_endpoint: Option<String> = "AWS_ENDPOINT_URL_SSM", default None, endpoint;
-    #[doc = " The SDK's endpoint for `DynamoDB`; it goes before `AWS_ENDPOINT_URL`."]
+    #[doc = " The endpoint of the SDK for `DynamoDB`. It overrides `AWS_ENDPOINT_URL`."]
     dynamodb_endpoint: Option<String> = "AWS_ENDPOINT_URL_DYNAMODB", default None, endpoint;
 }
 

@@ -20,10 +20,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{ConfigError, Settings};
 use crate::error::chain;
-use crate::fronts::Event;
-use crate::fronts::response_shape::{Answer, Shape};
+use crate::fronts::Front;
 use crate::outbound::aws::CredentialSource;
-use crate::response::{self, Failure};
+use crate::response;
 use crate::service::handler::Handler;
 
 /// Why the function ended.
@@ -54,7 +53,8 @@ async fn start() -> Result<(), RunError> {
         let handler = Arc::clone(&handler);
         async move {
             let now = SystemTime::now();
-            Ok::<_, Infallible>(answer(&handler, event.payload.get(), &event.context.request_id, now).await)
+            let response = respond(&handler, event.payload.get(), &event.context.request_id, now).await;
+            Ok::<_, Infallible>(RawValue::from_string(response).expect("the response is JSON"))
         }
     });
     // Not `lambda_runtime::run`, which puts a span around each event, dearer than the line that it is written into.
@@ -86,33 +86,14 @@ fn log_to(
         .with(filter)
 }
 
-/// Answers one event, as JSON for the front that sent it. `invocation` is Lambda's own id of the request.
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "an answer of strings and numbers is always JSON"
-)]
+/// Handles one event and returns the response as JSON for the front that sent it. `invocation` is Lambda's own id of the
+/// request.
 pub async fn respond(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> String {
-    let answer = answer(handler, event, invocation, now).await;
-    serde_json::to_string(&answer).expect("an answer of strings and numbers is JSON")
-}
-
-async fn answer(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> Answer {
-    let delivered = serde_json::from_str(event)
-        .map_err(|_| Failure::UnknownFront {
-            problem: "the event is not an HTTP request of a front",
-        })
-        .and_then(|event: Event<'_>| event.deliver(handler.place(), invocation));
-    match delivered {
-        Ok((shape, request)) => Answer {
-            shape,
-            response: handler.handle(&request, now).await,
-        },
+    match Front::parse(event, handler.address(), invocation) {
+        Ok((front, request)) => front.render(&handler.handle(&request, now).await),
         Err(failure) => {
             tracing::error!(request.invocation = invocation, error = %failure, "could not read the event");
-            Answer {
-                shape: Shape::MultiValue,
-                response: response::failure(None, invocation, &failure),
-            }
+            Front::Rest.render(&response::failure(None, invocation, &failure))
         }
     }
 }

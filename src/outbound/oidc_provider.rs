@@ -16,7 +16,7 @@ use crate::auth::jwks::KeySetError;
 use crate::auth::oidc::{IssuerUrl, KeysWanted};
 use crate::auth::sign_in::Exchange;
 use crate::config::ClientSecret;
-use crate::encoding::form;
+use crate::encoding::form_encode;
 use crate::error::chain;
 use crate::key::QUERY;
 use crate::outbound::https_client::{self as https, Https};
@@ -289,7 +289,7 @@ fn token_request(
             fields.extend(secret.map(|secret| ("client_secret", secret.expose().to_owned())));
         }
     }
-    request.body(Bytes::from(form(&fields))).ok()
+    request.body(Bytes::from(form_encode(fields))).ok()
 }
 
 impl Slot {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{Decided, Decision, Refused, UploadForm, decide};
+use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
 use crate::outbound::aws::{CredentialSource, Signer, SigningCredentials, Storage};
 use crate::outbound::id_table::{self as table, Ids, Table};
@@ -42,15 +43,6 @@ pub struct Handler {
     pub(super) warm: Arc<AtomicBool>,
 }
 
-/// Where the service stands, where the front does not tell it as clients know it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place<'a> {
-    /// What stands before the key.
-    pub(crate) base_path: &'a str,
-    /// What clients write before it, from the scheme on.
-    pub(crate) public_url: Option<&'a str>,
-}
-
 impl Handler {
     /// Wires the parts; whatever is wrong with the settings or the rules stops the start-up. `credentials` sign, or
     /// assume the role that signs.
@@ -81,9 +73,9 @@ impl Handler {
         &self.base_path
     }
 
-    /// Where the service stands, as far as its settings say.
-    pub(crate) fn place(&self) -> Place<'_> {
-        Place {
+    /// The address of the service, as far as its settings define it.
+    pub fn address(&self) -> ServiceAddress<'_> {
+        ServiceAddress {
             base_path: &self.base_path,
             public_url: self.public_url(),
         }

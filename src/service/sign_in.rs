@@ -6,7 +6,7 @@ use crate::auth::oidc::{KeysWanted, keys_for};
 use crate::auth::session::NewSession;
 use crate::auth::sign_in::{Authorization, Exchange};
 use crate::decide::SignInStep;
-use crate::encoding::form;
+use crate::encoding::form_encode;
 use crate::outbound::oidc_provider::{Refused, Unknown};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
@@ -64,7 +64,10 @@ impl Handler {
         let provider = self.providers().of(&wanted, now).await?;
         let endpoint = provider.authorization_endpoint.as_deref().ok_or(Trouble::Failed)?;
         let join = if endpoint.contains('?') { '&' } else { '?' };
-        Ok(format!("{endpoint}{join}{}", form(&authorization.query)))
+        Ok(format!(
+            "{endpoint}{join}{}",
+            form_encode(authorization.query.iter().map(|(name, value)| (*name, value)))
+        ))
     }
 
     /// The session of whom the issuer names for the code.

@@ -8,12 +8,11 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::date_time::{DateTime, Format};
 use http::{StatusCode, header};
-use percent_encoding::utf8_percent_encode;
 
 use super::role_sessions::SessionError;
 use super::signed_call::{CallError, Service, patiently};
 use crate::config::Settings;
-use crate::key::QUERY;
+use crate::encoding::form_encode;
 
 const FORM: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
 
@@ -104,8 +103,7 @@ impl Sts {
         ];
         let sometimes = sometimes.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let pairs = always.into_iter().chain(sometimes);
-        let pairs = pairs.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY)));
-        pairs.collect::<Vec<_>>().join("&")
+        form_encode(pairs)
     }
 }
 
