@@ -340,7 +340,7 @@ class Embedded(Local):
             return ["--front", "function-url", "--rules", str(path), "--data", str(self.folder / "data")]
 
         super().__init__("local, embedded S3", folder, clock, binary, library, arguments, lambda self: {"SIGNPOST_BUCKET": ""})
-        found = re.search(r"kept by an S3 of this process on (\S+)", self.log.read_text())
+        found = re.search(r"served by the embedded S3 on (\S+)", self.log.read_text())
         self.aws.bucket_origin, self.aws.bucket_path = found[1], "/signpost"
         self.aws.session = lambda _: None
         self.aws.versions = lambda *_: {0}
