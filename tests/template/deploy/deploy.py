@@ -65,7 +65,7 @@ class Stack:
         template = ["--template", self.template, "--no-confirm-changeset", "--no-progressbar"]
         self.sam("deploy", *template, "--parameter-overrides", *given)
 
-    def described(self):
+    def description(self):
         (found,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         return found
 
