@@ -1,4 +1,4 @@
-//! HTML form uploads: the signed parts, and the limits of the rules.
+//! Forms by which browsers upload: what is signed of them, and what the rules hold of them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use signpost::key::ObjectKey;
-use signpost::outbound::aws::Signer;
+use signpost::outbound::aws::Presigner;
 use signpost::plan::{PostFormKey, PostPolicyPlan};
 use signpost::policy::Scope;
 use signpost::request::ApiRequest;
@@ -279,13 +279,13 @@ async fn the_form_page_shows_the_uploaded_key() {
 async fn debug_output_contains_no_signed_form() {
     let plan = PostPolicyPlan {
         key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
-        public_key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
+        name: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),
         scope: Scope::default(),
     };
-    let signer = Signer::resolve(&settings(&[])).await.unwrap();
+    let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     let form = signer
         .sign_form(plan, &credentials(Some(SESSION_TOKEN), None), now())
         .unwrap();

@@ -295,7 +295,10 @@ async fn secrets_of_every_kind_stand_where_they_belong_and_nowhere_else() {
         bench.answer(&request).await;
     }
     assert!(bench.secrets.len() > 80, "{} signed", bench.secrets.len());
-    assert!(bench.log.text().contains("\"signed\"") && bench.log.text().contains("could not exchange a code"));
+    assert!(
+        bench.log.text().contains("\"signed\"")
+            && bench.log.text().contains("failed to exchange an authorization code")
+    );
     bench.assert_nothing_told();
 }
 

@@ -1,7 +1,7 @@
 //! Settings: required ones, rejected values, and their effect on the URLs of the bucket.
 
 use signpost::config::Settings;
-use signpost::outbound::aws::{CredentialSource, Signer};
+use signpost::outbound::aws::{CredentialSource, Presigner};
 use signpost::service::handler::Handler;
 
 use crate::support::{ask, credentials, handler_with, header, now, settings};
@@ -225,7 +225,7 @@ async fn buckets_with_another_signing_scheme_are_rejected() {
         "demo--use1-az4--x-s3",
         "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
     ] {
-        let error = Signer::resolve(&settings(&[("SIGNPOST_BUCKET", bucket)]))
+        let error = Presigner::resolve(&settings(&[("SIGNPOST_BUCKET", bucket)]))
             .await
             .unwrap_err();
         assert_eq!(error.var, "SIGNPOST_BUCKET", "{bucket}");
