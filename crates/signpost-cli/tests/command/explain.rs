@@ -60,7 +60,7 @@ fn what_is_declared_of_an_upload_meets_the_constraints() {
         ("--content-type image/png", "allowed"),
         (
             "--content-type text/html",
-            "refused by the constraints of rule \"deploy\": the media type",
+            "refused by the constraints of rule \"deploy\": the rule does not allow this media type",
         ),
     ] {
         let said = explain(&format!("--as token:ci PUT releases/1 {arguments}"));
