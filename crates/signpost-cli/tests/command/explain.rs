@@ -60,7 +60,7 @@ fn upload_options_are_checked_against_the_constraints() {
         ("--content-type image/png", "allowed"),
         (
             "--content-type text/html",
-            "rejected by the constraints of rule \"deploy\": the media type",
+            "rejected by the constraints of rule \"deploy\": the rule does not allow this media type",
         ),
     ] {
         let said = explain(&format!("--as token:ci PUT releases/1 {arguments}"));
