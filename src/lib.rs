@@ -26,8 +26,9 @@
 //! 7. [`plan`]: what is to be signed, as a value.
 //! 8. [`config`]: the settings, each declared once.
 //! 9. [`decide`]: from request and rules to a decision.
-//! 10. [`response`]: the only place that knows status codes and response headers.
-//! 11. `adapters`: AWS, the Lambda fronts, and the handler that wires the parts.
+//! 10. [`wire`]: the JSON that the service and the `signpost` command exchange.
+//! 11. [`response`]: the only place that knows status codes and response headers.
+//! 12. `adapters`: AWS, the Lambda fronts, and the handler that wires the parts.
 
 pub mod error;
 pub mod key;
@@ -40,6 +41,7 @@ pub mod policy;
 pub mod plan;
 pub mod config;
 pub mod decide;
+pub mod wire;
 pub mod response;
 pub mod fronts;
 #[cfg(feature = "aws")]

@@ -15,7 +15,7 @@ use crate::plan::{FormPlan, Instruction, Kept, PostForm, PresignPlan};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Failure, Told, Trouble};
+use crate::response::{self, ApiResponse, BulkResult, Failure, RequestError};
 use crate::service::active_policy::Rules;
 use crate::service::metrics;
 use crate::service::request_log::{Answered, Record};
@@ -130,9 +130,9 @@ impl Handler {
                 Ok(form) => {
                     let record = Record::signed_form(&form);
                     let response = if page {
-                        response::form_page(request, &form, stored.as_deref())
+                        response::post_form_page(request, &form, stored.as_deref())
                     } else {
-                        response::form_json(&form)
+                        response::post_form_json(&form)
                     };
                     (response, record)
                 }
@@ -141,7 +141,7 @@ impl Handler {
             Ok(Decision::List(list)) => self.list(policy, request, list, now).await,
             Ok(Decision::OfObject(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
             Ok(Decision::Asset(name)) => (response::asset(request, &name), Record::of("loaded")),
-            Ok(Decision::Share(shared)) => (response::shared(request, &shared), Record::shared(&shared.link.id)),
+            Ok(Decision::Share(shared)) => (response::share_link(request, &shared), Record::shared(&shared.link.id)),
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
             Ok(Decision::Health) => (response::health(), Record::of("healthy")),
             Ok(Decision::Document(document)) => (response::document(document), Record::of("told")),
@@ -188,16 +188,16 @@ impl Handler {
         for Decided { key, outcome } in decided {
             let outcome = match outcome {
                 Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
-                Err(refused) => Err(Trouble::Rejected(refused)),
+                Err(refused) => Err(RequestError::Rejected(refused)),
             };
             let record = match &outcome {
                 Ok(instruction) => Record::signed(instruction),
                 Err(trouble) => Record::troubled(trouble),
             };
             record.tell_part(request);
-            told.push(Told { key, outcome });
+            told.push(BulkResult { key, outcome });
         }
-        (response::instructions(request, &told), Record::of_many(told.len()))
+        (response::bulk_results(request, &told), Record::of_many(told.len()))
     }
 
     /// Finds where the object is, and signs.
@@ -206,7 +206,7 @@ impl Handler {
         policy: &Policy,
         plan: PresignPlan<Kept>,
         now: SystemTime,
-    ) -> Result<Instruction, Trouble> {
+    ) -> Result<Instruction, RequestError> {
         let ids = self.table.ids(plan.entry().into_iter().collect(), now).await;
         self.sign_with(policy, plan, &ids, now).await
     }
@@ -218,7 +218,7 @@ impl Handler {
         plan: PresignPlan<Kept>,
         ids: &Ids,
         now: SystemTime,
-    ) -> Result<Instruction, Trouble> {
+    ) -> Result<Instruction, RequestError> {
         let (kept, plan) = plan.replace(());
         let key = find(kept, ids, |rejection| Refused::of_plan(&plan, rejection))?;
         let ((), plan) = plan.replace(key);
@@ -227,7 +227,7 @@ impl Handler {
             .credentials(policy, &plan.scope, plan.expires, now)
             .await;
         let signed = credentials.and_then(|credentials| self.signer.sign(plan, &credentials, now));
-        let instruction = signed.map_err(|error| Trouble::Failed(error.into()))?;
+        let instruction = signed.map_err(|error| RequestError::Failed(error.into()))?;
         let taken = match &instruction.plan.counted {
             Some(counted) => self.table.take(counted).await.map_err(no_table)?,
             None => true,
@@ -235,12 +235,17 @@ impl Handler {
         if !taken {
             let problem = "the share link has been used as often as it may be";
             let refused = Refused::of_plan(&instruction.plan, Rejection::BadCredential { problem });
-            return Err(Trouble::Rejected(refused));
+            return Err(RequestError::Rejected(refused));
         }
         Ok(instruction)
     }
 
-    async fn sign_form(&self, policy: &Policy, plan: FormPlan<Kept>, now: SystemTime) -> Result<PostForm, Trouble> {
+    async fn sign_form(
+        &self,
+        policy: &Policy,
+        plan: FormPlan<Kept>,
+        now: SystemTime,
+    ) -> Result<PostForm, RequestError> {
         let ids = self.table.ids(plan.entry().into_iter().collect(), now).await;
         let plan = plan.settle(|kept| find(kept, &ids, Refused::from))?;
         let credentials = self
@@ -248,7 +253,7 @@ impl Handler {
             .credentials(policy, &plan.scope, plan.expires, now)
             .await;
         let signed = credentials.and_then(|credentials| self.signer.sign_form(plan, &credentials, now));
-        signed.map_err(|error| Trouble::Failed(error.into()))
+        signed.map_err(|error| RequestError::Failed(error.into()))
     }
 }
 
@@ -259,26 +264,28 @@ pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &Refused) -
     (response, Record::refused(refused))
 }
 
-pub(super) fn troubled(policy: &Policy, request: &ApiRequest, trouble: &Trouble) -> (ApiResponse, Record) {
+pub(super) fn troubled(policy: &Policy, request: &ApiRequest, trouble: &RequestError) -> (ApiResponse, Record) {
     match trouble {
-        Trouble::Rejected(refused) => refuse(policy, request, refused),
-        Trouble::Failed(failure) => failed(request, failure),
+        RequestError::Rejected(refused) => refuse(policy, request, refused),
+        RequestError::Failed(failure) => failed(request, failure),
     }
 }
 
 /// The key under which the object is `kept`, by the ids that the table has told.
-fn find(kept: Kept, ids: &Ids, refused: impl FnOnce(Rejection) -> Refused) -> Result<ObjectKey, Trouble> {
+fn find(kept: Kept, ids: &Ids, refused: impl FnOnce(Rejection) -> Refused) -> Result<ObjectKey, RequestError> {
     match kept {
         Kept::At(key) => Ok(key),
         Kept::By(entry) => {
             let id = ids.of(&entry).map_err(no_table)?;
-            entry.key(id).map_err(|rejection| Trouble::Rejected(refused(rejection)))
+            entry
+                .key(id)
+                .map_err(|rejection| RequestError::Rejected(refused(rejection)))
         }
     }
 }
 
-fn no_table(error: table::Error) -> Trouble {
-    Trouble::Failed(Failure::NoTable(error))
+fn no_table(error: table::Error) -> RequestError {
+    RequestError::Failed(Failure::NoTable(error))
 }
 
 /// The answer to a request that failed by our fault.

@@ -7,7 +7,7 @@ use crate::decide::OfObject;
 use crate::plan::{Instruction, Kept, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Trouble};
+use crate::response::{self, ApiResponse, RequestError};
 use crate::service::request_log::Record;
 
 impl Handler {
@@ -53,10 +53,15 @@ impl Handler {
         }
     }
 
-    async fn delete(&self, policy: &Policy, plan: PresignPlan<Kept>, now: SystemTime) -> Result<Instruction, Trouble> {
+    async fn delete(
+        &self,
+        policy: &Policy,
+        plan: PresignPlan<Kept>,
+        now: SystemTime,
+    ) -> Result<Instruction, RequestError> {
         let instruction = self.sign(policy, plan, now).await?;
         let deleted = self.storage.delete(&instruction).await;
-        deleted.map_err(|error| Trouble::Failed(error.into()))?;
+        deleted.map_err(|error| RequestError::Failed(error.into()))?;
         Ok(instruction)
     }
 }

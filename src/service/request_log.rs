@@ -9,7 +9,7 @@ use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
-use crate::response::{Failure, Trouble};
+use crate::response::{Failure, RequestError};
 
 /// What came of a request, or of one of many that it carried.
 #[derive(Clone, Debug, Default)]
@@ -135,10 +135,10 @@ impl Record {
         }
     }
 
-    pub(super) fn troubled(trouble: &Trouble) -> Self {
+    pub(super) fn troubled(trouble: &RequestError) -> Self {
         match trouble {
-            Trouble::Rejected(refused) => Self::refused(refused),
-            Trouble::Failed(failure) => Self::failed(failure),
+            RequestError::Rejected(refused) => Self::refused(refused),
+            RequestError::Failed(failure) => Self::failed(failure),
         }
     }
 

@@ -32,9 +32,9 @@ impl Handler {
     ) -> (ApiResponse, Record) {
         match step {
             SignInStep::Ask { next, problem, forget } => {
-                let mut response = response::ask_for_token(request, &next, problem.as_ref());
+                let mut response = response::token_page(request, &next, problem.as_ref());
                 if forget {
-                    response::forget(&mut response);
+                    response::clear_session(&mut response);
                 }
                 let record = problem.map_or_else(|| Record::of("asked"), |problem| Record::refused(&problem.into()));
                 (response, record)
@@ -43,7 +43,7 @@ impl Handler {
             SignInStep::End => (response::signed_out(request), Record::of("signed out")),
             SignInStep::Authorize(authorization) => match self.authorize(&authorization, now).await {
                 Ok(url) => (
-                    response::authorize(&url, &authorization.cookie),
+                    response::redirect_to_issuer(&url, &authorization.cookie),
                     Record::of("sent to sign in"),
                 ),
                 Err(trouble) => troubled(policy, request, trouble),

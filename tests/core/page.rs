@@ -368,11 +368,11 @@ async fn a_delete_that_s3_refuses_is_an_opaque_failure() {
 
 #[tokio::test]
 async fn an_empty_folder_and_an_empty_search_say_so() {
-    assert!(folder("/d/", &[]).await.contains("Nothing here yet."));
+    assert!(folder("/d/", &[]).await.contains("This folder is empty."));
     assert!(
         folder("/d/?q=x", &["d/a"])
             .await
-            .contains("No name on this page contains that.")
+            .contains("No file or folder on this page matches the filter.")
     );
 }
 

@@ -1,7 +1,7 @@
 //! `signpost uploads`: lists and aborts unfinished multipart uploads.
 
 use reqwest::Method;
-use serde::Deserialize;
+use signpost::wire::{ListedUpload, UploadsBody};
 
 use super::listing::{PageCursor, check_prefix};
 use super::{TransferSession, parse_urls, run_each};
@@ -13,22 +13,6 @@ use crate::operation_error::OperationError;
 use crate::options::UploadsOptions;
 use crate::progress::ProgressMode;
 use crate::signing_service::{InstructionRequest, QueryParameters, unexpected_response};
-
-#[derive(Deserialize)]
-struct UploadsPage {
-    prefix: String,
-    uploads: Vec<ListedUpload>,
-    next: Option<String>,
-}
-
-/// An upload in the listing of the service.
-#[derive(Deserialize)]
-struct ListedUpload {
-    key: String,
-    name: String,
-    upload_id: String,
-    initiated: Option<String>,
-}
 
 pub(super) async fn uploads(
     options: &UploadsOptions,
@@ -68,7 +52,7 @@ async fn list(session: &TransferSession, prefix: &ObjectUrl) -> Result<Vec<Liste
         let body = session
             .with_retries(async |_| session.service.get_json(prefix, &query).await)
             .await?;
-        let page: UploadsPage = serde_json::from_slice(&body).map_err(|_| unexpected_response(prefix))?;
+        let page: UploadsBody = serde_json::from_slice(&body).map_err(|_| unexpected_response(prefix))?;
         check_prefix(&session.service, prefix, &page.prefix)?;
         pending.extend(page.uploads);
         if !pages.advance(page.next)? {

@@ -1,0 +1,58 @@
+//! The status codes of rejections and failures.
+
+use http::StatusCode;
+
+use super::failure::Failure;
+use crate::plan::{PresignError, StorageError};
+use crate::rejection::Rejection;
+
+/// The status code of a rejection.
+pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
+    match rejection {
+        Rejection::BadKey(_)
+        | Rejection::BadQuery
+        | Rejection::UnknownParameter { .. }
+        | Rejection::ConflictingParameter { .. }
+        | Rejection::BadValue { .. }
+        | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
+        Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
+        Rejection::NotAccepted { .. }
+        | Rejection::AccessDenied { .. }
+        | Rejection::NotLent
+        | Rejection::NotTold
+        | Rejection::CrossSite
+        | Rejection::FormWouldReplace => StatusCode::FORBIDDEN,
+        Rejection::UnknownReservedPath
+        | Rejection::OutsideBasePath
+        | Rejection::SharingOff
+        | Rejection::SignInOff
+        | Rejection::NoSuchKey
+        | Rejection::NoSuchUpload => StatusCode::NOT_FOUND,
+        Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
+            StatusCode::LENGTH_REQUIRED
+        }
+        Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    }
+}
+
+/// The status code of a failure: 503 if the same request can succeed later.
+pub(super) fn failure_status(failure: &Failure) -> StatusCode {
+    match failure {
+        Failure::Storage(error) if error.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Presign(PresignError::CredentialsExpire)
+        | Failure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
+        | Failure::Unverifiable
+        | Failure::TooSlow
+        | Failure::NoTable(_)
+        | Failure::NoRules => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::UnknownFront { .. }
+        | Failure::Presign(
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+        )
+        | Failure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
