@@ -26,7 +26,7 @@ const PROBLEM_JSON: &str = "application/problem+json";
 
 const RETRY: &str = "Try again in a moment.";
 
-const RETRY_OR_REPORT: &str = "Try again in a moment. If the error persists, send the request id to the operator.";
+const RETRY_OR_REPORT: &str = "Try again in a moment. If the error occurs again, send the request id to the operator.";
 
 /// Returns the response for a request that the client must correct. If `sign_in` is true, the service has a sign-in page,
 /// and error pages link to it.
@@ -187,7 +187,7 @@ fn failure_texts(failure: &Failure) -> (String, &'static str) {
         )
         | Failure::Storage(_) => (
             "the service could not handle the request".to_owned(),
-            "Try again. If the error persists, send the request id to the operator.",
+            "Try again. If the error occurs again, send the request id to the operator.",
         ),
     }
 }
