@@ -37,7 +37,7 @@ mod status;
 mod text;
 
 pub use self::http::ApiResponse;
-pub use failure::{Failure, RequestError};
+pub use failure::{RequestError, ServiceFailure};
 pub use finish::{finish, preflight};
 pub use instruction::{BulkResult, bulk_results, instruction};
 pub use listing::listing;

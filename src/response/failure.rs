@@ -7,13 +7,13 @@ use crate::plan::{PresignError, StorageError};
 
 /// An error that the client did not cause. The response omits the details; the log contains them.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ServiceFailure {
     /// A plan could not be signed.
     #[error(transparent)]
     Presign(#[from] PresignError),
     /// The signing keys of the issuer of a token are not available.
     #[error("the credential cannot be verified at the moment")]
-    Unverifiable,
+    KeysUnavailable,
     /// S3 did not execute a request of Signpost itself.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -25,13 +25,13 @@ pub enum Failure {
     },
     /// The policy could not be loaded, and no earlier policy is available.
     #[error("no policy is loaded")]
-    NoRules,
+    NoPolicy,
     /// The service did not complete the request in time, because another service responded too slowly.
     #[error("a service that Signpost depends on took too long")]
-    TooSlow,
+    Timeout,
     /// The id table, which the request requires, is not available.
     #[error("the id table is not available")]
-    NoTable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    IdTable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 /// The reason why a request has no instruction.
@@ -39,5 +39,5 @@ pub enum RequestError {
     /// The client caused the error.
     Rejected(Refused),
     /// The service caused the error.
-    Failed(Failure),
+    Failed(ServiceFailure),
 }

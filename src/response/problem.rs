@@ -3,7 +3,7 @@
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 
-use super::failure::{Failure, RequestError};
+use super::failure::{RequestError, ServiceFailure};
 use super::http::{ApiResponse, HTML, TEXT, set_header, to_json, with_body};
 use super::links::{login_url, return_path};
 use super::page::{PageShell, html_page};
@@ -52,7 +52,7 @@ fn add_challenge(response: &mut ApiResponse, sign_in: bool) {
 
 /// Returns the response for a failure of the service, without details. `request` is `None` if the event could not be
 /// parsed.
-pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Failure) -> ApiResponse {
+pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &ServiceFailure) -> ApiResponse {
     let problem = Problem::from_failure(failure);
     let mut response = problem.response(request, request_id);
     if problem.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -95,7 +95,7 @@ impl Problem {
         }
     }
 
-    fn from_failure(failure: &Failure) -> Self {
+    fn from_failure(failure: &ServiceFailure) -> Self {
         let status = failure_status(failure);
         let (detail, remedy) = failure_texts(failure);
         Self {
@@ -168,24 +168,24 @@ impl Problem {
 }
 
 /// Returns what is wrong, and what the client can do.
-fn failure_texts(failure: &Failure) -> (String, &'static str) {
+fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
     match failure {
-        Failure::Storage(error) if error.may_pass() => ("S3 does not respond at the moment".to_owned(), RETRY),
-        Failure::Presign(PresignError::CredentialsExpire)
-        | Failure::Storage(StorageError::Presign(PresignError::CredentialsExpire)) => {
+        ServiceFailure::Storage(error) if error.may_pass() => ("S3 does not respond at the moment".to_owned(), RETRY),
+        ServiceFailure::Presign(PresignError::CredentialsExpire)
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire)) => {
             ("the service cannot sign requests at the moment".to_owned(), RETRY)
         }
-        Failure::Unverifiable | Failure::TooSlow => (failure.to_string(), RETRY),
-        Failure::NoTable(_) => ("the id table is temporarily unavailable".to_owned(), RETRY_OR_REPORT),
-        Failure::NoRules => ("the service could not load its policy".to_owned(), RETRY_OR_REPORT),
-        Failure::UnknownFront { .. } => (
+        ServiceFailure::KeysUnavailable | ServiceFailure::Timeout => (failure.to_string(), RETRY),
+        ServiceFailure::IdTable(_) => ("the id table is temporarily unavailable".to_owned(), RETRY_OR_REPORT),
+        ServiceFailure::NoPolicy => ("the service could not load its policy".to_owned(), RETRY_OR_REPORT),
+        ServiceFailure::UnknownFront { .. } => (
             failure.to_string(),
             "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
         ),
-        Failure::Presign(
+        ServiceFailure::Presign(
             PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
         )
-        | Failure::Storage(_) => (
+        | ServiceFailure::Storage(_) => (
             "the service could not handle the request".to_owned(),
             "Try again. If the error occurs again, send the request id to the operator.",
         ),

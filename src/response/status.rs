@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::failure::Failure;
+use super::failure::ServiceFailure;
 use crate::plan::{PresignError, StorageError};
 use crate::rejection::Rejection;
 
@@ -40,19 +40,19 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
 }
 
 /// The status code of a failure: 503 if the same request can succeed later.
-pub(super) fn failure_status(failure: &Failure) -> StatusCode {
+pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
     match failure {
-        Failure::Storage(error) if error.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::Presign(PresignError::CredentialsExpire)
-        | Failure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
-        | Failure::Unverifiable
-        | Failure::TooSlow
-        | Failure::NoTable(_)
-        | Failure::NoRules => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::UnknownFront { .. }
-        | Failure::Presign(
+        ServiceFailure::Storage(error) if error.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
+        ServiceFailure::Presign(PresignError::CredentialsExpire)
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
+        | ServiceFailure::KeysUnavailable
+        | ServiceFailure::Timeout
+        | ServiceFailure::IdTable(_)
+        | ServiceFailure::NoPolicy => StatusCode::SERVICE_UNAVAILABLE,
+        ServiceFailure::UnknownFront { .. }
+        | ServiceFailure::Presign(
             PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
         )
-        | Failure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        | ServiceFailure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

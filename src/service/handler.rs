@@ -15,7 +15,7 @@ use crate::plan::{FormPlan, Instruction, Kept, PostForm, PresignPlan};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, BulkResult, Failure, RequestError};
+use crate::response::{self, ApiResponse, BulkResult, RequestError, ServiceFailure};
 use crate::service::active_policy::Rules;
 use crate::service::metrics;
 use crate::service::request_log::{Answered, Record};
@@ -90,7 +90,7 @@ impl Handler {
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let began = Instant::now();
         let answer = tokio::time::timeout(LONGEST_WAIT, self.answer(request, now)).await;
-        let (response, record) = answer.unwrap_or_else(|_| failed(request, &Failure::TooSlow));
+        let (response, record) = answer.unwrap_or_else(|_| failed(request, &ServiceFailure::Timeout));
         let response = response::finish(request, &self.cors, response);
         let answered = Answered {
             status: response.status().as_u16(),
@@ -107,14 +107,14 @@ impl Handler {
     async fn answer(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
         match self.rules.in_force(now).await {
             Some(policy) => self.answer_by(&policy, request, now).await,
-            None => failed(request, &Failure::NoRules),
+            None => failed(request, &ServiceFailure::NoPolicy),
         }
     }
 
     async fn answer_by(&self, policy: &Policy, request: &ApiRequest, now: SystemTime) -> (ApiResponse, Record) {
         let provider = match self.provider(policy, request, now).await {
             Ok(provider) => provider,
-            Err(Unknown) => return failed(request, &Failure::Unverifiable),
+            Err(Unknown) => return failed(request, &ServiceFailure::KeysUnavailable),
         };
         let keys = provider.as_ref().map(|provider| &provider.keys);
         match decide(policy, request, keys, now) {
@@ -285,11 +285,11 @@ fn find(kept: Kept, ids: &Ids, refused: impl FnOnce(Rejection) -> Refused) -> Re
 }
 
 fn no_table(error: table::Error) -> RequestError {
-    RequestError::Failed(Failure::NoTable(error))
+    RequestError::Failed(ServiceFailure::IdTable(error))
 }
 
 /// The answer to a request that failed by our fault.
-pub(super) fn failed(request: &ApiRequest, failure: &Failure) -> (ApiResponse, Record) {
+pub(super) fn failed(request: &ApiRequest, failure: &ServiceFailure) -> (ApiResponse, Record) {
     let record = Record::failed(failure);
     let response = response::failure(Some(request), &request.request_id, failure);
     (response, record)

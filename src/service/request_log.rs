@@ -9,7 +9,7 @@ use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
-use crate::response::{Failure, RequestError};
+use crate::response::{RequestError, ServiceFailure};
 
 /// What came of a request, or of one of many that it carried.
 #[derive(Clone, Debug, Default)]
@@ -142,7 +142,7 @@ impl Record {
         }
     }
 
-    pub(super) fn failed(failure: &Failure) -> Self {
+    pub(super) fn failed(failure: &ServiceFailure) -> Self {
         Self {
             error: Some(chain(failure)),
             ..Self::of("failed")

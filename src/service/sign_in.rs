@@ -11,7 +11,7 @@ use crate::outbound::oidc_provider::{Refused, Unknown};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Failure};
+use crate::response::{self, ApiResponse, ServiceFailure};
 use crate::service::handler::{Handler, failed, refuse};
 use crate::service::request_log::Record;
 
@@ -89,7 +89,7 @@ impl Handler {
 fn troubled(policy: &Policy, request: &ApiRequest, trouble: Trouble) -> (ApiResponse, Record) {
     match trouble {
         Trouble::Rejected(rejection) => refuse(policy, request, &rejection.into()),
-        Trouble::Failed => failed(request, &Failure::Unverifiable),
+        Trouble::Failed => failed(request, &ServiceFailure::KeysUnavailable),
     }
 }
 
