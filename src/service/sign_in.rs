@@ -11,7 +11,7 @@ use crate::outbound::oidc_provider::{ExchangeError, ProviderUnavailable};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Failure};
+use crate::response::{self, ApiResponse, ServiceFailure};
 use crate::service::handler::{Handler, failed, reject};
 use crate::service::request_log::RequestLog;
 
@@ -36,9 +36,9 @@ impl Handler {
                 problem,
                 delete_cookie,
             } => {
-                let mut response = response::ask_for_token(request, &next, problem.as_ref());
+                let mut response = response::token_page(request, &next, problem.as_ref());
                 if delete_cookie {
-                    response::forget(&mut response);
+                    response::clear_session(&mut response);
                 }
                 let log = problem.map_or_else(
                     || RequestLog::new("sign-in form"),
@@ -50,7 +50,7 @@ impl Handler {
             SignInStep::EndSession => (response::signed_out(request), RequestLog::new("signed out")),
             SignInStep::RedirectToIssuer(authorization) => match self.authorize(&authorization, now).await {
                 Ok(url) => (
-                    response::authorize(&url, &authorization.cookie),
+                    response::redirect_to_issuer(&url, &authorization.cookie),
                     RequestLog::new("sent to sign in"),
                 ),
                 Err(error) => not_signed_in(policy, request, error),
@@ -96,7 +96,7 @@ impl Handler {
 fn not_signed_in(policy: &Policy, request: &ApiRequest, error: SignInError) -> (ApiResponse, RequestLog) {
     match error {
         SignInError::Rejected(rejection) => reject(policy, request, &rejection.into()),
-        SignInError::Failed => failed(request, &Failure::Unverifiable),
+        SignInError::Failed => failed(request, &ServiceFailure::KeysUnavailable),
     }
 }
 

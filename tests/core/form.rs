@@ -279,7 +279,7 @@ async fn the_form_page_shows_the_uploaded_key() {
 async fn debug_output_contains_no_signed_form() {
     let plan = PostPolicyPlan {
         key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
-        name: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
+        public_key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),
