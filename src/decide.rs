@@ -18,7 +18,7 @@ use http::Method;
 use crate::auth::{KeySet, Principal};
 use crate::operation::ObjectPage;
 use crate::plan::{CountedUse, Kept, PresignPlan};
-use crate::policy::{Grant, Policy, Scope};
+use crate::policy::{Grant, GrantScope, Policy};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, Document, Form, ObjectRequest, ServicePath, Target};
 pub use bulk::{Decided, MAX_REQUESTS};
@@ -65,7 +65,7 @@ pub enum Decision {
     },
 }
 
-/// Decides about `request`, received at `now`. `keys` are those that [`crate::auth::Authenticators::keys_wanted`] asks for.
+/// Decides about `request`, received at `now`. `keys` are those that [`crate::auth::Authenticators::required_keys`] asks for.
 pub fn decide(
     policy: &Policy,
     request: &ApiRequest,
@@ -158,7 +158,7 @@ fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan<Ke
 /// What the rules and a share link lend to one request.
 struct Permit<'a> {
     grant: Grant<'a>,
-    scope: Scope,
+    scope: GrantScope,
     /// Where in the bucket the object is.
     kept: Kept,
     /// The use of the link that this takes, where it lends only so many.
@@ -197,7 +197,7 @@ fn granted<T>(
         Some((maker, link)) => (maker, Some(link)),
     };
     known.user_id = Some(principal.user_id().to_owned());
-    let verdict = policy.verdict(principal, action, wanted.key.as_str());
+    let verdict = policy.evaluate(principal, action, wanted.key.as_str());
     known.rule = verdict.rule().map(str::to_owned);
     let mut grant = verdict.into_grant()?;
     let narrowed = link.map(|link| share::narrow(link, grant, action, now)).transpose()?;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::policy::{MIN_LIFETIME, Scope};
+use crate::policy::{GrantScope, MIN_LIFETIME};
 use crate::request::Pairs;
 pub use entry::{Entry, Kept};
 pub use listing::{LIST_EXPIRES, ListPlan, Marker, Page, Pending, StorageError, Stored};
@@ -32,7 +32,7 @@ pub struct PresignPlan<K = ObjectKey> {
     /// For how long the same plan becomes the same URL.
     pub reuse_url_for: Option<Duration>,
     /// What the rule grants beyond this request: credentials that sign it need not be able to do more.
-    pub scope: Scope,
+    pub scope: GrantScope,
     /// The use that must be had before anybody is told the URL.
     pub counted: Option<CountedUse>,
 }
@@ -108,7 +108,7 @@ pub struct FormPlan<K = ObjectKey> {
     /// How long the form is to live, unless the credentials end first.
     pub expires: Duration,
     /// What the rule grants beyond this request.
-    pub scope: Scope,
+    pub scope: GrantScope,
 }
 
 /// The key of what a form stores.

@@ -95,7 +95,7 @@ pub fn shared(request: &ApiRequest, shared: &Shared) -> ApiResponse {
         "url": url,
         "id": shared.link.id,
         "methods": shared.link.methods,
-        "expires_at": humantime::format_rfc3339_seconds(shared.link.ends()).to_string(),
+        "expires_at": humantime::format_rfc3339_seconds(shared.link.expiry()).to_string(),
     });
     if let Some(uses) = shared.link.uses {
         body["uses"] = uses.into();

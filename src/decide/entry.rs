@@ -6,7 +6,7 @@ use crate::auth::Principal;
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::{Entry, Kept};
-use crate::policy::{Grant, Place, Policy};
+use crate::policy::{Grant, Policy, StorageKey};
 use crate::rejection::Rejection;
 use crate::request::ObjectRequest;
 
@@ -17,9 +17,9 @@ pub(super) fn kept(
     grant: Grant<'_>,
     wanted: &ObjectRequest,
 ) -> Result<Kept, Rejection> {
-    let folder = match grant.place(principal, &wanted.key)? {
-        Place::Key(key) => return Ok(Kept::At(key)),
-        Place::IdIn(folder) => folder,
+    let folder = match grant.storage_key(principal, &wanted.key)? {
+        StorageKey::Key(key) => return Ok(Kept::At(key)),
+        StorageKey::IdIn(folder) => folder,
     };
     // Told before an id is made that could not be used.
     ObjectKey::new(format!("{folder}{}", Ulid::nil()))?;
@@ -28,8 +28,8 @@ pub(super) fn kept(
         name: wanted.key.clone(),
         make: begins(wanted.operation),
         missing: missing(policy, principal, wanted),
-        denied: policy.denied_in(principal, action, &folder),
-        refusal: policy.refuse(principal, action),
+        denied: policy.denied_keys_in(principal, action, &folder),
+        refusal: policy.rejection_for(principal, action),
         folder,
     })))
 }
@@ -51,7 +51,7 @@ fn missing(policy: &Policy, principal: &Principal, wanted: &ObjectRequest) -> Re
         | Operation::DeleteObject
         | Operation::PutObject
         | Operation::CreateMultipartUpload => {
-            if policy.hides_misses && !policy.allows(principal, Action::List, wanted.key.as_str()) {
+            if policy.masks_not_found && !policy.allows(principal, Action::List, wanted.key.as_str()) {
                 Rejection::NotTold
             } else {
                 Rejection::NoSuchKey

@@ -5,7 +5,7 @@ use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
 use crate::plan::{ListPlan, Marker, Page};
-use crate::policy::{Policy, Reach, Scope};
+use crate::policy::{GrantScope, ListAccess, Policy};
 use crate::rejection::Rejection;
 use crate::request::{ListForm, ListRequest, Order, Pairs, Sort, bad_value};
 
@@ -50,16 +50,19 @@ fn granted(caller: &Caller<'_>, wanted: ListRequest, known: &mut Known) -> Resul
     let principal = caller.principal.as_ref().map_err(Clone::clone)?;
     known.user_id = Some(principal.user_id().to_owned());
     let action = wanted.listing.action();
-    let (plan, ways) = match (caller.policy.reach(principal, action, &wanted.prefix)?, wanted.listing) {
-        (Reach::Whole(grant), _) => {
+    let (plan, ways) = match (
+        caller.policy.list_access(principal, action, &wanted.prefix)?,
+        wanted.listing,
+    ) {
+        (ListAccess::Full(grant), _) => {
             let scope = grant.scope(principal);
             let cursor = wanted.next.as_deref().map(|next| open(caller.policy, &wanted, next));
             let cursor = cursor.transpose()?;
             let plan = plan(&wanted, cursor.as_deref(), scope, &caller.request.request_id)?;
             (Some(plan), Vec::new())
         }
-        (Reach::Ways(ways), Listing::Objects) => (None, ways.into_iter().collect()),
-        (Reach::Ways(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
+        (ListAccess::Traverse(ways), Listing::Objects) => (None, ways.into_iter().collect()),
+        (ListAccess::Traverse(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
     };
     let offers = match wanted.form {
         ListForm::Html => Offers::of_prefix(caller, &wanted.prefix)?,
@@ -78,7 +81,7 @@ fn granted(caller: &Caller<'_>, wanted: ListRequest, known: &mut Known) -> Resul
 
 /// What S3 calls the `next` that a client gives.
 fn open(policy: &Policy, wanted: &ListRequest, next: &str) -> Result<String, Rejection> {
-    let opened = cursor::open(policy.cursor_keys(), &place(wanted), next);
+    let opened = cursor::decrypt(policy.cursor_keys(), &place(wanted), next);
     opened.ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
 }
 
@@ -87,7 +90,12 @@ fn place(wanted: &ListRequest) -> String {
     format!("{} {}", wanted.listing.name(), wanted.prefix)
 }
 
-fn plan(wanted: &ListRequest, cursor: Option<&str>, scope: Scope, request_id: &str) -> Result<ListPlan, Rejection> {
+fn plan(
+    wanted: &ListRequest,
+    cursor: Option<&str>,
+    scope: GrantScope,
+    request_id: &str,
+) -> Result<ListPlan, Rejection> {
     let mut query = Pairs::new();
     let mut say = |name: &str, value: &str| query.push((name.to_owned(), value.to_owned()));
     match wanted.listing {
@@ -124,7 +132,7 @@ fn plan(wanted: &ListRequest, cursor: Option<&str>, scope: Scope, request_id: &s
         query,
         scope: match wanted.listing {
             Listing::Objects => scope,
-            Listing::Uploads => scope.of_pending_uploads(),
+            Listing::Uploads => scope.for_pending_uploads(),
         },
     })
 }
@@ -158,7 +166,7 @@ impl View {
             .retain(|upload| self.finds(&upload.key) && self.may(policy, &upload.key));
         page.next = page
             .next
-            .and_then(|next| cursor::seal(policy.cursor_keys(), &place(&self.wanted), &next));
+            .and_then(|next| cursor::encrypt(policy.cursor_keys(), &place(&self.wanted), &next));
         self.sort(&mut page);
         page
     }

@@ -4,11 +4,11 @@ use http::Method;
 
 use super::{Caller, Refused, instruct};
 use crate::auth::Principal;
-use crate::auth::sign_in::check_own_page;
+use crate::auth::session::check_same_origin;
 use crate::key::ObjectKey;
 use crate::operation::{Action, ObjectPage, Operation};
 use crate::plan::{Kept, PresignPlan};
-use crate::policy::Reach;
+use crate::policy::ListAccess;
 use crate::rejection::Rejection;
 use crate::request::{Form, ObjectRequest, Pairs, bad_value};
 
@@ -138,7 +138,7 @@ pub(super) fn decide(caller: &Caller<'_>, page: ObjectPage, key: &ObjectKey) -> 
         Operation::DeleteObject
     };
     if request.method == Method::POST.as_str() {
-        check_own_page(request)?;
+        check_same_origin(request)?;
     }
     let plan = instruct(caller, wanted(operation, key.clone())?)?;
     if request.method == Method::POST.as_str() {
@@ -201,9 +201,9 @@ impl Offers {
     pub(super) fn of_prefix(caller: &Caller<'_>, prefix: &str) -> Result<Self, Rejection> {
         let policy = caller.policy;
         Self::of(caller, |principal, action| {
-            match policy.reach(principal, action, prefix) {
-                Ok(Reach::Whole(grant)) => Some(grant.constraints.share.contains(&action)),
-                Ok(Reach::Ways(_)) | Err(_) => None,
+            match policy.list_access(principal, action, prefix) {
+                Ok(ListAccess::Full(grant)) => Some(grant.constraints.share.contains(&action)),
+                Ok(ListAccess::Traverse(_)) | Err(_) => None,
             }
         })
     }
@@ -228,11 +228,11 @@ impl Offers {
                 .into_iter()
                 .filter(may)
                 .collect(),
-            share: lendable && !known.keys.is_empty() && principal.member().is_some(),
-            account: match (known.sign_in(), principal) {
+            share: lendable && !known.keys.is_empty() && principal.user().is_some(),
+            account: match (known.sign_in_method(), principal) {
                 (None, _) => Account::Off,
                 (Some(_), Principal::Anonymous) => Account::Nobody,
-                (Some(_), Principal::Member(_)) => Account::Somebody,
+                (Some(_), Principal::User(_)) => Account::Somebody,
             },
         })
     }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Caller;
 use crate::auth::Principal;
-use crate::auth::keyring::Sealed;
-use crate::auth::share::{self, Scope, ShareLink};
+use crate::auth::keyring::SignedToken;
+use crate::auth::share::{self, LinkScope, ShareLink};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::CountedUse;
@@ -28,7 +28,7 @@ pub struct Shared {
     /// What it says.
     pub link: ShareLink,
     /// The link itself.
-    pub token: Sealed,
+    pub token: SignedToken,
     /// The object, or the prefix, that its URL names.
     pub place: ObjectKey,
 }
@@ -64,7 +64,7 @@ pub(super) fn make(caller: &Caller<'_>) -> Result<Shared, Rejection> {
         return Err(bad_value(name, "belongs in the JSON body"));
     }
     let principal = caller.principal.as_ref().map_err(Clone::clone)?;
-    let Principal::Member(member) = principal else {
+    let Principal::User(member) = principal else {
         return Err(Rejection::CredentialRequired);
     };
     let wanted: ShareRequest = json_object("body", &request.body)?;
@@ -77,7 +77,7 @@ pub(super) fn make(caller: &Caller<'_>) -> Result<Shared, Rejection> {
         return Err(bad_value("expires", &format!("the rule allows at most {longest}")));
     }
     let link = ShareLink {
-        id: share::name(&policy.authenticators.keys, &request.request_id, now),
+        id: share::new_id(&policy.authenticators.keys, &request.request_id, now),
         scope,
         methods: operations
             .iter()
@@ -86,9 +86,9 @@ pub(super) fn make(caller: &Caller<'_>) -> Result<Shared, Rejection> {
         expires: seconds(now + life),
         max_bytes: wanted.max_bytes,
         uses: wanted.uses(policy)?,
-        maker: member.as_maker(&policy.claims()),
+        creator: member.to_stored(&policy.claims()),
     };
-    let token = share::write(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
+    let token = share::sign(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
     Ok(Shared { link, token, place })
 }
 
@@ -105,10 +105,10 @@ pub(super) fn redeem(
         .methods
         .iter()
         .any(|method| lent_by(wanted.operation) == method.as_str());
-    if !lends || !link.scope.holds(&wanted.key) || link.uses.is_some() && !is_one_use(wanted.operation) {
+    if !lends || !link.scope.contains(&wanted.key) || link.uses.is_some() && !is_one_use(wanted.operation) {
         return Err(Rejection::NotLent);
     }
-    Ok((Principal::Member(maker), link))
+    Ok((Principal::User(maker), link))
 }
 
 /// The method of a link that lends `operation`: one for PUT lends uploads in parts as well.
@@ -132,7 +132,7 @@ pub(super) fn counted(link: &ShareLink) -> Option<CountedUse> {
     Some(CountedUse {
         link: link.id.clone(),
         most: link.uses?,
-        ends: link.ends(),
+        ends: link.expiry(),
     })
 }
 
@@ -144,7 +144,7 @@ pub(super) fn narrow(
     now: SystemTime,
 ) -> Result<Constraints, Rejection> {
     lendable(grant, action)?;
-    let left = link.ends().duration_since(now).unwrap_or_default();
+    let left = link.expiry().duration_since(now).unwrap_or_default();
     let left = Duration::from_secs(left.as_secs()).max(Duration::from_secs(1));
     let mut constraints = grant.constraints.clone();
     constraints.overwrite = false;
@@ -154,11 +154,11 @@ pub(super) fn narrow(
 }
 
 impl ShareRequest {
-    fn scope(&self) -> Result<(Scope, ObjectKey), Rejection> {
+    fn scope(&self) -> Result<(LinkScope, ObjectKey), Rejection> {
         match (&self.key, &self.prefix) {
-            (Some(key), None) => Ok((Scope::Key(key.clone()), ObjectKey::with_path(key.clone())?)),
+            (Some(key), None) => Ok((LinkScope::Key(key.clone()), ObjectKey::with_path(key.clone())?)),
             (None, Some(prefix)) if prefix.ends_with('/') => {
-                Ok((Scope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
+                Ok((LinkScope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
             }
             (None, Some(_)) => Err(bad_value("prefix", "must end in /")),
             (Some(_), Some(_)) | (None, None) => Err(bad_value("body", "must name either a key or a prefix")),
@@ -187,7 +187,7 @@ impl ShareRequest {
     fn uses(&self, policy: &Policy) -> Result<Option<u32>, Rejection> {
         match self.uses {
             None => Ok(None),
-            Some(_) if !policy.has_table => Err(bad_value(
+            Some(_) if !policy.has_id_table => Err(bad_value(
                 "uses",
                 "can't be counted here: the operator has set no SIGNPOST_TABLE",
             )),

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use http::Method;
 use percent_encoding::percent_decode;
 
-use crate::auth::session::NewSession;
-use crate::auth::sign_in::{Authorization, Exchange, SignIn, check_own_page};
+use crate::auth::session::{NewSession, check_same_origin};
+use crate::auth::sign_in::{AuthorizationRequest, CodeExchange, SignInMethod};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, ServicePath, Target, bad_value};
@@ -27,9 +27,9 @@ pub enum SignInStep {
         forget: bool,
     },
     /// Send the browser to an issuer.
-    Authorize(Box<Authorization>),
+    Authorize(Box<AuthorizationRequest>),
     /// Ask the issuer who it is.
-    Exchange(Box<Exchange>),
+    Exchange(Box<CodeExchange>),
     /// Begin a session.
     Begin {
         /// The session.
@@ -52,29 +52,29 @@ pub(super) fn decide(
     let Target::Service(path @ (ServicePath::Login | ServicePath::Callback | ServicePath::Logout)) = target else {
         return Ok(None);
     };
-    let sign_in = known.sign_in().ok_or(Rejection::SignInOff)?;
+    let sign_in = known.sign_in_method().ok_or(Rejection::SignInOff)?;
     let step = match (path, sign_in, request.method.as_str()) {
-        (ServicePath::Login, SignIn::Token, "GET") => SignInStep::Ask {
+        (ServicePath::Login, SignInMethod::Token, "GET") => SignInStep::Ask {
             next: next_of_query(request)?,
             problem: None,
-            forget: known.carries_dead_session(request, now),
+            forget: known.has_invalid_session(request, now),
         },
-        (ServicePath::Login, SignIn::Token, "POST") => {
-            check_own_page(request)?;
+        (ServicePath::Login, SignInMethod::Token, "POST") => {
+            check_same_origin(request)?;
             by_token(policy, request, now)?
         }
-        (ServicePath::Login, SignIn::Issuer(issuer), "GET") => {
+        (ServicePath::Login, SignInMethod::Issuer(issuer), "GET") => {
             let authorization = known.begin(issuer, request, next_of_query(request)?, now);
             SignInStep::Authorize(Box::new(authorization.ok_or(Rejection::SignInOff)?))
         }
-        (ServicePath::Callback, SignIn::Issuer(_), "GET") => by_issuer(policy, request, now)?,
+        (ServicePath::Callback, SignInMethod::Issuer(_), "GET") => by_issuer(policy, request, now)?,
         (ServicePath::Logout, _, "POST") => {
-            check_own_page(request)?;
+            check_same_origin(request)?;
             SignInStep::End
         }
         _ => {
             let allow = target.allow(&request.query);
-            let post = !(*path == ServicePath::Login && matches!(sign_in, SignIn::Issuer(_)));
+            let post = !(*path == ServicePath::Login && matches!(sign_in, SignInMethod::Issuer(_)));
             return Err(Rejection::MethodNotAllowed {
                 allow: allow
                     .into_iter()
@@ -92,7 +92,10 @@ fn by_token(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<Si
     let next = next(field("next")?)?;
     let secret = field("token")?.unwrap_or_default();
     Ok(
-        match policy.authenticators.sign_in_with(secret.trim(), &policy.asked(), now) {
+        match policy
+            .authenticators
+            .sign_in_with_token(secret.trim(), &policy.referenced_claims(), now)
+        {
             Ok(session) => SignInStep::Begin { session, next },
             Err(problem) => SignInStep::Ask {
                 next,

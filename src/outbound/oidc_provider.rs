@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use crate::auth::KeySet;
 use crate::auth::jwks::KeySetError;
-use crate::auth::oidc::{IssuerUrl, KeysWanted};
-use crate::auth::sign_in::Exchange;
+use crate::auth::oidc::{IssuerUrl, RequiredKeys};
+use crate::auth::sign_in::CodeExchange;
 use crate::config::ClientSecret;
 use crate::encoding::form;
 use crate::error::chain;
@@ -146,7 +146,7 @@ struct TokenError {
 
 impl Providers {
     /// What the issuer of a token publishes: known and fresh, and with the key that the token names if it can be had.
-    pub(crate) async fn of(&self, wanted: &KeysWanted<'_>, now: SystemTime) -> Result<Arc<Provider>, Unknown> {
+    pub(crate) async fn of(&self, wanted: &RequiredKeys<'_>, now: SystemTime) -> Result<Arc<Provider>, Unknown> {
         let iss = &wanted.issuer.iss;
         let slot = self.slot(iss);
         let fresh = || slot.state().fresh(wanted.kid.as_deref(), now);
@@ -194,7 +194,7 @@ impl Providers {
             ..
         } = description;
         let endpoints = [Some(&url), authorization_endpoint.as_ref(), token_endpoint.as_ref()];
-        if let Some(url) = endpoints.into_iter().flatten().find(|url| !iss.vouches_for(url)) {
+        if let Some(url) = endpoints.into_iter().flatten().find(|url| !iss.allows_endpoint(url)) {
             return Err(ProviderError::Place { url: url.clone() });
         }
         let text = self.get(&url).await?;
@@ -214,7 +214,7 @@ impl Providers {
     pub(crate) async fn redeem(
         &self,
         provider: &Provider,
-        exchange: &Exchange,
+        exchange: &CodeExchange,
         secret: Option<&ClientSecret>,
     ) -> Result<IdToken, Refused> {
         let failed = |problem: &str| {
@@ -265,7 +265,7 @@ impl Providers {
 fn token_request(
     url: &str,
     provider: &Provider,
-    exchange: &Exchange,
+    exchange: &CodeExchange,
     secret: Option<&ClientSecret>,
 ) -> Option<Request<Bytes>> {
     let id = &exchange.issuer.client.as_ref()?.id;
@@ -302,7 +302,7 @@ impl State {
     /// What need not be asked for.
     fn fresh(&self, kid: Option<&str>, now: SystemTime) -> Option<Arc<Provider>> {
         let (provider, at) = self.told.as_ref()?;
-        let holds = kid.is_none_or(|kid| provider.keys.holds(kid));
+        let holds = kid.is_none_or(|kid| provider.keys.contains(kid));
         (holds && since(*at, now) < MAX_AGE).then(|| Arc::clone(provider))
     }
 

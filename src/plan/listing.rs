@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::PresignError;
 use crate::operation::Listing;
-use crate::policy::Scope;
+use crate::policy::GrantScope;
 use crate::request::Pairs;
 
 /// One listing, complete but for the signature.
@@ -18,7 +18,7 @@ pub struct ListPlan {
     /// The query, unescaped, besides `SigV4`'s own parameters.
     pub query: Pairs,
     /// What the credentials that sign it need not be able to exceed.
-    pub scope: Scope,
+    pub scope: GrantScope,
 }
 
 /// How long the signature of a listing lives: it is used at once, but clocks differ.

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::page::{Shell, page};
 use super::problem::status;
 use super::{ApiResponse, TEXT, answer, set};
-use crate::auth::keyring::Sealed;
+use crate::auth::keyring::SignedToken;
 use crate::auth::session::{self, NewSession};
 use crate::auth::sign_in::{ATTEMPT_LIFE, COOKIE};
 use crate::key::QUERY;
@@ -49,7 +49,7 @@ pub fn ask_for_token(request: &ApiRequest, next: &str, problem: Option<&Rejectio
 }
 
 /// Sends the browser to an issuer.
-pub fn authorize(url: &str, cookie: &Sealed) -> ApiResponse {
+pub fn authorize(url: &str, cookie: &SignedToken) -> ApiResponse {
     let mut response = answer(StatusCode::SEE_OTHER, TEXT, "To the place where you sign in.\n".into());
     set(&mut response, header::LOCATION, url);
     set_cookie(&mut response, COOKIE, cookie.expose(), ATTEMPT_LIFE.as_secs());

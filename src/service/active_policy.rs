@@ -211,8 +211,8 @@ impl Reader {
             problem: error.to_string(),
         })?;
         policy.authenticators.keys.clone_from(&self.settings.keys);
-        policy.has_table = self.settings.table.is_some();
-        policy.hides_misses = self.settings.signing_mode == SigningMode::Scoped;
+        policy.has_id_table = self.settings.table.is_some();
+        policy.masks_not_found = self.settings.signing_mode == SigningMode::Scoped;
         check_lifetimes(&policy, self.settings.max_expires)?;
         check_sign_in(&policy)?;
         check_table(&policy)?;
@@ -254,8 +254,8 @@ fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
 
 /// Where the rules keep objects under ids, there must be a table for them.
 fn check_table(policy: &Policy) -> Result<(), ConfigError> {
-    match policy.grants().find(Grant::needs_table) {
-        Some(grant) if !policy.has_table => Err(ConfigError {
+    match policy.grants().find(Grant::needs_id_table) {
+        Some(grant) if !policy.has_id_table => Err(ConfigError {
             var: "SIGNPOST_TABLE",
             problem: format!(
                 "rule {:?} keeps objects under ids ({{id}}), so name the DynamoDB table that is to have them",

@@ -173,7 +173,7 @@ impl Handler {
         request: &ApiRequest,
         now: SystemTime,
     ) -> Result<Option<Arc<Provider>>, Unknown> {
-        match policy.authenticators.keys_wanted(request) {
+        match policy.authenticators.required_keys(request) {
             None => Ok(None),
             Some(wanted) => self.providers.of(&wanted, now).await.map(Some),
         }
@@ -262,7 +262,7 @@ impl Handler {
 
 /// The answer to a request that is the client's to mend.
 pub(super) fn refuse(policy: &Policy, request: &ApiRequest, refused: &Refused) -> (ApiResponse, Record) {
-    let sign_in = policy.authenticators.sign_in().is_some();
+    let sign_in = policy.authenticators.sign_in_method().is_some();
     let response = response::rejection(request, &refused.rejection, sign_in);
     (response, Record::refused(refused))
 }

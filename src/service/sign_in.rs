@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use crate::auth::oidc::{KeysWanted, keys_for};
+use crate::auth::oidc::{RequiredKeys, required_keys};
 use crate::auth::session::NewSession;
-use crate::auth::sign_in::{Authorization, Exchange};
+use crate::auth::sign_in::{AuthorizationRequest, CodeExchange};
 use crate::decide::SignInStep;
 use crate::encoding::form;
 use crate::outbound::oidc_provider::{Refused, Unknown};
@@ -56,8 +56,8 @@ impl Handler {
     }
 
     /// The URL at which the issuer asks the browser's user.
-    async fn authorize(&self, authorization: &Authorization, now: SystemTime) -> Result<String, Trouble> {
-        let wanted = KeysWanted {
+    async fn authorize(&self, authorization: &AuthorizationRequest, now: SystemTime) -> Result<String, Trouble> {
+        let wanted = RequiredKeys {
             issuer: &authorization.issuer,
             kid: None,
         };
@@ -68,17 +68,18 @@ impl Handler {
     }
 
     /// The session of whom the issuer names for the code.
-    async fn exchange(&self, policy: &Policy, exchange: &Exchange, now: SystemTime) -> Result<NewSession, Trouble> {
+    async fn exchange(&self, policy: &Policy, exchange: &CodeExchange, now: SystemTime) -> Result<NewSession, Trouble> {
         let issuer = &exchange.issuer;
-        let provider = self.providers().of(&KeysWanted { issuer, kid: None }, now).await?;
+        let provider = self.providers().of(&RequiredKeys { issuer, kid: None }, now).await?;
         let id_token = self
             .providers()
             .redeem(&provider, exchange, self.client_secret())
             .await?;
-        let provider = self.providers().of(&keys_for(issuer, &id_token.0), now).await?;
-        let session = policy
-            .authenticators
-            .complete(exchange, &id_token.0, &provider.keys, &policy.asked(), now);
+        let provider = self.providers().of(&required_keys(issuer, &id_token.0), now).await?;
+        let session =
+            policy
+                .authenticators
+                .complete(exchange, &id_token.0, &provider.keys, &policy.referenced_claims(), now);
         session.map_err(Trouble::Rejected)
     }
 }

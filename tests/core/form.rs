@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::Signer;
 use signpost::plan::{FormKey, FormPlan};
-use signpost::policy::Scope;
+use signpost::policy::GrantScope;
 use signpost::request::ApiRequest;
 
 use crate::support::{
@@ -283,7 +283,7 @@ async fn no_debug_output_holds_a_signed_form() {
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),
-        scope: Scope::default(),
+        scope: GrantScope::default(),
     };
     let signer = Signer::resolve(&settings(&[])).await.unwrap();
     let form = signer

@@ -377,34 +377,37 @@ fn unclear_issuers_stop_the_start_up() {
         (issuer("a b", "i", "gateway"), "letters"),
         (
             issuer("a", "i", "gateway") + &issuer("a", "j", "gateway"),
-            "stands twice",
+            "occurs twice",
         ),
         (
             issuer("a", "i", "gateway") + &issuer("b", "i", "gateway"),
-            "another issuer's",
+            "another issuer has the same value",
         ),
         (
             issuer("a", "i", "gateway-lambda") + &issuer("b", "j", "gateway-lambda"),
-            "one Lambda authorizer",
+            "only one issuer can use a Lambda authorizer",
         ),
         (issuer("a", "i", "magic"), "unknown variant"),
         (issuer("a", "i", "gateway") + "colour = 1", "unknown field"),
         (rule("\"issuer:nobody\"", "a"), "no [[issuer]]"),
         (rule("\"user:nobody/x\"", "a"), "no [[issuer]]"),
-        (two.clone() + &rule("\"user:x\"", "a"), "not user:ISSUER/SUBJECT"),
-        (two.clone() + &rule("\"authenticated\"", "{sub}/**"), "one issuer only"),
-        (two.clone() + &rule("\"group:g\"", "{email}/**"), "one issuer only"),
+        (two.clone() + &rule("\"user:x\"", "a"), "must be user:ISSUER/SUBJECT"),
+        (
+            two.clone() + &rule("\"authenticated\"", "{sub}/**"),
+            "depend on the issuer",
+        ),
+        (two.clone() + &rule("\"group:g\"", "{email}/**"), "depend on the issuer"),
         (
             two.clone() + &rule("\"issuer:a\", \"issuer:b\"", "{sub}/**"),
-            "one issuer only",
+            "depend on the issuer",
         ),
         (
             two.clone() + &rule("\"issuer:a\", \"anyone\"", "{sub}/**"),
-            "one issuer only",
+            "depend on the issuer",
         ),
         (
             two.clone() + &rule("\"authenticated\"", "a") + "if = { x = [\"y\"] }",
-            "one issuer only",
+            "depend on the issuer",
         ),
         (
             two.clone() + &rule("\"issuer:a\"", "a") + "if = { x = [] }",

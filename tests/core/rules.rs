@@ -2,7 +2,7 @@
 
 use crate::support::{With as _, ask, handler, header, now};
 use proptest::prelude::*;
-use signpost::auth::{Issuer, Member, Principal};
+use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
 use signpost::policy::Policy;
@@ -82,7 +82,7 @@ fn tokens(tokens: &[(&str, &str)]) -> String {
 
 fn token(id: &str, groups: &[&str]) -> Principal {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    Principal::Member(Member::new(Issuer::Token, id.into(), groups))
+    Principal::User(User::new(Issuer::Token, id.into(), groups))
 }
 
 fn decides(policy: &Policy, principal: &Principal, action: Action, key: &str) -> Option<String> {
@@ -225,11 +225,11 @@ fn what_is_unclear_stops_the_start_up() {
     let with = |lines: &str| rule(&format!("{whole}{lines}"));
     let cases = [
         (String::new(), "version"),
-        ("version = 2".into(), "version 2 is unknown"),
+        ("version = 2".into(), "unknown version 2"),
         ("version = 1\nrules = 1".into(), "unknown field `rules`"),
         ("not toml".into(), "expected"),
-        ("version = 1\n[defaults]\nexpires = \"16m\"".into(), "ceiling of 15m"),
-        ("version = 1\n[defaults]\nmax_bytes = \"50TiB\"".into(), "ceiling"),
+        ("version = 1\n[defaults]\nexpires = \"16m\"".into(), "maximum of 15m"),
+        ("version = 1\n[defaults]\nmax_bytes = \"50TiB\"".into(), "maximum"),
         (
             "version = 1\n[[token]]\nid = \"a\"\nsha256 = \"abc\"".into(),
             "64 hexadecimal digits",
@@ -248,7 +248,7 @@ fn what_is_unclear_stops_the_start_up() {
         ),
         (
             rule("who = [\"everyone\"]\ncan = [\"read\"]\non = [\"a\"]"),
-            "none of anyone",
+            "use anyone, authenticated",
         ),
         (
             rule("who = [\"token:x\"]\ncan = [\"read\"]\non = [\"a\"]"),
@@ -256,7 +256,7 @@ fn what_is_unclear_stops_the_start_up() {
         ),
         (
             rule("who = [\"group:\"]\ncan = [\"read\"]\non = [\"a\"]"),
-            "none of anyone",
+            "use anyone, authenticated",
         ),
         (rule("who = []\ncan = [\"read\"]\non = [\"a\"]"), "matches nothing"),
         (
@@ -293,7 +293,7 @@ fn what_is_unclear_stops_the_start_up() {
         ),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"{nope}/a\"]"),
-            "with one issuer only",
+            "depend on the issuer",
         ),
         (with("colour = 1"), "unknown field `colour`"),
         (with("effect = \"maybe\""), "unknown variant"),
@@ -310,29 +310,29 @@ fn what_is_unclear_stops_the_start_up() {
         (with("effect = \"deny\"\nmax_bytes = 1"), "deny rule"),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"../a\"]"),
-            "in no key",
+            "no key contains",
         ),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a\\u0000/**\"]"),
-            "in no key",
+            "no key contains",
         ),
         (
             rule("who = [\"group:nobody/g\"]\ncan = [\"read\"]\non = [\"a\"]"),
             "no [[issuer]]",
         ),
-        (tokens(&[("a", "")]), "no secret at all"),
-        (tokens(&[("a", "\n")]), "no secret at all"),
+        (tokens(&[("a", "")]), "empty secret"),
+        (tokens(&[("a", "\n")]), "empty secret"),
         (tokens(&[("a", "same"), ("b", "same")]), "another token"),
         (
             format!("{}{}", rule(whole), rule(whole).replace("version = 1", "")),
-            "stands twice",
+            "occurs twice",
         ),
         (
             format!(
                 "version = 1\n[defaults]\nexpires = \"1m\"\n{}",
                 &with("expires = \"2m\"")[11..]
             ),
-            "ceiling of 1m",
+            "maximum of 1m",
         ),
     ];
     for (text, problem) in cases {

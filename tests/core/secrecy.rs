@@ -154,7 +154,7 @@ impl Bench {
         }
         let keys = KeySet::parse(jwks(&[&self.key]).to_string().as_bytes()).unwrap();
         let decided = decide(&self.policy, request, Some(&keys), now());
-        let wanted = self.policy.authenticators.keys_wanted(request);
+        let wanted = self.policy.authenticators.required_keys(request);
         write!(self.printed, "{request:?} {decided:?} {wanted:?}").unwrap();
         if let Err(refused) = &decided {
             self.printed += &refused.rejection.to_string();

@@ -5,7 +5,7 @@ use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::outbound::aws::Signer;
 use signpost::plan::PresignPlan;
-use signpost::policy::Scope;
+use signpost::policy::GrantScope;
 
 use crate::support::{
     OPEN_RULES, SECRET_KEY, SESSION_TOKEN, With as _, ask, body, credentials, handler_with, now, settings,
@@ -22,7 +22,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         query: Vec::new(),
         reuse_url_for: None,
         expires: std::time::Duration::from_mins(1),
-        scope: Scope::default(),
+        scope: GrantScope::default(),
         counted: None,
     };
     let signer = Signer::resolve(&settings(&[])).await.unwrap();

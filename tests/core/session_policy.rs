@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use signpost::auth::{Issuer, Member, Principal};
+use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
 use signpost::outbound::aws::session_policy::{BucketArn, MAX_CHARACTERS, render};
-use signpost::policy::{KeyRange, Policy, Scope};
+use signpost::policy::{GrantScope, KeyRange, Policy};
 
 /// What IAM sees in a pattern: `${*}`, `${?}` and `${$}` are those characters, and every other `${` a variable.
 #[derive(Debug, PartialEq)]
@@ -111,10 +111,10 @@ fn member(team: &str) -> Principal {
         iss: "https://corp.example".into(),
     };
     let claims = BTreeMap::from([("team".to_owned(), team.to_owned())]);
-    Principal::Member(Member::new(issuer, "somebody".into(), Vec::new()).with_claims(claims))
+    Principal::User(User::new(issuer, "somebody".into(), Vec::new()).with_claims(claims))
 }
 
-fn scope(policy: &Policy, principal: &Principal) -> Scope {
+fn scope(policy: &Policy, principal: &Principal) -> GrantScope {
     policy.grants().next().unwrap().scope(principal)
 }
 
@@ -200,7 +200,7 @@ proptest! {
     fn no_text_becomes_a_wildcard(segments in prop::collection::vec(nasty(), 0..5), below in any::<bool>()) {
         let text = segments.join("/");
         let keys = if below { KeyRange::Below(text.clone()) } else { KeyRange::Exactly(text.clone()) };
-        let scope = Scope { keys: vec![keys], actions: vec![Action::Read], ..Scope::default() };
+        let scope = GrantScope { keys: vec![keys], actions: vec![Action::Read], ..GrantScope::default() };
         let policy = render(&scope, &bucket()).unwrap();
         prop_assert!(policy.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "STS takes no others");
         let policy: Value = serde_json::from_str(&policy).unwrap();
@@ -229,12 +229,12 @@ fn claims_that_iam_could_misread_match_nothing() {
 #[test]
 fn each_action_is_what_s3_wants_for_it_and_no_more() {
     let versions = |actions: &[Action], versions, tags| {
-        let scope = Scope {
+        let scope = GrantScope {
             actions: actions.to_vec(),
             keys: vec![KeyRange::Exactly("k".into())],
             versions,
             tags,
-            ..Scope::default()
+            ..GrantScope::default()
         };
         let policy: Value = serde_json::from_str(&render(&scope, &bucket()).unwrap()).unwrap();
         let statements = policy["Statement"].as_array().unwrap().iter();
@@ -270,16 +270,16 @@ fn each_action_is_what_s3_wants_for_it_and_no_more() {
 
 #[test]
 fn a_session_for_pending_uploads_can_do_nothing_else_and_no_other_can_list_them() {
-    let everything = Scope {
+    let everything = GrantScope {
         actions: vec![Action::Read, Action::Write, Action::Delete, Action::List],
         keys: vec![KeyRange::Below(String::new())],
         versions: true,
         tags: true,
-        ..Scope::default()
+        ..GrantScope::default()
     };
     let policy = render(&everything, &bucket()).unwrap();
     assert!(!policy.contains("ListBucketMultipartUploads"), "{policy}");
-    let policy = render(&everything.of_pending_uploads(), &bucket()).unwrap();
+    let policy = render(&everything.for_pending_uploads(), &bucket()).unwrap();
     let statement =
         r#"{"Effect":"Allow","Action":["s3:ListBucketMultipartUploads"],"Resource":["arn:aws:s3:::example-bucket"]}"#;
     assert_eq!(
@@ -295,10 +295,10 @@ fn a_policy_has_as_many_characters_as_sts_takes_and_no_more() {
             .map(|number| KeyRange::Below(format!("{number:09}/")))
             .collect();
         keys.push(KeyRange::Exactly("k".repeat(last)));
-        Scope {
+        GrantScope {
             keys,
             actions: vec![Action::Read],
-            ..Scope::default()
+            ..GrantScope::default()
         }
     };
     let length = render(&keys(40, 1), &bucket()).unwrap().len();
@@ -311,10 +311,10 @@ fn a_policy_has_as_many_characters_as_sts_takes_and_no_more() {
 #[test]
 fn buckets_are_named_as_policies_name_them() {
     let resource = |bucket: &str, partition: &str| {
-        let scope = Scope {
+        let scope = GrantScope {
             actions: vec![Action::Read, Action::List],
             keys: vec![KeyRange::Below(String::new())],
-            ..Scope::default()
+            ..GrantScope::default()
         };
         let policy: Value =
             serde_json::from_str(&render(&scope, &BucketArn::new(bucket, partition).ok()?).ok()?).unwrap();

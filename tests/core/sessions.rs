@@ -295,7 +295,7 @@ async fn a_member_has_a_session_for_each_rule_that_does_no_more_than_the_rule() 
     let handler = signing_by(&sts, &[("SIGNPOST_RULES", &rules), ("SIGNPOST_SIGNING_MODE", "scoped")]).await;
     let user_id = |secret: &str| {
         let issuer = signpost::auth::Issuer::Token;
-        signpost::auth::Member::new(issuer, secret.to_owned(), Vec::new())
+        signpost::auth::User::new(issuer, secret.to_owned(), Vec::new())
             .user_id()
             .to_owned()
     };

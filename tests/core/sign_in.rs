@@ -237,22 +237,26 @@ async fn contradictory_sign_ins_stop_the_start_up() {
     let good = "alg = [\"RS256\"]\nclient_id = \"c\"";
     for (rules, keys, expected) in [
         (issuer("a", good), "", "SIGNPOST_KEYS"),
-        (issuer("a", good) + &issuer("b", good), KEYS, "only one has it"),
+        (
+            issuer("a", good) + &issuer("b", good),
+            KEYS,
+            "only one issuer can have a client_id",
+        ),
         (
             issuer("a", "alg = [\"RS256\"]\naud = [\"x\"]\nscopes = [\"openid\"]"),
             KEYS,
-            "go with a client_id",
+            "requires client_id",
         ),
         (issuer("a", &format!("{good}\nscopes = [\"email\"]")), KEYS, "`openid`"),
         (
             issuer("a", "alg = [\"RS256\"]\nclient_id = \"\""),
             KEYS,
-            "an empty text",
+            "must not contain an empty text",
         ),
         (
             issuer("a", "via = \"gateway\"\nclient_id = \"c\""),
             KEYS,
-            "the gateway checks",
+            "only for issuers without `via`",
         ),
         (issuer("a", good), KEYS, ""),
     ] {

@@ -11,7 +11,7 @@ use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::outbound::aws::Signer;
 use signpost::plan::{PresignError, PresignPlan};
-use signpost::policy::Scope;
+use signpost::policy::GrantScope;
 
 use crate::support::{SESSION_TOKEN, credentials, now, parameter, settings};
 
@@ -27,7 +27,7 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
         query: Vec::new(),
         reuse_url_for: None,
         expires: Duration::from_mins(5),
-        scope: Scope::default(),
+        scope: GrantScope::default(),
         counted: None,
     }
 }

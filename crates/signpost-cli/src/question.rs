@@ -8,7 +8,9 @@ use serde::Deserialize;
 use signpost::auth::Principal;
 use signpost::key::ObjectKey;
 use signpost::operation::{Action, Operation};
-use signpost::policy::{Constraints, Explanation, Finding, Grant, LifetimeSource, Policy, Reach, Verdict};
+use signpost::policy::{
+    Constraints, Explanation, Grant, LifetimeSource, ListAccess, Policy, PolicyOutcome, RuleComparison,
+};
 use signpost::rejection::Rejection;
 
 /// A request as one asks about it.
@@ -61,7 +63,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) ways: BTreeSet<String>,
     pub(crate) refusal: Option<Rejection>,
     /// How the rules stand to it; none do where the key is none, or the caller nobody.
-    pub(crate) findings: Vec<Finding<'a>>,
+    pub(crate) comparisons: Vec<RuleComparison<'a>>,
 }
 
 /// What it comes to.
@@ -94,7 +96,7 @@ impl Question {
     pub(crate) fn ask<'a>(&self, policy: &'a Policy) -> Result<Answer<'a>, String> {
         self.check()?;
         let principal = self.principal(policy)?;
-        if let (Who::Anyone, Err(refusal)) = (&self.who, policy.authenticators.nobody()) {
+        if let (Who::Anyone, Err(refusal)) = (&self.who, policy.authenticators.anonymous()) {
             return Ok(Answer::refused(principal, refusal));
         }
         Ok(match self.method {
@@ -109,12 +111,12 @@ impl Question {
             Err(error) => return Answer::refused(principal, error.into()),
         };
         let Explanation {
-            verdict,
+            outcome,
             lifetime,
-            findings,
+            comparisons,
         } = policy.explain(&principal, action, &key);
-        let (rule, is_denied) = (verdict.rule(), matches!(verdict, Verdict::Denied { .. }));
-        let granted = verdict.into_grant();
+        let (rule, is_denied) = (outcome.rule(), matches!(outcome, PolicyOutcome::Denied { .. }));
+        let granted = outcome.into_grant();
         let refusal = match &granted {
             Ok(grant) => self.check_upload(grant.constraints).err(),
             Err(refusal) => Some(refusal.clone()),
@@ -123,7 +125,7 @@ impl Question {
             decision: Decision::of(is_denied, refusal.is_some()),
             rule,
             granted: granted.ok().zip(lifetime),
-            findings,
+            comparisons,
             refusal,
             ..Answer::of(principal)
         }
@@ -135,10 +137,10 @@ impl Question {
         {
             return Answer::refused(principal, error.into());
         }
-        let explained = policy.explain_reach(&principal, Action::List, &self.key);
-        let (rule, ways, refusal) = match explained.reach {
-            Ok(Reach::Whole(grant)) => (Some(grant.rule), BTreeSet::new(), None),
-            Ok(Reach::Ways(ways)) => (None, ways, None),
+        let explained = policy.explain_list_access(&principal, Action::List, &self.key);
+        let (rule, ways, refusal) = match explained.access {
+            Ok(ListAccess::Full(grant)) => (Some(grant.rule), BTreeSet::new(), None),
+            Ok(ListAccess::Traverse(ways)) => (None, ways, None),
             Err(refusal) => (explained.denied_by, BTreeSet::new(), Some(refusal)),
         };
         Answer {
@@ -146,7 +148,7 @@ impl Question {
             rule,
             ways,
             refusal,
-            findings: explained.findings,
+            comparisons: explained.comparisons,
             ..Answer::of(principal)
         }
     }
@@ -156,17 +158,17 @@ impl Question {
         match &self.who {
             Who::Anyone => Ok(Principal::Anonymous),
             Who::Token(id) => match known.tokens.iter().find(|token| token.id == *id) {
-                Some(token) => Ok(Principal::Member(token.member())),
+                Some(token) => Ok(Principal::User(token.user())),
                 None => Err(format!("the rules have no [[token]] with id {id:?}")),
             },
             Who::Issuer { name, subject } => {
-                let member = known.vouch(name, subject, self.claims.clone());
+                let member = known.issuer_user(name, subject, self.claims.clone());
                 let member = member.ok_or_else(|| format!("the rules have no [[issuer]] with name {name:?}"))?;
                 let mut member = member.map_err(|refusal| refusal.to_string())?;
                 member
                     .groups
                     .extend(self.groups.iter().map(|group| format!("{name}/{group}")));
-                Ok(Principal::Member(member))
+                Ok(Principal::User(member))
             }
         }
     }
@@ -198,7 +200,7 @@ impl Answer<'_> {
             granted: None,
             ways: BTreeSet::new(),
             refusal: None,
-            findings: Vec::new(),
+            comparisons: Vec::new(),
         }
     }
 

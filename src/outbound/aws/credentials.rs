@@ -13,7 +13,7 @@ use super::session_policy::{self, BucketArn};
 use super::sts::{Sts, Wanted};
 use crate::config::{ConfigError, Settings, SigningMode};
 use crate::plan::{PresignError, least_lifetime};
-use crate::policy::{Policy, Scope};
+use crate::policy::{GrantScope, Policy};
 
 /// How many members' sessions are kept, about 2 KB each.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
@@ -134,7 +134,7 @@ impl SigningCredentials {
     pub async fn credentials(
         &self,
         policy: &Policy,
-        scope: &Scope,
+        scope: &GrantScope,
         expires: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
@@ -155,7 +155,7 @@ impl Signer {
             source_identity: None,
             policy: None,
         };
-        let session = self.sessions.of(epoch, &Scope::default());
+        let session = self.sessions.of(epoch, &GrantScope::default());
         let assume = || self.sts.assume(wanted);
         let outcome = session.credentials(now, least, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
@@ -166,7 +166,7 @@ impl Scoped {
     async fn credentials(
         &self,
         epoch: &str,
-        scope: &Scope,
+        scope: &GrantScope,
         least: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {

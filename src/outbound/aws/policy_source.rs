@@ -16,7 +16,7 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::outbound::https_client::{self as https, Https};
 use crate::plan::{PresignError, PresignPlan};
-use crate::policy::Scope;
+use crate::policy::GrantScope;
 
 /// No rules are longer.
 const LONGEST_RULES: usize = 256 * 1024;
@@ -143,7 +143,7 @@ impl RulesObject {
             query: Vec::new(),
             expires: Duration::from_mins(1),
             reuse_url_for: None,
-            scope: Scope::default(),
+            scope: GrantScope::default(),
             counted: None,
         };
         let credentials = self.credentials.credentials().await?;

@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use lru::LruCache;
 
 use crate::error::chain;
-use crate::policy::{MAX_EXPIRES, Scope};
+use crate::policy::{GrantScope, MAX_EXPIRES};
 
 /// After a failure the session in use is left alone for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
@@ -23,7 +23,7 @@ pub(super) struct Sessions(Mutex<Kept>);
 #[derive(Debug)]
 struct Kept {
     epoch: String,
-    sessions: LruCache<Scope, Arc<Session>>,
+    sessions: LruCache<GrantScope, Arc<Session>>,
 }
 
 impl Sessions {
@@ -36,7 +36,7 @@ impl Sessions {
 
     /// The session of this scope, and of no other: who has another claim than before has another scope. In another
     /// epoch every session is a new one.
-    pub(super) fn of(&self, epoch: &str, scope: &Scope) -> Arc<Session> {
+    pub(super) fn of(&self, epoch: &str, scope: &GrantScope) -> Arc<Session> {
         let mut kept = self.0.lock().expect("nothing panics while it holds the lock");
         if kept.epoch != epoch {
             kept.sessions.clear();

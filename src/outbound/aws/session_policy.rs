@@ -1,4 +1,4 @@
-//! The session policy of one member under one rule: [`Scope`] in the language of IAM.
+//! The session policy of one member under one rule: [`GrantScope`] in the language of IAM.
 //!
 //! A session can do what both its role and this policy allow, so a URL that it signs can't leave the scope whatever
 //! the rest of Signpost does.
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::operation::Action;
-use crate::policy::{KeyRange, Scope};
+use crate::policy::{GrantScope, KeyRange};
 
 /// The most characters of a session policy
 /// ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)).
@@ -45,7 +45,7 @@ impl BucketArn {
 }
 
 /// The session policy for `scope`, or why there is none.
-pub fn render(scope: &Scope, bucket: &BucketArn) -> Result<String, String> {
+pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
     if scope.pending_uploads {
         let bucket = json_list([literal(&bucket.bucket)]);
         return Ok(format!(
@@ -80,7 +80,7 @@ pub fn render(scope: &Scope, bucket: &BucketArn) -> Result<String, String> {
     }
 }
 
-fn object_actions(scope: &Scope) -> Vec<&'static str> {
+fn object_actions(scope: &GrantScope) -> Vec<&'static str> {
     let may = |action| scope.actions.contains(&action);
     let actions = [
         (may(Action::Read), "s3:GetObject"),
@@ -100,7 +100,7 @@ fn object_actions(scope: &Scope) -> Vec<&'static str> {
 
 /// Who may list the prefix of a key is told that the key is missing (404); who may not is told nothing (403). S3 takes
 /// the key itself for `s3:prefix` then.
-fn listing(scope: &Scope, bucket: &BucketArn) -> String {
+fn listing(scope: &GrantScope, bucket: &BucketArn) -> String {
     let bucket_arn = json_list([literal(&bucket.bucket)]);
     let statement = format!(r#""Effect":"Allow","Action":["s3:ListBucket"],"Resource":{bucket_arn}"#);
     if scope.keys.contains(&KeyRange::Below(String::new())) {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
 
 use super::fresh;
-use crate::auth::hex;
+use crate::encoding::hex;
 use crate::plan::CountedUse;
 
 /// Takes one use of a link, if one is left.

@@ -115,9 +115,9 @@ fn a_seal_holds_for_its_purpose_even_where_statements_look_alike() {
     let keys: Keyring = KEYS.parse().unwrap();
     let purposes = [Purpose::ShareLink, Purpose::Session, Purpose::SignIn];
     for sealed_for in purposes {
-        let sealed = keys.seal(sealed_for, &"statement").unwrap();
+        let sealed = keys.sign(sealed_for, &"statement").unwrap();
         for opened_for in purposes {
-            let opened: Option<String> = keys.open(opened_for, sealed.expose());
+            let opened: Option<String> = keys.verify(opened_for, sealed.expose());
             assert_eq!(
                 opened.is_some(),
                 sealed_for == opened_for,

@@ -8,7 +8,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
-use signpost::policy::{Aspect, Constraints, Disposition, Effect, Finding, LifetimeSource, Place, Source};
+use signpost::policy::{
+    Constraints, Disposition, Effect, LifetimeSource, RuleComparison, RulePart, StorageKey, ValueSource,
+};
 use signpost::rejection::MAX_PUT_BYTES;
 
 use super::{policy, shown};
@@ -98,7 +100,7 @@ struct Other<'a> {
 struct Near<'a> {
     rule: &'a str,
     field: &'static str,
-    speaks_of: &'a [String],
+    expected: &'a [String],
 }
 
 impl<'a> Told<'a> {
@@ -106,18 +108,18 @@ impl<'a> Told<'a> {
         let rule = answer.rule;
         let granted = answer.granted.as_ref();
         let granted = granted.map(|(grant, lifetime)| (grant.constraints, lifetime));
-        let findings = answer.findings.iter();
-        let others = findings
+        let comparisons = answer.comparisons.iter();
+        let others = comparisons
             .clone()
-            .filter(|finding| finding.matches() && Some(finding.rule) != rule);
-        let near = findings
+            .filter(|comparison| comparison.matches() && Some(comparison.rule) != rule);
+        let near = comparisons
             .filter(|_| rule.is_none() && answer.refusal.is_some())
             .filter_map(Near::new);
         Self {
             request,
             caller: Caller {
                 user_id: answer.principal.user_id(),
-                groups: answer.principal.member().map_or(&[], |member| &member.groups),
+                groups: answer.principal.user().map_or(&[], |member| &member.groups),
             },
             decision: answer.decision,
             rule,
@@ -148,7 +150,7 @@ impl fmt::Display for Told<'_> {
                 "note: the URL path /{below} names the key {below:?}, without the `/`"
             )?;
         }
-        if let Some(member) = self.answer.principal.member() {
+        if let Some(member) = self.answer.principal.user() {
             let groups = if member.groups.is_empty() {
                 "none".to_owned()
             } else {
@@ -181,9 +183,9 @@ impl fmt::Display for Told<'_> {
 fn object(request: &Question, answer: &Answer<'_>) -> Option<String> {
     let (grant, _) = answer.granted.as_ref()?;
     let key = ObjectKey::new(request.key.as_str()).ok()?;
-    match grant.place(&answer.principal, &key).ok()? {
-        Place::Key(object) => (object != key).then(|| object.to_string()),
-        Place::IdIn(folder) => Some(folder + "{id}"),
+    match grant.storage_key(&answer.principal, &key).ok()? {
+        StorageKey::Key(object) => (object != key).then(|| object.to_string()),
+        StorageKey::IdIn(folder) => Some(folder + "{id}"),
     }
 }
 
@@ -206,13 +208,13 @@ impl Lifetime {
     fn new(constraints: &Constraints, source: &LifetimeSource) -> Self {
         let (expires, ceiling) = (constraints.expires, source.ceiling);
         let because = match source.set_by {
-            Source::Rule => "set by the rule",
-            Source::Defaults => "set by [defaults]",
-            Source::BuiltIn => "the default, since neither the rule nor [defaults] sets it",
+            ValueSource::Rule => "set by the rule",
+            ValueSource::Defaults => "set by [defaults]",
+            ValueSource::BuiltIn => "the default, since neither the rule nor [defaults] sets it",
         };
         let capped = match source.ceiling_by {
-            Source::Rule | Source::Defaults => "[defaults] allows",
-            Source::BuiltIn => "any rule may set",
+            ValueSource::Rule | ValueSource::Defaults => "[defaults] allows",
+            ValueSource::BuiltIn => "any rule may set",
         };
         let words = format!(
             "{}: {because}; at most {}, which {capped}. It ends sooner where the credentials that sign it do.",
@@ -229,11 +231,11 @@ impl Lifetime {
     }
 }
 
-const fn name(source: Source) -> &'static str {
+const fn name(source: ValueSource) -> &'static str {
     match source {
-        Source::Rule => "rule",
-        Source::Defaults => "defaults",
-        Source::BuiltIn => "built-in",
+        ValueSource::Rule => "rule",
+        ValueSource::Defaults => "defaults",
+        ValueSource::BuiltIn => "built-in",
     }
 }
 
@@ -373,10 +375,10 @@ impl Constraint {
 }
 
 impl<'a> Other<'a> {
-    fn new(finding: &Finding<'a>) -> Self {
+    fn new(comparison: &RuleComparison<'a>) -> Self {
         Self {
-            rule: finding.rule,
-            effect: match finding.effect {
+            rule: comparison.rule,
+            effect: match comparison.effect {
                 Effect::Allow => "allow",
                 Effect::Deny => "deny",
             },
@@ -393,22 +395,24 @@ impl<'a> Other<'a> {
 }
 
 impl<'a> Near<'a> {
-    fn new(finding: &'a Finding<'a>) -> Option<Self> {
-        let miss = finding.near_miss().filter(|_| finding.effect == Effect::Allow)?;
+    fn new(comparison: &'a RuleComparison<'a>) -> Option<Self> {
+        let mismatch = comparison
+            .single_mismatch()
+            .filter(|_| comparison.effect == Effect::Allow)?;
         Some(Self {
-            rule: finding.rule,
-            field: match miss.aspect {
-                Aspect::Action => "can",
-                Aspect::Caller => "who",
-                Aspect::Claims => "if",
-                Aspect::Key => "on",
+            rule: comparison.rule,
+            field: match mismatch.part {
+                RulePart::Action => "can",
+                RulePart::Caller => "who",
+                RulePart::Claims => "if",
+                RulePart::Key => "on",
             },
-            speaks_of: &miss.speaks_of,
+            expected: &mismatch.expected,
         })
     }
 
     fn words(&self) -> String {
-        format!("{}: {}", self.field, self.speaks_of.join(", "))
+        format!("{}: {}", self.field, self.expected.join(", "))
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) fn check(file: &Path, system: &mut System<'_>) -> Result<Report, Erro
         policy.authenticators.tokens.len(),
         policy.authenticators.issuers().count(),
     );
-    let needs_table = policy.grants().any(|grant| grant.needs_table());
-    let needs = if needs_table {
+    let needs_id_table = policy.grants().any(|grant| grant.needs_id_table());
+    let needs = if needs_id_table {
         "; SIGNPOST_TABLE must name a table for the ids"
     } else {
         ""

@@ -162,7 +162,7 @@ fn json_tells_the_same() {
     let refused = parsed("--as token:ci DELETE releases/1 --json");
     assert_eq!(refused["decision"], "refuse");
     assert_eq!(refused["refusal"]["code"], "AccessDenied");
-    let near = json!([{ "rule": "deploy", "field": "can", "speaks_of": ["read", "write"] }]);
+    let near = json!([{ "rule": "deploy", "field": "can", "expected": ["read", "write"] }]);
     assert_eq!(refused["came_near"], near);
     assert_eq!(parsed("--as token:ci PUT releases/old/1 --json")["decision"], "deny");
 }
