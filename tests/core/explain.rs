@@ -1,4 +1,4 @@
-//! Explanations: they tell what is decided, by which rule, and what each other rule speaks of instead.
+//! Explanations: the decision, the deciding rule, and the mismatches of every other rule.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn key(text: &str) -> ObjectKey {
 }
 
 #[test]
-fn the_rule_that_decides_is_named() {
+fn the_explanation_names_the_deciding_rule() {
     let cases = [
         (Action::Write, "releases/1", "allow", Some("deploy")),
         (Action::Read, "public/1", "allow", Some("public")),
@@ -86,7 +86,7 @@ fn the_rule_that_decides_is_named() {
 }
 
 #[test]
-fn each_rule_tells_what_it_speaks_of_instead() {
+fn each_mismatch_contains_the_expected_values() {
     let policy = policy();
     let explanation = policy.explain(&ci(), Action::Delete, &key("releases/1"));
     let near: Vec<_> = explanation
@@ -101,8 +101,8 @@ fn each_rule_tells_what_it_speaks_of_instead() {
     ];
     assert_eq!(near, expected);
 
-    let nobody = policy.explain(&Principal::Anonymous, Action::Write, &key("artifacts/7/a"));
-    let main = &nobody.comparisons[2];
+    let anonymous = policy.explain(&Principal::Anonymous, Action::Write, &key("artifacts/7/a"));
+    let main = &anonymous.comparisons[2];
     let words: Vec<_> = main
         .mismatches
         .iter()
@@ -120,7 +120,7 @@ fn each_rule_tells_what_it_speaks_of_instead() {
 }
 
 #[test]
-fn a_lifetime_tells_who_set_it_and_its_ceiling() {
+fn a_lifetime_contains_its_source_and_its_ceiling() {
     let (rule, defaults) = ("expires = \"1m\"", "[defaults]\nexpires = \"10m\"");
     let cases = [
         ("", "", ValueSource::BuiltIn, 15, ValueSource::BuiltIn),
@@ -151,7 +151,7 @@ fn a_lifetime_tells_who_set_it_and_its_ceiling() {
 }
 
 #[test]
-fn an_issuer_vouches_for_the_member_that_the_gateway_would_bring() {
+fn the_user_of_an_issuer_equals_the_user_of_the_gateway() {
     let policy = policy();
     let claims = BTreeMap::from([
         ("iss", "https://token.actions.githubusercontent.com"),
@@ -169,11 +169,13 @@ fn an_issuer_vouches_for_the_member_that_the_gateway_would_bring() {
         claims: claims.clone(),
     });
     let verified = policy.authenticators.authenticate(&request, None, now()).unwrap();
-    let told = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));
-    let vouched = policy.authenticators.issuer_user("github", "repo:a/b", told.into());
-    let vouched = vouched.unwrap().unwrap();
-    assert_eq!(vouched.groups, ["github/blue"]);
-    assert_eq!(verified, Principal::User(vouched));
+    let attributes = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));
+    let user = policy
+        .authenticators
+        .issuer_user("github", "repo:a/b", attributes.into());
+    let user = user.unwrap().unwrap();
+    assert_eq!(user.groups, ["github/blue"]);
+    assert_eq!(verified, Principal::User(user));
     assert!(
         policy
             .authenticators
@@ -210,14 +212,14 @@ proptest! {
     }
 
     #[test]
-    fn a_pattern_is_written_as_it_is_read(text in "(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})(/(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})){0,3}(/\\*\\*)?|\\*\\*") {
+    fn a_pattern_is_displayed_as_it_was_parsed(text in "(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})(/(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})){0,3}(/\\*\\*)?|\\*\\*") {
         if let Ok(pattern) = text.parse::<Pattern>() {
             prop_assert_eq!(pattern.to_string(), text);
         }
     }
 
     #[test]
-    fn a_digest_is_written_as_it_is_read(secret in any::<[u8; 4]>()) {
+    fn a_digest_is_formatted_as_it_was_parsed(secret in any::<[u8; 4]>()) {
         let hex = TokenDigest::of(&secret).to_hex();
         prop_assert_eq!(hex.parse::<TokenDigest>().unwrap().to_hex(), hex);
     }

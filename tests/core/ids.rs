@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
 
-use crate::fake::{Asked, Fake, Told};
+use crate::fake::{Fake, FakeResponse, ReceivedRequest};
 use crate::opaque::{RULES, by, signed};
 use crate::support::{With as _, ask, body, credentials, handler_with, json, now};
 
@@ -19,7 +19,7 @@ const UPDATE: &str = "DynamoDB_20120810.UpdateItem";
 const LOOKUP: &str = "DynamoDB_20120810.BatchGetItem";
 
 /// Keeps ids as `DynamoDB` does, and takes nothing but the one update and the one lookup that there are.
-fn keeping(items: &Items) -> impl FnMut(&Asked) -> Told + Send + use<> {
+fn keeping(items: &Items) -> impl FnMut(&ReceivedRequest) -> FakeResponse + Send + use<> {
     let items = Arc::clone(items);
     move |asked| {
         let input: Value = serde_json::from_str(&asked.body).unwrap();
@@ -100,7 +100,7 @@ fn path(told: &Value) -> &str {
 }
 
 fn targets(table: &Fake) -> Vec<String> {
-    let asked = table.asked();
+    let asked = table.requests();
     asked
         .iter()
         .map(|asked| asked.headers["x-amz-target"].to_str().unwrap().to_owned())
@@ -120,7 +120,7 @@ async fn of_fifty_first_uploads_at_once_all_go_to_one_key() {
         keys.push(upload.await.unwrap());
     }
     keys.dedup();
-    assert_eq!((keys.len(), table.asked().len()), (1, 50));
+    assert_eq!((keys.len(), table.requests().len()), (1, 50));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn an_upload_is_one_update_and_whatever_follows_one_lookup() {
         ("PUT", "/docs/x?partNumber=2&uploadId=u"),
         ("POST", "/docs/x?uploadId=u"),
     ] {
-        let before = table.asked().len();
+        let before = table.requests().len();
         assert_eq!(
             signed(&handler, by("a", ask(method, path).sized(5))).await,
             Ok(kept.clone())
@@ -168,7 +168,7 @@ async fn what_no_id_is_needed_for_asks_no_table() {
         handler.handle(&by(token, ask(method, path).sized(5)), now()).await;
     }
     handler.handle(&ask("PUT", "/docs/x").sized(5), now()).await;
-    assert!(table.asked().is_empty(), "{:?}", targets(&table));
+    assert!(table.requests().is_empty(), "{:?}", targets(&table));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,7 +185,7 @@ async fn a_hundred_in_one_request_are_asked_for_at_once() {
         "{:?}: one after the other",
         began.elapsed()
     );
-    assert_eq!(table.asked().len(), 100);
+    assert_eq!(table.requests().len(), 100);
     let began = Instant::now();
     let reads: Vec<_> = names.iter().map(|name| json!({"method": "GET", "key": name})).collect();
     let reads = each(&handler, &reads).await;
@@ -202,7 +202,7 @@ async fn a_hundred_in_one_request_are_asked_for_at_once() {
     let part = |number| json!({"method": "PUT", "key": "docs/7", "query": {"partNumber": number, "uploadId": "u"}});
     let parts = each(&handler, &(1..=100).map(part).collect::<Vec<_>>()).await;
     assert!(parts.iter().all(|told| path(told) == path(&uploads[7])));
-    assert_eq!(table.asked().len(), 105);
+    assert_eq!(table.requests().len(), 105);
     // And whoever stores and gets in one request gets what is stored.
     let both = each(
         &handler,

@@ -320,7 +320,7 @@ async fn the_form_of_our_own_page_deletes_the_object_and_leads_to_its_folder() {
         (303, "../../d/e/")
     );
     assert_eq!(s3.methods(), ["DELETE"]);
-    let asked = &s3.asked()[0];
+    let asked = &s3.requests()[0];
     assert!(
         asked.starts_with("/example-bucket/d/e/a%20b?") && parameter(asked, "X-Amz-Signature").is_some(),
         "{asked}"
@@ -349,7 +349,7 @@ async fn no_other_page_deletes_anything() {
             "{:?}",
             request.headers
         );
-        assert!(s3.asked().is_empty(), "{:?}", request.headers);
+        assert!(s3.requests().is_empty(), "{:?}", request.headers);
     }
 }
 

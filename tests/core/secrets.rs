@@ -1,4 +1,4 @@
-//! Secrets stay out of everything that is printed.
+//! Debug output contains no secrets.
 
 use signpost::auth::TokenDigest;
 use signpost::key::ObjectKey;
