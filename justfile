@@ -1,4 +1,4 @@
-# What CI runs, without its installations: formatting, lints, tests.
+# The checks of a change that need no installation: formatting, lints, tests.
 dev:
     cargo fmt --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -6,15 +6,19 @@ dev:
     python3 .ci/dependencies.py
     cargo test --workspace --locked
 
-# The whole of CI, as it runs on a clean machine.
-ci:
-    .ci/run
+# The groups of CI, for example `just ci template`. Without a group, all of CI.
+ci *groups:
+    .ci/run {{groups}}
 
-# Redirects against botocore, radosgw and real HTTP clients.
+# One test of the core, for example `just test a_tampered_signature`.
+test name:
+    cargo test -p signpost --test core {{name}}
+
+# Redirects compared with botocore, radosgw and real HTTP clients.
 peers *arguments:
     tests/peers/run {{arguments}}
 
-# The numbers of docs/BENCHMARKS.md.
+# The measurements in docs/BENCHMARKS.md.
 bench *arguments:
     cargo bench -p signpost --bench decide
     bench/run {{arguments}}

@@ -1,8 +1,8 @@
-"""Holds the dependency tree to what `deny.toml` and the design say, without cargo-deny and without a network.
+"""Checks the dependency tree against `deny.toml` and the design, without cargo-deny and without a network.
 
-Read from deny.toml: the licences that are allowed, the crates that are banned, and that nothing comes from git.
-Beyond it: the core and the command name no vendor crate, the Lambda's only TLS is rustls over ring (for STS), and every
-dependency is used.
+From deny.toml: the allowed licences, the banned crates, and that no crate comes from git.
+In addition: the core and the command depend on no AWS crate, the function uses no TLS library except rustls with ring (for STS),
+and every dependency is used.
 """
 
 import json
@@ -23,21 +23,21 @@ LAMBDA_BANS = re.compile(r"aws-lc-.*|s2n-.*|openssl(?!-probe).*|native-tls|cedar
 def main():
     deny = tomllib.loads((ROOT / "deny.toml").read_text())
     platforms = deny["graph"]["targets"]
-    packages = {(found["name"], found["version"]): found for platform in platforms for found in graph(platform)}
+    packages = {(found["name"], found["version"]): found for platform in platforms for found in built_packages(platform)}
     checks = {
         "licences": lambda: licences(packages.values(), deny["licenses"]["allow"]),
         "bans": lambda: bans(packages.values(), deny["bans"]["deny"]),
         "sources": lambda: sources(packages.values()),
-        "the core's tree": lambda: named(CORE, VENDORS),
-        "the Lambda's tree": lambda: named(LAMBDA, LAMBDA_BANS),
-        "the command's tree": lambda: named(COMMAND, VENDORS),
+        "dependencies of the core": lambda: matching(CORE, VENDORS),
+        "dependencies of the function": lambda: matching(LAMBDA, LAMBDA_BANS),
+        "dependencies of the command": lambda: matching(COMMAND, VENDORS),
         "unused dependencies": unused,
     }
     failed = 0
     for name, check in checks.items():
         problems = list(check())
         failed += bool(problems)
-        print(f"{name}: {'; '.join(problems) or 'fine'}")
+        print(f"{name}: {'; '.join(problems) or 'ok'}")
     print(f"{len(packages)} packages on {len(platforms)} platforms")
     return 1 if failed else 0
 
@@ -47,8 +47,8 @@ def cargo(*arguments):
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
-def graph(platform=None):
-    """The packages of the lock file that this platform builds."""
+def built_packages(platform=None):
+    """The packages in the lock file that are built for this platform."""
     filtered = ["--filter-platform", platform] if platform else []
     metadata = json.loads(cargo("metadata", "--format-version", "1", *filtered))
     built = {node["id"] for node in metadata["resolve"]["nodes"]}
@@ -63,11 +63,11 @@ def licences(packages, allowed):
 
 
 def satisfied(expression, allowed):
-    """Whether an SPDX expression can be met with the licences allowed."""
+    """True if the allowed licences satisfy an SPDX expression."""
     words = re.findall(r"[()]|[^\s()/]+|/", expression.replace(" WITH ", "-WITH-"))
     operators = {"OR": "or", "/": "or", "AND": "and", "(": "(", ")": ")"}
     allowed = {name.replace(" WITH ", "-WITH-") for name in allowed}
-    # Only True, False, or, and, and parentheses reach eval.
+    # The expression for `eval` contains only True, False, `or`, `and` and parentheses.
     return eval(" ".join(operators.get(word) or str(word in allowed) for word in words))
 
 
@@ -82,14 +82,15 @@ def sources(packages):
             yield f"{package['name']} comes from {package['source'].partition('+')[0]}"
 
 
-def named(tree, pattern):
+def matching(tree, pattern):
+    """The crates in the output of `cargo tree` whose names match the pattern."""
     lines = cargo(*tree, "--edges", "normal", "--prefix", "none", "--format", "{p}").splitlines()
     return sorted({line.split()[0] for line in lines if pattern.match(line.split()[0])})
 
 
 def unused():
-    """Dependencies whose name stands nowhere in the package's own sources."""
-    for package in graph():
+    """Dependencies whose names do not appear in the sources of the package."""
+    for package in built_packages():
         if package["source"] is None:
             folder = pathlib.Path(package["manifest_path"]).parent
             text = "".join(path.read_text() for path in own_sources(folder))
@@ -101,7 +102,7 @@ def unused():
 
 def own_sources(folder):
     return [
-        *(path for name in ("src", "tests", "benches", "examples") for path in (folder / name).rglob("*.rs")),
+        *(path for name in ("src", "tests", "bench", "examples") for path in (folder / name).rglob("*.rs")),
         *folder.glob("build.rs"),
     ]
 

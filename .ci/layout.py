@@ -1,5 +1,5 @@
-"""Holds `src/` to its layering: a module imports only from those that the list in `lib.rs` puts above it, only
-`adapters/aws/` names AWS crates, and only `adapters/lambda` names `lambda_http`."""
+"""Checks the layers of `src/`: a module imports only from the modules above it in the list in `lib.rs`, only
+`adapters/aws/` uses AWS crates, and only `adapters/lambda` uses `lambda_http`."""
 
 import pathlib
 import re
@@ -19,7 +19,7 @@ def main():
     files = sorted(path for path in SRC.rglob("*.rs"))
     problems = [problem for path in files for problem in examine(path, order)]
     problems += [f"lib.rs does not list {name}" for name in sorted({module_of(path) for path in files} - {*order, "lib", "main"})]
-    print("\n".join(problems) if problems else f"{len(files)} files in {len(order)} layers keep the order of lib.rs")
+    print("\n".join(problems) if problems else f"{len(files)} files in {len(order)} layers follow the order of lib.rs")
     return 1 if problems or not order else 0
 
 
@@ -28,12 +28,12 @@ def examine(path, order):
     code = COMMENT.sub("", path.read_text())
     for pattern, home in VENDORS.items():
         if not name.startswith(home) and (found := re.search(pattern, code)):
-            yield f"{name} names {found[0]}, which belongs in {home}"
+            yield f"{name} uses {found[0]}, which only {home} may use"
     module = module_of(path)
     if module in order:
         allowed = set(order[: order.index(module) + 1])
         for imported in sorted(imports(code) & set(order) - allowed):
-            yield f"{name} imports from {imported}, which stands below {module} in the list of lib.rs"
+            yield f"{name} imports from {imported}, which is below {module} in the list of lib.rs"
 
 
 def module_of(path):
@@ -46,7 +46,7 @@ def imports(code):
 
 
 def heads(text):
-    """The first segment of each path in a `{...}` group whose inside `text` starts with."""
+    """The first segment of each path in a `{...}` group. `text` starts after the opening brace."""
     depth, head = 0, ""
     for char in text:
         if depth == 0 and char in ",}":

@@ -134,8 +134,6 @@ class Function:
         response, sent, arrived = self.api.invoke(event)
         return response, arrived - sent
 
-    answer = invoke  # tests/sockets calls it by this name
-
     def resident_kib(self) -> int:
         """Returns the current resident memory in KiB."""
         with open(f"/proc/{self.pid}/status") as status:

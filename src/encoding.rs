@@ -1,21 +1,49 @@
-//! Text encodings.
+//! Text encodings of queries, forms and URLs.
 
 use std::fmt::Write as _;
 
-/// Names and values as a form or a query has them.
-pub fn form<'a>(pairs: impl IntoIterator<Item = &'a (&'static str, String)>) -> String {
-    let escape = |text| percent_encoding::utf8_percent_encode(text, crate::key::QUERY);
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
+
+use crate::key::QUERY;
+use crate::rejection::Rejection;
+
+/// Returns names and values as a query or the body of a form.
+pub fn form_encode<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> String {
+    let escape = |text: &str| utf8_percent_encode(text, QUERY).to_string();
     let pairs = pairs
         .into_iter()
-        .map(|(name, value)| format!("{name}={}", escape(value)));
+        .map(|(name, value)| format!("{}={}", escape(name.as_ref()), escape(value.as_ref())));
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Decodes a name or a value of a query or a form, in which `+` is a space.
+pub fn form_decode(text: &str) -> Result<String, Rejection> {
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    decoded.map(Into::into).map_err(|_| Rejection::BadQuery)
+}
+
+/// Returns a JSON string in ASCII. S3 requires ASCII in POST policies, and STS accepts no character above U+00FF.
+pub fn ascii_json(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let mut ascii = String::with_capacity(json.len());
+    for char in json.chars() {
+        if (' '..='~').contains(&char) {
+            ascii.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            write!(ascii, "\\u{unit:04x}").expect("writing to a String cannot fail");
+        }
+    }
+    ascii
 }
 
 /// Encodes bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     let text = String::with_capacity(bytes.len() * 2);
     bytes.iter().fold(text, |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String never fails");
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text
     })
 }

@@ -1,7 +1,7 @@
-//! The Lambda function: the runtime around the handler, and its log.
+//! The Lambda function: the runtime that calls the handler, and the setup of its log.
 //!
-//! The events are read field by field (`adapters::event`) and not through `lambda_http::Request`, whose URI is lossy and
-//! whose building panics on a malformed host or query. Of `lambda_http` this uses the runtime.
+//! [`crate::fronts`] parses the events, not `lambda_http::Request`: its URI is lossy, and its construction panics on a
+//! malformed host or query. Only the runtime of `lambda_http` is used.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -20,22 +20,21 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{ConfigError, Settings};
 use crate::error::chain;
-use crate::fronts::Event;
-use crate::fronts::response_shape::{Answer, Shape};
+use crate::fronts::Front;
 use crate::outbound::aws::CredentialSource;
-use crate::response::{self, Failure};
+use crate::response;
 use crate::service::handler::Handler;
 
-/// Why the function ended.
+/// The reason why the function ended.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the Lambda runtime ended")]
+    #[error("the Lambda runtime failed")]
     Runtime(#[source] lambda_http::Error),
 }
 
-/// Runs the function until the sandbox ends; what stops the start-up is logged.
+/// Runs the function until its environment ends. An error that stops the start-up is logged.
 pub async fn run() -> ExitCode {
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,33 +47,34 @@ pub async fn run() -> ExitCode {
 
 async fn start() -> Result<(), RunError> {
     let settings = Settings::from_env(environment())?;
-    log_as(settings.log);
+    set_up_log(settings.log);
     let handler = Arc::new(Handler::start(settings, CredentialSource::environment().await).await?);
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let handler = Arc::clone(&handler);
         async move {
             let now = SystemTime::now();
-            Ok::<_, Infallible>(answer(&handler, event.payload.get(), &event.context.request_id, now).await)
+            let response = respond(&handler, event.payload.get(), &event.context.request_id, now).await;
+            Ok::<_, Infallible>(RawValue::from_string(response).expect("the response is JSON"))
         }
     });
-    // Not `lambda_runtime::run`, which puts a span around each event, dearer than the line that it is written into.
+    // `lambda_runtime::run` would add a span to each event, which takes more time than the log line itself.
     Runtime::new(service).run().await.map_err(RunError::Runtime)
 }
 
-/// The environment. What is not Unicode is no value that a setting takes, so its parser may refuse what is left of it.
+/// Returns the environment. No setting accepts a value that is not Unicode, so the parser of the setting rejects it.
 fn environment() -> impl Iterator<Item = (String, String)> {
     let lossy = |text: OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (lossy(name), lossy(value)))
 }
 
-/// One JSON line for each log event, on standard output as Lambda wants it.
-fn log_as(level: LevelFilter) {
-    log_to(std::io::stdout, level).init();
+/// Sets up the log: one JSON line for each event on standard output.
+fn set_up_log(level: LevelFilter) {
+    json_log(std::io::stdout, level).init();
 }
 
-/// Of other crates only errors are told: at `trace` the runtime logs whole requests with their credentials, and the
-/// signer what it signs.
-fn log_to(
+/// Other crates may log only errors. At level `trace`, the runtime logs complete requests with their credentials, and the
+/// signer logs the requests that it signs.
+fn json_log(
     writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
     level: LevelFilter,
 ) -> impl Subscriber + Send + Sync {
@@ -86,33 +86,14 @@ fn log_to(
         .with(filter)
 }
 
-/// Answers one event, as JSON for the front that sent it. `invocation` is Lambda's own id of the request.
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "an answer of strings and numbers is always JSON"
-)]
+/// Handles one event and returns the response as JSON for the front that sent it. `invocation` is Lambda's own id of the
+/// request.
 pub async fn respond(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> String {
-    let answer = answer(handler, event, invocation, now).await;
-    serde_json::to_string(&answer).expect("an answer of strings and numbers is JSON")
-}
-
-async fn answer(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> Answer {
-    let delivered = serde_json::from_str(event)
-        .map_err(|_| Failure::UnknownFront {
-            problem: "the event is not an HTTP request of a front",
-        })
-        .and_then(|event: Event<'_>| event.deliver(handler.place(), invocation));
-    match delivered {
-        Ok((shape, request)) => Answer {
-            shape,
-            response: handler.handle(&request, now).await,
-        },
+    match Front::parse(event, handler.address(), invocation) {
+        Ok((front, request)) => front.render(&handler.handle(&request, now).await),
         Err(failure) => {
             tracing::error!(request.invocation = invocation, error = %failure, "could not read the event");
-            Answer {
-                shape: Shape::MultiValue,
-                response: response::failure(None, invocation, &failure),
-            }
+            Front::Rest.render(&response::failure(None, invocation, &failure))
         }
     }
 }

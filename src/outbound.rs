@@ -1,6 +1,17 @@
-//! Calls to other services: AWS, OpenID Connect providers, and the HTTPS client that carries these calls.
+//! Calls to other services: AWS, and OpenID Connect providers.
+//!
+//! A module imports only from modules above it in this list:
+//!
+//! 1. [`https_client`]: the HTTPS client.
+//! 2. [`outbound_error`]: the errors of calls, and retries.
+//! 3. [`refreshing`]: cached values that are renewed.
+//! 4. [`oidc_provider`]: the keys and endpoints of OpenID Connect providers.
+//! 5. [`id_table`]: the ids of objects and the uses of share links, in `DynamoDB` or in a folder.
+//! 6. [`aws`]: AWS services.
 
 pub mod aws;
 pub(crate) mod https_client;
 pub(crate) mod id_table;
 pub(crate) mod oidc_provider;
+pub(crate) mod outbound_error;
+pub(crate) mod refreshing;

@@ -29,7 +29,7 @@ impl Lines {
     fn collect(level: LevelFilter) -> (Self, tracing::subscriber::DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();
-        let guard = tracing::subscriber::set_default(log_to(move || writer.clone(), level));
+        let guard = tracing::subscriber::set_default(json_log(move || writer.clone(), level));
         (lines, guard)
     }
 }

@@ -1,21 +1,35 @@
-//! The only module that names an AWS crate: the endpoint, the credentials, the signature.
+//! The only modules that use AWS crates: endpoints, credentials and signatures.
+//!
+//! A module imports only from modules above it in this list:
+//!
+//! 1. [`signed_call`]: signed calls to AWS services.
+//! 2. [`json_protocol`]: calls with the JSON protocols of AWS.
+//! 3. [`role_sessions`]: cached sessions of the signer role.
+//! 4. [`session_policy`]: the session policy of one user.
+//! 5. [`sts`]: `AssumeRole`.
+//! 6. [`credentials`]: the credentials that sign.
+//! 7. [`presigner`]: the endpoint of the bucket, and presigned URLs.
+//! 8. [`post_policy`]: signed POST policies.
+//! 9. [`listing_xml`]: the XML of listings and errors.
+//! 10. [`s3_client`]: listings and deletions.
+//! 11. [`dynamodb`]: the id table in `DynamoDB`.
+//! 12. [`policy_source`]: rules that are stored outside the function.
 
-mod signed_call;
 mod credentials;
-mod post_policy;
-mod json_protocol;
-mod policy_source;
-mod s3_client;
-mod listing_xml;
-mod role_sessions;
-pub mod session_policy;
-mod presigner;
-mod sts;
 mod dynamodb;
+mod json_protocol;
+mod listing_xml;
+mod policy_source;
+mod post_policy;
+mod presigner;
+mod role_sessions;
+mod s3_client;
+pub mod session_policy;
+mod signed_call;
+mod sts;
 
 pub use credentials::{CredentialSource, SigningCredentials};
-pub(crate) use policy_source::{FetchError, Fetched, RemoteRules};
-pub use presigner::Signer;
-pub use s3_client::Storage;
-
 pub(crate) use dynamodb::DynamoTable;
+pub(crate) use policy_source::{PolicySource, RulesText};
+pub use presigner::Presigner;
+pub use s3_client::S3Client;

@@ -1,6 +1,7 @@
-//! Requests over HTTP/1.1, with TLS where the URL says so: a connection for each, since they are far apart.
+//! An HTTP/1.1 client with TLS. It opens a connection for each request, because requests are far apart.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -14,36 +15,54 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+/// An error of any type.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Trusts whom the system trusts. The certificates are read on first use, since they cost milliseconds, and clones share
-/// them.
+/// The time limit of one request. A client is waiting for the response, and the function itself has ten seconds.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The reason why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    #[error("no response within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout,
+    #[error("the connection failed")]
+    Connect(#[source] BoxError),
+}
+
+/// A client that trusts the certificate authorities of the system. It reads their certificates on first use, because
+/// that takes milliseconds. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Https {
+pub(crate) struct HttpsClient {
     tls: Arc<OnceLock<TlsConnector>>,
 }
 
-impl std::fmt::Debug for Https {
+impl std::fmt::Debug for HttpsClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Https")
+        f.write_str("HttpsClient")
     }
 }
 
-impl Https {
-    /// Sends `request`, whose URI is absolute, and reads the answer, which has at most `longest` bytes. Redirects are
-    /// answers like any other.
-    pub(crate) async fn send(&self, request: Request<Bytes>, longest: usize) -> Result<Response<Bytes>, Error> {
-        let (host, port, secure) = place(request.uri())?;
+impl HttpsClient {
+    /// Sends `request`, whose URI is absolute, and returns the response, whose body has at most `max_bytes`. The client
+    /// does not follow redirects.
+    pub(crate) async fn send(&self, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, SendError> {
+        let response = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request, max_bytes)).await;
+        response.map_err(|_| SendError::Timeout)?.map_err(SendError::Connect)
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, BoxError> {
+        let (host, port, secure) = address(request.uri())?;
         let stream = TcpStream::connect((host.as_str(), port)).await?;
         if !secure {
-            return exchange(TokioIo::new(stream), request, longest).await;
+            return exchange(TokioIo::new(stream), request, max_bytes).await;
         }
         let name = ServerName::try_from(host)?;
         let stream = self.tls()?.connect(name, stream).await?;
-        exchange(TokioIo::new(stream), request, longest).await
+        exchange(TokioIo::new(stream), request, max_bytes).await
     }
 
-    fn tls(&self) -> Result<&TlsConnector, Error> {
+    fn tls(&self) -> Result<&TlsConnector, BoxError> {
         if let Some(tls) = self.tls.get() {
             return Ok(tls);
         }
@@ -61,7 +80,8 @@ impl Https {
     }
 }
 
-fn place(uri: &Uri) -> Result<(String, u16, bool), Error> {
+/// Returns the host, the port, and true for TLS.
+fn address(uri: &Uri) -> Result<(String, u16, bool), BoxError> {
     let secure = uri.scheme_str() == Some("https");
     let host = uri.host().ok_or("the URL has no host")?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -69,7 +89,7 @@ fn place(uri: &Uri) -> Result<(String, u16, bool), Error> {
     Ok((host, port, secure))
 }
 
-async fn exchange<S>(stream: S, request: Request<Bytes>, longest: usize) -> Result<Response<Bytes>, Error>
+async fn exchange<S>(stream: S, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, BoxError>
 where
     S: Read + Write + Send + Unpin + 'static,
 {
@@ -77,13 +97,14 @@ where
     let connection = tokio::spawn(connection);
     let response = sender.send_request(in_origin_form(request)?).await?;
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, longest).collect().await?.to_bytes();
+    let body = Limited::new(body, max_bytes).collect().await?.to_bytes();
     connection.abort();
     Ok(Response::from_parts(head, body))
 }
 
-/// The request as a server wants it: the path alone, and the host in its header.
-fn in_origin_form(mut request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Error> {
+/// Returns the request in origin form
+/// ([RFC 9112, section 3.2.1](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1)), with the host in its header.
+fn in_origin_form(mut request: Request<Bytes>) -> Result<Request<Full<Bytes>>, BoxError> {
     let authority = request.uri().authority().map_or("", |authority| authority.as_str());
     let host = HeaderValue::from_str(authority)?;
     request.headers_mut().entry(header::HOST).or_insert(host);

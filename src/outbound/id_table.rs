@@ -1,5 +1,4 @@
-//! What must be remembered between requests: the ids under which objects are kept, and how often a share link has been
-//! used.
+//! The id table: the ids under which objects are stored, and the number of uses of share links.
 
 mod folder;
 
@@ -16,29 +15,33 @@ use super::aws::{CredentialSource, DynamoTable};
 use crate::config::{ConfigError, Settings, TablePlace};
 use crate::plan::{CountedUse, Entry};
 
-/// Where it is remembered.
+/// The store of the id table.
 #[derive(Clone, Debug)]
-pub(crate) enum Table {
-    Nowhere,
+pub(crate) enum IdTable {
+    /// The settings name no table.
+    None,
     DynamoDb(Arc<DynamoTable>),
     Folder(PathBuf),
 }
 
-/// Why the table gave no answer: one reason may be that of many entries.
-pub(crate) type Error = Arc<dyn std::error::Error + Send + Sync>;
+/// The reason why the table did not respond. Several entries can share it.
+pub(crate) type TableError = Arc<dyn std::error::Error + Send + Sync>;
 
-/// The ids of entries, by their texts.
+/// The id of an entry, or `None` if it has none.
+pub(crate) type IdLookupResult = Result<Option<Ulid>, TableError>;
+
+/// The ids of entries, by the text of the entry.
 #[derive(Debug, Default)]
-pub(crate) struct Ids(HashMap<String, Result<Option<Ulid>, Error>>);
+pub(crate) struct IdLookups(HashMap<String, IdLookupResult>);
 
-/// What a future on the heap is for: the path of every other request does not carry it.
-type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A boxed future. Boxing keeps the futures of requests that need no table small.
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-impl Table {
-    /// Wires the place that the settings name; nothing is asked yet.
-    pub(crate) fn of(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
+impl IdTable {
+    /// Prepares the store of the settings, without a call.
+    pub(crate) fn new(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         Ok(match &settings.table {
-            None => Self::Nowhere,
+            None => Self::None,
             Some(TablePlace::DynamoDb(name)) => {
                 Self::DynamoDb(Arc::new(DynamoTable::new(settings, name, credentials)?))
             }
@@ -46,43 +49,43 @@ impl Table {
         })
     }
 
-    /// Takes one use of a link, if one is left: never is the same one given to two requests.
-    pub(crate) fn take<'a>(&'a self, counted: &'a CountedUse) -> Asked<'a, Result<bool, Error>> {
+    /// Consumes one use of a link. Returns false if none is left. No use is granted to two requests.
+    pub(crate) fn consume<'a>(&'a self, counted: &'a CountedUse) -> BoxFuture<'a, Result<bool, TableError>> {
         Box::pin(async move {
             match self {
-                Self::Nowhere => Err(no_table()),
-                Self::DynamoDb(table) => table.take(counted).await.map_err(shared),
-                Self::Folder(folder) => folder::take(folder, counted).map_err(shared),
+                Self::None => Err(no_table()),
+                Self::DynamoDb(table) => table.consume(counted).await.map_err(shared),
+                Self::Folder(folder) => folder::consume(folder, counted).map_err(shared),
             }
         })
     }
 
-    /// The ids of all `entries`, asked for at once; whatever is to get one at `now` has one then.
-    pub(crate) async fn ids(&self, entries: Vec<&Entry>, now: SystemTime) -> Ids {
+    /// Returns the ids of all `entries`, looked up at once. An entry whose id must be created has one afterwards.
+    pub(crate) async fn look_up(&self, entries: Vec<&Entry>, now: SystemTime) -> IdLookups {
         if entries.is_empty() {
-            return Ids::default();
+            return IdLookups::default();
         }
-        let mut wanted: BTreeMap<String, bool> = BTreeMap::new();
+        let mut items: BTreeMap<String, bool> = BTreeMap::new();
         for entry in entries {
-            *wanted.entry(entry.text()).or_default() |= entry.make;
+            *items.entry(entry.text()).or_default() |= entry.make;
         }
-        Ids(self.ask(wanted, now).await)
+        IdLookups(self.look_up_items(items, now).await)
     }
 
-    /// The ids of these texts; those with `true` get one.
-    fn ask(
+    /// Returns the ids of these items. An item with `true` is created if it does not exist.
+    fn look_up_items(
         &self,
-        wanted: BTreeMap<String, bool>,
+        items: BTreeMap<String, bool>,
         now: SystemTime,
-    ) -> Asked<'_, HashMap<String, Result<Option<Ulid>, Error>>> {
+    ) -> BoxFuture<'_, HashMap<String, IdLookupResult>> {
         Box::pin(async move {
             match self {
-                Self::Nowhere => wanted.into_keys().map(|text| (text, Err(no_table()))).collect(),
-                Self::DynamoDb(table) => table.ids(wanted, now).await,
-                Self::Folder(folder) => wanted
+                Self::None => items.into_keys().map(|text| (text, Err(no_table()))).collect(),
+                Self::DynamoDb(table) => table.ids(items, now).await,
+                Self::Folder(folder) => items
                     .into_iter()
-                    .map(|(text, make)| {
-                        let id = folder::id(folder, &text, make, now).map_err(shared);
+                    .map(|(text, create)| {
+                        let id = folder::id(folder, &text, create, now).map_err(shared);
                         (text, id)
                     })
                     .collect(),
@@ -91,15 +94,15 @@ impl Table {
     }
 }
 
-impl Ids {
-    /// The id of `entry`, which must be among those that were asked for.
-    pub(crate) fn of(&self, entry: &Entry) -> Result<Option<Ulid>, Error> {
+impl IdLookups {
+    /// Returns the id of `entry`, which must have been looked up.
+    pub(crate) fn get(&self, entry: &Entry) -> IdLookupResult {
         self.0.get(&entry.text()).cloned().unwrap_or_else(|| Err(no_table()))
     }
 }
 
-/// An id that nothing else has, and that nobody can foretell ([ULID](https://github.com/ulid/spec)).
-pub(crate) fn fresh(now: SystemTime) -> Result<Ulid, RandomnessError> {
+/// Returns a new random id, which cannot be predicted ([ULID](https://github.com/ulid/spec)).
+pub(crate) fn new_id(now: SystemTime) -> Result<Ulid, RandomnessError> {
     let mut random = [0; 16];
     SystemRandom::new().fill(&mut random).map_err(|_| RandomnessError)?;
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -108,17 +111,18 @@ pub(crate) fn fresh(now: SystemTime) -> Result<Ulid, RandomnessError> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the system gives no randomness")]
+#[error("the system has no source of randomness")]
 pub(crate) struct RandomnessError;
 
 #[derive(Debug, thiserror::Error)]
-#[error("there is no table")]
+#[error("no id table is configured")]
 struct NoTable;
 
-fn no_table() -> Error {
+fn no_table() -> TableError {
     shared(NoTable)
 }
 
-pub(crate) fn shared(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+/// Returns an error that several entries can share.
+pub(crate) fn shared(error: impl std::error::Error + Send + Sync + 'static) -> TableError {
     Arc::new(error)
 }

@@ -1,4 +1,4 @@
-//! What issuers publish of themselves: fetched when a request first needs it, and kept for a while.
+//! The metadata and keys that OpenID Connect providers publish, cached, and the exchange of authorization codes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,124 +7,86 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 
+use super::https_client::HttpsClient;
+use super::outbound_error::OutboundError;
+use super::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
 use crate::auth::KeySet;
-use crate::auth::jwks::KeySetError;
 use crate::auth::oidc::{IssuerUrl, RequiredKeys};
 use crate::auth::sign_in::CodeExchange;
 use crate::config::ClientSecret;
-use crate::encoding::form;
+use crate::encoding::form_encode;
 use crate::error::chain;
 use crate::key::QUERY;
-use crate::outbound::https_client::{self as https, Https};
 
-/// A key that an issuer takes back is believed for this long.
+/// The maximum age of cached signing keys. A revoked key is accepted for at most this long.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// While an issuer does not answer, what it said last is believed for this long.
-const MAX_AGE_UNANSWERED: Duration = Duration::from_hours(6);
+/// The maximum age of cached metadata while the issuer does not respond.
+const MAX_STALE_AGE: Duration = Duration::from_hours(6);
 
-/// Anybody can send a token that names an unknown key, so the issuer is asked no more often.
-const PAUSE: Duration = Duration::from_secs(30);
+/// The minimum pause between requests to an issuer. Anyone can send a token that names an unknown key.
+const MIN_PAUSE: Duration = Duration::from_secs(30);
 
-/// The pause after an attempt that failed.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// The minimum pause after a failed request.
+const MIN_PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// A client waits meanwhile, and the function itself has ten seconds.
-const ONE_REQUEST: Duration = Duration::from_secs(3);
+/// The maximum size of a response from an issuer.
+const MAX_RESPONSE_BYTES: usize = 512 * 1024;
 
-/// A document of an issuer is no longer.
-const LONGEST: usize = 512 * 1024;
+/// The method of client authentication that every provider supports unless its metadata says otherwise.
+const CLIENT_SECRET_BASIC: &str = "client_secret_basic";
 
-/// How a client proves itself unless its provider says otherwise.
-const BASIC: &str = "client_secret_basic";
-
-/// The providers that the rules name, as far as they have been asked.
+/// The providers of the rules, with their cached metadata.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Providers {
-    https: Https,
-    known: Arc<Mutex<BTreeMap<String, Arc<Slot>>>>,
+pub(crate) struct ProviderCache {
+    https: HttpsClient,
+    providers: Arc<Mutex<BTreeMap<String, Arc<CachedProvider>>>>,
 }
 
-/// What a provider publishes.
+/// A failed request is logged where it fails, so its error has no content.
+type CachedProvider = Refreshing<Arc<ProviderMetadata>, ()>;
+
+/// The published metadata of a provider.
 #[derive(Debug)]
-pub(crate) struct Provider {
+pub(crate) struct ProviderMetadata {
     pub(crate) keys: KeySet,
-    /// Where a browser signs in.
+    /// The URL at which a browser signs in.
     pub(crate) authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
-    /// Whether the client's secret goes into the body, since the provider takes it nowhere else.
+    /// If true, the provider accepts the client secret only in the body.
     secret_in_body: bool,
 }
 
-/// What a provider says in exchange for a code: whoever has it could pass for its subject.
+/// An ID token. It is a secret: its holder can act as its subject.
 pub(crate) struct IdToken(pub(crate) String);
 
-/// A provider has given nothing for a code.
+/// The reason why a provider returned no ID token for a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// It does not take the code.
-    Code,
-    /// It failed, or does not know us.
+pub(crate) enum ExchangeError {
+    /// The code is invalid.
+    InvalidCode,
+    /// The provider failed, or does not know the client.
     Failed,
 }
 
-/// A provider has told nothing that may still be believed.
+/// There is no usable metadata of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nothing is known of the issuer that may still be believed")]
-pub(crate) struct Unknown;
+#[error("the metadata of the issuer is not available")]
+pub(crate) struct ProviderUnavailable;
 
-#[derive(Debug, Default)]
-struct Slot {
-    state: Mutex<State>,
-    /// Held by whoever asks, so that the others wait for the same answer.
-    asking: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    told: Option<(Arc<Provider>, SystemTime)>,
-    /// When it was asked last, and whether it answered.
-    asked: Option<(SystemTime, bool)>,
-}
-
-/// Why a provider told nothing.
-#[derive(Debug, thiserror::Error)]
-enum ProviderError {
-    #[error("{url} was not reached")]
-    Unreached {
-        url: String,
-        #[source]
-        source: https::Error,
-    },
-    #[error("{url} did not answer within {} s", ONE_REQUEST.as_secs())]
-    Silent { url: String },
-    #[error("{url} answered with {status}")]
-    Refused { url: String, status: StatusCode },
-    #[error("{url} does not describe an issuer")]
-    Description {
-        url: String,
-        #[source]
-        source: serde_json::Error,
-    },
-    #[error("{url} describes another issuer")]
-    OtherIssuer { url: String },
-    #[error("{url} is not a URL at which an issuer's keys may be read")]
-    Place { url: String },
-    #[error("{url} tells no keys")]
-    Keys {
-        url: String,
-        #[source]
-        source: KeySetError,
-    },
+/// The age and the key that one request requires of cached metadata.
+struct MetadataSchedule<'a> {
+    now: SystemTime,
+    key_id: Option<&'a str>,
 }
 
 /// [Provider metadata](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
 #[derive(Deserialize)]
-struct Description {
+struct DiscoveryDocument {
     issuer: String,
     jwks_uri: String,
     authorization_endpoint: Option<String>,
@@ -134,137 +96,163 @@ struct Description {
 
 /// [Token response](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct TokenResponse {
     id_token: String,
 }
 
 /// [Error response](https://www.rfc-editor.org/rfc/rfc6749#section-5.2).
 #[derive(Deserialize)]
-struct TokenError {
+struct TokenErrorResponse {
     error: String,
 }
 
-impl Providers {
-    /// What the issuer of a token publishes: known and fresh, and with the key that the token names if it can be had.
-    pub(crate) async fn of(&self, wanted: &RequiredKeys<'_>, now: SystemTime) -> Result<Arc<Provider>, Unknown> {
-        let iss = &wanted.issuer.iss;
-        let slot = self.slot(iss);
-        let fresh = || slot.state().fresh(wanted.kid.as_deref(), now);
-        if let Some(provider) = fresh() {
-            return Ok(provider);
-        }
-        let _turn = slot.asking.lock().await;
-        if let Some(provider) = fresh() {
-            return Ok(provider);
-        }
-        if slot.state().may_ask(now) {
-            let told = self.ask(iss).await;
-            if let Err(error) = &told {
-                tracing::warn!(
-                    issuer = wanted.issuer.name,
-                    error = chain(error),
-                    "could not read the keys of an issuer"
-                );
-            }
-            slot.state().hear(told.ok(), now);
-        }
-        slot.state().believed(now).ok_or(Unknown)
-    }
-
-    fn slot(&self, iss: &IssuerUrl) -> Arc<Slot> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(iss.as_str().to_owned()).or_default())
-    }
-
-    async fn ask(&self, iss: &IssuerUrl) -> Result<Provider, ProviderError> {
-        let url = iss.discovery();
-        let text = self.get(&url).await?;
-        let description: Description = match serde_json::from_slice(&text) {
-            Ok(description) => description,
-            Err(source) => return Err(ProviderError::Description { url, source }),
-        };
-        if description.issuer != iss.as_str() {
-            return Err(ProviderError::OtherIssuer { url });
-        }
-        let Description {
-            jwks_uri: url,
-            authorization_endpoint,
-            token_endpoint,
-            token_endpoint_auth_methods_supported: methods,
-            ..
-        } = description;
-        let endpoints = [Some(&url), authorization_endpoint.as_ref(), token_endpoint.as_ref()];
-        if let Some(url) = endpoints.into_iter().flatten().find(|url| !iss.allows_endpoint(url)) {
-            return Err(ProviderError::Place { url: url.clone() });
-        }
-        let text = self.get(&url).await?;
-        match KeySet::parse(&text) {
-            Ok(keys) => Ok(Provider {
-                keys,
-                authorization_endpoint,
-                token_endpoint,
-                secret_in_body: methods.is_some_and(|methods| !methods.contains(&BASIC.to_owned())),
-            }),
-            Err(source) => Err(ProviderError::Keys { url, source }),
-        }
-    }
-
-    /// Exchanges the code that a browser has brought for an ID token
-    /// ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3)).
-    pub(crate) async fn redeem(
+impl ProviderCache {
+    /// Returns the metadata of the issuer of a token. It has the key that the token names, if the issuer publishes it.
+    pub(crate) async fn get(
         &self,
-        provider: &Provider,
+        wanted: &RequiredKeys<'_>,
+        now: SystemTime,
+    ) -> Result<Arc<ProviderMetadata>, ProviderUnavailable> {
+        let issuer = wanted.issuer;
+        let schedule = MetadataSchedule {
+            now,
+            key_id: wanted.kid.as_deref(),
+        };
+        let fetch = async |_| {
+            let metadata = self.fetch(&issuer.iss).await;
+            metadata.map(Arc::new).map_err(|error| {
+                tracing::warn!(
+                    issuer = issuer.name,
+                    error = chain(&error),
+                    "failed to read the keys of an issuer"
+                );
+            })
+        };
+        let cached = self.cached(&issuer.iss);
+        cached.get(&schedule, now, fetch).await.map_err(|_| ProviderUnavailable)
+    }
+
+    fn cached(&self, iss: &IssuerUrl) -> Arc<CachedProvider> {
+        let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(providers.entry(iss.as_str().to_owned()).or_default())
+    }
+
+    async fn fetch(&self, iss: &IssuerUrl) -> Result<ProviderMetadata, OutboundError> {
+        let url = iss.discovery();
+        let body = self.get_json(&url).await?;
+        let discovery: DiscoveryDocument =
+            serde_json::from_slice(&body).map_err(|error| invalid_response(&url, error.to_string()))?;
+        if discovery.issuer != iss.as_str() {
+            return Err(invalid_response(&url, "it describes another issuer"));
+        }
+        if let Some(endpoint) = discovery.endpoints().find(|endpoint| !iss.allows_endpoint(endpoint)) {
+            return Err(invalid_response(endpoint, "an issuer must not use this URL"));
+        }
+        let keys = self.get_json(&discovery.jwks_uri).await?;
+        let keys = KeySet::parse(&keys).map_err(|error| invalid_response(&discovery.jwks_uri, chain(&error)))?;
+        Ok(discovery.into_metadata(keys))
+    }
+
+    /// Exchanges an authorization code for an ID token
+    /// ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3)).
+    pub(crate) async fn exchange_code(
+        &self,
+        provider: &ProviderMetadata,
         exchange: &CodeExchange,
         secret: Option<&ClientSecret>,
-    ) -> Result<IdToken, Refused> {
+    ) -> Result<IdToken, ExchangeError> {
         let failed = |problem: &str| {
-            tracing::warn!(issuer = exchange.issuer.name, problem, "could not exchange a code");
-            Refused::Failed
+            tracing::warn!(
+                issuer = exchange.issuer.name,
+                problem,
+                "failed to exchange an authorization code"
+            );
+            ExchangeError::Failed
         };
         let url = provider.token_endpoint.as_deref();
         let url = url.ok_or_else(|| failed("the issuer has no token endpoint"))?;
         let request = token_request(url, provider, exchange, secret);
-        let request = request.ok_or_else(|| failed("the request can't be made"))?;
-        let answer = tokio::time::timeout(ONE_REQUEST, self.https.send(request, LONGEST)).await;
-        let answer = answer.map_err(|_| failed("the issuer did not answer in time"))?;
-        let answer = answer.map_err(|error| failed(&chain(error.as_ref())))?;
-        if answer.status() == StatusCode::OK {
-            let told: Option<TokenAnswer> = serde_json::from_slice(answer.body()).ok();
-            let told = told.ok_or_else(|| failed("the issuer gave no ID token"))?;
-            return Ok(IdToken(told.id_token));
-        }
-        match serde_json::from_slice(answer.body()) {
-            Ok(TokenError { error }) if error == "invalid_grant" => Err(Refused::Code),
-            Ok(TokenError { error }) if error == "invalid_client" => Err(failed("the issuer does not know the client")),
-            _ => Err(failed(&format!("the issuer answered with {}", answer.status()))),
-        }
+        let request = request.ok_or_else(|| failed("the request cannot be created"))?;
+        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        let response = response.map_err(|error| failed(&chain(&error)))?;
+        id_token(&response).map_err(|problem| match problem {
+            TokenProblem::InvalidCode => ExchangeError::InvalidCode,
+            TokenProblem::Other(problem) => failed(&problem),
+        })
     }
 
-    async fn get(&self, url: &str) -> Result<Bytes, ProviderError> {
-        let unreached = |source| ProviderError::Unreached {
-            url: url.to_owned(),
-            source,
-        };
+    async fn get_json(&self, url: &str) -> Result<Bytes, OutboundError> {
         let request = Request::get(url).header(header::ACCEPT, "application/json");
-        let request = request.body(Bytes::new()).map_err(|error| unreached(error.into()))?;
-        let answer = tokio::time::timeout(ONE_REQUEST, self.https.send(request, LONGEST)).await;
-        let response = answer
-            .map_err(|_| ProviderError::Silent { url: url.to_owned() })?
-            .map_err(unreached)?;
+        let request = request
+            .body(Bytes::new())
+            .map_err(|error| OutboundError::InvalidRequest {
+                service: url.to_owned().into(),
+                source: error.into(),
+            })?;
+        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        let response = response.map_err(|source| OutboundError::Send {
+            service: url.to_owned().into(),
+            source,
+        })?;
         match response.status() {
             StatusCode::OK => Ok(response.into_body()),
-            status => Err(ProviderError::Refused {
-                url: url.to_owned(),
-                status,
-            }),
+            status => Err(invalid_response(url, format!("its status is {status}"))),
         }
     }
 }
 
-/// A client without a secret names itself in the body; one that has one, by Basic where the provider takes that.
+fn invalid_response(url: &str, problem: impl Into<String>) -> OutboundError {
+    OutboundError::InvalidResponse {
+        service: url.to_owned().into(),
+        problem: problem.into().into(),
+    }
+}
+
+impl DiscoveryDocument {
+    fn endpoints(&self) -> impl Iterator<Item = &String> {
+        let optional = [&self.authorization_endpoint, &self.token_endpoint];
+        std::iter::once(&self.jwks_uri).chain(optional.into_iter().flatten())
+    }
+
+    fn into_metadata(self, keys: KeySet) -> ProviderMetadata {
+        let methods = self.token_endpoint_auth_methods_supported;
+        ProviderMetadata {
+            keys,
+            authorization_endpoint: self.authorization_endpoint,
+            token_endpoint: self.token_endpoint,
+            secret_in_body: methods.is_some_and(|methods| !methods.contains(&CLIENT_SECRET_BASIC.to_owned())),
+        }
+    }
+}
+
+/// The reason why a token response has no ID token.
+enum TokenProblem {
+    InvalidCode,
+    Other(String),
+}
+
+/// Returns the ID token of a token response.
+fn id_token(response: &Response<Bytes>) -> Result<IdToken, TokenProblem> {
+    let other = |problem: String| TokenProblem::Other(problem);
+    if response.status() == StatusCode::OK {
+        let tokens: Option<TokenResponse> = serde_json::from_slice(response.body()).ok();
+        let tokens = tokens.ok_or_else(|| other("the response has no ID token".into()))?;
+        return Ok(IdToken(tokens.id_token));
+    }
+    Err(match serde_json::from_slice(response.body()) {
+        Ok(TokenErrorResponse { error }) if error == "invalid_grant" => TokenProblem::InvalidCode,
+        Ok(TokenErrorResponse { error }) if error == "invalid_client" => {
+            other("the issuer does not know the client".into())
+        }
+        _ => other(format!("the issuer responded with {}", response.status())),
+    })
+}
+
+/// Returns the request to the token endpoint. A client without a secret sends its id in the body. A client with a secret
+/// uses Basic authentication if the provider supports it.
 fn token_request(
     url: &str,
-    provider: &Provider,
+    provider: &ProviderMetadata,
     exchange: &CodeExchange,
     secret: Option<&ClientSecret>,
 ) -> Option<Request<Bytes>> {
@@ -289,45 +277,33 @@ fn token_request(
             fields.extend(secret.map(|secret| ("client_secret", secret.expose().to_owned())));
         }
     }
-    request.body(Bytes::from(form(&fields))).ok()
+    request.body(Bytes::from(form_encode(fields))).ok()
 }
 
-impl Slot {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl RefreshSchedule<Arc<ProviderMetadata>, ()> for MetadataSchedule<'_> {
+    const SERVE_WHILE_RENEWING: bool = false;
 
-impl State {
-    /// What need not be asked for.
-    fn fresh(&self, kid: Option<&str>, now: SystemTime) -> Option<Arc<Provider>> {
-        let (provider, at) = self.told.as_ref()?;
-        let holds = kid.is_none_or(|kid| provider.keys.contains(kid));
-        (holds && since(*at, now) < MAX_AGE).then(|| Arc::clone(provider))
-    }
-
-    /// What may be believed where the issuer can't be asked.
-    fn believed(&self, now: SystemTime) -> Option<Arc<Provider>> {
-        let (provider, at) = self.told.as_ref()?;
-        (since(*at, now) < MAX_AGE_UNANSWERED).then(|| Arc::clone(provider))
+    fn is_current(&self, state: &RefreshState<Arc<ProviderMetadata>, ()>) -> bool {
+        let is_current = |snapshot: &Snapshot<Arc<ProviderMetadata>>| {
+            let has_key = self.key_id.is_none_or(|key_id| snapshot.value.keys.contains(key_id));
+            has_key && self.since(snapshot.confirmed_at) < MAX_AGE
+        };
+        let is_pausing = state.last_attempt().is_some_and(|attempt| {
+            let failed = attempt.error.is_some();
+            let pause = if failed { MIN_PAUSE_AFTER_FAILURE } else { MIN_PAUSE };
+            self.since(attempt.at) < pause
+        });
+        is_pausing || state.snapshot().is_some_and(is_current)
     }
 
-    fn may_ask(&self, now: SystemTime) -> bool {
-        self.asked.is_none_or(|(at, answered)| {
-            let pause = if answered { PAUSE } else { PAUSE_AFTER_FAILURE };
-            since(at, now) >= pause
-        })
-    }
-
-    fn hear(&mut self, told: Option<Provider>, now: SystemTime) {
-        self.asked = Some((now, told.is_some()));
-        if let Some(provider) = told {
-            self.told = Some((Arc::new(provider), now));
-        }
+    fn is_usable(&self, snapshot: &Snapshot<Arc<ProviderMetadata>>) -> bool {
+        self.since(snapshot.confirmed_at) < MAX_STALE_AGE
     }
 }
 
-/// A clock that was put back has not stood still: what lies ahead of it counts as just now.
-fn since(at: SystemTime, now: SystemTime) -> Duration {
-    now.duration_since(at).unwrap_or_default()
+impl MetadataSchedule<'_> {
+    /// Returns the time since `at`. If the clock was set back, a time in the future counts as now.
+    fn since(&self, at: SystemTime) -> Duration {
+        self.now.duration_since(at).unwrap_or_default()
+    }
 }

@@ -1,210 +1,182 @@
-//! The rules in force: those of the start-up, or those that a source outside the function keeps.
+//! The active policy: the rules of the start-up, or those of a source outside the function.
 
 use std::fmt;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::config::{ConfigError, Settings, SigningMode};
 use crate::error::chain;
-use crate::outbound::aws::{CredentialSource, FetchError, Fetched, RemoteRules, SigningCredentials};
+use crate::outbound::aws::{CredentialSource, PolicySource, RulesText, SigningCredentials};
+use crate::outbound::outbound_error::OutboundError;
+use crate::outbound::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
 use crate::policy::{Grant, Policy};
 
-/// The rules file of a package that has no setting for it.
+/// The rules file in the package of the function, if no setting names another.
 const PACKAGED_RULES: &str = "rules.toml";
 
-/// The source is asked again when its last answer is so old.
-const CHECK_EVERY: Duration = Duration::from_mins(1);
+/// The interval between requests to the source.
+const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The source is asked again so long after it gave no answer.
+/// The pause after a failed request to the source.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// Rules that the source does not confirm any more count for so long.
-const KEEP: Duration = Duration::from_mins(10);
+/// How long the last good policy stays in use after a refresh fails.
+const MAX_STALE_AGE: Duration = Duration::from_mins(10);
 
-/// The rules, for each request to ask for.
+/// The policy that decides about requests.
 #[derive(Clone, Debug)]
-pub(crate) enum Rules {
-    /// Those of the start-up.
+pub(crate) enum ActivePolicy {
+    /// The policy of the start-up.
     Fixed(Arc<Policy>),
-    /// Those of a source.
-    Watched(Arc<Watched>),
+    /// The policy of a source.
+    Refreshed(Arc<RefreshedPolicy>),
 }
 
-/// Rules that may change while the function runs.
+/// A policy that may change while the function runs.
 #[derive(Debug)]
-pub(crate) struct Watched {
-    source: RemoteRules,
-    reader: Reader,
-    state: Mutex<State>,
-    /// Held by whoever is asking the source.
-    asking: tokio::sync::Mutex<()>,
+pub(crate) struct RefreshedPolicy {
+    source: PolicySource,
+    reader: PolicyReader,
+    /// A failed refresh is logged where it fails, so its error has no content.
+    policy: Refreshing<LoadedPolicy, ()>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    good: Option<Good>,
-    /// When the source is to be asked again.
-    due: Option<Due>,
-}
-
-/// The last rules that could be read.
+/// A policy and the version of its text.
 #[derive(Clone, Debug)]
-struct Good {
+struct LoadedPolicy {
     policy: Arc<Policy>,
     tag: String,
-    confirmed: SystemTime,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Due {
-    asked: SystemTime,
-    again: Duration,
-}
-
-/// Makes rules of a text.
+/// Parses a rules file and checks it against the settings.
 #[derive(Clone)]
-struct Reader {
+struct PolicyReader {
     settings: Settings,
     signing: SigningCredentials,
 }
 
-/// Why the source gave no rules.
+/// The reason why the source has no new policy.
 #[derive(Debug, thiserror::Error)]
-enum SourceError {
-    #[error("the rules could not be fetched")]
-    Fetch(#[from] FetchError),
-    #[error("the new rules are not taken: {0}")]
-    Read(#[from] ConfigError),
+enum RefreshError {
+    #[error("failed to fetch the rules")]
+    Fetch(#[from] OutboundError),
+    #[error("the new rules are invalid: {0}")]
+    Invalid(#[from] ConfigError),
 }
 
-impl Rules {
-    /// Reads the rules that the settings name. A source is not asked before the first request, so that a start waits
-    /// for no network.
-    pub(crate) async fn of(
+/// The age that one request accepts.
+struct PolicySchedule {
+    now: SystemTime,
+}
+
+impl ActivePolicy {
+    /// Reads the rules of the settings. A source is not read before the first request, so that the start-up makes no call.
+    pub(crate) async fn load(
         settings: &Settings,
         signing: &SigningCredentials,
         credentials: CredentialSource,
     ) -> Result<Self, ConfigError> {
-        let reader = Reader {
+        let reader = PolicyReader {
             settings: settings.clone(),
             signing: signing.clone(),
         };
         if let Some(source) = &settings.rules_source {
-            return Ok(Self::Watched(Arc::new(Watched {
-                source: RemoteRules::new(settings, source, credentials).await?,
+            return Ok(Self::Refreshed(Arc::new(RefreshedPolicy {
+                source: PolicySource::new(settings, source, credentials).await?,
                 reader,
-                state: Mutex::default(),
-                asking: tokio::sync::Mutex::default(),
+                policy: Refreshing::default(),
             })));
         }
-        let policy = match given(settings)? {
+        let policy = match local_rules(settings)? {
             Some((var, text)) => reader.read(var, &text)?,
             None => Policy::default(),
         };
-        log_read(&policy);
+        log_policy(&policy);
         Ok(Self::Fixed(Arc::new(policy)))
     }
 
-    /// The rules that count at `now`; none while their source gives none.
-    pub(crate) async fn in_force(&self, now: SystemTime) -> Option<Arc<Policy>> {
+    /// Returns the policy for a request at `now`, or `None` if the source has not provided a usable one.
+    pub(crate) async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
         match self {
             Self::Fixed(policy) => Some(Arc::clone(policy)),
-            Self::Watched(watched) => {
-                if !watched.state().is_settled(now) {
-                    watched.ask(now).await;
-                }
-                watched.state().in_force(now)
-            }
+            Self::Refreshed(refreshed) => refreshed.get(now).await,
         }
     }
 }
 
-impl Watched {
-    /// Asks the source, unless somebody else has done so meanwhile. The future stands on the heap, so that the path of
-    /// every other request does not carry it.
-    fn ask(&self, now: SystemTime) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+impl RefreshedPolicy {
+    /// The future is boxed, so that the futures of requests without a source stay small.
+    fn get(&self, now: SystemTime) -> Pin<Box<dyn Future<Output = Option<Arc<Policy>>> + Send + '_>> {
         Box::pin(async move {
-            let _asking = self.asking.lock().await;
-            if self.state().is_settled(now) {
-                return;
-            }
-            let known = self.state().good.as_ref().map(|good| good.tag.clone());
-            let outcome = match self.source.fetch(known.as_deref(), now).await {
-                Ok(fetched) => self.read(fetched),
-                Err(error) => Err(error.into()),
+            let schedule = PolicySchedule { now };
+            let refresh = async |last: Option<Snapshot<LoadedPolicy>>| {
+                let has_usable = last.as_ref().is_some_and(|last| schedule.is_usable(last));
+                let refreshed = self.refresh(last.map(|last| last.value), now).await;
+                refreshed.map_err(|error| log_failure(&error, has_usable))
             };
-            self.settle(outcome, now);
+            let loaded = self.policy.get(&schedule, now, refresh).await;
+            loaded.ok().map(|loaded| loaded.policy)
         })
     }
 
-    /// The rules in what was fetched, with its tag; nothing where those at hand are still the same.
-    fn read(&self, fetched: Option<Fetched>) -> Result<Option<(Policy, String)>, SourceError> {
-        let Some(Fetched { text, tag }) = fetched else {
-            return Ok(None);
-        };
-        Ok(Some((self.reader.read("SIGNPOST_RULES_SOURCE", &text)?, tag)))
-    }
-
-    fn settle(&self, outcome: Result<Option<(Policy, String)>, SourceError>, now: SystemTime) {
-        let mut state = self.state();
-        let mut again = CHECK_EVERY;
-        match outcome {
-            Ok(None) => {
-                if let Some(good) = &mut state.good {
-                    good.confirmed = now;
-                }
+    /// Returns the policy of the source. It is the last one if the source has not changed.
+    async fn refresh(&self, last: Option<LoadedPolicy>, now: SystemTime) -> Result<LoadedPolicy, RefreshError> {
+        let known_tag = last.as_ref().map(|last| last.tag.as_str());
+        let fetched = self.source.fetch(known_tag, now).await?;
+        match (fetched, last) {
+            (None, Some(last)) => Ok(last),
+            (Some(RulesText { text, tag }), _) => {
+                let policy = self.reader.read("SIGNPOST_RULES_SOURCE", &text)?;
+                log_policy(&policy);
+                let policy = Arc::new(policy);
+                Ok(LoadedPolicy { policy, tag })
             }
-            Ok(Some((policy, tag))) => {
-                log_read(&policy);
-                state.good = Some(Good {
-                    policy: Arc::new(policy),
-                    tag,
-                    confirmed: now,
-                });
-            }
-            Err(error) => {
-                let kept = if state.in_force(now).is_some() {
-                    "those of before are kept for ten minutes"
-                } else {
-                    "every request is refused"
-                };
-                tracing::error!(error = chain(&error), "there are no new rules; {kept}");
-                again = RETRY_AFTER;
-            }
+            (None, None) => unreachable!("a source without a known tag returns its text"),
         }
-        state.due = Some(Due { asked: now, again });
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the lock")
     }
 }
 
-impl State {
-    /// Whether the source need not be asked at `now`. With a clock that was set back it is.
-    fn is_settled(&self, now: SystemTime) -> bool {
-        self.due
-            .is_some_and(|due| now.duration_since(due.asked).is_ok_and(|age| age < due.again))
-    }
-
-    fn in_force(&self, now: SystemTime) -> Option<Arc<Policy>> {
-        let good = self.good.as_ref()?;
-        let age = now.duration_since(good.confirmed).unwrap_or_default();
-        (age < KEEP).then(|| Arc::clone(&good.policy))
+fn log_failure(error: &RefreshError, has_usable_policy: bool) {
+    let error = chain(error);
+    if has_usable_policy {
+        tracing::error!(
+            error,
+            "failed to refresh the policy; using the previous one for up to 10 minutes"
+        );
+    } else {
+        tracing::error!(error, "failed to refresh the policy; every request is rejected");
     }
 }
 
-/// The settings may hold the text of the rules, digests and all.
-impl fmt::Debug for Reader {
+impl RefreshSchedule<LoadedPolicy, ()> for PolicySchedule {
+    const SERVE_WHILE_RENEWING: bool = false;
+
+    /// If the clock was set back, a refresh is due.
+    fn is_current(&self, state: &RefreshState<LoadedPolicy, ()>) -> bool {
+        state.last_attempt().is_some_and(|attempt| {
+            let failed = attempt.error.is_some();
+            let interval = if failed { RETRY_AFTER } else { REFRESH_INTERVAL };
+            self.now.duration_since(attempt.at).is_ok_and(|age| age < interval)
+        })
+    }
+
+    fn is_usable(&self, snapshot: &Snapshot<LoadedPolicy>) -> bool {
+        let age = self.now.duration_since(snapshot.confirmed_at);
+        age.unwrap_or_default() < MAX_STALE_AGE
+    }
+}
+
+/// The settings may contain the text of the rules, with the digests of tokens.
+impl fmt::Debug for PolicyReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader(redacted)")
+        f.write_str("PolicyReader(redacted)")
     }
 }
 
-impl Reader {
-    /// The rules in `text`, which the setting `var` names.
+impl PolicyReader {
+    /// Parses the rules in `text`, which is the value of the setting `var`.
     fn read(&self, var: &'static str, text: &str) -> Result<Policy, ConfigError> {
         let mut policy = Policy::parse(text).map_err(|error| ConfigError {
             var,
@@ -221,13 +193,13 @@ impl Reader {
     }
 }
 
-/// A rule whose URLs the bucket would refuse before their end is a mistake, and better told now.
+/// Rejects a rule whose URLs live longer than the bucket policy accepts.
 fn check_lifetimes(policy: &Policy, longest: Duration) -> Result<(), ConfigError> {
     match policy.grants().find(|grant| grant.constraints.expires > longest) {
         Some(grant) => Err(ConfigError {
             var: "SIGNPOST_MAX_EXPIRES",
             problem: format!(
-                "rule {:?} gives URLs that live for {}, and the longest allowed is {}",
+                "rule {:?} allows URLs a lifetime of {}, but the maximum is {}",
                 grant.rule,
                 humantime::format_duration(grant.constraints.expires),
                 humantime::format_duration(longest)
@@ -237,14 +209,14 @@ fn check_lifetimes(policy: &Policy, longest: Duration) -> Result<(), ConfigError
     }
 }
 
-/// Where the rules want people to sign in, there must be keys for their sessions.
+/// Requires a key for sessions if the rules allow users to sign in.
 fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
     let known = &policy.authenticators;
     match known.oidc.iter().find(|issuer| issuer.client.is_some()) {
         Some(issuer) if known.keys.is_empty() => Err(ConfigError {
             var: "SIGNPOST_KEYS",
             problem: format!(
-                "issuer {:?} has a client_id, and sessions need a key (`signpost key new`)",
+                "issuer {:?} has a client_id, so sessions require a key; create one with `signpost key new`",
                 issuer.name
             ),
         }),
@@ -252,13 +224,13 @@ fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
     }
 }
 
-/// Where the rules keep objects under ids, there must be a table for them.
+/// Requires an id table if a rule stores objects under ids.
 fn check_table(policy: &Policy) -> Result<(), ConfigError> {
     match policy.grants().find(Grant::needs_id_table) {
         Some(grant) if !policy.has_id_table => Err(ConfigError {
             var: "SIGNPOST_TABLE",
             problem: format!(
-                "rule {:?} keeps objects under ids ({{id}}), so name the DynamoDB table that is to have them",
+                "rule {:?} stores objects under ids ({{id}}), so this setting must name a DynamoDB table",
                 grant.rule
             ),
         }),
@@ -266,7 +238,7 @@ fn check_table(policy: &Policy) -> Result<(), ConfigError> {
     }
 }
 
-fn log_read(policy: &Policy) {
+fn log_policy(policy: &Policy) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         rules = policy.len(),
@@ -274,21 +246,21 @@ fn log_read(policy: &Policy) {
         "read the rules"
     );
     if policy.is_empty() {
-        tracing::warn!("there are no rules, so every request is refused");
+        tracing::warn!("there are no rules, so every request is rejected");
     }
 }
 
-/// The text of the rules that need no network, and the setting that names it.
-fn given(settings: &Settings) -> Result<Option<(&'static str, String)>, ConfigError> {
+/// Returns the rules that are stored locally, and the setting that names them.
+fn local_rules(settings: &Settings) -> Result<Option<(&'static str, String)>, ConfigError> {
     Ok(match (&settings.rules, &settings.rules_file) {
         (Some(text), _) => Some(("SIGNPOST_RULES", text.clone())),
-        (None, Some(path)) => Some(("SIGNPOST_RULES_FILE", read(path)?)),
-        (None, None) if Path::new(PACKAGED_RULES).exists() => Some(("SIGNPOST_RULES_FILE", read(PACKAGED_RULES)?)),
+        (None, Some(path)) => Some(("SIGNPOST_RULES_FILE", read_file(path)?)),
+        (None, None) if Path::new(PACKAGED_RULES).exists() => Some(("SIGNPOST_RULES_FILE", read_file(PACKAGED_RULES)?)),
         (None, None) => None,
     })
 }
 
-fn read(path: &str) -> Result<String, ConfigError> {
+fn read_file(path: &str) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError {
         var: "SIGNPOST_RULES_FILE",
         problem: format!("{path:?}: {error}"),

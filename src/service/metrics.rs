@@ -1,13 +1,13 @@
-//! What alarms count, in `CloudWatch`'s embedded metric format
+//! The metrics of the function, in the embedded metric format of `CloudWatch`
 //! ([specification](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html)):
-//! a line on standard output of which `CloudWatch` makes metrics, without a call.
+//! `CloudWatch` creates metrics from a line on standard output, without a call.
 
 use std::io::{Write as _, stdout};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::request_log::{Answered, milliseconds};
+use super::request_log::{ResponseStats, milliseconds};
 
 /// The namespace of the metrics.
 const NAMESPACE: &str = "Signpost";
@@ -21,14 +21,14 @@ const METRICS: [(&str, &str); 5] = [
     ("Duration", "Milliseconds"),
 ];
 
-/// Tells of one request to the bucket of this name. A closed standard output is no reason to stop.
-pub(super) fn emit(bucket: &str, answered: Answered, now: SystemTime) {
-    let _ = writeln!(stdout().lock(), "{}", line(bucket, answered, now));
+/// Writes the metrics of one request. An error of standard output is ignored.
+pub(super) fn emit(bucket: &str, stats: ResponseStats, now: SystemTime) {
+    let _ = writeln!(stdout().lock(), "{}", metric_line(bucket, stats, now));
 }
 
-/// The bucket is the only dimension: each further one is a metric more to pay for.
-fn line(bucket: &str, answered: Answered, now: SystemTime) -> Value {
-    let Answered { status, took, cold } = answered;
+/// The bucket is the only dimension, because AWS charges for each combination of dimensions.
+fn metric_line(bucket: &str, stats: ResponseStats, now: SystemTime) -> Value {
+    let ResponseStats { status, duration, cold } = stats;
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let metrics = METRICS.map(|(name, unit)| json!({"Name": name, "Unit": unit}));
     json!({
@@ -41,7 +41,7 @@ fn line(bucket: &str, answered: Answered, now: SystemTime) -> Value {
         "Refused": u8::from((400..500).contains(&status)),
         "Failed": u8::from(status >= 500),
         "ColdStarts": u8::from(cold),
-        "Duration": milliseconds(took),
+        "Duration": milliseconds(duration),
     })
 }
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_that_is_declared_has_a_value_of_its_own() {
+    fn every_declared_metric_has_its_value() {
         let cases = [
             (307, [1, 0, 0, 1]),
             (404, [1, 1, 0, 1]),
@@ -60,17 +60,13 @@ mod tests {
             (200, [1, 0, 0, 1]),
         ];
         for (status, counts) in cases {
-            let took = Duration::from_micros(1500);
-            let answered = Answered {
+            let duration = Duration::from_micros(1500);
+            let stats = ResponseStats {
                 status,
-                took,
+                duration,
                 cold: true,
             };
-            let line = line(
-                "example-bucket",
-                answered,
-                SystemTime::UNIX_EPOCH + Duration::from_secs(7),
-            );
+            let line = metric_line("example-bucket", stats, SystemTime::UNIX_EPOCH + Duration::from_secs(7));
             let declared = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
             let values = declared.iter().map(|metric| &line[metric["Name"].as_str().unwrap()]);
             let values: Vec<f64> = values.map(|value| value.as_f64().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! What came of one request: a line in the log, and what the metrics count. Never a query, a header or a URL.
+//! The log line of a request. It never contains a query, a header or a URL.
 
 use std::time::Duration;
 
@@ -11,50 +11,50 @@ use crate::plan::{Instruction, PostForm};
 use crate::request::ApiRequest;
 use crate::response::{Failure, Trouble};
 
-/// What came of a request, or of one of many that it carried.
+/// The fields of the log line of a request, or of one part of a bulk request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Record {
-    /// In a word.
+pub(super) struct RequestLog {
+    /// The message of the line: the result in one word.
     outcome: &'static str,
     user_id: Option<String>,
     rule: Option<String>,
     operation: Option<&'static str>,
     key: Option<String>,
-    /// The key in the bucket, where it is another.
+    /// The storage key, if it differs from the public key.
     object: Option<String>,
-    /// Why it was refused.
+    /// The error code of a rejection.
     code: Option<&'static str>,
-    /// Why it failed, with all causes.
+    /// The error of a failure, with all its causes.
     error: Option<String>,
     expires_in: Option<u64>,
-    /// The id of the share link that was made.
+    /// The id of the share link that was created.
     link: Option<String>,
-    /// How many requests it carried.
+    /// The number of parts of a bulk request.
     requests: Option<usize>,
 }
 
-/// How and how fast a request was answered.
+/// The status and the duration of a response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answered {
+pub(super) struct ResponseStats {
     pub(super) status: u16,
-    pub(super) took: Duration,
-    /// Whether it was the first of this process.
+    pub(super) duration: Duration,
+    /// True for the first request of this process.
     pub(super) cold: bool,
 }
 
-impl Record {
-    pub(super) fn of(outcome: &'static str) -> Self {
+impl RequestLog {
+    pub(super) fn new(outcome: &'static str) -> Self {
         Self {
             outcome,
             ..Self::default()
         }
     }
 
-    /// Several requests in one.
-    pub(super) fn of_many(requests: usize) -> Self {
+    /// Returns the log of a bulk request.
+    pub(super) fn bulk(requests: usize) -> Self {
         Self {
             requests: Some(requests),
-            ..Self::of("signed")
+            ..Self::new("signed")
         }
     }
 
@@ -67,7 +67,7 @@ impl Record {
             key: Some(plan.name.as_str().to_owned()),
             object: (plan.key != plan.name).then(|| plan.key.as_str().to_owned()),
             expires_in: Some(instruction.expires_in.as_secs()),
-            ..Self::of("signed")
+            ..Self::new("signed")
         }
     }
 
@@ -80,7 +80,7 @@ impl Record {
             key: Some(plan.name.field()),
             object: (plan.key != plan.name).then(|| plan.key.field()),
             expires_in: Some(form.expires_in.as_secs()),
-            ..Self::of("signed")
+            ..Self::new("signed")
         }
     }
 
@@ -91,19 +91,19 @@ impl Record {
             rule: list.plan.as_ref().map(|plan| plan.scope.rule.clone()),
             operation: Some(view.wanted.listing.name()),
             key: Some(view.wanted.prefix.clone()),
-            ..Self::of("listed")
+            ..Self::new("listed")
         }
     }
 
-    /// A page about one object.
-    pub(super) fn of_page(key: &ObjectKey) -> Self {
+    /// Returns the log of a page about one object.
+    pub(super) fn object_page(key: &ObjectKey) -> Self {
         Self {
             key: Some(key.as_str().to_owned()),
-            ..Self::of("shown")
+            ..Self::new("shown")
         }
     }
 
-    /// What Signpost itself has deleted.
+    /// Returns the log of a deletion by Signpost itself.
     pub(super) fn deleted(instruction: &Instruction) -> Self {
         Self {
             outcome: "deleted",
@@ -114,11 +114,11 @@ impl Record {
     pub(super) fn shared(link: &str) -> Self {
         Self {
             link: Some(link.to_owned()),
-            ..Self::of("shared")
+            ..Self::new("shared")
         }
     }
 
-    pub(super) fn refused(refused: &Refused) -> Self {
+    pub(super) fn rejected(refused: &Refused) -> Self {
         let Known {
             user_id,
             rule,
@@ -131,13 +131,13 @@ impl Record {
             operation,
             key,
             code: Some(refused.rejection.code()),
-            ..Self::of("refused")
+            ..Self::new("refused")
         }
     }
 
-    pub(super) fn troubled(trouble: &Trouble) -> Self {
+    pub(super) fn not_signed(trouble: &Trouble) -> Self {
         match trouble {
-            Trouble::Rejected(refused) => Self::refused(refused),
+            Trouble::Rejected(refused) => Self::rejected(refused),
             Trouble::Failed(failure) => Self::failed(failure),
         }
     }
@@ -145,21 +145,21 @@ impl Record {
     pub(super) fn failed(failure: &Failure) -> Self {
         Self {
             error: Some(chain(failure)),
-            ..Self::of("failed")
+            ..Self::new("failed")
         }
     }
 
-    /// Writes the line of the whole request.
-    pub(super) fn tell(&self, request: &ApiRequest, answered: Answered) {
-        self.line(request, Some(answered));
+    /// Writes the line of the complete request.
+    pub(super) fn emit(&self, request: &ApiRequest, stats: ResponseStats) {
+        self.write_line(request, Some(stats));
     }
 
-    /// Writes a line of its own for one of many requests.
-    pub(super) fn tell_part(&self, request: &ApiRequest) {
-        self.line(request, None);
+    /// Writes a line for one part of a bulk request.
+    pub(super) fn emit_part(&self, request: &ApiRequest) {
+        self.write_line(request, None);
     }
 
-    fn line(&self, request: &ApiRequest, answered: Option<Answered>) {
+    fn write_line(&self, request: &ApiRequest, stats: Option<ResponseStats>) {
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -179,15 +179,15 @@ impl Record {
                     expires_in = self.expires_in,
                     link = self.link,
                     requests = self.requests,
-                    status = answered.map(|answered| answered.status),
-                    duration_ms = answered.map(|answered| milliseconds(answered.took)),
-                    cold = answered.is_some_and(|answered| answered.cold).then_some(true),
+                    status = stats.map(|stats| stats.status),
+                    duration_ms = stats.map(|stats| milliseconds(stats.duration)),
+                    cold = stats.is_some_and(|stats| stats.cold).then_some(true),
                     "{}",
                     self.outcome
                 )
             };
         }
-        if self.error.is_some() || answered.is_some_and(|answered| answered.status >= 500) {
+        if self.error.is_some() || stats.is_some_and(|stats| stats.status >= 500) {
             line!(Level::ERROR);
         } else {
             line!(Level::INFO);
@@ -195,11 +195,11 @@ impl Record {
     }
 }
 
-pub(super) fn milliseconds(took: Duration) -> f64 {
-    took.as_secs_f64() * 1000.0
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
-/// The trace that the client or a front speaks of
+/// Returns the trace id of the client or a front
 /// ([W3C Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header)).
 fn trace_id(request: &ApiRequest) -> Option<&str> {
     let header = request.headers.get("traceparent")?.to_str().ok()?;
@@ -207,7 +207,7 @@ fn trace_id(request: &ApiRequest) -> Option<&str> {
     (id.len() == 32 && is_hex(id)).then_some(id)
 }
 
-/// The trace that AWS speaks of
+/// Returns the trace id of AWS X-Ray
 /// ([tracing header](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader)).
 fn xray_root(request: &ApiRequest) -> Option<&str> {
     let header = request.headers.get("x-amzn-trace-id")?.to_str().ok()?;

@@ -1,4 +1,4 @@
-//! Carries out a step of signing in: the one that asks an issuer, and those that only answer.
+//! The steps of sign-in and sign-out. Some of them call an issuer.
 
 use std::time::SystemTime;
 
@@ -6,108 +6,122 @@ use crate::auth::oidc::{RequiredKeys, required_keys};
 use crate::auth::session::NewSession;
 use crate::auth::sign_in::{AuthorizationRequest, CodeExchange};
 use crate::decide::SignInStep;
-use crate::encoding::form;
-use crate::outbound::oidc_provider::{Refused, Unknown};
+use crate::encoding::form_encode;
+use crate::outbound::oidc_provider::{ExchangeError, ProviderUnavailable};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, Failure};
-use crate::service::handler::{Handler, failed, refuse};
-use crate::service::request_log::Record;
+use crate::service::handler::{Handler, failed, reject};
+use crate::service::request_log::RequestLog;
 
-/// Why nobody is signed in.
-enum Trouble {
+/// The reason why a user is not signed in.
+enum SignInError {
     Rejected(Rejection),
     Failed,
 }
 
 impl Handler {
-    /// Answers a step of signing in or out.
+    /// Handles a step of sign-in or sign-out.
     pub(super) async fn sign_in(
         &self,
         policy: &Policy,
         request: &ApiRequest,
         step: SignInStep,
         now: SystemTime,
-    ) -> (ApiResponse, Record) {
+    ) -> (ApiResponse, RequestLog) {
         match step {
             SignInStep::Ask { next, problem, forget } => {
                 let mut response = response::ask_for_token(request, &next, problem.as_ref());
                 if forget {
                     response::forget(&mut response);
                 }
-                let record = problem.map_or_else(|| Record::of("asked"), |problem| Record::refused(&problem.into()));
-                (response, record)
+                let log = problem.map_or_else(
+                    || RequestLog::new("sign-in form"),
+                    |problem| RequestLog::rejected(&problem.into()),
+                );
+                (response, log)
             }
             SignInStep::Begin { session, next } => begun(request, &session, &next),
-            SignInStep::End => (response::signed_out(request), Record::of("signed out")),
+            SignInStep::End => (response::signed_out(request), RequestLog::new("signed out")),
             SignInStep::Authorize(authorization) => match self.authorize(&authorization, now).await {
                 Ok(url) => (
                     response::authorize(&url, &authorization.cookie),
-                    Record::of("sent to sign in"),
+                    RequestLog::new("sent to sign in"),
                 ),
-                Err(trouble) => troubled(policy, request, trouble),
+                Err(error) => not_signed_in(policy, request, error),
             },
             SignInStep::Exchange(exchange) => match self.exchange(policy, &exchange, now).await {
                 Ok(session) => begun(request, &session, &exchange.next),
-                Err(trouble) => troubled(policy, request, trouble),
+                Err(error) => not_signed_in(policy, request, error),
             },
         }
     }
 
-    /// The URL at which the issuer asks the browser's user.
-    async fn authorize(&self, authorization: &AuthorizationRequest, now: SystemTime) -> Result<String, Trouble> {
+    /// Returns the URL at which the user signs in.
+    async fn authorize(&self, authorization: &AuthorizationRequest, now: SystemTime) -> Result<String, SignInError> {
         let wanted = RequiredKeys {
             issuer: &authorization.issuer,
             kid: None,
         };
-        let provider = self.providers().of(&wanted, now).await?;
-        let endpoint = provider.authorization_endpoint.as_deref().ok_or(Trouble::Failed)?;
+        let provider = self.providers().get(&wanted, now).await?;
+        let endpoint = provider.authorization_endpoint.as_deref().ok_or(SignInError::Failed)?;
         let join = if endpoint.contains('?') { '&' } else { '?' };
-        Ok(format!("{endpoint}{join}{}", form(&authorization.query)))
+        Ok(format!(
+            "{endpoint}{join}{}",
+            form_encode(authorization.query.iter().map(|(name, value)| (*name, value)))
+        ))
     }
 
-    /// The session of whom the issuer names for the code.
-    async fn exchange(&self, policy: &Policy, exchange: &CodeExchange, now: SystemTime) -> Result<NewSession, Trouble> {
+    /// Returns the session of the user whom the issuer names for the code.
+    async fn exchange(
+        &self,
+        policy: &Policy,
+        exchange: &CodeExchange,
+        now: SystemTime,
+    ) -> Result<NewSession, SignInError> {
         let issuer = &exchange.issuer;
-        let provider = self.providers().of(&RequiredKeys { issuer, kid: None }, now).await?;
+        let provider = self.providers().get(&RequiredKeys { issuer, kid: None }, now).await?;
         let id_token = self
             .providers()
-            .redeem(&provider, exchange, self.client_secret())
+            .exchange_code(&provider, exchange, self.client_secret())
             .await?;
-        let provider = self.providers().of(&required_keys(issuer, &id_token.0), now).await?;
+        let provider = self.providers().get(&required_keys(issuer, &id_token.0), now).await?;
         let session =
             policy
                 .authenticators
                 .complete(exchange, &id_token.0, &provider.keys, &policy.referenced_claims(), now);
-        session.map_err(Trouble::Rejected)
+        session.map_err(SignInError::Rejected)
     }
 }
 
-fn troubled(policy: &Policy, request: &ApiRequest, trouble: Trouble) -> (ApiResponse, Record) {
-    match trouble {
-        Trouble::Rejected(rejection) => refuse(policy, request, &rejection.into()),
-        Trouble::Failed => failed(request, &Failure::Unverifiable),
+fn not_signed_in(policy: &Policy, request: &ApiRequest, error: SignInError) -> (ApiResponse, RequestLog) {
+    match error {
+        SignInError::Rejected(rejection) => reject(policy, request, &rejection.into()),
+        SignInError::Failed => failed(request, &Failure::Unverifiable),
     }
 }
 
-fn begun(request: &ApiRequest, session: &NewSession, next: &str) -> (ApiResponse, Record) {
-    (response::signed_in(request, session, next), Record::of("signed in"))
+fn begun(request: &ApiRequest, session: &NewSession, next: &str) -> (ApiResponse, RequestLog) {
+    (
+        response::signed_in(request, session, next),
+        RequestLog::new("signed in"),
+    )
 }
 
-impl From<Unknown> for Trouble {
-    fn from(_: Unknown) -> Self {
+impl From<ProviderUnavailable> for SignInError {
+    fn from(_: ProviderUnavailable) -> Self {
         Self::Failed
     }
 }
 
-impl From<Refused> for Trouble {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Code => Self::Rejected(Rejection::BadCredential {
-                problem: "the issuer did not take the code; begin again",
+impl From<ExchangeError> for SignInError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::InvalidCode => Self::Rejected(Rejection::BadCredential {
+                problem: "the issuer rejected the code; sign in again",
             }),
-            Refused::Failed => Self::Failed,
+            ExchangeError::Failed => Self::Failed,
         }
     }
 }

@@ -1,27 +1,27 @@
-// Chromium, and pages that fail the test on anything that a page must never do: break its own content security policy,
-// throw, open a dialog, or follow a redirect with a fetch.
+// Chromium, and pages on which a test fails if they violate their content security policy, throw an error, open a dialog, or
+// follow a redirect with fetch.
 import assert from 'node:assert/strict';
 import { after, before, test as register } from 'node:test';
 import { chromium } from 'playwright-core';
 
-import { Signpost } from './signpost.mjs';
+import { LAUNCH_OPTIONS } from '../lib/chromium.mjs';
+import { Signpost, rules } from './signpost.mjs';
 
-const FLAGS = ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const TEST_MILLISECONDS = 120_000;
 
 let browser;
 
 export function usesBrowser() {
   before(async () => {
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false, args: FLAGS });
+    browser = await chromium.launch(LAUNCH_OPTIONS);
   });
   after(() => browser.close());
 }
 
-/** A test with a server and a context of its own. `options` go to both; `body` gets `{signpost, open, context}`. */
-export function test(name, { table, settings, timeout = TEST_MILLISECONDS, ...options }, body) {
+/** A test with its own server and browser context. `policy` is the text of the rules file; other options go to the context. */
+export function test(name, { policy = rules(), settings, timeout = TEST_MILLISECONDS, ...options }, body) {
   register(name, { timeout }, async () => {
-    const signpost = await Signpost.start({ table, settings });
+    const signpost = await Signpost.start({ rules: policy, settings });
     const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Paris', acceptDownloads: true, ...options });
     const watch = new Watch(signpost);
     try {
@@ -43,7 +43,7 @@ export function test(name, { table, settings, timeout = TEST_MILLISECONDS, ...op
   });
 }
 
-/** Collects what must not happen. */
+/** Collects everything that must not happen on a page. */
 class Watch {
   faults = [];
 
@@ -51,7 +51,7 @@ class Watch {
     this.signpost = signpost;
   }
 
-  /** Notes what went wrong, without the query of any URL: it may be signed. */
+  /** Records a fault, without the query strings of URLs, which may be signed. */
   fault(text) {
     this.faults.push(text.replace(/\?[^\s'"]*/g, '?…'));
   }
@@ -87,7 +87,7 @@ class Watch {
 /** The row of a name in the listing. */
 export const row = (page, name) => page.locator('#entries tr').filter({ has: page.locator('th').getByText(name, { exact: true }) });
 
-/** Opens a row's menu and chooses from it. */
+/** Opens the menu of a row and chooses an action. */
 export async function act(page, name, action) {
   await row(page, name).locator('.more').click();
   await page.locator(`#menu [data-action="${action}"]`).click();
@@ -106,7 +106,7 @@ export async function choose(page, action, files) {
   await chooser.setFiles(files);
 }
 
-/** What the page asks for from now on: method, origin, path and query of each request. */
+/** Collects the requests that the page sends from now on: method, origin, path and query. */
 export function listen(page) {
   const requests = [];
   page.on('request', (request) => {
@@ -120,7 +120,7 @@ export function listen(page) {
 export const parts = (requests, s3) =>
   requests.filter(({ method, origin, query }) => method === 'PUT' && origin === s3 && query.has('partNumber')).map(({ query }) => Number(query.get('partNumber')));
 
-/** Holds the page's uploads to so many bytes a second (0 sets them free), or takes the network away. */
+/** Limits the uploads of the page to this rate (0 means no limit), or disconnects the page from the network. */
 export async function throttle(page, bytesPerSecond, offline = false) {
   page.cdp ??= await page.context().newCDPSession(page);
   await page.cdp.send('Network.enable');
@@ -132,7 +132,7 @@ export async function throttle(page, bytesPerSecond, offline = false) {
   });
 }
 
-/** Waits until a transfer has sent at least this share of its file. */
+/** Waits until a transfer has sent at least this fraction of its file. */
 export const hasSent = (page, name, share) =>
   page.waitForFunction(
     ([name, share]) => {

@@ -1,6 +1,6 @@
-// What the browser keeps of stable URLs: counted by a proxy through which it reaches the API and S3, and asked of Chromium.
+// How the browser caches reused URLs. The tests count requests in a proxy and read Chromium's own reports.
 import assert from 'node:assert/strict';
-import { request as ask, createServer } from 'node:http';
+import { createServer, request as forward } from 'node:http';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -8,17 +8,17 @@ import { test, usesBrowser } from './browser.mjs';
 import { rules } from './signpost.mjs';
 
 const WINDOW = 20; // seconds
-const KEPT = `cache_control = "private, max-age=3600"`;
-const STABLE = rules(`reuse_url_for = "${WINDOW}s"\nexpires = "5m"\n${KEPT}`, 'disposition = "inline"');
-const UNSTABLE = rules(KEPT, 'disposition = "inline"');
+const CACHEABLE = `cache_control = "private, max-age=3600"`;
+const REUSED = rules(`reuse_url_for = "${WINDOW}s"\nexpires = "5m"\n${CACHEABLE}`, 'disposition = "inline"');
+const NOT_REUSED = rules(CACHEABLE, 'disposition = "inline"');
 
-/** A forward proxy that writes down what passes through it. */
-const passed = [];
+/** A forward proxy that records the URLs of requests. */
+const proxied = [];
 const proxy = createServer((from, to) => {
-  passed.push(new URL(from.url));
-  const onward = ask(from.url, { method: from.method, headers: from.headers }, (answer) => {
-    to.writeHead(answer.statusCode, answer.rawHeaders);
-    answer.pipe(to);
+  proxied.push(new URL(from.url));
+  const onward = forward(from.url, { method: from.method, headers: from.headers }, (response) => {
+    to.writeHead(response.statusCode, response.rawHeaders);
+    response.pipe(to);
   });
   onward.on('error', () => to.destroy());
   from.pipe(onward);
@@ -28,7 +28,7 @@ usesBrowser();
 before(() => new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve)));
 after(() => proxy.close());
 
-/** Chromium reaches loopback without its proxy unless told otherwise. */
+/** By default, Chromium uses no proxy for loopback addresses. */
 const throughProxy = {
   proxy: {
     get server() {
@@ -42,59 +42,59 @@ const seconds = () => Date.now() / 1000;
 const windowNow = () => Math.floor(seconds() / WINDOW);
 const nextWindow = () => sleep((WINDOW - (seconds() % WINDOW)) * 1000 + 100);
 
-/** Opens an object in a tab of its own: where it came from in the end, and which requests that took. */
-async function see(context, signpost, key) {
-  passed.length = 0;
+/** Opens an object in a new tab. Returns its final URL, whether the disk cache was used, and the numbers of requests. */
+async function openObject(context, signpost, key) {
+  proxied.length = 0;
   const page = await context.newPage();
   const cdp = await context.newCDPSession(page);
   await cdp.send('Network.enable');
-  const told = [];
-  cdp.on('Network.responseReceived', ({ type, response }) => type === 'Document' && told.push(response));
+  const responses = [];
+  cdp.on('Network.responseReceived', ({ type, response }) => type === 'Document' && responses.push(response));
   await page.goto(signpost.at(key));
   assert.equal(await page.locator('body').textContent(), 'seen');
   await page.close();
-  const [{ url, fromDiskCache }] = told;
-  const of = (origin) => passed.filter((request) => request.origin === origin && request.pathname.endsWith(key)).length;
+  const [{ url, fromDiskCache }] = responses;
+  const of = (origin) => proxied.filter((request) => request.origin === origin && request.pathname.endsWith(key)).length;
   return { url, fromDiskCache, api: of(signpost.url), s3: of(signpost.s3), window: windowNow() };
 }
 
-/** How long S3 will still take a URL. */
-function left(url) {
+/** How many seconds S3 will still accept a URL. */
+function secondsLeft(url) {
   const query = new URL(url).searchParams;
   const [, year, month, day, hour, minute, second] = /^(....)(..)(..)T(..)(..)(..)Z$/.exec(query.get('X-Amz-Date'));
   return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 + Number(query.get('X-Amz-Expires')) - seconds();
 }
 
-test('the second look at a stable URL comes from the browser, and after the window there is a new one', { table: STABLE, ...throughProxy }, async ({ signpost, context }) => {
+test('within a window the browser uses its cache, and after the window it gets a new URL', { policy: REUSED, ...throughProxy }, async ({ signpost, context }) => {
   let first, second;
   for (let attempt = 0; attempt < 3; attempt++) {
-    // A busy machine may need more than a window for two looks; then two others within one count.
+    // On a busy machine, two requests may not fit into one window. Then the test tries again.
     const key = `seen-${attempt}.txt`;
     await signpost.put(key, 'seen', 'text/plain');
     await nextWindow();
-    first = await see(context, signpost, key);
+    first = await openObject(context, signpost, key);
     assert.deepEqual([first.api, first.s3, first.fromDiskCache], [1, 1, false]);
-    second = await see(context, signpost, key);
+    second = await openObject(context, signpost, key);
     if (second.window === first.window) break;
   }
-  assert.equal(second.window, first.window, 'two looks within a window');
+  assert.equal(second.window, first.window, 'two requests within one window');
   assert.deepEqual([second.api, second.s3, second.fromDiskCache], [0, 0, true]);
   assert.equal(second.url, first.url);
-  assert.ok(left(second.url) >= 60, `${left(second.url)} s are left`);
+  assert.ok(secondsLeft(second.url) >= 60, `${secondsLeft(second.url)} s are left`);
 
   await nextWindow();
   const key = new URL(first.url).pathname.split('/').pop();
-  const third = await see(context, signpost, key);
-  assert.deepEqual([third.api, third.s3], [1, 1], 'neither the redirect nor the object is taken from the cache');
+  const third = await openObject(context, signpost, key);
+  assert.deepEqual([third.api, third.s3], [1, 1], 'neither the redirect nor the object comes from the cache');
   assert.notEqual(third.url, first.url);
-  assert.ok(left(third.url) >= 60, `${left(third.url)} s are left`);
+  assert.ok(secondsLeft(third.url) >= 60, `${secondsLeft(third.url)} s are left`);
 });
 
-test('without a stable window each look has a URL of its own', { table: UNSTABLE, ...throughProxy }, async ({ signpost, context }) => {
+test('without reuse_url_for each request gets its own URL', { policy: NOT_REUSED, ...throughProxy }, async ({ signpost, context }) => {
   await signpost.put('seen.txt', 'seen', 'text/plain');
-  for (let look = 0; look < 2; look++) {
-    const { api, s3, fromDiskCache } = await see(context, signpost, 'seen.txt');
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const { api, s3, fromDiskCache } = await openObject(context, signpost, 'seen.txt');
     assert.deepEqual([api, s3, fromDiskCache], [1, 1, false]);
-    await sleep(1100); // signatures differ from second to second
+    await sleep(1100); // signatures have a resolution of one second
   }
 });

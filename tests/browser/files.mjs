@@ -1,4 +1,4 @@
-// Files on disk for tests, of bytes that depend on their place, so that parts in a wrong order are noticed.
+// Files on disk. Their content depends on the position in the file, so that a test notices parts in the wrong order.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import path from 'node:path';
 
 export const MIB = 1024 * 1024;
 
-/** Runs `body` with a folder that is gone afterwards. */
+/** Runs `body` with a temporary folder. */
 export async function inFolder(body) {
   const folder = await mkdtemp(path.join(tmpdir(), 'signpost-files-'));
   try {
@@ -17,7 +17,7 @@ export async function inFolder(body) {
   }
 }
 
-/** A file of `size` bytes, each MiB another. */
+/** A file of `size` bytes, in which each MiB is different. */
 export async function largeFile(folder, name, size) {
   const file = path.join(folder, name);
   const handle = await open(file, 'w');
@@ -45,7 +45,7 @@ async function digest(stream) {
 
 export const digestOfFile = (file) => digest(createReadStream(file));
 
-/** The digest of what S3 sends for this key. */
+/** The digest of the object that S3 returns for this key. */
 export async function digestOfObject(signpost, key) {
   const { url } = await signpost.instruction('GET', key);
   return digest((await fetch(url)).body);

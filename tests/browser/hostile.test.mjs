@@ -1,4 +1,4 @@
-// Names that try to be more than names: listed, downloaded and deleted, and nothing of them becomes markup or a command.
+// Hostile object names are listed, downloaded, deleted and uploaded, and never become markup or code.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
@@ -11,7 +11,7 @@ const PREFIX = 'hostile/';
 const LONGEST = 'ü'.repeat((1024 - PREFIX.length) / 2);
 const NAMES = [...ADDRESSABLE, LONGEST];
 
-/** What the rows of a page are about: the key that each link tells, and whether the browser would stay on this server. */
+/** The name and the target of the link in each row. */
 const rowsOf = (page) =>
   page.locator('#entries tr').evaluateAll((rows) =>
     rows.map((row) => {
@@ -24,7 +24,7 @@ const rowsOf = (page) =>
 
 const rowOf = (page, key) => page.locator('#entries tr').nth(key);
 
-test('hostile names are listed, downloaded and deleted as what they are', { timeout: 400_000 }, async ({ signpost, open }) => {
+test('hostile names are listed, downloaded and deleted unchanged', { timeout: 400_000 }, async ({ signpost, open }) => {
   for (const name of NAMES) await signpost.put(PREFIX + name, `content of ${name}`);
   const page = await open(`${PREFIX}?recursive`);
   const rows = await rowsOf(page);
@@ -44,8 +44,8 @@ test('hostile names are listed, downloaded and deleted as what they are', { time
   for (let left = rows.length; left > 0; ) {
     await rowOf(page, 0).locator('.more').click();
     await page.locator('#menu [data-action="delete"]').click();
-    const told = await page.getByRole('dialog').locator('[data-slot="key"]').textContent();
-    assert.doesNotMatch(told, /[\p{Cc}\p{Bidi_Control}]/u, 'nothing turns or hides what the dialog says');
+    const key = await page.getByRole('dialog').locator('[data-slot="key"]').textContent();
+    assert.doesNotMatch(key, /[\p{Cc}\p{Bidi_Control}]/u, 'the dialog shows no control characters');
     const listed = page.waitForResponse((response) => response.url().startsWith(`${signpost.url}/${PREFIX}?`));
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await listed;
@@ -55,7 +55,7 @@ test('hostile names are listed, downloaded and deleted as what they are', { time
   for (const name of NAMES) assert.equal(await signpost.exists(PREFIX + name), false, name);
 });
 
-test('folders with empty names are walked through', {}, async ({ signpost, open }) => {
+test('folders with empty names can be opened', {}, async ({ signpost, open }) => {
   await signpost.put('a//b/javascript:x/c.txt', 'deep');
   const page = await open('a/');
   for (const path of ['a//', 'a//b/', 'a//b/javascript%3Ax/']) {
@@ -65,15 +65,15 @@ test('folders with empty names are walked through', {}, async ({ signpost, open 
   assert.deepEqual((await rowsOf(page)).map(({ name }) => name), ['c.txt']);
 });
 
-test('names that no client can send are shown, without anything to click', {}, async ({ signpost, open }) => {
-  // Signpost refuses these keys, so they are stored as any other program would: by S3 alone, here with a form's policy.
+test('names that no client can send are shown without links and buttons', {}, async ({ signpost, open }) => {
+  // Signpost rejects these keys, so the test stores them directly in S3, with the policy of a form.
   const response = await fetch(`${signpost.url}/hostile/?form`, { headers: { accept: 'application/json' } });
   const { url, fields } = await response.json();
   const folder = fields.key.replace('${filename}', '');
   for (const name of UNADDRESSABLE) {
     const parts = Object.entries({ ...fields, key: folder + name });
-    const answer = await fetch(url, { method: 'POST', body: multipart(parts), headers: { 'content-type': MULTIPART } });
-    assert.ok(answer.ok, JSON.stringify(name));
+    const stored = await fetch(url, { method: 'POST', body: multipart(parts), headers: { 'content-type': MULTIPART } });
+    assert.ok(stored.ok, JSON.stringify(name));
   }
   const page = await open(`${folder}?recursive`);
   const rows = await rowsOf(page);
@@ -81,31 +81,31 @@ test('names that no client can send are shown, without anything to click', {}, a
   for (const { name, text, buttons } of rows) {
     assert.equal(name, undefined, text);
     assert.equal(buttons, 0, text);
-    assert.doesNotMatch(text, /[\p{Cc}\p{Bidi_Control}]/u, 'what cannot be seen is shown');
+    assert.doesNotMatch(text, /[\p{Cc}\p{Bidi_Control}]/u, 'invisible characters are escaped');
   }
 });
 
 const MULTIPART = 'multipart/form-data; boundary=boundary';
 
-/** A form's body with its values as they are: `FormData` would change line ends. */
+/** The body of a form with unchanged values. `FormData` would change line ends. */
 function multipart(parts) {
   const field = ([name, value]) => `--boundary\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
   const file = '--boundary\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\nx\r\n--boundary--\r\n';
   return Buffer.from(parts.map(field).join('') + file);
 }
 
-test('files with hostile names are uploaded under them, or the refusal is told', {}, async ({ signpost, open }) => {
-  const taken = NAMES.filter((name) => !/[/\\]/.test(name)); // no file system has others
+test('files with hostile names are uploaded, or the page shows the rejection', {}, async ({ signpost, open }) => {
+  const fileNames = NAMES.filter((name) => !/[/\\]/.test(name)); // other names are impossible in a file system
   const page = await open(PREFIX);
-  await choose(page, 'upload-files', taken.map((name) => file(name, `content of ${name}`)));
+  await choose(page, 'upload-files', fileNames.map((name) => file(name, `content of ${name}`)));
   await page.waitForFunction(
     (count) => document.querySelectorAll('.transfer:is([data-state="done"], [data-state="failed"])').length === count,
-    taken.length,
+    fileNames.length,
     { timeout: 60_000 },
   );
   const outcomes = await page.locator('.transfer').evaluateAll((items) => items.map(({ dataset, textContent }) => [dataset.state, textContent]));
   for (const [state, text] of outcomes) assert.equal(state, 'done', text);
-  for (const name of taken) assert.equal(String(await signpost.get(PREFIX + name)), `content of ${name}`);
+  for (const name of fileNames) assert.equal(String(await signpost.get(PREFIX + name)), `content of ${name}`);
   await choose(page, 'upload-files', [file('new\nline.txt', 'x')]);
   await reaches(page, 'new\\u000aline.txt', 'failed');
   assert.match(await transfer(page, 'new\\u000aline.txt').textContent(), /control character/i);

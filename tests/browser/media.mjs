@@ -1,10 +1,10 @@
-// The smallest files that browsers take for an image, a sound and a document.
+// The smallest files that browsers recognise as an image, a sound and a document.
 
 /** A picture of 2 × 1 pixels. */
 export const png = () =>
   Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAYAAAD0In+KAAAAD0lEQVR4nGP4z8DwHwQBEPgD/U6VwW8AAAAASUVORK5CYII=', 'base64');
 
-/** Silence of so many seconds. */
+/** Silence, in a WAV file. */
 export function wav(seconds) {
   const rate = 8000;
   const header = Buffer.alloc(44);
@@ -23,7 +23,7 @@ export function wav(seconds) {
   return Buffer.concat([header, Buffer.alloc(seconds * rate, 128)]);
 }
 
-/** A document of one empty page. */
+/** A document with one empty page. */
 export function pdf() {
   const objects = ['<</Type/Catalog/Pages 2 0 R>>', '<</Type/Pages/Kids[3 0 R]/Count 1>>', '<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>'];
   let text = '%PDF-1.4\n';

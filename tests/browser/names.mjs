@@ -1,6 +1,6 @@
-// Object names that were chosen to break a page: markup, schemes, path tricks, invisible characters, lengths.
+// Object names that could break a page: markup, URL schemes, relative paths, invisible characters, long names.
 
-/** Names that Signpost can address. */
+/** Names that clients can send to Signpost. */
 export const ADDRESSABLE = [
   '"><img src=x onerror=pwned()>',
   "'><svg onload=pwned()>",
@@ -67,5 +67,5 @@ export const ADDRESSABLE = [
   'constructor',
 ];
 
-/** Names that S3 takes and no client can send to Signpost unchanged. */
+/** Names that S3 accepts, but that no client can send to Signpost unchanged. */
 export const UNADDRESSABLE = ['new\nline', 'carriage\rreturn', 'tab\there', '\u0001\u001F', '..', '.', 'a/../b', 'del\u007F'];

@@ -1,4 +1,4 @@
-// The page without script: listing, sorting, paging, downloading, uploading by form, deleting by a page that asks.
+// The pages without script: listing, sorting, paging, downloading, form uploads, and deleting with a confirmation page.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
@@ -10,7 +10,7 @@ usesBrowser();
 const NO_SCRIPT = { javaScriptEnabled: false };
 const names = (page) => page.locator('#entries th').allTextContents();
 
-test('folders and objects are listed, sorted and led through', NO_SCRIPT, async ({ signpost, open }) => {
+test('folders and objects are listed, sorted, opened and filtered', NO_SCRIPT, async ({ signpost, open }) => {
   await signpost.put('in/b.txt', 'middle');
   await signpost.put('in/a.txt', 'the longest of all');
   await signpost.put('in/c.txt', 'short');
@@ -29,7 +29,7 @@ test('folders and objects are listed, sorted and led through', NO_SCRIPT, async 
   assert.deepEqual((await names(page)).filter((name) => name !== 'deep/'), ['b.txt']);
 });
 
-test('a long list goes on over pages', NO_SCRIPT, async ({ signpost, open }) => {
+test('a long list has several pages', NO_SCRIPT, async ({ signpost, open }) => {
   await signpost.fill('in/', 1001);
   const page = await open('in/');
   assert.equal((await names(page)).length, 1000);
@@ -49,7 +49,7 @@ test('an object is downloaded under its own name', NO_SCRIPT, async ({ signpost,
   assert.equal(await readFile(await download.path(), 'utf8'), 'content');
 });
 
-test('a file is uploaded by a form', NO_SCRIPT, async ({ signpost, open }) => {
+test('a form uploads a file', NO_SCRIPT, async ({ signpost, open }) => {
   const page = await open('in/');
   await page.getByRole('link', { name: 'Upload a file' }).click();
   await page.getByLabel('File').setInputFiles([file("a & 'b'.txt", 'by form')]);
@@ -61,9 +61,9 @@ test('a file is uploaded by a form', NO_SCRIPT, async ({ signpost, open }) => {
   assert.equal(String(await signpost.get(await stored.textContent())), 'by form');
 });
 
-test('S3 itself refuses a file that is too large for the form, or of another type', {
+test('S3 rejects a file that is too large for the form or has another type', {
   ...NO_SCRIPT,
-  table: rules('max_bytes = "10B"\ncontent_types = ["text/plain"]'),
+  policy: rules('max_bytes = "10B"\ncontent_types = ["text/plain"]'),
 }, async ({ signpost, open }) => {
   const page = await open('?form');
   await page.getByLabel('File').setInputFiles([file('a.txt', 'more than ten bytes')]);
@@ -74,28 +74,28 @@ test('S3 itself refuses a file that is too large for the form, or of another typ
   await page.goto(`${signpost.url}/?form`);
   await page.getByLabel('File').setInputFiles([file('a.txt', 'short')]);
   await page.locator('input[name="Content-Type"]').evaluate((input) => (input.value = 'text/html'));
-  const [answer] = await Promise.all([
-    page.waitForResponse((response) => response.url().startsWith(signpost.s3)),
+  const [response] = await Promise.all([
+    page.waitForResponse((candidate) => candidate.url().startsWith(signpost.s3)),
     page.getByRole('button', { name: 'Upload' }).click(),
   ]);
-  assert.ok([400, 403].includes(answer.status()), `${answer.status()}`); // 403 on AWS
+  assert.ok([400, 403].includes(response.status()), `${response.status()}`); // 403 on AWS
   const listing = await fetch(`${signpost.url}/?recursive`, { headers: { accept: 'application/json' } });
   assert.deepEqual((await listing.json()).objects, []);
 });
 
-test('an object is deleted by a page that asks and names it', NO_SCRIPT, async ({ signpost, open }) => {
+test('a confirmation page names the object and deletes it', NO_SCRIPT, async ({ signpost, open }) => {
   await signpost.put('in/a & b.txt', 'a');
   const page = await open('in/');
   await page.getByRole('link', { name: 'a & b.txt', exact: true }).click();
   await page.getByRole('link', { name: 'Delete' }).click();
   await page.getByText('in/a & b.txt').first().waitFor();
-  assert.ok(await signpost.exists('in/a & b.txt'), 'asking deletes nothing');
+  assert.ok(await signpost.exists('in/a & b.txt'), 'the confirmation page itself deletes nothing');
   await page.getByRole('button', { name: 'Delete' }).click();
   await page.waitForURL(`${signpost.url}/in/`);
   assert.equal(await signpost.exists('in/a & b.txt'), false);
 });
 
-test('another site cannot delete by a form of its own', NO_SCRIPT, async ({ signpost, open, context }) => {
+test('a form on another site cannot delete an object', NO_SCRIPT, async ({ signpost, open, context }) => {
   await signpost.put('a.txt', 'a');
   const page = await context.newPage();
   await page.route('http://evil.example/', (route) => {
@@ -103,8 +103,8 @@ test('another site cannot delete by a form of its own', NO_SCRIPT, async ({ sign
     route.fulfill({ contentType: 'text/html', body });
   });
   await page.goto('http://evil.example/');
-  const answered = page.waitForResponse((response) => response.url().startsWith(signpost.url));
+  const rejected = page.waitForResponse((response) => response.url().startsWith(signpost.url));
   await page.getByRole('button').click();
-  assert.equal((await answered).status(), 403);
+  assert.equal((await rejected).status(), 403);
   assert.ok(await signpost.exists('a.txt'));
 });

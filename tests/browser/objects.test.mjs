@@ -1,9 +1,9 @@
-// What can be done to an object on the page: deleting, copying links, sharing, previewing.
+// The actions on an object: deleting, copying links, sharing and previewing.
 import assert from 'node:assert/strict';
 
 import { act, listen, row, test, usesBrowser } from './browser.mjs';
 import { pdf, png, wav } from './media.mjs';
-import { CREDENTIAL, MEMBERS, signIn } from './members.mjs';
+import { CREDENTIAL, TOKEN_REQUIRED, signIn } from './token.mjs';
 import { rules } from './signpost.mjs';
 
 usesBrowser();
@@ -12,21 +12,21 @@ const CLIPBOARD = { permissions: ['clipboard-read', 'clipboard-write'] };
 const clipboard = (page) => page.evaluate(() => navigator.clipboard.readText());
 const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
 
-test('deleting asks in a dialog that names the object; Escape and Cancel keep it, and the focus returns', {}, async ({ signpost, open }) => {
+test('the dialog for deleting names the object; Escape and Cancel close it, and the focus returns', {}, async ({ signpost, open }) => {
   await signpost.put('in/a.txt', 'a');
   const page = await open('in/');
-  for (const leave of [() => page.keyboard.press('Escape'), () => page.getByRole('button', { name: 'Cancel' }).click()]) {
+  for (const close of [() => page.keyboard.press('Escape'), () => page.getByRole('button', { name: 'Cancel' }).click()]) {
     await act(page, 'a.txt', 'delete');
     assert.equal(await page.getByRole('dialog').locator('[data-slot="key"]').textContent(), 'in/a.txt');
     assert.equal(await focused(page), 'Cancel');
-    await leave();
+    await close();
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
     assert.equal(await focused(page), 'Actions for a.txt');
   }
   assert.ok(await signpost.exists('in/a.txt'));
 });
 
-test('a deleted object is gone from bucket and list, and the next row has the focus', {}, async ({ signpost, open }) => {
+test('deleting removes an object from the bucket and the list, and moves the focus to the next row', {}, async ({ signpost, open }) => {
   for (const name of ['a.txt', 'b.txt']) await signpost.put(name, name);
   const page = await open('');
   const requests = listen(page);
@@ -41,7 +41,7 @@ test('a deleted object is gone from bucket and list, and the next row has the fo
   assert.deepEqual(deletes, [signpost.url, signpost.s3]);
 });
 
-test('everything works by keyboard alone', {}, async ({ signpost, open }) => {
+test('an object can be deleted with the keyboard', {}, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'a');
   const page = await open('');
   await page.keyboard.press('Tab');
@@ -49,7 +49,7 @@ test('everything works by keyboard alone', {}, async ({ signpost, open }) => {
   await row(page, 'a.txt').locator('.more').focus();
   await page.keyboard.press('Enter');
   for (let tabs = 0; (await focused(page)) !== 'Delete…'; tabs++) {
-    assert.ok(tabs < 10, 'the menu is not behind its button');
+    assert.ok(tabs < 10, 'the menu does not follow its button');
     await page.keyboard.press('Tab');
   }
   await page.keyboard.press('Enter');
@@ -60,7 +60,7 @@ test('everything works by keyboard alone', {}, async ({ signpost, open }) => {
   assert.equal(await signpost.exists('a.txt'), false);
 });
 
-test('the menu closes on Escape and gives the focus back', {}, async ({ signpost, open }) => {
+test('Escape closes the menu and returns the focus', {}, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'a');
   const page = await open('');
   await row(page, 'a.txt').locator('.more').click();
@@ -70,7 +70,7 @@ test('the menu closes on Escape and gives the focus back', {}, async ({ signpost
   assert.equal(await focused(page), 'Actions for a.txt');
 });
 
-test('links are copied: the stable one, the temporary one with its end, and the command', CLIPBOARD, async ({ signpost, open }) => {
+test('the permanent link, the temporary link with its expiry, and the command are copied', CLIPBOARD, async ({ signpost, open }) => {
   const name = "it's 100% [a+b].txt";
   await signpost.put(`in/${name}`, 'content');
   const page = await open('in/');
@@ -94,7 +94,7 @@ test('links are copied: the stable one, the temporary one with its end, and the 
   assert.equal(await page.locator('.notice').isVisible(), false);
 });
 
-test('where the browser forbids to copy, the link is shown and selected', {}, async ({ signpost, open }) => {
+test('if the browser does not allow copying, the page shows and selects the link', {}, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'a');
   const page = await open('');
   await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
@@ -103,9 +103,9 @@ test('where the browser forbids to copy, the link is shown and selected', {}, as
   assert.equal(await page.evaluate(() => getSelection().toString()), signpost.at('a.txt'));
 });
 
-const SHARING = { ...CLIPBOARD, ...MEMBERS };
+const SHARING = { ...CLIPBOARD, ...TOKEN_REQUIRED };
 
-test('an object is shared by a link that ends', SHARING, async ({ signpost, open }) => {
+test('a share link expires, and works without a session', SHARING, async ({ signpost, open }) => {
   signpost.credential = CREDENTIAL;
   await signpost.put('a.txt', 'shared');
   const page = await open('');
@@ -121,12 +121,12 @@ test('an object is shared by a link that ends', SHARING, async ({ signpost, open
   await dialog.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await clipboard(page), link);
   assert.equal(await (await fetch(link)).text(), 'shared');
-  assert.equal((await fetch(signpost.at('a.txt'))).status, 401, 'the link lends what nobody else has');
+  assert.equal((await fetch(signpost.at('a.txt'))).status, 401, 'without the link, the request is rejected');
   await dialog.getByRole('button', { name: 'Cancel' }).click();
   assert.equal(await focused(page), 'Actions for a.txt');
 });
 
-test('a share that the rules refuse is told', SHARING, async ({ signpost, open }) => {
+test('the page shows why the rules do not allow a share link', SHARING, async ({ signpost, open }) => {
   signpost.credential = CREDENTIAL;
   await signpost.put('a.txt', 'shared');
   const page = await open('');
@@ -142,7 +142,7 @@ const preview = async (page, name) => {
   return page.locator('#preview-dialog [data-slot="preview"]');
 };
 
-test('images, audio and video are previewed, and sound is asked for in ranges', {}, async ({ signpost, open }) => {
+test('images, audio and video are previewed, and audio is requested in ranges', {}, async ({ signpost, open }) => {
   await signpost.put('a.png', png(), 'image/png');
   await signpost.put('a.wav', wav(30), 'audio/wav');
   await signpost.put('broken.mp4', 'no film', 'video/mp4');
@@ -151,7 +151,7 @@ test('images, audio and video are previewed, and sound is asked for in ranges', 
   await page.waitForFunction(() => document.querySelector('#preview-dialog img')?.naturalWidth === 2);
   assert.equal(await place.locator('img').getAttribute('alt'), 'a.png');
   await page.getByRole('button', { name: 'Close' }).click();
-  await place.locator('*').first().waitFor({ state: 'detached' }); // nothing plays on behind a closed dialog
+  await place.locator('*').first().waitFor({ state: 'detached' }); // closing the dialog stops playback
 
   const ranged = page.waitForRequest((request) => request.url().startsWith(signpost.s3) && request.headers().range?.startsWith('bytes='));
   place = await preview(page, 'a.wav');
@@ -164,7 +164,7 @@ test('images, audio and video are previewed, and sound is asked for in ranges', 
   assert.equal(await place.getByRole('link', { name: 'Download' }).getAttribute('href'), `${signpost.at('broken.mp4')}?download=`);
 });
 
-test('text is previewed up to a bound, as text', {}, async ({ signpost, open }) => {
+test('the first part of a text file is previewed as text', {}, async ({ signpost, open }) => {
   const hostile = '<script>pwned()</script><img src=x onerror=pwned()>';
   await signpost.put('page.html', hostile, 'text/html');
   await signpost.put('long.log', 'line of a log\n'.repeat(100_000));
@@ -184,7 +184,7 @@ test('text is previewed up to a bound, as text', {}, async ({ signpost, open }) 
   await place.getByText('The file is empty.').waitFor();
 });
 
-test('a PDF is shown by its own page, as a PDF whatever it was stored as', {}, async ({ signpost, open }) => {
+test('a PDF opens in its own page, as a PDF whatever its stored type is', {}, async ({ signpost, open }) => {
   await signpost.put('a.pdf', pdf(), 'text/html');
   await signpost.put('a.bin', 'whatever');
   const page = await open('');
@@ -194,16 +194,16 @@ test('a PDF is shown by its own page, as a PDF whatever it was stored as', {}, a
 
   place = await preview(page, 'a.pdf');
   assert.equal(await place.locator('iframe').count(), 0);
-  const answered = page.waitForResponse((response) => response.url().startsWith(signpost.s3));
+  const loaded = page.waitForResponse((response) => response.url().startsWith(signpost.s3));
   await place.getByRole('link', { name: 'Open the document' }).click();
   await page.locator('iframe[title="a.pdf"]').waitFor();
-  const response = await answered;
+  const response = await loaded;
   assert.equal(response.status(), 200);
   assert.equal(response.headers()['content-type'], 'application/pdf');
   assert.match(response.headers()['content-disposition'], /^inline/);
 });
 
-test('the page of an object offers the same, and leads to its folder when it is deleted', CLIPBOARD, async ({ signpost, open }) => {
+test('the page of an object has the same actions, and opens its folder after deleting', CLIPBOARD, async ({ signpost, open }) => {
   await signpost.put('in/a.txt', 'a');
   const page = await open('in/a.txt?view');
   await page.locator('main [data-action="copy-link"]').click();
@@ -215,7 +215,7 @@ test('the page of an object offers the same, and leads to its folder when it is 
   assert.equal(await signpost.exists('in/a.txt'), false);
 });
 
-test('times are told in the words of the reader, and stay readable for machines', {}, async ({ signpost, open }) => {
+test('times are shown in the locale of the user and as machine-readable values', {}, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'a');
   const page = await open('');
   const time = row(page, 'a.txt').locator('time');

@@ -1,4 +1,4 @@
-// Every page and every state of it: accessible by axe-core's rules in light and dark, valid HTML, and small.
+// Every page in every state: accessible according to axe-core in light and dark mode, valid HTML, and small.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { HtmlValidate } from 'html-validate';
 import { act, choose, file, hasSent, reaches, row, test, throttle, transfer, usesBrowser } from './browser.mjs';
 import { inFolder, largeFile, MIB } from './files.mjs';
 import { png } from './media.mjs';
-import { MEMBERS } from './members.mjs';
+import { TOKEN_REQUIRED } from './token.mjs';
 import { rules } from './signpost.mjs';
 
 usesBrowser();
@@ -16,20 +16,20 @@ usesBrowser();
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** Looks at the page as it is, and keeps a picture where one is asked for. */
+/** Checks the accessibility of a page in its current state, and writes a screenshot if SIGNPOST_BROWSER_PICTURES is set. */
 async function inspect(page, state) {
   const pictures = process.env.SIGNPOST_BROWSER_PICTURES;
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
     await page.evaluate(AXE);
     const { violations } = await page.evaluate((tags) => window.axe.run({ runOnly: tags }), WCAG);
-    const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => html + failureSummary).join('\n')}`);
-    assert.deepEqual(told, [], `${state}, ${colorScheme}`);
+    const descriptions = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => html + failureSummary).join('\n')}`);
+    assert.deepEqual(descriptions, [], `${state}, ${colorScheme}`);
     if (pictures) await page.screenshot({ path: `${pictures}/${state}-${colorScheme}.png` });
   }
 }
 
-/** What the recommended rules ask for beyond the standard, and is not so here. */
+/** Recommended rules that go beyond the standard, and that the pages do not follow. */
 const HTML_RULES = {
   'doctype-style': ['error', { style: 'lowercase' }],
   'long-title': 'off', // it names the object
@@ -46,7 +46,7 @@ for (const [device, options] of Object.entries(SIZES)) {
     const page = await open('in/');
     await inspect(page, `${device}-list`);
     const width = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.equal(width, 0, 'nothing sticks out to the side');
+    assert.equal(width, 0, 'the page does not scroll horizontally');
     await row(page, 'report.pdf').locator('.more').click();
     await inspect(page, `${device}-menu`);
     for (const [path, name] of [['in/a%20picture.png?view', 'object'], ['in/report.pdf?delete', 'delete'], ['in/?form', 'form'], ['a/../-/nowhere', 'not-found'], ['in/?unknown=1', 'bad-request']]) {
@@ -74,7 +74,7 @@ for (const [device, options] of Object.entries(SIZES)) {
     await inspect(page, `${device}-notice`);
   });
 
-  test(`transfers are accessible in every state: ${device}`, { ...options, table: rules('max_bytes = "100MB"') }, async ({ signpost, open }) => {
+  test(`transfers are accessible in every state: ${device}`, { ...options, policy: rules('max_bytes = "100MB"') }, async ({ signpost, open }) => {
     await inFolder(async (folder) => {
       await signpost.put('exists.txt', 'old');
       const page = await open('');
@@ -97,25 +97,25 @@ for (const [device, options] of Object.entries(SIZES)) {
   });
 }
 
-const MEMBERS_ONLY = `
+const READERS_ONLY = `
 version = 1
 [[token]]
 id = "ci"
 sha256 = "${'0'.repeat(64)}"
 [[rule]]
-id = "members"
+id = "readers"
 who = ["token:ci"]
 can = ["read", "list"]
 on = ["**"]`;
 
-test('refusals are accessible, and offer to sign in', { table: MEMBERS_ONLY }, async ({ open }) => {
+test('error pages are accessible', { policy: READERS_ONLY }, async ({ open }) => {
   const page = await open('in/');
   assert.equal(page.response.status(), 401);
   await inspect(page, 'no-permission');
 });
 
-/** What is wrong with the HTML of these pages. */
-async function faultsOf(signpost, paths) {
+/** The errors in the HTML of these pages. */
+async function htmlErrors(signpost, paths) {
   const validator = new HtmlValidate({ extends: ['html-validate:recommended', 'html-validate:document', 'html-validate:a11y'], rules: HTML_RULES });
   const faults = [];
   for (const path of paths) {
@@ -127,7 +127,7 @@ async function faultsOf(signpost, paths) {
   return faults;
 }
 
-test('the pages of the sign-in and of the interface are accessible, valid, and in the look of the others', MEMBERS, async ({ signpost, open }) => {
+test('the pages for signing in and for the API are accessible, valid, and use the same style', TOKEN_REQUIRED, async ({ signpost, open }) => {
   for (const [path, name] of [['-/login', 'login'], ['-/docs', 'docs']]) await inspect(await open(path), name);
   const page = await open('-/login');
   await page.getByLabel('Token').fill('wrong');
@@ -135,7 +135,7 @@ test('the pages of the sign-in and of the interface are accessible, valid, and i
   await page.getByRole('alert').waitFor();
   await inspect(page, 'login-again');
   assert.equal(await page.locator('link[rel="stylesheet"]').count(), 1);
-  assert.deepEqual(await faultsOf(signpost, ['-/login', '-/docs']), []);
+  assert.deepEqual(await htmlErrors(signpost, ['-/login', '-/docs']), []);
 });
 
 test('every page is valid HTML', {}, async ({ signpost }) => {
@@ -143,10 +143,10 @@ test('every page is valid HTML', {}, async ({ signpost }) => {
   for (const name of ['a.txt', 'a.png', 'a.mp4', 'a.mp3', 'a.pdf', awkward, 'folder/b.txt']) await signpost.put(`in/${name}`, 'x');
   const object = encodeURIComponent(awkward);
   const paths = ['', 'in/', 'in/?sort=size&order=desc', 'in/?recursive', 'in/?q=a', 'nothing/', `in/${object}?view`, 'in/a.png?view', 'in/a.mp4?view', 'in/a.mp3?view', 'in/a.pdf?view', `in/${object}?delete`, 'in/?form', 'in/?unknown=1', '-/nowhere'];
-  assert.deepEqual(await faultsOf(signpost, paths), []);
+  assert.deepEqual(await htmlErrors(signpost, paths), []);
 });
 
-test('script and style are below 15 KB together, immutable, and sent in gzip', {}, async ({ signpost, open }) => {
+test('script and style are below 15 KB together, immutable and compressed', {}, async ({ signpost, open }) => {
   const page = await open('');
   const assets = await page.locator('script[src], link[rel="stylesheet"]').evaluateAll((elements) => elements.map(({ src, href }) => src ?? href));
   assert.equal(assets.length, 2);
@@ -163,7 +163,7 @@ test('script and style are below 15 KB together, immutable, and sent in gzip', {
   assert.ok(sum > 0 && sum < 15_000, `${sum} bytes`);
 });
 
-test('a page with 1,000 rows is below 25 KB on the wire', {}, async ({ signpost, open }) => {
+test('a page with 1,000 rows transfers less than 25 KB', {}, async ({ signpost, open }) => {
   await signpost.fill('in/', 1000);
   const page = await open('in/');
   assert.equal(await page.locator('#entries tr').count(), 1000);
@@ -171,7 +171,7 @@ test('a page with 1,000 rows is below 25 KB on the wire', {}, async ({ signpost,
   assert.ok(encodedBodySize > 0 && encodedBodySize < 25_000, `${encodedBodySize} bytes`);
 });
 
-test('no page may be framed, run anything of its own, or tell where the reader comes from', {}, async ({ signpost, open }) => {
+test('no page can be framed, run inline script, or send a referrer', {}, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'a');
   for (const path of ['', 'a.txt?view', 'a.txt?delete', '?form', '?unknown=1']) {
     const { response } = await open(path);

@@ -1,16 +1,15 @@
-// An upload that outlives its page: after a reload the same file goes on where it was, in one tab at a time, and whatever
-// happens to the session nothing is lost.
+// Resuming an upload: after a reload of the page, in only one tab at a time, and after the session has expired.
 import assert from 'node:assert/strict';
 
 import { choose, file, hasSent, listen, parts, reaches, test, throttle, transfer, usesBrowser } from './browser.mjs';
 import { digestOfFile, digestOfObject, inFolder, largeFile, MIB, smallFile } from './files.mjs';
-import { CREDENTIAL, giveToken, MEMBERS, signIn } from './members.mjs';
+import { CREDENTIAL, submitToken, TOKEN_REQUIRED, signIn } from './token.mjs';
 
 usesBrowser();
 
 const LARGE = 1024 * MIB;
 
-test('a large upload goes on after a reload, and parts that S3 has are not sent again', { timeout: 600_000 }, async ({ signpost, open }) => {
+test('a large upload resumes after a reload without sending stored parts again', { timeout: 600_000 }, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const large = await largeFile(folder, 'large.bin', LARGE);
     const page = await open('in/');
@@ -42,14 +41,14 @@ test('a large upload goes on after a reload, and parts that S3 has are not sent 
 
 const uploadIdIn = (requests) => requests.find(({ query }) => query.has('partNumber')).query.get('uploadId');
 
-/** The numbers of the parts that S3 has. */
+/** The numbers of the parts that S3 has stored. */
 async function storedParts(signpost, key, uploadId) {
   const { url } = await signpost.instruction('GET', key, `?uploadId=${encodeURIComponent(uploadId)}`);
   const xml = await (await fetch(url)).text();
   return [...xml.matchAll(/<PartNumber>(\d+)</g)].map(([, number]) => Number(number));
 }
 
-test('an unfinished upload takes no other file, and can be cancelled', {}, async ({ signpost, open }) => {
+test('an unfinished upload rejects another file and can be cancelled', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const page = await open('');
     await throttle(page, 20 * MIB);
@@ -67,20 +66,20 @@ test('an unfinished upload takes no other file, and can be cancelled', {}, async
     await page.getByRole('button', { name: 'Cancel large.bin' }).click();
     await transfer(page, 'large.bin').waitFor({ state: 'detached' });
     const uploadId = uploadIdIn(requests);
-    await gone(signpost, 'large.bin', uploadId);
+    await waitUntilAborted(signpost, 'large.bin', uploadId);
   });
 });
 
-/** Waits until S3 knows nothing of an upload. */
-async function gone(signpost, key, uploadId) {
+/** Waits until an upload no longer exists in S3. */
+async function waitUntilAborted(signpost, key, uploadId) {
   const { url } = await signpost.instruction('GET', key, `?uploadId=${encodeURIComponent(uploadId)}`);
   for (let tries = 0; (await fetch(url)).status !== 404; tries++) {
-    assert.ok(tries < 50, 'the upload is still there');
+    assert.ok(tries < 50, 'the upload still exists');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-test('an upload that S3 has dropped starts again from its beginning', {}, async ({ signpost, open }) => {
+test('an upload that no longer exists in S3 starts again', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const large = await largeFile(folder, 'large.bin', 70 * MIB);
     const page = await open('');
@@ -99,7 +98,7 @@ test('an upload that S3 has dropped starts again from its beginning', {}, async 
   });
 });
 
-test('two tabs never work on one upload; the other says so', {}, async ({ signpost, open }) => {
+test('only one tab uploads a file, and the other tab shows why it does not', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const large = await largeFile(folder, 'large.bin', 70 * MIB);
     const first = await open('');
@@ -107,7 +106,7 @@ test('two tabs never work on one upload; the other says so', {}, async ({ signpo
     await choose(first, 'upload-files', large);
     await hasSent(first, 'large.bin', 0.2);
     const second = await open('');
-    assert.equal(await transfer(second, 'large.bin').count(), 0, 'it is not unfinished while the other tab is at it');
+    assert.equal(await transfer(second, 'large.bin').count(), 0, 'the upload of the other tab is not shown as unfinished');
     await choose(second, 'upload-files', [large]);
     await reaches(second, 'large.bin', 'failed');
     assert.match(await transfer(second, 'large.bin').locator('[data-slot="state"]').textContent(), /Another tab/);
@@ -119,9 +118,9 @@ test('two tabs never work on one upload; the other says so', {}, async ({ signpo
   });
 });
 
-test('a session that ends during an upload loses nothing', MEMBERS, async ({ signpost, open, context }) => {
+test('an upload continues after the session has expired and the user has signed in again', TOKEN_REQUIRED, async ({ signpost, open, context }) => {
   await inFolder(async (folder) => {
-    const large = await largeFile(folder, 'large.bin', 200 * MIB); // more parts than are signed at once
+    const large = await largeFile(folder, 'large.bin', 200 * MIB); // more parts than one request signs
     signpost.credential = CREDENTIAL;
     const page = await open('');
     await signIn(page);
@@ -148,7 +147,7 @@ test('a session that ends during an upload loses nothing', MEMBERS, async ({ sig
       context.waitForEvent('page'),
       page.locator('.notice').getByRole('link', { name: 'Sign in' }).click(),
     ]);
-    await giveToken(tab);
+    await submitToken(tab);
     await tab.locator('main[data-prefix]').waitFor();
     await page.locator('.notice').getByRole('button', { name: 'Retry' }).click();
     await reaches(page, 'large.bin', 'done');
@@ -158,7 +157,7 @@ test('a session that ends during an upload loses nothing', MEMBERS, async ({ sig
   });
 });
 
-test('the page is signed in to, tells so, and is signed out of', MEMBERS, async ({ open, signpost }) => {
+test('a user signs in on the page and signs out', TOKEN_REQUIRED, async ({ open, signpost }) => {
   const page = await open('in/');
   assert.equal(page.response.status(), 401);
   await signIn(page);

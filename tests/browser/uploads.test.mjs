@@ -1,4 +1,4 @@
-// Uploads by script: every way in, what is asked and told on the way, and what reaches S3.
+// Uploads with script: choosing, dropping and pasting files, conflicts, errors, and the objects in S3.
 import assert from 'node:assert/strict';
 import { utimes } from 'node:fs/promises';
 
@@ -10,7 +10,7 @@ usesBrowser();
 
 const OVERWRITE = rules('', 'overwrite = true');
 
-test('a file chosen by button is stored, and appears in the list', {}, async ({ signpost, open }) => {
+test('a chosen file is stored and appears in the list', {}, async ({ signpost, open }) => {
   const page = await open('2026/');
   await choose(page, 'upload-files', [file('report.txt', 'hello'), file('empty.txt', '')]);
   await reaches(page, 'report.txt', 'done');
@@ -24,7 +24,7 @@ test('a file chosen by button is stored, and appears in the list', {}, async ({ 
   assert.equal(await page.locator('.transfer').count(), 0);
 });
 
-test('a folder chosen by button keeps its paths', {}, async ({ signpost, open }) => {
+test('a chosen folder keeps its paths', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     await smallFile(folder, 'album/one.txt', '1');
     await smallFile(folder, 'album/deep/er/two.txt', '2');
@@ -40,7 +40,7 @@ test('a folder chosen by button keeps its paths', {}, async ({ signpost, open })
 test('files and folders dropped anywhere on the page are stored', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     await smallFile(folder, 'single.txt', 'single');
-    for (let n = 0; n < 120; n++) await smallFile(folder, `many/${n}.txt`, `${n}`); // readEntries gives 100 at most
+    for (let n = 0; n < 120; n++) await smallFile(folder, `many/${n}.txt`, `${n}`); // readEntries returns at most 100
     const page = await open('');
     await drop(page, [`${folder}/single.txt`, `${folder}/many`], async () => {
       await page.getByText('Drop files or folders to upload them').waitFor();
@@ -52,7 +52,7 @@ test('files and folders dropped anywhere on the page are stored', {}, async ({ s
   });
 });
 
-/** A drag from outside the browser. */
+/** Drags files from outside the browser and drops them. */
 async function drop(page, files, meanwhile) {
   const cdp = await page.context().newCDPSession(page);
   const drag = (type) =>
@@ -63,7 +63,7 @@ async function drop(page, files, meanwhile) {
   await drag('drop');
 }
 
-test('a pasted picture is stored under a name of its own; text pasted into a field is left alone', {}, async ({ signpost, open }) => {
+test('a pasted image is stored under a generated name; pasting into a field does not upload', {}, async ({ signpost, open }) => {
   const page = await open('');
   const paste = (selector, withFile) =>
     page.evaluate(
@@ -85,15 +85,15 @@ test('a pasted picture is stored under a name of its own; text pasted into a fie
   assert.equal(await page.locator('.transfer').count(), 1);
 });
 
-test('a large file goes in parts, at the same time, and straight to S3', {}, async ({ signpost, open }) => {
+test('a large file is sent to S3 in parallel parts', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const large = await largeFile(folder, 'large.bin', 70 * MIB + 1);
     const page = await open('');
     const requests = listen(page);
-    let underway = 0;
+    let active = 0;
     let most = 0;
-    page.on('request', (request) => isPart(request) && (most = Math.max(most, ++underway)));
-    page.on('requestfinished', (request) => isPart(request) && underway--);
+    page.on('request', (request) => isPart(request) && (most = Math.max(most, ++active)));
+    page.on('requestfinished', (request) => isPart(request) && active--);
     await throttle(page, 40 * MIB);
     await choose(page, 'upload-files', large);
     await hasSent(page, 'large.bin', 0.3);
@@ -103,26 +103,26 @@ test('a large file goes in parts, at the same time, and straight to S3', {}, asy
     await reaches(page, 'large.bin', 'done');
     assert.deepEqual(parts(requests, signpost.s3).sort((a, b) => a - b), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.ok(most >= 4 && most <= 6, `${most} parts at once`);
-    assert.ok(requests.filter(({ path }) => path === '/-/sign').length <= 3, 'part URLs are asked for in bulk');
+    assert.ok(requests.filter(({ path }) => path === '/-/sign').length <= 3, 'part URLs are requested in bulk');
     assert.equal(await digestOfObject(signpost, 'large.bin'), await digestOfFile(large));
   });
 });
 
 const isPart = (request) => request.method() === 'PUT' && request.url().includes('partNumber=');
 
-test('what exists is never replaced unasked: skipped', {}, async ({ signpost, open }) => {
+test('an existing object is not overwritten: skip', {}, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'old');
   const page = await open('');
   await choose(page, 'upload-files', [file('a.txt', 'new')]);
   const dialog = page.getByRole('dialog');
   assert.equal(await dialog.locator('[data-slot="key"]').textContent(), 'a.txt');
-  assert.equal(await dialog.getByRole('button', { name: 'Replace' }).isVisible(), false, 'the rule forbids it');
+  assert.equal(await dialog.getByRole('button', { name: 'Replace' }).isVisible(), false, 'the rule forbids overwriting');
   await dialog.getByRole('button', { name: 'Skip' }).click();
   await reaches(page, 'a.txt', 'skipped');
   assert.equal(String(await signpost.get('a.txt')), 'old');
 });
 
-test('what exists is replaced where the rule allows it and the user says so', { table: OVERWRITE }, async ({ signpost, open }) => {
+test('an existing object is overwritten if the rule allows it and the user confirms', { policy: OVERWRITE }, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'old');
   const page = await open('');
   await choose(page, 'upload-files', [file('a.txt', 'new')]);
@@ -131,7 +131,7 @@ test('what exists is replaced where the rule allows it and the user says so', { 
   assert.equal(String(await signpost.get('a.txt')), 'new');
 });
 
-test('both are kept, under the next free name', {}, async ({ signpost, open }) => {
+test('both files are kept, the new one under the next free name', {}, async ({ signpost, open }) => {
   await signpost.put('a.tar.gz', 'old');
   await signpost.put('a.tar (2).gz', 'older');
   const page = await open('');
@@ -143,7 +143,7 @@ test('both are kept, under the next free name', {}, async ({ signpost, open }) =
   assert.equal(String(await signpost.get('a.tar (3).gz')), 'new');
 });
 
-test('one answer counts for all, and Escape skips', { table: OVERWRITE }, async ({ signpost, open }) => {
+test('one choice applies to all conflicts, and Escape skips one', { policy: OVERWRITE }, async ({ signpost, open }) => {
   for (const name of ['a.txt', 'b.txt', 'c.txt']) await signpost.put(name, 'old');
   const page = await open('');
   const chosen = ['a.txt', 'b.txt', 'c.txt'].map((name) => file(name, 'new'));
@@ -157,7 +157,7 @@ test('one answer counts for all, and Escape skips', { table: OVERWRITE }, async 
   assert.deepEqual(texts.sort(), ['new', 'new', 'old']);
 });
 
-test('a large file that exists is asked about before its first byte', {}, async ({ signpost, open }) => {
+test('a conflict of a large file is shown before its first byte is sent', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     await signpost.put('large.bin', 'old');
     const page = await open('');
@@ -169,7 +169,7 @@ test('a large file that exists is asked about before its first byte', {}, async 
   });
 });
 
-test('an upload is paused, goes on without what S3 has, and gives the focus on', {}, async ({ signpost, open }) => {
+test('an upload is paused and resumed without sending stored parts again, and the focus moves along', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const large = await largeFile(folder, 'large.bin', 80 * MIB);
     const page = await open('');
@@ -198,7 +198,7 @@ test('an upload is paused, goes on without what S3 has, and gives the focus on',
 
 const partOf = (request) => Number(new URL(request.url()).searchParams.get('partNumber'));
 
-test('a cancelled upload leaves nothing behind', {}, async ({ signpost, open }) => {
+test('a cancelled upload is aborted in S3', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const page = await open('');
     await throttle(page, 20 * MIB);
@@ -212,59 +212,59 @@ test('a cancelled upload leaves nothing behind', {}, async ({ signpost, open }) 
     assert.equal(await page.locator('#live').textContent(), 'large.bin cancelled');
     const uploadId = requests.find(({ query }) => query.has('partNumber')).query.get('uploadId');
     const { url } = await signpost.instruction('GET', 'large.bin', `?uploadId=${uploadId}`);
-    assert.equal((await fetch(url)).status, 404, 'the parts are gone');
+    assert.equal((await fetch(url)).status, 404, 'the parts still exist');
     assert.equal(await page.evaluate(() => localStorage.length), 0);
   });
 });
 
-test('a refusal by the rules is told with its remedy, and can be tried again', { table: rules('max_bytes = "4B"') }, async ({ open }) => {
+test('a rejection by the rules is shown with its remedy, and can be retried', { policy: rules('max_bytes = "4B"') }, async ({ open }) => {
   const page = await open('');
   await choose(page, 'upload-files', [file('a.txt', 'too long')]);
   await reaches(page, 'a.txt', 'failed');
   const words = await transfer(page, 'a.txt').locator('[data-slot="state"]').textContent();
   assert.match(words, /above|allows|limit|most/i);
   assert.match(await page.locator('#live').textContent(), /^a\.txt failed: /);
-  const asked = page.waitForRequest((request) => request.url().includes('/a.txt?'));
+  const retried = page.waitForRequest((request) => request.url().includes('/a.txt?'));
   await page.getByRole('button', { name: 'Retry a.txt' }).click();
-  await asked;
+  await retried;
   await reaches(page, 'a.txt', 'failed');
 });
 
-test('a 403 from S3 asks once for a fresh URL', {}, async ({ signpost, open }) => {
+test('after a 403 from S3, the page requests a new URL once', {}, async ({ signpost, open }) => {
   const page = await open('');
-  let refusals = 1;
-  await page.route(`${signpost.s3}/**`, (route) => (route.request().method() === 'PUT' && refusals-- > 0 ? refuse(route, 403, 'AccessDenied') : route.continue()));
+  let rejections = 1;
+  await page.route(`${signpost.s3}/**`, (route) => (route.request().method() === 'PUT' && rejections-- > 0 ? reject(route, 403, 'AccessDenied') : route.continue()));
   const requests = listen(page);
   await choose(page, 'upload-files', [file('a.txt', 'hello')]);
   await reaches(page, 'a.txt', 'done');
   assert.equal(requests.filter(({ origin, path }) => origin === signpost.url && path === '/a.txt').length, 2);
-  refusals = 9;
+  rejections = 9;
   await choose(page, 'upload-files', [file('b.txt', 'hello')]);
   await reaches(page, 'b.txt', 'failed');
-  assert.equal(refusals, 7, 'once, and not for ever');
+  assert.equal(rejections, 7, 'the page requests a new URL only once');
 });
 
-const refuse = (route, status, code) =>
+const reject = (route, status, code) =>
   route.fulfill({
     status,
     headers: { 'access-control-allow-origin': '*', 'content-type': 'application/xml' },
     body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}, &lt;b&gt;</Message></Error>`,
   });
 
-test('a busy S3 is tried again, and a lasting refusal is told in its words', {}, async ({ signpost, open }) => {
+test('503 from S3 is retried, and another error is shown with the message of S3', {}, async ({ signpost, open }) => {
   const page = await open('');
   let busy = 2;
-  await page.route(`${signpost.s3}/**`, (route) => (route.request().method() === 'PUT' && busy-- > 0 ? refuse(route, 503, 'SlowDown') : route.continue()));
+  await page.route(`${signpost.s3}/**`, (route) => (route.request().method() === 'PUT' && busy-- > 0 ? reject(route, 503, 'SlowDown') : route.continue()));
   await choose(page, 'upload-files', [file('a.txt', 'hello')]);
   await reaches(page, 'a.txt', 'done');
   await page.unroute(`${signpost.s3}/**`);
-  await page.route(`${signpost.s3}/**`, (route) => refuse(route, 400, 'InvalidRequest'));
+  await page.route(`${signpost.s3}/**`, (route) => reject(route, 400, 'InvalidRequest'));
   await choose(page, 'upload-files', [file('b.txt', 'hello')]);
   await reaches(page, 'b.txt', 'failed');
   assert.equal(await transfer(page, 'b.txt').locator('[data-slot="state"]').textContent(), 'InvalidRequest, &lt;b&gt;');
 });
 
-test('without the network an upload waits, and goes on by itself', {}, async ({ signpost, open }) => {
+test('without a network an upload waits, and then continues by itself', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const large = await largeFile(folder, 'large.bin', 80 * MIB);
     const page = await open('');
@@ -281,15 +281,15 @@ test('without the network an upload waits, and goes on by itself', {}, async ({ 
   });
 });
 
-test('a file that changed on disk is not sent, and the reason is told', {}, async ({ signpost, open }) => {
+test('a file that changed on disk is not sent, and the page shows the reason', {}, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const chosen = await smallFile(folder, 'a.txt', 'hello');
-    await signpost.put('a.txt', 'in the way');
+    await signpost.put('a.txt', 'existing');
     const page = await open('');
     await choose(page, 'upload-files', chosen);
     await page.getByRole('dialog').waitFor();
     await smallFile(folder, 'a.txt', 'changed since');
-    const later = new Date(Date.now() + 10_000); // Chromium goes by the seconds of the date
+    const later = new Date(Date.now() + 10_000); // Chromium compares dates in seconds
     await utimes(chosen, later, later);
     await page.getByRole('dialog').getByRole('button', { name: 'Keep both' }).click();
     await reaches(page, 'a (2).txt', 'failed');
@@ -297,14 +297,14 @@ test('a file that changed on disk is not sent, and the reason is told', {}, asyn
   });
 });
 
-test('leaving the page during an upload asks first', {}, async ({ open }) => {
+test('leaving the page during an upload requires a confirmation', {}, async ({ open }) => {
   await inFolder(async (folder) => {
     const page = await open('');
     await throttle(page, MIB);
     await choose(page, 'upload-files', await largeFile(folder, 'a.bin', 20 * MIB));
     await hasSent(page, 'a.bin', 0.01);
-    const asked = page.waitForEvent('dialog');
+    const confirmation = page.waitForEvent('dialog');
     await page.reload({ waitUntil: 'commit' });
-    assert.equal((await asked).type(), 'beforeunload');
+    assert.equal((await confirmation).type(), 'beforeunload');
   });
 });

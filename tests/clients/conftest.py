@@ -1,13 +1,15 @@
 """A server that requires a token, on a port that the system chooses."""
 
-import hashlib
-import pathlib
 import sys
+from pathlib import Path
 
 import pytest
 
-sys.path.append(str(pathlib.Path(__file__).parents[1] / "peers"))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "peers")]
+
 import signpost  # noqa: E402
+from lib.tokens import token_table  # noqa: E402
 
 TOKEN = "not-for-s3"
 RULES = f"""\
@@ -17,10 +19,7 @@ version = 1
 disposition = "inline"
 overwrite = true
 
-[[token]]
-id = "ci"
-sha256 = "{hashlib.sha256(TOKEN.encode()).hexdigest()}"
-
+{token_table("ci", TOKEN)}
 [[rule]]
 id = "ci"
 who = ["token:ci"]

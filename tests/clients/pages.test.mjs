@@ -1,20 +1,19 @@
 // Runs the code of docs/UPPY.md, and the block for web pages of docs/CLIENTS.md, in a page of another origin. The stored objects
 // must equal the uploaded files.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 
+import { LAUNCH_OPTIONS } from '../lib/chromium.mjs';
+import { LocalServer } from '../lib/local_server.mjs';
+
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const BINARY = process.env.SIGNPOST_LOCAL ?? path.join(ROOT, 'target/debug/signpost-local');
-const FLAGS = ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const MIB = 2 ** 20;
 const HOST = 'https://files.example.com/';
 const blocks = async (name, before) =>
@@ -53,33 +52,15 @@ class Site {
     });
     await new Promise((resolve) => this.web.listen(0, '127.0.0.1', resolve));
     this.page = `http://127.0.0.1:${this.web.address().port}/`;
-    this.folder = await mkdtemp(path.join(tmpdir(), 'signpost-uppy-'));
-    await writeFile(path.join(this.folder, 'rules.toml'), rules(constraints));
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(AWS|SIGNPOST)_/.test(name));
-    this.process = spawn(BINARY, ['--listen', '127.0.0.1:0', '--rules', 'rules.toml', '--data', 'data'], {
-      cwd: this.folder,
-      env: { ...Object.fromEntries(inherited), SIGNPOST_CORS_ORIGINS: this.page.slice(0, -1) },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    this.signpost = await new Promise((resolve, reject) => {
-      let output = '';
-      this.process.on('exit', (code) => reject(new Error(`signpost-local exited with ${code}: ${output}`)));
-      this.process.stderr.on('data', (data) => {
-        output += data;
-        const found = /listening on (http:\S+?)\/?\n/.exec(output);
-        if (found) resolve(found[1]);
-      });
-    });
+    this.server = await LocalServer.start({ rules: rules(constraints), settings: { SIGNPOST_CORS_ORIGINS: this.page.slice(0, -1) } });
+    this.signpost = this.server.url;
     this.script = await script(this.signpost);
     return this;
   }
 
   async stop() {
-    const exited = new Promise((resolve) => this.process.once('exit', resolve));
-    this.process.kill();
-    await exited;
+    await this.server.stop();
     this.web.close();
-    await rm(this.folder, { recursive: true });
   }
 
   /** Lets the page upload a file of random bytes with `send`. Returns the result, the digest of the file, and the requests to S3. */
@@ -130,7 +111,7 @@ async function uploadWithFetch(name, type, data) {
 
 let browser;
 before(async () => {
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false, args: FLAGS });
+  browser = await chromium.launch(LAUNCH_OPTIONS);
 });
 after(() => browser.close());
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use signpost::key::ObjectKey;
-use signpost::outbound::aws::Signer;
+use signpost::outbound::aws::Presigner;
 use signpost::plan::{FormKey, FormPlan};
 use signpost::policy::GrantScope;
 use signpost::request::ApiRequest;
@@ -285,7 +285,7 @@ async fn no_debug_output_holds_a_signed_form() {
         expires: Duration::from_mins(5),
         scope: GrantScope::default(),
     };
-    let signer = Signer::resolve(&settings(&[])).await.unwrap();
+    let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     let form = signer
         .sign_form(plan, &credentials(Some(SESSION_TOKEN), None), now())
         .unwrap();

@@ -407,17 +407,22 @@ async fn failures_of_s3_are_opaque() {
         (vec![error("400 Bad Request", "InvalidArgument")], 500),
         (vec![answer("301 Moved Permanently", "")], 500),
         (
-            vec![error("503 Slow Down", "SlowDown"), error("503 Slow Down", "SlowDown")],
+            vec![
+                error("503 Slow Down", "SlowDown"),
+                error("503 Slow Down", "SlowDown"),
+                error("503 Slow Down", "SlowDown"),
+            ],
             503,
         ),
         (
             vec![
                 String::new(),
                 "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n<".to_owned(),
+                String::new(),
             ],
             503,
         ),
-        (vec![large.clone(), large], 503),
+        (vec![large.clone(), large.clone(), large], 503),
     ];
     for (answers, status) in table.into_iter().chain(rubbish) {
         let (response, asked) = listed(LISTS_ALL, &answers, as_json("/a/")).await;

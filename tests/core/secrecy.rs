@@ -299,7 +299,10 @@ async fn every_kind_of_secret_appears_only_where_it_belongs() {
         bench.answer(&request).await;
     }
     assert!(bench.secrets.len() > 80, "{} signed", bench.secrets.len());
-    assert!(bench.log.text().contains("\"signed\"") && bench.log.text().contains("could not exchange a code"));
+    assert!(
+        bench.log.text().contains("\"signed\"")
+            && bench.log.text().contains("failed to exchange an authorization code")
+    );
     bench.assert_no_secret_leaked();
 }
 

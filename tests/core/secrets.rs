@@ -3,7 +3,7 @@
 use signpost::auth::TokenDigest;
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
-use signpost::outbound::aws::Signer;
+use signpost::outbound::aws::Presigner;
 use signpost::plan::PresignPlan;
 use signpost::policy::GrantScope;
 
@@ -25,7 +25,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         scope: GrantScope::default(),
         counted: None,
     };
-    let signer = Signer::resolve(&settings(&[])).await.unwrap();
+    let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     let instruction = signer.sign(plan, &credentials, now()).unwrap();
     let handler = handler_with(&[("SIGNPOST_RULES", OPEN_RULES)], credentials).await;
     let printed = format!(

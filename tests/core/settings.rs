@@ -1,7 +1,7 @@
 //! The settings: what is required, what is refused, and where the bucket's URLs then point.
 
 use signpost::config::Settings;
-use signpost::outbound::aws::{CredentialSource, Signer};
+use signpost::outbound::aws::{CredentialSource, Presigner};
 use signpost::service::handler::Handler;
 
 use crate::support::{ask, credentials, handler_with, header, now, settings};
@@ -225,7 +225,7 @@ async fn buckets_that_are_signed_in_another_way_are_refused() {
         "demo--use1-az4--x-s3",
         "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
     ] {
-        let error = Signer::resolve(&settings(&[("SIGNPOST_BUCKET", bucket)]))
+        let error = Presigner::resolve(&settings(&[("SIGNPOST_BUCKET", bucket)]))
             .await
             .unwrap_err();
         assert_eq!(error.var, "SIGNPOST_BUCKET", "{bucket}");

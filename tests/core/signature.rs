@@ -9,7 +9,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use proptest::prelude::*;
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
-use signpost::outbound::aws::Signer;
+use signpost::outbound::aws::Presigner;
 use signpost::plan::{PresignError, PresignPlan};
 use signpost::policy::GrantScope;
 
@@ -163,7 +163,7 @@ proptest! {
         let credentials = credentials(with_token.then_some(SESSION_TOKEN), None);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (ours, theirs) = runtime.block_on(async {
-            let signer = Signer::resolve(&settings(&[])).await.unwrap();
+            let signer = Presigner::resolve(&settings(&[])).await.unwrap();
             let theirs = oracle(&sdk(credentials.clone()), &plan, now()).await;
             (signer.sign(plan, &credentials, now()).unwrap(), theirs)
         });
@@ -184,7 +184,7 @@ async fn the_sdk_itself_signs_no_checksum_of_an_empty_body() {
 
 #[tokio::test]
 async fn signing_is_a_pure_function_of_plan_credentials_and_time() {
-    let signer = Signer::resolve(&settings(&[])).await.unwrap();
+    let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     let sign = |time| {
         signer
             .sign(plan(Operation::GetObject, "k"), &credentials(None, None), time)
@@ -196,7 +196,7 @@ async fn signing_is_a_pure_function_of_plan_credentials_and_time() {
 
 #[tokio::test]
 async fn no_url_is_valid_for_longer_than_the_credentials() {
-    let signer = Signer::resolve(&settings(&[])).await.unwrap();
+    let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     for (left, expires_in) in [
         (3600, Some(300)),
         (300, Some(300)),

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sigv4 import signature_of  # noqa: E402: the import needs the path above
+from lib.sigv4 import signature_of  # noqa: E402
 
 
 class CheckFailed(Exception):

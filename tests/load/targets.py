@@ -20,10 +20,13 @@ from signatures import CheckFailed, check
 from weather import FaultSchedule
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "events"), str(ROOT / "tests/rie")]
+EVENTS = ROOT / "events"
+sys.path[:0] = [str(EVENTS), str(ROOT / "tests"), str(ROOT / "tests/runtime")]
 
 import make  # noqa: E402
-import run as rie  # noqa: E402
+from lib.lambda_emulator import Emulator  # noqa: E402
+from malformed import malformed_events  # noqa: E402
+from responses import Response  # noqa: E402
 
 KEYS = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 ROLE = "arn:aws:iam::123456789012:role/signer"
@@ -166,13 +169,13 @@ class Function(Target):
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
             "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
         }
-        self.emulator = rie.Emulator(emulator, start, self.environment(self.aws_settings() | lambda_settings), self.log)
+        self.emulator = Emulator(emulator, start, self.environment(self.aws_settings() | lambda_settings), self.log)
         self.emulator.__enter__()
         self.turn = 0
-        self.malformed = [(name, payload) for name, payload in rie.malformed() if len(payload) < 200_000]
+        self.malformed = [(name, payload) for name, payload in malformed_events() if len(payload) < 200_000]
 
     def start(self):
-        self.emulator.invoke((rie.EVENTS / "rest-health.json").read_bytes())
+        self.emulator.invoke((EVENTS / "rest-health.json").read_bytes())
         self.first = self.emulator.function_processes()
 
     def pid(self):
@@ -195,7 +198,7 @@ class Function(Target):
         if front == "alb" and "expires=60&expires=70" in target or headers.get("origin") == self.origin:
             front = "rest"
         event = make.SHAPE[front](request)
-        answer = rie.Answer(self.emulator.invoke(json.dumps(event).encode()))
+        answer = Response(self.emulator.invoke(json.dumps(event).encode()))
         cookies = answer.raw.get("cookies") or [answer.headers.get("set-cookie", "")]
         return answer.status, answer.headers, answer.body.encode(), session_in(cookies)
 
@@ -337,7 +340,7 @@ class Embedded(Local):
             return ["--front", "function-url", "--rules", str(path), "--data", str(self.folder / "data")]
 
         super().__init__("local, embedded S3", folder, clock, binary, library, arguments, lambda self: {"SIGNPOST_BUCKET": ""})
-        found = re.search(r"kept by an S3 of this process on (\S+)", self.log.read_text())
+        found = re.search(r"served by the embedded S3 on (\S+)", self.log.read_text())
         self.aws.bucket_origin, self.aws.bucket_path = found[1], "/signpost"
         self.aws.session = lambda _: None
         self.aws.versions = lambda *_: {0}

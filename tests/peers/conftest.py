@@ -2,26 +2,21 @@
 
 import contextlib
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
-import radosgw
-import servers
-import signpost
-from redaction import redact
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import radosgw  # noqa: E402
+import servers  # noqa: E402
+import signpost  # noqa: E402
+from lib.pytest_redaction import pytest_runtest_makereport  # noqa: E402, F401
 
 
 def pytest_configure(config):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures are torn down
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = yield
-    if report.longrepr is not None and not isinstance(report.longrepr, tuple):
-        report.longrepr = redact(str(report.longrepr))
-    report.sections = [(name, redact(text)) for name, text in report.sections]
-    return report
 
 
 @pytest.fixture

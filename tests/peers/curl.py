@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 
-from redaction import redact
+from lib.redaction import redact
 
 
 @dataclass(frozen=True)

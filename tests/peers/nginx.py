@@ -4,7 +4,7 @@ import pathlib
 import socket
 import time
 
-import processes
+from lib import processes
 
 CONFIGURATION = """\
 daemon off;

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
 import wire
-from redaction import redact
+from lib.redaction import redact
 
 AUTH_PARAMETERS = frozenset({
     "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires",

@@ -7,7 +7,7 @@ import subprocess
 import time
 import uuid
 
-import processes
+from lib import processes
 
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -1,22 +1,13 @@
 """Starts `signpost-local` and sends requests to it without following redirects."""
 
 import base64
-import os
-import pathlib
 import re
-import subprocess
-import threading
 from urllib.parse import quote
 
-import processes
 import wire
+from lib.local_server import LocalServer
 from presigned import Presigned
-from redaction import redact
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("SIGNPOST_LOCAL", str(ROOT / "target" / "debug" / "signpost-local"))
-START_SECONDS = 30
-READY = "signpost: listening on "
 SIGNATURE = re.compile(r"X-Amz-Signature=[0-9a-f]{64}")
 
 RULES = """\
@@ -61,51 +52,18 @@ class Credentials:
         return [secret for secret in (self.secret_key, self.token) if secret]
 
 
-class Signpost:
+class Signpost(LocalServer):
     """A running server. `url` has no trailing slash. Without `table`, the settings must name the source of the rules."""
 
     def __init__(self, folder, table, arguments, credentials=None):
-        path = folder / "rules.toml"
-        path.write_text(table or "")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SIGNPOST_"))}
-        environment |= credentials.environment if credentials else {}
-        command = [BINARY, "--listen", "127.0.0.1:0", *(["--rules", str(path)] if table else []), *arguments]
         self._secrets = credentials.secrets if credentials else []
-        self._lines = []
-        self._ready = threading.Event()
-        self._process = processes.start(
-            command, cwd=folder, env=environment, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self._ready.wait(START_SECONDS)
-        self.url = self._listening()
-
-    def _read(self):
-        for line in self._process.stderr:
-            self._lines.append(line)
-            if line.startswith(READY):
-                self._ready.set()
-        self._ready.set()
-
-    def _listening(self):
-        for line in self._lines:
-            if line.startswith(READY):
-                return line.removeprefix(READY).strip().rstrip("/")
-        self.stop()
-        raise RuntimeError(f"{BINARY} did not start:\n{redact(self.log)}")
+        super().__init__(folder, table, *arguments, settings=credentials.environment if credentials else None)
 
     def stop(self):
         """Stops the server. Fails if the log contains a signature or a credential."""
-        processes.stop(self._process)
-        self._reader.join(5)
+        super().stop()
         assert not SIGNATURE.search(self.log), "a signature was logged"
         assert not any(secret in self.log for secret in self._secrets), "a credential was logged"
-
-    @property
-    def log(self):
-        return "".join(self._lines)
 
     def url_of(self, key):
         return f"{self.url}/{quote(key, safe='/')}"
@@ -114,8 +72,6 @@ class Signpost:
         """Sends one request. `path`, if given, is the encoded path and replaces `key`."""
         url = self.url_of(key) if path is None else self.url + path
         return wire.send(method, url + (f"?{query}" if query else ""), headers, body)
-
-    ask = request  # tests/iam calls it by this name
 
     def redirect(self, method, key, headers=None, body=None, query="", path=None):
         """Returns the presigned URL of the redirect. Fails if the response is not a 307."""

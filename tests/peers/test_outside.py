@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-import processes
+from lib import processes
 import signpost
 import wire
 

@@ -1,4 +1,4 @@
-//! The credential that Signpost is shown: from a file, the environment or `~/.netrc`, and never from the command line.
+//! The credential for Signpost: from a file, the environment or `~/.netrc`, but never from the command line.
 
 use std::io::Read;
 use std::net::IpAddr;
@@ -7,79 +7,84 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::Variables;
-use crate::problem::Problem;
-use crate::secret::Secret;
+use crate::VariableReader;
+use crate::operation_error::OperationError;
+use crate::secret_text::SecretText;
 
-/// What goes into `Authorization`, for Signpost alone: S3 refuses a request that has two credentials.
+/// The value of the `Authorization` header. It is sent only to Signpost: S3 rejects a request with two credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Credential {
-    Bearer(Secret),
-    Basic { user: String, password: Secret },
+pub(crate) enum ServiceCredential {
+    Bearer(SecretText),
+    Basic { user: String, password: SecretText },
 }
 
-impl Credential {
-    /// The value of the header.
-    pub(crate) fn header(&self) -> Secret {
+impl ServiceCredential {
+    /// The header value.
+    pub(crate) fn header(&self) -> SecretText {
         match self {
-            Self::Bearer(token) => Secret::new(format!("Bearer {}", token.expose())),
+            Self::Bearer(token) => SecretText::new(format!("Bearer {}", token.expose())),
             Self::Basic { user, password } => {
                 let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
-                Secret::new(format!("Basic {pair}"))
+                SecretText::new(format!("Basic {pair}"))
             }
         }
     }
 
-    /// That of a file; `-` is standard input.
-    pub(crate) fn of_file(file: &Path, stdin: &mut dyn Read) -> Result<Self, Problem> {
-        token_of(Self::read(file, stdin)?.expose())
+    /// Reads the credential from a file; `-` is standard input.
+    pub(crate) fn from_file(file: &Path, stdin: &mut dyn Read) -> Result<Self, OperationError> {
+        parse_token(Self::read_token(file, stdin)?.expose())
     }
 
-    /// The text of one, as a file has it.
-    pub(crate) fn read(file: &Path, stdin: &mut dyn Read) -> Result<Secret, Problem> {
+    /// Reads the token text from a file.
+    pub(crate) fn read_token(file: &Path, stdin: &mut dyn Read) -> Result<SecretText, OperationError> {
         let mut text = String::new();
         let read = if file == Path::new("-") {
             stdin.read_to_string(&mut text)
         } else {
             std::fs::File::open(file).and_then(|mut open| open.read_to_string(&mut text))
         };
-        read.map_err(|error| Problem::io(format_args!("can't read the token from {}", file.display()), &error))?;
-        Ok(Secret::new(text.trim()))
+        read.map_err(|error| {
+            OperationError::io(format_args!("failed to read the token from {}", file.display()), &error)
+        })?;
+        Ok(SecretText::new(text.trim()))
     }
 }
 
-/// Reads a token: the secret alone, or after its id and a colon.
-pub(crate) fn token_of(text: &str) -> Result<Credential, Problem> {
+/// Parses a token: the secret, or `ID:SECRET`.
+pub(crate) fn parse_token(text: &str) -> Result<ServiceCredential, OperationError> {
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Problem::usage("the token must be one word of visible ASCII"));
+        return Err(OperationError::usage(
+            "the token must be one word of printable ASCII characters",
+        ));
     }
     Ok(match token.split_once(':') {
-        Some((user, password)) => Credential::Basic {
+        Some((user, password)) => ServiceCredential::Basic {
             user: user.to_owned(),
-            password: Secret::new(password),
+            password: SecretText::new(password),
         },
-        None => Credential::Bearer(Secret::new(token)),
+        None => ServiceCredential::Bearer(SecretText::new(token)),
     })
 }
 
-/// The token of the environment belongs to the service of the environment, where that is named.
-pub(crate) fn for_service(origin: &str, variable: Variables) -> bool {
+/// Returns true if `SIGNPOST_TOKEN` belongs to this service: it belongs to the service of `SIGNPOST_URL`, if that is
+/// set.
+pub(crate) fn token_matches_service(origin: &str, variable: VariableReader) -> bool {
     variable("SIGNPOST_URL").is_none_or(|url| url == origin || url.starts_with(&format!("{origin}/")))
 }
 
-/// Whether nobody on the way can read what is sent there.
-pub(crate) fn is_private(origin: &str) -> bool {
-    origin.starts_with("https://") || is_here(host(origin))
+/// Returns true if the connection cannot be read by others: it uses TLS, or stays on this machine.
+pub(crate) fn is_secure_origin(origin: &str) -> bool {
+    origin.starts_with("https://") || is_loopback(origin_host(origin))
 }
 
-/// Whether a host is this machine.
-pub(crate) fn is_here(host: &str) -> bool {
+/// Returns true if the host is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn host(origin: &str) -> &str {
+fn origin_host(origin: &str) -> &str {
     let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -87,21 +92,28 @@ fn host(origin: &str) -> &str {
     }
 }
 
-/// [The file of ftp(1)](https://www.gnu.org/software/inetutils/manual/html_node/The-_002enetrc-file.html), as far as it
-/// names machines.
-pub(crate) fn of_netrc(origin: &str, variable: Variables) -> Result<Option<Credential>, Problem> {
+/// Reads [the `.netrc` file of
+/// ftp(1)](https://www.gnu.org/software/inetutils/manual/html_node/The-_002enetrc-file.html). Only `machine` entries
+/// are supported.
+pub(crate) fn netrc_credential(
+    origin: &str,
+    variable: VariableReader,
+) -> Result<Option<ServiceCredential>, OperationError> {
     let home = variable("HOME").map(|home| PathBuf::from(home).join(".netrc"));
     let Some(file) = variable("NETRC").map(PathBuf::from).or(home) else {
         return Ok(None);
     };
     match std::fs::read_to_string(&file) {
-        Ok(text) => Ok(entry(&text, host(origin))),
+        Ok(text) => Ok(netrc_entry(&text, origin_host(origin))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Problem::io(format_args!("can't read {}", file.display()), &error)),
+        Err(error) => Err(OperationError::io(
+            format_args!("failed to read {}", file.display()),
+            &error,
+        )),
     }
 }
 
-fn entry(netrc: &str, host: &str) -> Option<Credential> {
+fn netrc_entry(netrc: &str, host: &str) -> Option<ServiceCredential> {
     let words: Vec<_> = netrc.split_whitespace().collect();
     let start = words.windows(2).position(|pair| pair == ["machine", host])?;
     let (mut user, mut password) = (None, None);
@@ -113,9 +125,9 @@ fn entry(netrc: &str, host: &str) -> Option<Credential> {
             _ => break,
         }
     }
-    Some(Credential::Basic {
+    Some(ServiceCredential::Basic {
         user: user.unwrap_or_default().to_owned(),
-        password: Secret::new(password?),
+        password: SecretText::new(password?),
     })
 }
 
@@ -123,51 +135,54 @@ fn entry(netrc: &str, host: &str) -> Option<Credential> {
 mod tests {
     use super::*;
 
-    fn basic(user: &str, password: &str) -> Credential {
-        Credential::Basic {
+    fn basic(user: &str, password: &str) -> ServiceCredential {
+        ServiceCredential::Basic {
             user: user.into(),
-            password: Secret::new(password),
+            password: SecretText::new(password),
         }
     }
 
     #[test]
-    fn a_token_alone_is_a_bearer_and_one_with_its_id_is_basic() {
-        assert_eq!(token_of("abc\n"), Ok(Credential::Bearer(Secret::new("abc"))));
-        assert_eq!(token_of("ci:abc"), Ok(basic("ci", "abc")));
+    fn a_secret_is_sent_as_bearer_and_a_token_with_an_id_as_basic() {
+        assert_eq!(
+            parse_token("abc\n"),
+            Ok(ServiceCredential::Bearer(SecretText::new("abc")))
+        );
+        assert_eq!(parse_token("ci:abc"), Ok(basic("ci", "abc")));
         assert_eq!(basic("ci", "abc").header().expose(), "Basic Y2k6YWJj");
         for wrong in ["", " ", "a b", "ä"] {
-            assert!(token_of(wrong).is_err(), "{wrong:?}");
+            assert!(parse_token(wrong).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
-    fn netrc_is_read_for_the_host_alone() {
+    fn only_the_netrc_entry_of_the_host_is_used() {
         let netrc = "machine a login x password 1\nmachine h\n  login y\n  password 2\nmachine b password 3";
-        assert_eq!(entry(netrc, "a"), Some(basic("x", "1")));
-        assert_eq!(entry(netrc, "h"), Some(basic("y", "2")));
-        assert_eq!(entry(netrc, "b"), Some(basic("", "3")));
-        assert_eq!(entry(netrc, "x"), None);
+        assert_eq!(netrc_entry(netrc, "a"), Some(basic("x", "1")));
+        assert_eq!(netrc_entry(netrc, "h"), Some(basic("y", "2")));
+        assert_eq!(netrc_entry(netrc, "b"), Some(basic("", "3")));
+        assert_eq!(netrc_entry(netrc, "x"), None);
     }
 
     #[test]
-    fn only_https_and_this_machine_are_private() {
+    fn only_https_and_loopback_origins_are_secure() {
         for origin in [
             "https://files.example.com",
             "http://127.0.0.1:8080",
             "http://localhost",
             "http://[::1]:9",
         ] {
-            assert!(is_private(origin), "{origin}");
+            assert!(is_secure_origin(origin), "{origin}");
         }
-        assert!(!is_private("http://files.example.com"));
-        assert!(!is_private("http://127.example.com.evil"));
+        assert!(!is_secure_origin("http://files.example.com"));
+        assert!(!is_secure_origin("http://127.example.com.evil"));
     }
 
     #[test]
-    fn the_token_of_the_environment_goes_to_its_own_service() {
+    fn the_environment_token_is_used_only_for_its_own_service() {
         let at = |_: &str| Some("https://files.example.com/base".to_owned());
-        assert!(for_service("https://files.example.com", at));
-        assert!(!for_service("https://files.example.co", at));
-        assert!(for_service("https://anywhere", |_| None));
+        assert!(token_matches_service("https://files.example.com", at));
+        assert!(!token_matches_service("https://files.example.co", at));
+        assert!(token_matches_service("https://anywhere", |_| None));
     }
 }

@@ -1,4 +1,4 @@
-//! What Signpost says is to be sent to S3.
+//! The response of Signpost that describes a signed request to S3.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,35 +6,37 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Deserializer};
 use signpost::plan::PresignedUrl;
 
-/// A request to S3, signed; it may be sent until it expires.
+/// A signed request to S3. It can be sent until it expires.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Instruction {
     pub(crate) method: String,
-    #[serde(deserialize_with = "url")]
+    #[serde(deserialize_with = "deserialize_url")]
     pub(crate) url: PresignedUrl,
-    /// What must be sent with it, verbatim.
+    /// The headers that must be sent, unchanged.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
-    /// The key, as Signpost decided on it.
+    /// The key that Signpost signed the request for.
     pub(crate) key: String,
-    /// In seconds, from when it was signed.
+    /// The lifetime in seconds, from the time of signing.
     expires_in: u64,
     #[serde(skip, default = "Instant::now")]
-    received: Instant,
+    received_at: Instant,
 }
 
-/// What a request may take to reach S3, at the most; of a short life a quarter.
-const MARGIN: Duration = Duration::from_secs(5);
+/// The maximum time that a request may need to reach S3. For short lifetimes, a quarter of the lifetime is used
+/// instead.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(5);
 
 impl Instruction {
-    /// Whether S3 will still take it. Only this machine's own clock is asked, and how much time has passed on it.
-    pub(crate) fn is_fresh(&self) -> bool {
-        let life = Duration::from_secs(self.expires_in);
-        self.received.elapsed() + MARGIN.min(life / 4) < life
+    /// Returns true if S3 still accepts the URL. Only the elapsed time on this machine is compared, so clock skew has
+    /// no effect.
+    pub(crate) fn is_unexpired(&self) -> bool {
+        let lifetime = Duration::from_secs(self.expires_in);
+        self.received_at.elapsed() + EXPIRY_MARGIN.min(lifetime / 4) < lifetime
     }
 }
 
-fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PresignedUrl, D::Error> {
+fn deserialize_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PresignedUrl, D::Error> {
     String::deserialize(deserializer).map(PresignedUrl::new)
 }
 
@@ -43,12 +45,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instruction_is_left_alone_shortly_before_it_expires() {
+    fn an_instruction_is_not_used_shortly_before_it_expires() {
         let living = |seconds: u64, age: u64| {
-            let told = format!("{{\"method\":\"GET\",\"url\":\"https://h/\",\"key\":\"k\",\"expires_in\":{seconds}}}");
-            let mut instruction: Instruction = serde_json::from_str(&told).unwrap();
-            instruction.received -= Duration::from_secs(age);
-            instruction.is_fresh()
+            let json = format!("{{\"method\":\"GET\",\"url\":\"https://h/\",\"key\":\"k\",\"expires_in\":{seconds}}}");
+            let mut instruction: Instruction = serde_json::from_str(&json).unwrap();
+            instruction.received_at -= Duration::from_secs(age);
+            instruction.is_unexpired()
         };
         assert!(living(300, 0) && living(300, 294) && !living(300, 295));
         assert!(living(5, 3) && !living(5, 4));

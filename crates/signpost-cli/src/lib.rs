@@ -1,91 +1,96 @@
-//! The command `signpost`: objects in and out, and tools for the rules and their secrets.
+//! The `signpost` command: transfers objects, and manages rules files, tokens and keys.
 //!
-//! What was typed becomes [`Options`], these become a [`Report`], and `main` prints it. A rules file is read by the core
-//! itself and decided on by [`Policy::explain`](signpost::policy::Policy::explain), which tells what the service does.
+//! The command line is parsed into [`CommandOptions`]. [`run`] executes it and returns a [`CommandReport`], which
+//! `main` prints. The core library parses a rules file, and [`Policy::explain`](signpost::policy::Policy::explain)
+//! makes the same decision as the service.
 //!
-//! Whatever is done to an object takes two hops, and redirects are never followed: `service` asks Signpost, with the
-//! credential, for an `instruction`; `store` sends it to S3, without one. `retry` repeats the two together. How an object is
-//! cut into parts and ranges is `plan`, which waits for nothing; what is kept of transfers under way is `state`.
+//! Every operation on an object takes two requests, and redirects are never followed. First, `signing_service`
+//! requests an `instruction` from Signpost, with the credential. Then `s3_client` sends the signed request to S3,
+//! without a credential. `retry` repeats both together. `part_layout` calculates the parts and ranges of an object.
+//! `transfer_state` stores the state of transfers that can be resumed.
 
-mod buffers;
+mod blocking_task;
+mod buffer_pool;
 mod checksum;
-mod console;
-mod context;
+mod console_output;
+mod command_context;
 mod credential;
 mod doctor;
-mod explain;
-mod http;
+mod s3_remedies;
+mod http_client;
 mod instruction;
-mod lanes;
+mod concurrency_limit;
 mod login;
-mod manual;
-mod multipart;
+mod manual_pages;
+mod multipart_xml;
 mod objects;
 mod options;
-mod place;
-mod plain;
-mod plan;
-mod problem;
-mod profiles;
+mod object_url;
+mod terminal_text;
+mod part_layout;
+mod operation_error;
+mod profile_store;
 mod progress;
-mod question;
-mod report;
+mod access_query;
+mod command_report;
 mod retry;
 mod rules;
-mod secret;
-mod secrets;
-mod service;
-mod snapshot;
-mod source;
-mod state;
-mod store;
-mod tree;
-mod writer;
+mod secret_text;
+mod secret_generation;
+mod signing_service;
+mod progress_snapshot;
+mod upload_source;
+mod transfer_state;
+mod s3_client;
+mod local_files;
+mod exit_status;
+mod file_writer;
 
 use std::fmt;
 use std::io::{self, Read};
 
-pub use options::Options;
-use options::{Command, KeyCommand, RulesCommand, TokenCommand};
-pub use report::Report;
+pub use command_report::CommandReport;
+pub use exit_status::ExitStatus;
+pub use options::CommandOptions;
+use options::{KeyCommand, RulesCommand, SignpostCommand, TokenCommand};
 
-/// What the command takes from the system.
-pub struct System<'a> {
-    /// What was typed, the command's own name first.
+/// The system interfaces that the command uses.
+pub struct SystemAccess<'a> {
+    /// The command line, starting with the name of the command.
     pub arguments: Vec<String>,
     /// Standard input.
     pub stdin: &'a mut dyn Read,
-    /// Fills a buffer with the system's randomness.
-    pub random: Random,
-    /// Reads a variable of the environment.
-    pub variable: Variables,
+    /// Fills a buffer with random bytes from the system.
+    pub random: RandomSource,
+    /// Reads an environment variable.
+    pub variable: VariableReader,
 }
 
-/// Fills a buffer with randomness.
-pub type Random = fn(&mut [u8]) -> io::Result<()>;
+/// Fills a buffer with random bytes.
+pub type RandomSource = fn(&mut [u8]) -> io::Result<()>;
 
-/// Reads a variable of the environment; one that is not UTF-8 counts as unset.
-pub type Variables = fn(&str) -> Option<String>;
+/// Reads an environment variable. A variable that is not UTF-8 is treated as unset.
+pub type VariableReader = fn(&str) -> Option<String>;
 
-impl fmt::Debug for System<'_> {
+impl fmt::Debug for SystemAccess<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("System")
     }
 }
 
-/// Does what was typed.
-pub fn run(options: &Options, mut system: System<'_>) -> Report {
+/// Executes the command.
+pub fn run(options: &CommandOptions, mut system: SystemAccess<'_>) -> CommandReport {
     let done = match &options.command {
-        Command::Rules(RulesCommand::Check { file }) => rules::check(file, &mut system),
-        Command::Rules(RulesCommand::Explain(explain)) => rules::explain(explain, &mut system),
-        Command::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
-        Command::Token(TokenCommand::New { id, groups }) => secrets::new_token(id, groups, &system),
-        Command::Key(KeyCommand::New) => secrets::new_key(&system),
-        Command::Doctor(options) => doctor::run(options, &mut system),
-        Command::Login(command) => login::run(command, &mut system),
-        Command::Object(command) => objects::run(command, &mut system),
-        Command::Completions { shell } => Ok(manual::completions(*shell)),
-        Command::Man { command } => manual::page(command),
+        SignpostCommand::Rules(RulesCommand::Check { file }) => rules::check(file, &mut system),
+        SignpostCommand::Rules(RulesCommand::Explain(explain)) => rules::explain(explain, &mut system),
+        SignpostCommand::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
+        SignpostCommand::Token(TokenCommand::New { id, groups }) => secret_generation::new_token(id, groups, &system),
+        SignpostCommand::Key(KeyCommand::New) => secret_generation::new_key(&system),
+        SignpostCommand::Doctor(options) => doctor::run(options, &mut system),
+        SignpostCommand::Login(command) => login::run(command, &mut system),
+        SignpostCommand::Object(command) => objects::run(command, &mut system),
+        SignpostCommand::Completions { shell } => Ok(manual_pages::completions(*shell)),
+        SignpostCommand::Man { command } => manual_pages::man_page(command),
     };
-    done.unwrap_or_else(Report::from)
+    done.unwrap_or_else(CommandReport::from)
 }

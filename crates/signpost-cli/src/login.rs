@@ -4,125 +4,142 @@ use std::io::IsTerminal as _;
 
 use serde_json::json;
 
-use crate::System;
-use crate::context::{Context, Found};
-use crate::credential::{Credential, is_private, token_of};
-use crate::http::Http;
-use crate::options::{Connection, LoginCommand, LoginOptions};
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::profiles::{DEFAULT, Profile};
-use crate::report::{Ending, Error, Report};
-use crate::secret::Secret;
-use crate::service::Service;
-use crate::state::State;
+use crate::SystemAccess;
+use crate::command_context::{CommandContext, SourcedCredential};
+use crate::command_report::{CommandError, CommandReport};
+use crate::credential::{ServiceCredential, is_secure_origin, parse_token};
+use crate::exit_status::ExitStatus;
+use crate::http_client::HttpClients;
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
+use crate::options::{ConnectionOptions, LoginCommand, LoginOptions};
+use crate::profile_store::{DEFAULT_PROFILE, ServiceProfile};
+use crate::secret_text::SecretText;
+use crate::signing_service::SigningService;
+use crate::transfer_state::StateFolder;
 
-pub(crate) fn run(command: &LoginCommand, system: &mut System<'_>) -> Result<Report, Error> {
+pub(crate) fn run(command: &LoginCommand, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Problem::io("can't start", &error))?;
-    let mut context = Context::new(State::of_user(), system)?;
+        .map_err(|error| OperationError::io("failed to start the runtime", &error))?;
+    let mut context = CommandContext::new(StateFolder::of_user(), system)?;
     Ok(match command {
         LoginCommand::Login(options) => runtime.block_on(login(options, &mut context))?,
-        LoginCommand::Logout { profile } => logout(profile.as_deref().unwrap_or(DEFAULT), &mut context)?,
+        LoginCommand::Logout { profile } => logout(profile.as_deref().unwrap_or(DEFAULT_PROFILE), &mut context)?,
         LoginCommand::Whoami { connection } => runtime.block_on(whoami(connection, &mut context))?,
     })
 }
 
-async fn login(options: &LoginOptions, context: &mut Context<'_, '_>) -> Result<Report, Problem> {
-    let place = Place::parse(&options.url, None).map_err(|_| Problem::usage("the URL must be that of a service"))?;
-    if place.share.is_some() {
-        return Err(Problem::usage("the URL must be that of a service, and no share link"));
+async fn login(options: &LoginOptions, context: &mut CommandContext<'_, '_>) -> Result<CommandReport, OperationError> {
+    let service_url = ObjectUrl::parse(&options.url, None)
+        .map_err(|_| OperationError::usage("the URL must be the URL of a service"))?;
+    if service_url.share_token.is_some() {
+        return Err(OperationError::usage(
+            "the URL must be the URL of a service, not a share link",
+        ));
     }
-    if !is_private(place.origin()) {
-        return Err(
-            Problem::usage(format!("a token would be sent to {} unencrypted", place.origin())).advising("Use https."),
-        );
+    if !is_secure_origin(service_url.origin()) {
+        return Err(OperationError::usage(format!(
+            "the token would be sent unencrypted to {}",
+            service_url.origin()
+        ))
+        .with_remedy("Use an https URL."));
     }
     let token = match &options.token_file {
-        Some(file) => Credential::read(file, context.system.stdin)?,
-        None => asked_for(&place)?,
+        Some(file) => ServiceCredential::read_token(file, context.system.stdin)?,
+        None => prompt_token(&service_url)?,
     };
-    let credential = token_of(token.expose())?;
-    let name = options.profile.clone().unwrap_or_else(|| DEFAULT.to_owned());
-    let url = place.url().trim_end_matches('/').to_owned();
-    let http = Http::new(context.system.variable)?;
-    is_taken(http, &place, &url, Some(credential.clone())).await?;
-    let words = format!(
-        "logged in to {url} {}, as the profile {name:?}\n",
-        as_whom(Some(&credential))
+    let credential = parse_token(token.expose())?;
+    let name = options.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
+    let url = service_url.url().trim_end_matches('/').to_owned();
+    let http = HttpClients::new(context.system.variable)?;
+    verify_credential(http, &service_url, &url, Some(credential.clone())).await?;
+    let message = format!(
+        "logged in to {url} {}, saved as profile {name:?}\n",
+        describe_identity(Some(&credential))
     );
-    context.profiles.0.insert(name, Profile { url, token });
+    context.profiles.0.insert(name, ServiceProfile { url, token });
     context.profiles.save()?;
-    Ok(Report {
-        out: String::new(),
-        notes: words,
-        ending: Ending::Done,
+    Ok(CommandReport {
+        stdout: String::new(),
+        stderr: message,
+        exit_status: ExitStatus::Success,
     })
 }
 
-fn asked_for(place: &Place) -> Result<Secret, Problem> {
+fn prompt_token(service_url: &ObjectUrl) -> Result<SecretText, OperationError> {
     if !std::io::stdin().is_terminal() {
-        return Err(Problem::usage("there is no terminal to ask for the token at")
-            .advising("Give it in a file, or through a pipe with `--token-file -`."));
+        return Err(OperationError::usage("there is no terminal to enter the token")
+            .with_remedy("Use `--token-file FILE`, or `--token-file -` for standard input."));
     }
-    let asked = rpassword::prompt_password(format!("Token for {}: ", place.origin()));
-    let token = asked.map_err(|error| Problem::io("can't ask for the token", &error))?;
-    Ok(Secret::new(token.trim()))
+    let input = rpassword::prompt_password(format!("Token for {}: ", service_url.origin()));
+    let token = input.map_err(|error| OperationError::io("failed to read the token from the terminal", &error))?;
+    Ok(SecretText::new(token.trim()))
 }
 
-fn logout(name: &str, context: &mut Context<'_, '_>) -> Result<Report, Problem> {
-    context.profiles.named(name)?;
+fn logout(name: &str, context: &mut CommandContext<'_, '_>) -> Result<CommandReport, OperationError> {
+    context.profiles.get_named(name)?;
     context.profiles.0.remove(name);
     context.profiles.save()?;
-    Ok(Report::done(String::new()))
+    Ok(CommandReport::success(String::new()))
 }
 
-async fn whoami(connection: &Connection, context: &mut Context<'_, '_>) -> Result<Report, Problem> {
-    let base = context.base(connection)?.ok_or_else(|| {
-        Problem::usage("no service is set").advising("Log in with `signpost login URL`, or set SIGNPOST_URL.")
+async fn whoami(
+    connection: &ConnectionOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<CommandReport, OperationError> {
+    let base = context.base_url(connection)?.ok_or_else(|| {
+        OperationError::usage("no service is configured")
+            .with_remedy("Log in with `signpost login URL`, or set SIGNPOST_URL.")
     })?;
-    let place = Place::parse(&base, None)?;
-    let found = context.credential(connection, place.origin())?;
-    let url = place.url().trim_end_matches('/').to_owned();
-    let credential = found.as_ref().map(|found| found.credential.clone());
+    let service_url = ObjectUrl::parse(&base, None)?;
+    let sourced = context.credential(connection, service_url.origin())?;
+    let url = service_url.url().trim_end_matches('/').to_owned();
+    let credential = sourced.as_ref().map(|sourced| sourced.credential.clone());
     let (id, source) = (
-        id(credential.as_ref()),
-        found.as_ref().map(|found: &Found| found.source.clone()),
+        token_id(credential.as_ref()),
+        sourced
+            .as_ref()
+            .map(|sourced: &SourcedCredential| sourced.source.clone()),
     );
-    let words = format!("{url} {}", as_whom(credential.as_ref()));
-    let http = Http::new(context.system.variable)?;
-    is_taken(http, &place, &url, credential.clone()).await?;
+    let message = format!("{url} {}", describe_identity(credential.as_ref()));
+    let http = HttpClients::new(context.system.variable)?;
+    verify_credential(http, &service_url, &url, credential.clone()).await?;
     let out = if connection.json {
-        json!({"url": url, "id": id, "source": source, "taken": true}).to_string()
+        json!({"url": url, "token_id": id, "credential_source": source, "accepted": true}).to_string()
     } else {
-        source.map_or(words.clone(), |source| format!("{words}, by {source}"))
+        source.map_or(message.clone(), |source| format!("{message}, from {source}"))
     };
-    Ok(Report::done(format!("{out}\n")))
+    Ok(CommandReport::success(format!("{out}\n")))
 }
 
-/// Asks the service for nothing, which it grants to everybody whose credential is right.
-async fn is_taken(http: Http, place: &Place, base: &str, credential: Option<Credential>) -> Result<(), Problem> {
-    let service = Service::new(http, credential, Some(base.to_owned()));
-    let answer = service.post(base, "/-/sign", &json!([])).await?;
-    match serde_json::from_slice::<Vec<serde_json::Value>>(&answer) {
+/// Sends an empty signing request. The service accepts it from every caller with a valid credential.
+async fn verify_credential(
+    http: HttpClients,
+    service_url: &ObjectUrl,
+    base: &str,
+    credential: Option<ServiceCredential>,
+) -> Result<(), OperationError> {
+    let service = SigningService::new(http, credential, Some(base.to_owned()));
+    let body = service.post_json(base, "/-/sign", &json!([])).await?;
+    match serde_json::from_slice::<Vec<serde_json::Value>>(&body) {
         Ok(none) if none.is_empty() => Ok(()),
-        _ => Err(crate::service::no_signpost(place)),
+        _ => Err(crate::signing_service::unexpected_response(service_url)),
     }
 }
 
-fn as_whom(credential: Option<&Credential>) -> String {
+fn describe_identity(credential: Option<&ServiceCredential>) -> String {
     match credential {
-        None => "as nobody in particular".to_owned(),
-        Some(Credential::Bearer(_)) => "with a token".to_owned(),
-        Some(Credential::Basic { user, .. }) => format!("as {user}"),
+        None => "without a credential".to_owned(),
+        Some(ServiceCredential::Bearer(_)) => "with a token".to_owned(),
+        Some(ServiceCredential::Basic { user, .. }) => format!("as {user}"),
     }
 }
 
-fn id(credential: Option<&Credential>) -> Option<&str> {
+fn token_id(credential: Option<&ServiceCredential>) -> Option<&str> {
     match credential {
-        Some(Credential::Basic { user, .. }) => Some(user),
-        Some(Credential::Bearer(_)) | None => None,
+        Some(ServiceCredential::Basic { user, .. }) => Some(user),
+        Some(ServiceCredential::Bearer(_)) | None => None,
     }
 }

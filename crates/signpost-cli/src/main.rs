@@ -1,13 +1,13 @@
-//! The command.
+//! The `signpost` command.
 
 use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use signpost_cli::{Options, System};
+use signpost_cli::{CommandOptions, SystemAccess};
 
 fn main() -> ExitCode {
-    let system = System {
+    let system = SystemAccess {
         arguments: std::env::args_os()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect(),
@@ -15,5 +15,5 @@ fn main() -> ExitCode {
         random: |bytes| getrandom::fill(bytes).map_err(io::Error::from),
         variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
     };
-    signpost_cli::run(&Options::parse(), system).tell(&mut io::stdout(), &mut io::stderr())
+    signpost_cli::run(&CommandOptions::parse(), system).print(&mut io::stdout(), &mut io::stderr())
 }

@@ -1,11 +1,11 @@
-//! The command line: what the user typed, before anything is done about it.
+//! The command line, as parsed from the arguments.
 
 use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::question::{Claim, Method, Who};
+use crate::access_query::{ClaimArgument, QueryCaller, RequestMethod};
 
 mod doctor;
 mod login;
@@ -14,22 +14,22 @@ mod objects;
 pub(crate) use doctor::DoctorOptions;
 pub(crate) use login::{LoginCommand, LoginOptions};
 pub(crate) use objects::{
-    Connection, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, UploadsOptions,
+    ConnectionOptions, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, UploadsOptions,
 };
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 misused, 3 not found, 4 not allowed, 5 in conflict or changed \
-                          meanwhile, 6 wrong checksum, 7 temporary, 130 interrupted.";
+const EXIT_CODE_HELP: &str = "Exit codes: 0 success, 1 failure, 2 invalid usage, 3 not found, 4 not allowed, 5 conflict or changed \
+                          object, 6 wrong checksum, 7 temporary failure, 130 interrupted.";
 
-/// Plain URLs for a private S3 bucket: objects in and out, and tools for the rules and their secrets.
+/// Plain URLs for a private S3 bucket: transfer objects, and manage rules files, tokens and keys.
 #[derive(Debug, Parser)]
-#[command(name = "signpost", version, color = ColorChoice::Never, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Options {
+#[command(name = "signpost", version, color = ColorChoice::Never, max_term_width = 100, after_help = EXIT_CODE_HELP)]
+pub struct CommandOptions {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: SignpostCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum SignpostCommand {
     #[command(flatten)]
     Object(ObjectCommand),
     #[command(flatten)]
@@ -38,40 +38,40 @@ pub(crate) enum Command {
     /// Check, explain or test a rules file.
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Tokens that callers send.
+    /// Create tokens for callers.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Keys that sign share links.
+    /// Create keys that sign share links.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Print completions for a shell.
     Completions {
-        /// The shell.
+        /// The name of the shell.
         shell: Shell,
     },
     /// Print a manual page: `signpost man rules explain | man -l -`.
     Man {
-        /// The command that the page is about; none for `signpost` itself.
+        /// The command; without it, the page of `signpost` itself.
         command: Vec<String>,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// Say whether the service would start with these rules.
+    /// Check whether the service would start with these rules.
     Check {
         /// The rules file; `-` for standard input.
         file: PathBuf,
     },
-    /// Tell which rule decides about a request, and why.
+    /// Explain which rule decides about a request, and why.
     ///
-    /// The exit code tells whether there was an answer, not what it is; `rules test` is for that.
-    Explain(Explain),
-    /// Hold the rules to the decisions that are wanted of them.
+    /// The exit code is 0 for every decision. To check decisions in a script, use `rules test`.
+    Explain(ExplainOptions),
+    /// Compare the decisions of the rules with expected decisions.
     ///
-    /// CASES is TOML: for each request a table `[[case]]` with `as`, `method`, `key` and `expect`, and where they are
-    /// wanted `rule`, `claims`, `groups`, `length` and `content_type`. `expect` is `allow`; or `refuse`, however it comes
-    /// about; or `deny`, a refusal by a rule with `effect = "deny"`.
+    /// CASES is a TOML file. Each request is a `[[case]]` table with `as`, `method`, `key` and `expect`, and
+    /// optionally `rule`, `claims`, `groups`, `length` and `content_type`. `expect` is `allow`, `reject` (the request
+    /// is not allowed, for any reason) or `deny` (a rule with `effect = "deny"` rejects it).
     Test {
         /// The rules file; `-` for standard input.
         file: PathBuf,
@@ -81,21 +81,22 @@ pub(crate) enum RulesCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Explain {
+pub(crate) struct ExplainOptions {
     /// The rules file; `-` for standard input.
     pub(crate) file: PathBuf,
-    /// Who asks: `anyone`, `token:ID` or `issuer:NAME/SUBJECT`.
+    /// The caller: `anyone`, `token:ID` or `issuer:NAME/SUBJECT`.
     #[arg(long = "as", value_name = "WHO")]
-    pub(crate) who: Who,
-    /// GET, HEAD, PUT or DELETE; or LIST, for the keys below a prefix.
-    pub(crate) method: Method,
-    /// The key that the URL names: without the `/` before it, and not percent-encoded. Of LIST a prefix, which is empty or
-    /// ends in a slash.
+    pub(crate) who: QueryCaller,
+    /// GET, HEAD, PUT or DELETE; or LIST to list a prefix.
+    pub(crate) method: RequestMethod,
+    /// The key, without a leading `/` and without percent-encoding. For LIST, the prefix: it is empty or ends in a
+    /// slash.
     pub(crate) key: String,
-    /// A claim that the issuer makes; repeat it for more.
+    /// A claim of the issuer's token; repeat the option for more claims.
     #[arg(long = "claim", value_name = "NAME=VALUE")]
-    pub(crate) claims: Vec<Claim>,
-    /// A group that the issuer tells; repeat it for more. Those of a token stand in the rules.
+    pub(crate) claims: Vec<ClaimArgument>,
+    /// A group from the issuer's token; repeat the option for more groups. The groups of a static token are in the
+    /// rules file.
     #[arg(long = "group", value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
     /// The length of the upload, in bytes.
@@ -104,20 +105,21 @@ pub(crate) struct Explain {
     /// The media type of the upload.
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// Tell it as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Make a token: its secret goes to standard output, once, and its `[[token]]` table to standard error.
+    /// Create a token: print the secret to standard output, once, and its `[[token]]` table to standard error.
     ///
-    /// So `secret=$(signpost token new ci 2>>rules.toml)` keeps the one and adds the other to the rules.
+    /// For example, `secret=$(signpost token new ci 2>>rules.toml)` stores the secret and adds the table to the rules
+    /// file.
     New {
-        /// The token's public name in the rules, and the user name of `curl -u ID:SECRET`.
+        /// The public id of the token in the rules file, and the user name of `curl -u ID:SECRET`.
         id: String,
-        /// The groups of its bearer.
+        /// The groups of the token.
         #[arg(long, value_delimiter = ',', value_name = "GROUP,…")]
         groups: Vec<String>,
     },
@@ -125,6 +127,6 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key for share links and sign-in sessions, as `SIGNPOST_KEYS` takes it: `ID:KEY`.
+    /// Create a key for share links and sign-in sessions, in the format of `SIGNPOST_KEYS`: `ID:KEY`.
     New,
 }

@@ -1,4 +1,4 @@
-//! What is said of a transfer while it goes on: on standard error, one total for many files.
+//! Shows the progress of a command on standard error: one total for all files.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -9,49 +9,49 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::AbortHandle;
 
-use crate::snapshot::{Snapshot, Speed};
+use crate::progress_snapshot::{ProgressSnapshot, TransferSpeed};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Mode {
-    /// A bar on a terminal, and nothing elsewhere.
+pub(crate) enum ProgressMode {
+    /// A progress bar on a terminal, and no output otherwise.
     Auto,
-    /// A bar that is drawn anew.
+    /// A progress bar.
     Bar,
-    /// A line now and then.
+    /// A line of text every five seconds.
     Plain,
-    /// A line of JSON each second.
+    /// A line of JSON every second.
     Json,
-    /// Nothing.
+    /// No output.
     None,
 }
 
 /// The progress of one command.
 #[derive(Clone, Debug)]
-pub(crate) struct Progress(Arc<Shown>);
+pub(crate) struct TransferProgress(Arc<ProgressState>);
 
 #[derive(Debug)]
-struct Shown {
-    mode: Mode,
-    counts: Counts,
+struct ProgressState {
+    mode: ProgressMode,
+    counts: ProgressCounters,
     bar: ProgressBar,
     started: Instant,
-    ticking: Option<AbortHandle>,
+    ticker: Option<AbortHandle>,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct ProgressCounters {
     bytes: AtomicU64,
-    bytes_known: AtomicU64,
-    /// Of `bytes`, those that were there before, and say nothing of the speed.
-    bytes_before: AtomicU64,
+    bytes_total: AtomicU64,
+    /// The bytes in `bytes` that existed before. They do not count for the speed.
+    bytes_existing: AtomicU64,
     files: AtomicU64,
-    files_known: AtomicU64,
+    files_total: AtomicU64,
 }
 
-impl Mode {
-    /// What `auto` means here.
-    fn settled(self) -> Self {
+impl ProgressMode {
+    /// Resolves `auto`.
+    fn resolve(self) -> Self {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         match self {
             Self::Auto if std::io::stderr().is_terminal() && !is_dumb => Self::Bar,
@@ -60,7 +60,7 @@ impl Mode {
         }
     }
 
-    const fn pause(self) -> Option<Duration> {
+    const fn interval(self) -> Option<Duration> {
         match self {
             Self::Bar => Some(Duration::from_millis(100)),
             Self::Plain => Some(Duration::from_secs(5)),
@@ -70,128 +70,130 @@ impl Mode {
     }
 }
 
-impl Progress {
-    /// Begins to show progress. It must be called where the runtime is.
-    pub(crate) fn start(mode: Mode) -> Self {
-        let mode = mode.settled();
-        let bar = if mode == Mode::Bar {
-            drawn()
+impl TransferProgress {
+    /// Starts to show progress. It must be called inside the runtime.
+    pub(crate) fn start(mode: ProgressMode) -> Self {
+        let mode = mode.resolve();
+        let bar = if mode == ProgressMode::Bar {
+            progress_bar()
         } else {
             ProgressBar::hidden()
         };
-        Self(Arc::new_cyclic(|shown: &std::sync::Weak<Shown>| {
-            let shown = shown.clone();
-            let ticking = mode.pause().map(|pause| {
+        Self(Arc::new_cyclic(|state: &std::sync::Weak<ProgressState>| {
+            let state = state.clone();
+            let ticker = mode.interval().map(|pause| {
                 let ticks = async move {
-                    let mut speed = Speed::default();
+                    let mut speed = TransferSpeed::default();
                     let mut ticks = tokio::time::interval(pause);
                     ticks.tick().await;
                     loop {
                         ticks.tick().await;
-                        let Some(shown) = shown.upgrade() else { return };
-                        shown.show(&mut speed);
+                        let Some(state) = state.upgrade() else {
+                            return;
+                        };
+                        state.show(&mut speed);
                     }
                 };
                 tokio::spawn(ticks).abort_handle()
             });
-            Shown {
+            ProgressState {
                 mode,
-                counts: Counts::default(),
+                counts: ProgressCounters::default(),
                 bar,
                 started: Instant::now(),
-                ticking,
+                ticker,
             }
         }))
     }
 
-    /// There is more to do: a file, which is thought to have this length.
-    pub(crate) fn expect(&self, bytes: u64) {
-        self.0.counts.files_known.fetch_add(1, Ordering::Relaxed);
-        self.amend(0, bytes);
+    /// Adds a file with this expected length.
+    pub(crate) fn add_file(&self, bytes: u64) {
+        self.0.counts.files_total.fetch_add(1, Ordering::Relaxed);
+        self.correct_length(0, bytes);
     }
 
-    /// What was thought to be so long is of another length.
-    pub(crate) fn amend(&self, thought: u64, bytes: u64) {
-        let known = &self.0.counts.bytes_known;
+    /// Replaces the expected length of a file by its actual length.
+    pub(crate) fn correct_length(&self, expected_len: u64, bytes: u64) {
+        let known = &self.0.counts.bytes_total;
         known.fetch_add(bytes, Ordering::Relaxed);
-        known.fetch_sub(thought, Ordering::Relaxed);
+        known.fetch_sub(expected_len, Ordering::Relaxed);
     }
 
-    pub(crate) fn advance(&self, bytes: u64) {
+    pub(crate) fn add_bytes(&self, bytes: u64) {
         self.0.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// These bytes were there before.
-    pub(crate) fn skip(&self, bytes: u64) {
-        self.0.counts.bytes_before.fetch_add(bytes, Ordering::Relaxed);
-        self.advance(bytes);
+    /// Adds bytes that existed before.
+    pub(crate) fn add_existing_bytes(&self, bytes: u64) {
+        self.0.counts.bytes_existing.fetch_add(bytes, Ordering::Relaxed);
+        self.add_bytes(bytes);
     }
 
-    /// These bytes count no longer, since they must go again.
-    pub(crate) fn take_back(&self, bytes: u64) {
+    /// Removes bytes that must be sent again.
+    pub(crate) fn remove_bytes(&self, bytes: u64) {
         self.0.counts.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn file_done(&self) {
+    pub(crate) fn finish_file(&self) {
         self.0.counts.files.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Writes lines without tearing them or the bar.
-    pub(crate) fn aside(&self, write: impl FnOnce()) {
+    /// Suspends the progress bar while lines are printed.
+    pub(crate) fn suspend_bar(&self, write: impl FnOnce()) {
         self.0.bar.suspend(write);
     }
 }
 
-impl Shown {
-    fn show(&self, speed: &mut Speed) {
+impl ProgressState {
+    fn show(&self, speed: &mut TransferSpeed) {
         let now = self.snapshot(speed);
         match self.mode {
-            Mode::Bar => {
+            ProgressMode::Bar => {
                 let (_, width) = Term::stderr().size();
-                self.bar.set_message(now.line(usize::from(width).saturating_sub(1)));
+                self.bar.set_message(now.bar_line(usize::from(width).saturating_sub(1)));
                 self.bar.tick();
             }
-            Mode::Plain => line(&now.words()),
-            Mode::Json => line(&now.json(self.started.elapsed())),
-            Mode::Auto | Mode::None => {}
+            ProgressMode::Plain => write_line(&now.plain_line()),
+            ProgressMode::Json => write_line(&now.json(self.started.elapsed())),
+            ProgressMode::Auto | ProgressMode::None => {}
         }
     }
 
-    fn snapshot(&self, speed: &mut Speed) -> Snapshot {
+    fn snapshot(&self, speed: &mut TransferSpeed) -> ProgressSnapshot {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.counts;
         let bytes = read(&counts.bytes);
-        Snapshot {
+        ProgressSnapshot {
             bytes,
-            bytes_known: read(&counts.bytes_known),
+            bytes_total: read(&counts.bytes_total),
             files: read(&counts.files),
-            files_known: read(&counts.files_known),
-            speed: speed.at(Instant::now(), bytes.saturating_sub(read(&counts.bytes_before))),
+            files_total: read(&counts.files_total),
+            speed: speed.record(Instant::now(), bytes.saturating_sub(read(&counts.bytes_existing))),
         }
     }
 }
 
-impl Drop for Shown {
+impl Drop for ProgressState {
     fn drop(&mut self) {
-        if let Some(ticking) = &self.ticking {
-            ticking.abort();
+        if let Some(ticker) = &self.ticker {
+            ticker.abort();
         }
         self.bar.finish_and_clear();
-        // A transfer that ended between two ticks has been somewhere, too.
-        if self.mode == Mode::Json {
-            let mut speed = Speed::default();
-            speed.at(self.started, 0);
-            line(&self.snapshot(&mut speed).json(self.started.elapsed()));
+        // A transfer that ended between two ticks must also report its last state.
+        if self.mode == ProgressMode::Json {
+            let mut speed = TransferSpeed::default();
+            speed.record(self.started, 0);
+            write_line(&self.snapshot(&mut speed).json(self.started.elapsed()));
         }
     }
 }
 
-fn drawn() -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg}").expect("the template is right");
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg}").expect("the template is valid");
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
 }
 
-/// Without standard error there is nobody to tell.
-fn line(line: &str) {
+/// If standard error is closed, nothing can be reported.
+fn write_line(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,53 +1,59 @@
-//! When to try again: five times, after random waits that grow, and once at once where a URL was refused.
+//! Retries a request: up to five times after growing random delays, and once immediately if S3 rejected the URL.
 
 use std::time::Duration;
 
-use crate::Random;
-use crate::problem::{Problem, Retry};
+use crate::RandomSource;
+use crate::operation_error::{OperationError, RetryAdvice};
 
-const RETRIES: u32 = 5;
+const MAX_RETRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// A server that asks for more than this is not waited for.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// If the server specifies a longer delay, the command does not wait.
+const MAX_SERVER_WAIT: Duration = Duration::from_mins(5);
 
-/// Repeats `attempt`, which is told how often it has failed before, until it succeeds or that is hopeless.
-pub(crate) async fn persist<T>(
-    random: Random,
-    mut attempt: impl AsyncFnMut(u32) -> Result<T, Problem>,
-) -> Result<T, Problem> {
+/// Repeats `attempt` until it succeeds or a retry cannot help. `attempt` receives the number of previous failures.
+pub(crate) async fn with_retries<T>(
+    random: RandomSource,
+    mut attempt: impl AsyncFnMut(u32) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
     let mut failures = 0;
-    let mut may_ask_again = true;
+    let mut may_renew_url = true;
     loop {
-        let problem = match attempt(failures).await {
+        let error = match attempt(failures).await {
             Ok(done) => return Ok(done),
-            Err(problem) => problem,
+            Err(error) => error,
         };
-        match problem.retry {
-            Retry::Later(asked) if failures < RETRIES && asked.is_none_or(|asked| asked <= PATIENCE) => {
-                tokio::time::sleep(wait(failures, fraction(random)).max(asked.unwrap_or_default())).await;
+        match error.retry {
+            RetryAdvice::Later(requested_delay)
+                if failures < MAX_RETRIES
+                    && requested_delay.is_none_or(|requested_delay| requested_delay <= MAX_SERVER_WAIT) =>
+            {
+                tokio::time::sleep(
+                    backoff_delay(failures, random_fraction(random)).max(requested_delay.unwrap_or_default()),
+                )
+                .await;
             }
-            Retry::FreshUrl if may_ask_again => may_ask_again = false,
-            Retry::Never | Retry::Later(_) | Retry::FreshUrl => return Err(problem),
+            RetryAdvice::NewUrl if may_renew_url => may_renew_url = false,
+            RetryAdvice::Never | RetryAdvice::Later(_) | RetryAdvice::NewUrl => return Err(error),
         }
         failures += 1;
     }
 }
 
-/// [Full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): anything up to a bound
-/// that doubles.
-fn wait(failures: u32, fraction: f64) -> Duration {
+/// [Full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): a random delay up to a
+/// limit that doubles.
+fn backoff_delay(failures: u32, fraction: f64) -> Duration {
     FIRST_WAIT
         .saturating_mul(2_u32.saturating_pow(failures))
-        .min(LONGEST_WAIT)
+        .min(MAX_WAIT)
         .mul_f64(fraction)
 }
 
-/// A number from 0 to 1.
-fn fraction(random: Random) -> f64 {
+/// A random number from 0 to 1.
+fn random_fraction(random: RandomSource) -> f64 {
     let mut bytes = [0; 4];
-    // Without randomness the wait is the longest one.
+    // Without random numbers, the maximum delay is used.
     match random(&mut bytes) {
         Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
         Err(_) => 1.0,
@@ -59,15 +65,15 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::report::Ending;
+    use crate::exit_status::ExitStatus;
 
-    async fn attempts(problem: impl Fn(u32) -> Problem) -> u32 {
+    async fn attempts(error: impl Fn(u32) -> OperationError) -> u32 {
         let made = Cell::new(0);
-        let done: Result<(), _> = persist(
+        let done: Result<(), _> = with_retries(
             |_| Ok(()),
             async |failures| {
                 made.set(made.get() + 1);
-                Err(problem(failures))
+                Err(error(failures))
             },
         )
         .await;
@@ -76,20 +82,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_kind_of_problem_is_tried_as_often_as_it_deserves() {
-        let failed = Problem::new(Ending::Failed, "no");
+    async fn each_kind_of_error_is_retried_the_right_number_of_times() {
+        let failed = OperationError::new(ExitStatus::Failure, "no");
         assert_eq!(attempts(|_| failed.clone()).await, 1);
-        assert_eq!(attempts(|_| Problem::temporary("later")).await, 6);
-        assert_eq!(attempts(|_| failed.clone().retrying(Retry::FreshUrl)).await, 2);
-        let hour = Retry::Later(Some(Duration::from_hours(1)));
-        assert_eq!(attempts(|_| failed.clone().retrying(hour)).await, 1);
+        assert_eq!(attempts(|_| OperationError::temporary("later")).await, 6);
+        assert_eq!(attempts(|_| failed.clone().with_retry(RetryAdvice::NewUrl)).await, 2);
+        let hour = RetryAdvice::Later(Some(Duration::from_hours(1)));
+        assert_eq!(attempts(|_| failed.clone().with_retry(hour)).await, 1);
     }
 
     #[test]
-    fn waits_double_up_to_a_bound_and_are_cut_at_random() {
-        let waits: Vec<_> = (0..7).map(|failures| wait(failures, 1.0).as_millis()).collect();
+    fn delays_double_up_to_a_limit_and_are_random() {
+        let waits: Vec<_> = (0..7)
+            .map(|failures| backoff_delay(failures, 1.0).as_millis())
+            .collect();
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 20000]);
-        assert_eq!(wait(3, 0.0), Duration::ZERO);
-        assert_eq!(wait(u32::MAX, 0.5), Duration::from_secs(10));
+        assert_eq!(backoff_delay(3, 0.0), Duration::ZERO);
+        assert_eq!(backoff_delay(u32::MAX, 0.5), Duration::from_secs(10));
     }
 }

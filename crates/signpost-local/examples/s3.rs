@@ -1,4 +1,4 @@
-//! The embedded S3 alone, for tools that bring credentials: those of the environment count. `s3 FOLDER BUCKET` prints where it listens.
+//! Runs only the embedded S3, with the credentials of the environment. `s3 FOLDER BUCKET` prints its address.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use signpost_local::s3::{EmbeddedS3, EmbeddedS3Config, S3Credentials};
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(data), Some(bucket)) = (arguments.next(), arguments.next()) else {
-        return Err("s3 FOLDER BUCKET".into());
+        return Err("usage: s3 FOLDER BUCKET".into());
     };
     let credentials = S3Credentials {
         access_key_id: std::env::var("AWS_ACCESS_KEY_ID")?,
@@ -18,12 +18,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         expires_at: None,
     };
     let config = EmbeddedS3Config {
-        data: data.into(),
+        data_dir: data.into(),
         bucket,
         region: std::env::var("AWS_REGION")?,
         credentials: vec![credentials],
-        may_list: true,
-        page: None,
+        allow_listing: true,
+        page_origin: None,
     };
     let server = EmbeddedS3::bind((Ipv4Addr::LOCALHOST, 0).into(), config).await?;
     println!("http://{}", server.local_addr());

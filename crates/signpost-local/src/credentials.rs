@@ -1,4 +1,4 @@
-//! The credentials that sign: made up for the embedded S3, or those of the SDK's default chain.
+//! The signing credentials: generated for the embedded S3, or from the AWS SDK's default chain.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,16 +17,16 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Credentials are fetched anew when so little of their life is left, so that no URL is cut short by them.
+/// Credentials are refreshed this long before they expire, so that they do not shorten the lifetime of a URL.
 const REFRESH_BEFORE: Duration = Duration::from_mins(5);
 
-/// When credentials without an end, such as those of a profile that may be edited, are read again.
-const REREAD_AFTER: Duration = Duration::from_mins(15);
+/// Maximum cache time of credentials without an expiry, such as those of a profile that can be edited.
+const MAX_CACHE_TIME: Duration = Duration::from_mins(15);
 
-/// Credentials that only this process knows.
-pub(crate) fn made_up() -> Credentials {
+/// Returns random credentials that only this process knows.
+pub(crate) fn generate_credentials() -> Credentials {
     let mut secret = [0; 30];
-    getrandom::fill(&mut secret).expect("the system has randomness");
+    getrandom::fill(&mut secret).expect("the operating system provides random bytes");
     Credentials::new(
         "signpost-local",
         URL_SAFE_NO_PAD.encode(secret),
@@ -36,30 +36,30 @@ pub(crate) fn made_up() -> Credentials {
     )
 }
 
-/// The region that the environment or the profile names.
+/// Returns the region from the environment or the profile.
 pub(crate) async fn default_region() -> Option<Region> {
     let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
     chain.or_else(ProfileFileRegionProvider::new()).region().await
 }
 
-fn https() -> SharedHttpClient {
+fn https_client() -> SharedHttpClient {
     let ring = tls::Provider::Rustls(CryptoMode::Ring);
     aws_smithy_http_client::Builder::new().tls_provider(ring).build_https()
 }
 
-/// The SDK's default chain, with the SDK's cache in front.
+/// The SDK's default credential chain behind the SDK's cache.
 #[derive(Debug)]
-pub(crate) struct DefaultChain<P = DefaultCredentialsChain> {
+pub(crate) struct CredentialChain<P = DefaultCredentialsChain> {
     provider: P,
     cache: ExpiringCache<Credentials, CredentialsError>,
 }
 
-impl DefaultChain {
-    /// Prepares the chain; nothing is fetched yet.
+impl CredentialChain {
+    /// Creates the chain without fetching credentials.
     pub(crate) async fn new(region: &str) -> Self {
-        Self::over(
+        Self::from_provider(
             DefaultCredentialsChain::builder()
-                .configure(ProviderConfig::default().with_http_client(https()))
+                .configure(ProviderConfig::default().with_http_client(https_client()))
                 .region(Region::new(region.to_owned()))
                 .build()
                 .await,
@@ -67,33 +67,33 @@ impl DefaultChain {
     }
 }
 
-impl<P: ProvideCredentials> DefaultChain<P> {
-    fn over(provider: P) -> Self {
+impl<P: ProvideCredentials> CredentialChain<P> {
+    fn from_provider(provider: P) -> Self {
         Self {
             provider,
             cache: ExpiringCache::new(REFRESH_BEFORE),
         }
     }
 
-    async fn current(&self, now: SystemTime) -> Result<Credentials, CredentialsError> {
+    async fn get_credentials(&self, now: SystemTime) -> Result<Credentials, CredentialsError> {
         if let Some(credentials) = self.cache.yield_or_clear_if_expired(now).await {
             return Ok(credentials);
         }
         let load = || async {
             let credentials = self.provider.provide_credentials().await?;
-            let expiry = credentials.expiry().unwrap_or(now + REREAD_AFTER);
+            let expiry = credentials.expiry().unwrap_or(now + MAX_CACHE_TIME);
             Ok((credentials, expiry))
         };
         self.cache.get_or_load(load).await
     }
 }
 
-impl<P: ProvideCredentials> ProvideCredentials for DefaultChain<P> {
+impl<P: ProvideCredentials> ProvideCredentials for CredentialChain<P> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.current(SystemTime::now()))
+        future::ProvideCredentials::new(self.get_credentials(SystemTime::now()))
     }
 }
 
@@ -103,19 +103,19 @@ mod tests {
 
     use super::*;
 
-    const LIFE: Duration = Duration::from_hours(1);
+    const VALIDITY: Duration = Duration::from_hours(1);
 
-    /// Hands out credentials that live for an hour, numbered.
+    /// Returns numbered credentials that are valid for one hour each.
     #[derive(Debug, Default)]
-    struct Numbered(AtomicU32);
+    struct NumberedProvider(AtomicU32);
 
-    impl ProvideCredentials for Numbered {
+    impl ProvideCredentials for NumberedProvider {
         fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
         where
             Self: 'a,
         {
             let number = self.0.fetch_add(1, Ordering::SeqCst);
-            let expiry = SystemTime::UNIX_EPOCH + LIFE * (number + 1);
+            let expiry = SystemTime::UNIX_EPOCH + VALIDITY * (number + 1);
             future::ProvideCredentials::ready(Ok(Credentials::new(
                 number.to_string(),
                 "s",
@@ -127,11 +127,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credentials_are_fetched_once_and_again_before_they_expire() {
-        let chain = DefaultChain::over(Numbered::default());
+    async fn credentials_are_cached_and_refreshed_before_they_expire() {
+        let chain = CredentialChain::from_provider(NumberedProvider::default());
         let at = async |minutes| {
             let now = SystemTime::UNIX_EPOCH + Duration::from_mins(minutes);
-            chain.current(now).await.unwrap().access_key_id().to_owned()
+            chain.get_credentials(now).await.unwrap().access_key_id().to_owned()
         };
         assert_eq!(at(0).await, "0");
         assert_eq!(at(54).await, "0");
@@ -140,7 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn made_up_credentials_differ() {
-        assert_ne!(made_up().secret_access_key(), made_up().secret_access_key());
+    fn generated_credentials_differ() {
+        assert_ne!(
+            generate_credentials().secret_access_key(),
+            generate_credentials().secret_access_key()
+        );
     }
 }

@@ -1,25 +1,25 @@
-//! From the command line and the environment to the settings of the core.
+//! Combines the command-line options and the environment variables into the settings of the library.
 
 use std::ffi::OsString;
 
 use signpost::config::{ConfigError, Settings};
 use signpost::operation::CLIENT_SETTABLE;
 
-use crate::options::Options;
+use crate::options::ServerOptions;
 
 /// The bucket of the embedded S3.
 pub(crate) const EMBEDDED_BUCKET: &str = "signpost";
 
-/// The region of the embedded S3 where no option names one.
+/// The region of the embedded S3 if no option specifies one.
 pub(crate) const EMBEDDED_REGION: &str = "us-east-1";
 
-/// The environment with the options laid over it.
+/// The environment variables, overridden by the command-line options.
 #[derive(Clone, Debug)]
-pub(crate) struct Environment(Vec<(String, String)>);
+pub(crate) struct ServerEnvironment(Vec<(String, String)>);
 
-impl Environment {
-    /// Takes the process's variables; those that are not Unicode cannot be settings of ours.
-    pub(crate) fn new(options: &Options, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+impl ServerEnvironment {
+    /// Combines the options and the process's variables. Variables that are not Unicode cannot be settings and are ignored.
+    pub(crate) fn new(options: &ServerOptions, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let unicode = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         let mut environment = Self(variables.into_iter().filter_map(unicode).collect());
         if let Some(rules) = &options.rules {
@@ -40,48 +40,48 @@ impl Environment {
         environment
     }
 
-    /// Whether the bucket is elsewhere, so that no embedded S3 is wanted.
-    pub(crate) fn names_a_bucket(&self) -> bool {
+    /// Returns true if a setting specifies an external bucket or endpoint, so that the embedded S3 is not started.
+    pub(crate) fn has_external_bucket(&self) -> bool {
         self.get("SIGNPOST_BUCKET").is_some() || self.get("SIGNPOST_ENDPOINT").is_some()
     }
 
-    /// Points every setting at the embedded S3; what the SDK's own variables say is meant for AWS.
-    pub(crate) fn use_embedded(&mut self, endpoint: &str, region: &str) {
+    /// Configures the embedded S3 as storage. Removes the SDK's own variables, because they configure access to AWS.
+    pub(crate) fn use_embedded_s3(&mut self, endpoint: &str, region: &str) {
         self.0.retain(|(name, _)| !name.starts_with("AWS_"));
         self.set("SIGNPOST_BUCKET", EMBEDDED_BUCKET);
         self.set("SIGNPOST_ENDPOINT", endpoint);
         self.set("AWS_REGION", region);
     }
 
-    /// Names the region that the SDK's chain found, unless one is named already.
-    pub(crate) fn default_region(&mut self, region: &str) {
+    /// Sets the region from the SDK's chain, unless a region is set already.
+    pub(crate) fn set_default_region(&mut self, region: &str) {
         self.set_default("AWS_REGION", region);
     }
 
-    /// Lets anyone do everything where no rules are named; says whether it did.
-    pub(crate) fn open_without_rules(&mut self) -> bool {
-        let places = ["SIGNPOST_RULES", "SIGNPOST_RULES_FILE", "SIGNPOST_RULES_SOURCE"];
-        let open = places.iter().all(|place| self.get(place).is_none());
+    /// Allows everyone everything if no rules are configured. Returns true if it did.
+    pub(crate) fn allow_all_without_rules(&mut self) -> bool {
+        let rule_settings = ["SIGNPOST_RULES", "SIGNPOST_RULES_FILE", "SIGNPOST_RULES_SOURCE"];
+        let open = rule_settings.iter().all(|name| self.get(name).is_none());
         if open {
-            self.set("SIGNPOST_RULES", &open_rules());
+            self.set("SIGNPOST_RULES", &allow_all_rules());
         }
         open
     }
 
-    /// The log level, if the user asked for one.
-    pub(crate) fn asks_for_log(&self) -> bool {
+    /// Returns true if the user set a log level.
+    pub(crate) fn sets_log_level(&self) -> bool {
         self.get("SIGNPOST_LOG").is_some()
     }
 
-    /// The settings of the core.
+    /// Parses the settings of the library.
     pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
         Settings::from_env(self.0)
     }
 
-    /// The value of a variable that says something.
+    /// Returns the value of a variable, or `None` if it is unset or blank.
     pub(crate) fn get(&self, var: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(name, _)| name == var);
-        found
+        let variable = self.0.iter().find(|(name, _)| name == var);
+        variable
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.trim().is_empty())
     }
@@ -102,8 +102,8 @@ impl Environment {
     }
 }
 
-/// Rules under which anyone may do everything but replace an object.
-fn open_rules() -> String {
+/// Rules that allow everyone everything except overwriting an object.
+fn allow_all_rules() -> String {
     let client_may_set: Vec<String> = CLIENT_SETTABLE.iter().map(|name| format!("{name:?}")).collect();
     format!(
         "version = 1\n\
@@ -126,21 +126,21 @@ mod tests {
 
     use super::*;
 
-    fn environment(args: &[&str], variables: &[(&str, &str)]) -> Environment {
-        let options = Options::parse_from([&["signpost-local"], args].concat());
-        Environment::new(
+    fn environment(args: &[&str], variables: &[(&str, &str)]) -> ServerEnvironment {
+        let options = ServerOptions::parse_from([&["signpost-local"], args].concat());
+        ServerEnvironment::new(
             &options,
             variables.iter().map(|(name, value)| (name.into(), value.into())),
         )
     }
 
     #[test]
-    fn the_open_rules_are_rules() {
-        assert_eq!(Policy::parse(&open_rules()).map(|policy| policy.len()), Ok(1));
+    fn the_allow_all_rules_are_valid() {
+        assert_eq!(Policy::parse(&allow_all_rules()).map(|policy| policy.len()), Ok(1));
     }
 
     #[test]
-    fn options_go_before_the_environment() {
+    fn options_override_the_environment() {
         let set = [
             ("SIGNPOST_BUCKET", "from-environment"),
             ("SIGNPOST_RULES", "version = 1"),
@@ -156,21 +156,21 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_s3_is_not_reached_through_settings_meant_for_aws() {
+    fn settings_for_aws_do_not_affect_the_embedded_s3() {
         let mut environment = environment(&[], &[("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_REGION", "eu-west-1")]);
-        assert!(!environment.names_a_bucket());
-        environment.use_embedded("http://127.0.0.1:9", "us-east-1");
+        assert!(!environment.has_external_bucket());
+        environment.use_embedded_s3("http://127.0.0.1:9", "us-east-1");
         let settings = environment.settings().unwrap();
         assert!(!settings.use_fips);
         assert_eq!(settings.region, "us-east-1");
     }
 
     #[test]
-    fn no_web_page_is_let_in_unasked() {
+    fn no_cors_origin_is_allowed_by_default() {
         let mut embedded = environment(&[], &[]);
-        embedded.use_embedded("http://127.0.0.1:9", "us-east-1");
+        embedded.use_embedded_s3("http://127.0.0.1:9", "us-east-1");
         let real = environment(&["--bucket", "files", "--region", "eu-west-1"], &[]);
-        assert!(real.names_a_bucket());
+        assert!(real.has_external_bucket());
         for environment in [embedded, real] {
             assert!(environment.settings().unwrap().cors_origins.is_empty());
         }

@@ -1,45 +1,46 @@
-//! Signpost on a laptop: the redirect API and an S3 server to redirect to, in one process.
+//! Signpost on your own machine: the redirect API and an S3 server in one process.
 //!
 //! ```text
-//! curl ─ server ─ buffer ─ fronts ──────────── signpost::lambda ─ Handler
-//!                          HTTP to the front's                                 │
-//!                          event, and back                             signed URL
+//! curl ─ http_server ─ redirect_api ─ fronts ───── signpost::lambda ─ Handler
+//!                      buffers the    HTTP to the                              │
+//!                      body           front's event, and back         presigned URL
 //!                                                                              │
 //! curl ─────────────────────────────────────────── s3 (or a real bucket) <─────┘
 //! ```
 
-mod api;
-mod buffer;
+mod redirect_api;
+mod request_body;
+mod connections;
 mod credentials;
 mod environment;
 mod fronts;
-mod log;
+mod logging;
 mod options;
 pub mod s3;
-mod server;
+mod http_server;
 mod shutdown;
-mod start;
+mod startup;
 mod welcome;
 
 use std::process::ExitCode;
 
-pub use crate::fronts::Front;
-pub use crate::options::Options;
-pub use crate::start::StartError;
+pub use crate::fronts::EmulatedFront;
+pub use crate::options::ServerOptions;
+pub use crate::startup::StartupError;
 
-/// Runs the server; what stops the start-up is told on standard error.
-pub async fn run(options: &Options) -> ExitCode {
-    match start::run(options).await {
+/// Runs the server. Writes an error that prevents the start to standard error.
+pub async fn run(options: &ServerOptions) -> ExitCode {
+    match startup::run(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::line(format_args!("signpost: {}", chain(&error)));
+            logging::print_line(format_args!("signpost: {}", error_chain(&error)));
             ExitCode::FAILURE
         }
     }
 }
 
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Formats an error with all its causes.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -1,11 +1,11 @@
-//! The local server.
+//! The program `signpost-local`.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use signpost_local::Options;
+use signpost_local::ServerOptions;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    signpost_local::run(&Options::parse()).await
+    signpost_local::run(&ServerOptions::parse()).await
 }

@@ -1,55 +1,55 @@
-//! The command line: what the user typed, before anything is done about it.
+//! The command-line options, parsed but not yet applied.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::fronts::Front;
+use crate::fronts::EmulatedFront;
 
-/// Signpost on a laptop: the redirect API, in front of an S3 server inside this process.
+/// Runs Signpost on your own machine: the redirect API, in front of an S3 server inside this process.
 ///
-/// Every `SIGNPOST_` setting of the Lambda function works here as well, from the environment; an option goes before
+/// Every `SIGNPOST_` setting of the Lambda function also works here, as an environment variable. An option overrides
 /// its setting.
 #[derive(Debug, Parser)]
 #[command(name = "signpost-local", version, max_term_width = 100)]
-pub struct Options {
-    /// Where the redirect API listens; port 0 lets the system choose.
+pub struct ServerOptions {
+    /// Address that the redirect API listens on; port 0 lets the system choose a port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// The front whose handling of requests, and whose limits, are emulated.
-    #[arg(long, value_enum, default_value_t = Front::Rest)]
-    pub front: Front,
+    /// Front to emulate, with its request processing and limits.
+    #[arg(long, value_enum, default_value_t = EmulatedFront::Rest)]
+    pub front: EmulatedFront,
 
-    /// The rules, as TOML; without them anyone on this machine may do everything.
+    /// Rules file (TOML); without it, everyone on this machine is allowed everything.
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 
-    /// The folder in which the embedded S3 keeps its data.
+    /// Directory for the data of the embedded S3.
     #[arg(long, value_name = "DIR", default_value = "signpost-data", conflicts_with_all = ["bucket", "endpoint"])]
     pub data: PathBuf,
 
-    /// Where the embedded S3 listens; port 0 lets the system choose.
+    /// Address that the embedded S3 listens on; port 0 lets the system choose a port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with_all = ["bucket", "endpoint"])]
     pub s3_listen: SocketAddr,
 
-    /// A real bucket instead of the embedded S3, with the credentials of the SDK's default chain.
+    /// Bucket to use instead of the embedded S3, with the credentials from the AWS SDK's default chain.
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
 
-    /// Another S3 server instead of the embedded one: its origin, such as `https://s3.example.com`.
+    /// Origin of the S3 server to use instead of the embedded one, for example `https://s3.example.com`.
     #[arg(long, value_name = "ORIGIN")]
     pub endpoint: Option<String>,
 
-    /// The region of the bucket.
+    /// Region of the bucket.
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
 }
 
-impl Options {
-    /// The option that stands for a setting, if the user gave it.
-    pub(crate) fn given_for(&self, var: &str) -> Option<&'static str> {
+impl ServerOptions {
+    /// Returns the option that sets a variable, if the user specified it.
+    pub(crate) fn option_for_setting(&self, var: &str) -> Option<&'static str> {
         let (option, given) = match var {
             "SIGNPOST_RULES_FILE" => ("--rules", self.rules.is_some()),
             "SIGNPOST_BUCKET" => ("--bucket", self.bucket.is_some()),
@@ -68,12 +68,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
-        Options::command().debug_assert();
+        ServerOptions::command().debug_assert();
     }
 
     #[test]
-    fn an_embedded_s3_and_another_one_exclude_each_other() {
-        let parse = |args: &[&str]| Options::try_parse_from([&["signpost-local"], args].concat());
+    fn options_of_the_embedded_s3_conflict_with_an_external_bucket() {
+        let parse = |args: &[&str]| ServerOptions::try_parse_from([&["signpost-local"], args].concat());
         assert!(parse(&["--bucket", "files", "--region", "eu-central-1"]).is_ok());
         assert!(parse(&["--bucket", "files", "--data", "elsewhere"]).is_err());
         assert!(parse(&["--endpoint", "http://127.0.0.1:9000", "--s3-listen", "127.0.0.1:1"]).is_err());

@@ -1,46 +1,48 @@
-//! The signals that end the server: the first lets requests finish, the second does not.
+//! The signals that stop the server: after the first, open requests finish; the second stops it immediately.
 
 use std::io;
 use std::process;
 
 use tokio::sync::watch;
 
-/// What a shell says of a process that an interrupt has ended.
-const INTERRUPTED: i32 = 130;
+/// The exit code that shells use for a process that was stopped by an interrupt.
+const INTERRUPT_EXIT_CODE: i32 = 130;
 
-/// Becomes ready at the first signal, for everyone who holds a copy.
+/// Completes in every clone when the first signal arrives.
 #[derive(Clone, Debug)]
-pub(crate) struct Shutdown(watch::Receiver<bool>);
+pub(crate) struct ShutdownSignal(watch::Receiver<bool>);
 
-impl Shutdown {
-    /// Listens for the signals from now on.
+impl ShutdownSignal {
+    /// Starts to listen for the signals.
     pub(crate) fn on_signals() -> io::Result<Self> {
-        let mut signals = Signals::new()?;
-        let (asked, receiver) = watch::channel(false);
+        let mut signals = ProcessSignals::new()?;
+        let (requested, receiver) = watch::channel(false);
         tokio::spawn(async move {
             signals.next().await;
-            crate::log::line("signpost: finishing the requests at hand; once more ends at once");
-            let _ = asked.send(true);
+            crate::logging::print_line(
+                "signpost: shutting down after the open requests finish; send the signal again to stop immediately",
+            );
+            let _ = requested.send(true);
             signals.next().await;
-            process::exit(INTERRUPTED);
+            process::exit(INTERRUPT_EXIT_CODE);
         });
         Ok(Self(receiver))
     }
 
     /// Waits for the first signal.
     pub(crate) async fn requested(mut self) {
-        let _ = self.0.wait_for(|asked| *asked).await;
+        let _ = self.0.wait_for(|requested| *requested).await;
     }
 }
 
 #[cfg(unix)]
-struct Signals {
+struct ProcessSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-impl Signals {
+impl ProcessSignals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -58,10 +60,10 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-struct Signals;
+struct ProcessSignals;
 
 #[cfg(not(unix))]
-impl Signals {
+impl ProcessSignals {
     #[expect(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
     fn new() -> io::Result<Self> {
         Ok(Self)

@@ -1,57 +1,57 @@
-//! What the server says once it listens: where everything is, and what to paste.
+//! The text that the server prints when it is ready: addresses, storage, and commands to copy.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::fronts::Front;
+use crate::fronts::EmulatedFront;
 
-/// Everything that the text tells.
+/// The values that the text contains.
 #[derive(Debug)]
-pub(crate) struct Welcome {
-    /// Where the API listens.
+pub(crate) struct WelcomeText {
+    /// The address that the API listens on.
     pub(crate) local: SocketAddr,
-    /// What stands before the keys.
+    /// The path prefix in front of the public keys.
     pub(crate) base_path: String,
-    /// What it stands in front of.
-    pub(crate) storage: Storage,
-    /// The front that is emulated.
-    pub(crate) front: Front,
-    /// Whether anyone may do everything.
-    pub(crate) open: bool,
+    /// The storage location of the objects.
+    pub(crate) storage: StorageLocation,
+    /// The emulated front.
+    pub(crate) front: EmulatedFront,
+    /// True if no rules are configured, so that every request is allowed.
+    pub(crate) allows_all: bool,
 }
 
-/// Where the objects are.
+/// The storage location of the objects.
 #[derive(Debug)]
-pub(crate) enum Storage {
-    /// In the S3 of this process.
+pub(crate) enum StorageLocation {
+    /// The S3 server of this process.
     Embedded {
-        /// The folder of the data.
-        data: PathBuf,
-        /// Where that S3 listens.
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The address that the S3 server listens on.
         address: SocketAddr,
     },
-    /// In a bucket elsewhere.
+    /// An external bucket.
     Bucket {
-        /// Its name.
+        /// The name of the bucket.
         name: String,
-        /// Its server, where it is not AWS.
+        /// The origin of the S3 server, if it is not AWS.
         endpoint: Option<String>,
     },
 }
 
-impl fmt::Display for Welcome {
+impl fmt::Display for WelcomeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = format!("http://{}", self.local);
         writeln!(f, "signpost: listening on {url}")?;
         writeln!(f, "  objects     {}", self.storage)?;
         writeln!(f, "  front       {}", self.front.name())?;
-        if self.open {
+        if self.allows_all {
             writeln!(
                 f,
-                "  rules       none: ANYONE who reaches this address may read, write, delete and list everything;"
+                "  rules       none: ANYONE who can reach this address can read, write, delete and list everything;"
             )?;
-            writeln!(f, "              --rules FILE changes that")?;
+            writeln!(f, "              specify --rules FILE to restrict access")?;
         }
         let url = format!("{url}{}", self.base_path);
         writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
@@ -64,14 +64,14 @@ impl fmt::Display for Welcome {
     }
 }
 
-impl fmt::Display for Storage {
+impl fmt::Display for StorageLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Embedded { data, address } => {
+            Self::Embedded { data_dir, address } => {
                 write!(
                     f,
-                    "in {}, kept by an S3 of this process on http://{address}",
-                    data.display()
+                    "in the directory {}, served by the embedded S3 on http://{address}",
+                    data_dir.display()
                 )
             }
             Self::Bucket {

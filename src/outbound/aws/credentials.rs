@@ -1,4 +1,4 @@
-//! The credentials that sign: those that are there, or sessions of the signer role.
+//! The credentials that sign: those of the function, or sessions of the signer role.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -8,26 +8,28 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
-use super::role_sessions::Sessions;
+use super::role_sessions::SessionCache;
 use super::session_policy::{self, BucketArn};
-use super::sts::{Sts, Wanted};
+use super::sts::{AssumeRoleRequest, StsClient};
 use crate::config::{ConfigError, Settings, SigningMode};
 use crate::plan::{PresignError, least_lifetime};
 use crate::policy::{GrantScope, Policy};
 
-/// How many members' sessions are kept, about 2 KB each.
+/// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
 
-/// The epoch of rules that name none.
-const FIRST_EPOCH: &str = "1";
+/// The epoch of rules without `epoch`.
+const DEFAULT_EPOCH: &str = "1";
 
-/// Where credentials come from, before any role is assumed.
+/// A source of credentials, before any role is assumed.
 #[derive(Clone, Debug)]
 pub struct CredentialSource(pub(super) SharedCredentialsProvider);
 
 impl CredentialSource {
-    /// The environment: in Lambda, the function's own role, without any network call. It is read once, since it can't
-    /// change; without credentials there it is asked at each request, which then fails and is logged.
+    /// Returns the credentials of the environment: in Lambda, those of the function's own role, without a network call.
+    ///
+    /// The environment is read once, because it cannot change. If it has no credentials, it is read again for each
+    /// request, and that request fails with a log line.
     pub async fn environment() -> Self {
         let environment = EnvironmentVariableCredentialsProvider::new();
         match environment.provide_credentials().await {
@@ -36,7 +38,7 @@ impl CredentialSource {
         }
     }
 
-    /// Any provider of the SDK's.
+    /// Returns a source that uses a provider of the SDK.
     pub fn from_provider(provider: impl ProvideCredentials + 'static) -> Self {
         Self(SharedCredentialsProvider::new(provider))
     }
@@ -54,83 +56,85 @@ impl CredentialSource {
     }
 }
 
-/// The credentials that sign, by the mode that the settings name.
+/// The credentials that sign, according to the signing mode.
 #[derive(Clone, Debug)]
-pub struct SigningCredentials(Mode);
+pub struct SigningCredentials(SigningSource);
 
 #[derive(Clone, Debug)]
-enum Mode {
-    /// Those of the function itself, without any network call.
+enum SigningSource {
+    /// The credentials of the function itself, without a network call.
     Execution(CredentialSource),
     /// One session of the signer role.
-    Signer(Arc<Signer>),
-    /// A session of the signer role for each member and rule.
-    Scoped(Arc<Scoped>),
+    Signer(Arc<SharedSession>),
+    /// One session of the signer role for each user and rule.
+    Scoped(Arc<ScopedSessions>),
 }
 
 #[derive(Debug)]
-struct Signer {
-    sts: Sts,
-    lasts: Duration,
-    sessions: Sessions,
+struct SharedSession {
+    sts: StsClient,
+    session_duration: Duration,
+    sessions: SessionCache,
 }
 
 #[derive(Debug)]
-struct Scoped {
-    sts: Sts,
-    lasts: Duration,
+struct ScopedSessions {
+    sts: StsClient,
+    session_duration: Duration,
     bucket: BucketArn,
-    with_source_identity: bool,
-    sessions: Sessions,
+    sets_source_identity: bool,
+    sessions: SessionCache,
 }
 
 impl SigningCredentials {
-    /// Wires the mode that the settings name. `base` sign themselves, or assume the signer role when the first URL is
-    /// asked for.
+    /// Prepares the signing mode of the settings. `base` are the credentials that sign, or that assume the signer role for
+    /// the first URL.
     pub fn new(settings: &Settings, base: CredentialSource) -> Result<Self, ConfigError> {
         let (SigningMode::Signer | SigningMode::Scoped, Some(role_arn)) =
             (settings.signing_mode, &settings.signer_role_arn)
         else {
-            return Ok(Self(Mode::Execution(base)));
+            return Ok(Self(SigningSource::Execution(base)));
         };
-        let sts = Sts::new(settings, role_arn, base.0).map_err(|problem| ConfigError {
+        let sts = StsClient::new(settings, role_arn, base.0).map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_STS",
             problem,
         })?;
-        let lasts = settings.signer_session;
+        let session_duration = settings.signer_session;
         Ok(Self(match settings.signing_mode {
-            SigningMode::Execution | SigningMode::Signer => Mode::Signer(Arc::new(Signer {
+            SigningMode::Execution | SigningMode::Signer => SigningSource::Signer(Arc::new(SharedSession {
                 sts,
-                lasts,
-                sessions: Sessions::new(NonZeroUsize::MIN),
+                session_duration,
+                sessions: SessionCache::new(NonZeroUsize::MIN),
             })),
-            SigningMode::Scoped => Mode::Scoped(Arc::new(Scoped {
+            SigningMode::Scoped => SigningSource::Scoped(Arc::new(ScopedSessions {
                 sts,
-                lasts,
+                session_duration,
                 bucket: bucket_arn(&settings.bucket, role_arn)?,
-                with_source_identity: settings.signer_source_identity,
-                sessions: Sessions::new(MAX_SESSIONS),
+                sets_source_identity: settings.signer_source_identity,
+                sessions: SessionCache::new(MAX_SESSIONS),
             })),
         }))
     }
 
-    /// Refuses rules with which these credentials could never work.
+    /// Rejects rules that cannot work in this signing mode.
     pub fn check(&self, policy: &Policy) -> Result<(), ConfigError> {
         match &self.0 {
-            Mode::Execution(_) if policy.signer_epoch.is_some() => Err(ConfigError {
+            SigningSource::Execution(_) if policy.signer_epoch.is_some() => Err(ConfigError {
                 var: "SIGNPOST_SIGNER_ROLE_ARN",
-                problem: "without it nobody assumes a role, so `[signer]` in the rules can do nothing".into(),
+                problem:
+                    "`[signer]` in the rules has no effect without a signer role; set this variable or remove the table"
+                        .into(),
             }),
-            Mode::Execution(_) => Ok(()),
-            Mode::Signer(signer) => check_session(signer.lasts, policy),
-            Mode::Scoped(scoped) => {
-                check_session(scoped.lasts, policy)?;
+            SigningSource::Execution(_) => Ok(()),
+            SigningSource::Signer(signer) => check_session(signer.session_duration, policy),
+            SigningSource::Scoped(scoped) => {
+                check_session(scoped.session_duration, policy)?;
                 scoped.check_grants(policy)
             }
         }
     }
 
-    /// The credentials for what lies within `scope` by the rules `policy`, and is to live for `expires` from `now`.
+    /// Returns credentials for a request within `scope`, for a URL that is valid for `expires` from `now` on.
     pub async fn credentials(
         &self,
         policy: &Policy,
@@ -138,67 +142,73 @@ impl SigningCredentials {
         expires: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
-        let least = least_lifetime(expires);
-        let epoch = policy.signer_epoch.as_deref().unwrap_or(FIRST_EPOCH);
+        let min_lifetime = least_lifetime(expires);
+        let epoch = policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH);
         match &self.0 {
-            Mode::Execution(source) => source.credentials().await,
-            Mode::Signer(signer) => signer.credentials(epoch, least, now).await,
-            Mode::Scoped(scoped) => scoped.credentials(epoch, scope, least, now).await,
+            SigningSource::Execution(source) => source.credentials().await,
+            SigningSource::Signer(signer) => signer.credentials(epoch, min_lifetime, now).await,
+            SigningSource::Scoped(scoped) => scoped.credentials(epoch, scope, min_lifetime, now).await,
         }
     }
 }
 
-impl Signer {
-    async fn credentials(&self, epoch: &str, least: Duration, now: SystemTime) -> Result<Credentials, PresignError> {
-        let wanted = Wanted {
+impl SharedSession {
+    async fn credentials(
+        &self,
+        epoch: &str,
+        min_lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Credentials, PresignError> {
+        let request = AssumeRoleRequest {
             session_name: format!("signpost.{epoch}"),
             source_identity: None,
             policy: None,
         };
-        let session = self.sessions.of(epoch, &GrantScope::default());
-        let assume = || self.sts.assume(wanted);
-        let outcome = session.credentials(now, least, assume).await;
+        let session = self.sessions.get_or_create(epoch, &GrantScope::default());
+        let assume = || self.sts.assume_role(request);
+        let outcome = session.credentials(now, min_lifetime, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
     }
 }
 
-impl Scoped {
+impl ScopedSessions {
     async fn credentials(
         &self,
         epoch: &str,
         scope: &GrantScope,
-        least: Duration,
+        min_lifetime: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
         let policy = session_policy::render(scope, &self.bucket).map_err(|problem| PresignError::SessionPolicy {
             rule: scope.rule.clone(),
             problem,
         })?;
-        let member = if scope.user_id == "-" {
+        let user = if scope.user_id == "-" {
             "anonymous"
         } else {
             &scope.user_id
         };
-        let wanted = Wanted {
-            session_name: format!("{member}.{epoch}"),
-            source_identity: self.with_source_identity.then(|| member.to_owned()),
+        let request = AssumeRoleRequest {
+            session_name: format!("{user}.{epoch}"),
+            source_identity: self.sets_source_identity.then(|| user.to_owned()),
             policy: Some(policy),
         };
-        let session = self.sessions.of(epoch, scope);
-        let assume = || self.sts.assume(wanted);
-        let outcome = session.credentials(now, least, assume).await;
+        let session = self.sessions.get_or_create(epoch, scope);
+        let assume = || self.sts.assume_role(request);
+        let outcome = session.credentials(now, min_lifetime, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
     }
 
-    /// Each rule must fit into a session policy.
+    /// Rejects rules that do not fit into a session policy.
     fn check_grants(&self, policy: &Policy) -> Result<(), ConfigError> {
         for grant in policy.grants() {
-            let at = |problem: String| wrong_scope(format!("member: rule {:?}: {problem}", grant.rule));
-            session_policy::render(&grant.smallest_scope(), &self.bucket).map_err(at)?;
+            let error = |problem: String| mode_error(format!("scoped: rule {:?}: {problem}", grant.rule));
+            session_policy::render(&grant.smallest_scope(), &self.bucket).map_err(error)?;
             let sse = grant.constraints.sse.as_deref();
             if grant.constraints.sse_kms_key_id.is_some() || sse.is_some_and(|sse| sse.starts_with("aws:kms")) {
-                return Err(at(
-                    "a member's session has no permission for KMS, which its uploads would need".into(),
+                return Err(error(
+                    "uploads require KMS permissions, which the session of a user does not have; use mode signer"
+                        .into(),
                 ));
             }
         }
@@ -206,33 +216,34 @@ impl Scoped {
     }
 }
 
-/// A session is renewed in the middle of its life if not before, and a URL must be of use then.
-fn check_session(lasts: Duration, policy: &Policy) -> Result<(), ConfigError> {
+/// Rejects a session that is too short. A session is renewed after half of its lifetime at the latest, and a URL must still
+/// be useful then.
+fn check_session(session_duration: Duration, policy: &Policy) -> Result<(), ConfigError> {
     let longest = policy
         .grants()
         .map(|grant| least_lifetime(grant.constraints.expires))
         .max();
-    let least = longest.unwrap_or_default() * 2;
-    if lasts < least {
+    let required = longest.unwrap_or_default() * 2;
+    if session_duration < required {
         return Err(ConfigError {
             var: "SIGNPOST_SIGNER_SESSION",
             problem: format!(
-                "{} is too short for the lifetimes of the rules, which want {}",
-                humantime::format_duration(lasts),
-                humantime::format_duration(least)
+                "{} is too short for the lifetimes of URLs in the rules, which require at least {}",
+                humantime::format_duration(session_duration),
+                humantime::format_duration(required)
             ),
         });
     }
     Ok(())
 }
 
-/// The bucket as policies name it.
+/// Returns the ARN of the bucket in policies.
 fn bucket_arn(bucket: &str, role_arn: &str) -> Result<BucketArn, ConfigError> {
     let partition = role_arn.split(':').nth(1).unwrap_or_default();
-    BucketArn::new(bucket, partition).map_err(|problem| wrong_scope(problem.to_owned()))
+    BucketArn::new(bucket, partition).map_err(|problem| mode_error(problem.to_owned()))
 }
 
-const fn wrong_scope(problem: String) -> ConfigError {
+const fn mode_error(problem: String) -> ConfigError {
     ConfigError {
         var: "SIGNPOST_SIGNING_MODE",
         problem,

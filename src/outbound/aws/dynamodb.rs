@@ -1,5 +1,5 @@
-//! The table in `DynamoDB`. Its partition key is the text `id`; `ends` is the time after which an item may go, and those of
-//! keys have none.
+//! The id table in `DynamoDB`. Its partition key is the string `id`. The attribute `ends` is the time to live of an item;
+//! items with the id of an object do not have it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,26 +10,28 @@ use tokio::task::JoinSet;
 use ulid::Ulid;
 
 use super::credentials::CredentialSource;
-use super::json_protocol::{JsonError, JsonService};
-use super::signed_call::Service;
+use super::json_protocol::JsonService;
+use super::signed_call::AwsService;
 use crate::config::{ConfigError, Settings};
-use crate::outbound::id_table::{Error, fresh, shared};
+use crate::outbound::id_table::{IdLookupResult, new_id, shared};
+use crate::outbound::outbound_error::OutboundError;
 use crate::plan::CountedUse;
 
-/// An item outlives its link by so much, since clocks differ: one that goes too early would lend its uses again.
-const SLACK: Duration = Duration::from_hours(24);
+/// The time for which an item outlives its link. Clocks differ, and a link whose item is deleted too early could be used
+/// again.
+const EXPIRY_MARGIN: Duration = Duration::from_hours(24);
 
-/// How many entries one call looks up: with the longest keys, the answer is still one that is read whole. `DynamoDB` takes
-/// up to 100.
-const AT_ONCE: usize = 25;
+/// The number of items in one `BatchGetItem`. `DynamoDB` allows 100, but the response with the longest keys must not exceed
+/// the limit on responses.
+const BATCH_SIZE: usize = 25;
 
-/// How many calls are under way at once.
-const MOST_CALLS: usize = 16;
+/// The maximum number of concurrent calls.
+const MAX_CONCURRENT_CALLS: usize = 16;
 
-/// What a call tells of the entries that it asked for.
-type Found = Vec<(String, Result<Option<Ulid>, Error>)>;
+/// The ids of the items that one call has requested.
+type BatchResult = Vec<(String, IdLookupResult)>;
 
-/// A table.
+/// An id table in `DynamoDB`.
 #[derive(Debug)]
 pub(crate) struct DynamoTable {
     service: JsonService,
@@ -37,9 +39,9 @@ pub(crate) struct DynamoTable {
 }
 
 impl DynamoTable {
-    /// The table of this name or ARN; `credentials` are those of the function itself.
+    /// Returns the table with this name or ARN. `credentials` are those of the function itself.
     pub(crate) fn new(settings: &Settings, name: &str, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let service = Service::new("dynamodb", settings, settings.custom_dynamodb_endpoint(), credentials.0);
+        let service = AwsService::new("dynamodb", settings, settings.custom_dynamodb_endpoint(), credentials.0);
         let service = service.map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_DYNAMODB",
             problem,
@@ -50,63 +52,63 @@ impl DynamoTable {
         })
     }
 
-    /// Takes one use of a link, if one is left
+    /// Consumes one use of a link. Returns false if none is left
     /// ([conditional updates](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate)).
-    /// Where the answer is lost on the way and the call repeated, a use may be lost with it; none is given twice.
-    pub(crate) async fn take(&self, counted: &CountedUse) -> Result<bool, JsonError> {
-        match self.service.call("UpdateItem", &self.update(counted)).await {
+    /// If a response is lost and the call is repeated, one use may be lost. No use is granted twice.
+    pub(crate) async fn consume(&self, counted: &CountedUse) -> Result<bool, OutboundError> {
+        match self.service.call("UpdateItem", &self.use_update(counted)).await {
             Ok(_) => Ok(true),
-            Err(JsonError::Refused { code, .. }) if code == "ConditionalCheckFailedException" => Ok(false),
+            Err(OutboundError::Rejected { code, .. }) if code == "ConditionalCheckFailedException" => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// The ids of the entries of these texts; those with `true` get one where they have none.
+    /// Returns the ids of these items. An item with `true` is created if it does not exist.
     pub(crate) async fn ids(
         self: &Arc<Self>,
-        wanted: BTreeMap<String, bool>,
+        items: BTreeMap<String, bool>,
         now: SystemTime,
-    ) -> HashMap<String, Result<Option<Ulid>, Error>> {
-        let (make, find): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(_, make)| *make);
+    ) -> HashMap<String, IdLookupResult> {
+        let (create, find): (Vec<_>, Vec<_>) = items.into_iter().partition(|(_, create)| *create);
         let find: Vec<_> = find.into_iter().map(|(text, _)| text).collect();
         let mut ids = HashMap::new();
         let mut calls = JoinSet::new();
-        for texts in find.chunks(AT_ONCE) {
+        for texts in find.chunks(BATCH_SIZE) {
             let (table, texts) = (Arc::clone(self), texts.to_vec());
             calls.spawn(async move { table.find(texts).await });
         }
-        for (text, _) in make {
-            if calls.len() >= MOST_CALLS {
+        for (text, _) in create {
+            if calls.len() >= MAX_CONCURRENT_CALLS {
                 ids.extend(calls.join_next().await.into_iter().flatten().flatten());
             }
             let table = Arc::clone(self);
-            calls.spawn(async move { table.make(text, now).await });
+            calls.spawn(async move { table.create(text, now).await });
         }
         ids.extend(calls.join_all().await.into_iter().flatten());
         ids
     }
 
-    /// Looks entries up
+    /// Looks up items
     /// ([BatchGetItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
-    async fn find(&self, texts: Vec<String>) -> Found {
+    async fn find(&self, texts: Vec<String>) -> BatchResult {
         let found = self.service.call("BatchGetItem", &self.lookup(&texts)).await;
-        let found = found.and_then(|told| found_in(&told)).map_err(shared);
+        let found = found.and_then(|output| ids_in(&output)).map_err(shared);
         let id = |text: &String| found.as_ref().map(|ids| ids.get(text).copied()).map_err(Arc::clone);
         let ids: Vec<_> = texts.iter().map(id).collect();
         texts.into_iter().zip(ids).collect()
     }
 
-    /// The id of an entry, which gets one where it has none: of two requests at once, the one that comes second gets that of
-    /// the first.
-    async fn make(&self, text: String, now: SystemTime) -> Found {
-        let made = match fresh(now) {
+    /// Returns the id of an item, which is created if it does not exist. Of two concurrent requests, the second receives the
+    /// id of the first.
+    async fn create(&self, text: String, now: SystemTime) -> BatchResult {
+        let created = match new_id(now) {
             Ok(id) => self.insert(&text, id).await.map(Some).map_err(shared),
             Err(error) => Err(shared(error)),
         };
-        vec![(text, made)]
+        vec![(text, created)]
     }
 
-    async fn insert(&self, text: &str, id: Ulid) -> Result<Ulid, JsonError> {
+    async fn insert(&self, text: &str, id: Ulid) -> Result<Ulid, OutboundError> {
         let input = json!({
             "TableName": self.name,
             "Key": {"id": {"S": text}},
@@ -115,10 +117,8 @@ impl DynamoTable {
             "ExpressionAttributeValues": {":ulid": {"S": id.to_string()}},
             "ReturnValues": "ALL_NEW",
         });
-        let told = self.service.call("UpdateItem", &input).await?;
-        ulid_of(&told["Attributes"]).ok_or(JsonError::Unreadable {
-            operation: "UpdateItem",
-        })
+        let output = self.service.call("UpdateItem", &input).await?;
+        ulid_of(&output["Attributes"]).ok_or_else(no_ulid)
     }
 
     fn lookup(&self, texts: &[String]) -> Value {
@@ -128,8 +128,8 @@ impl DynamoTable {
         json!({"RequestItems": tables})
     }
 
-    fn update(&self, counted: &CountedUse) -> Value {
-        let ends = (counted.ends + SLACK).duration_since(SystemTime::UNIX_EPOCH);
+    fn use_update(&self, counted: &CountedUse) -> Value {
+        let ends = (counted.ends + EXPIRY_MARGIN).duration_since(SystemTime::UNIX_EPOCH);
         let number = |number: u64| json!({"N": number.to_string()});
         json!({
             "TableName": self.name,
@@ -146,19 +146,21 @@ impl DynamoTable {
     }
 }
 
-/// The ids in an answer, which has those of one table, by the name or the ARN that it was asked by.
-fn found_in(told: &Value) -> Result<HashMap<String, Ulid>, JsonError> {
-    let tables = told["Responses"]
+/// Returns the ids in a response. It has the items of one table, under the name or ARN of the request.
+fn ids_in(output: &Value) -> Result<HashMap<String, Ulid>, OutboundError> {
+    let tables = output["Responses"]
         .as_object()
         .into_iter()
         .flat_map(serde_json::Map::values);
     let items = tables.flat_map(|items| items.as_array().into_iter().flatten());
     let ids = items.map(|item| Some((item["id"]["S"].as_str()?.to_owned(), ulid_of(item)?)));
-    ids.collect::<Option<_>>().ok_or(JsonError::Unreadable {
-        operation: "BatchGetItem",
-    })
+    ids.collect::<Option<_>>().ok_or_else(no_ulid)
 }
 
 fn ulid_of(item: &Value) -> Option<Ulid> {
     Ulid::from_string(item["ulid"]["S"].as_str()?).ok()
+}
+
+fn no_ulid() -> OutboundError {
+    OutboundError::invalid_response("DynamoDB", "an item has no ULID")
 }

@@ -1,4 +1,4 @@
-//! S3's listings, from XML.
+//! Parses the XML of listings and errors of S3.
 
 use std::time::SystemTime;
 
@@ -9,15 +9,15 @@ use quick_xml::events::{BytesRef, Event};
 use crate::operation::Listing;
 use crate::plan::{Marker, Page, Pending, Stored};
 
-/// A child of the document's root: an entry with its fields, or a field of the page itself.
-struct Element {
+/// A child of the root element: an entry with its fields, or a field of the page itself.
+struct XmlElement {
     name: String,
     text: String,
     fields: Vec<(String, String)>,
 }
 
-/// Reads a page of `listing`, of which the keys were asked for with `encoding-type=url`.
-pub(super) fn page(xml: &str, listing: Listing) -> Result<Page, String> {
+/// Parses a page of `listing`, whose keys have `encoding-type=url`.
+pub(super) fn parse_page(xml: &str, listing: Listing) -> Result<Page, String> {
     let root = match listing {
         Listing::Objects => "ListBucketResult",
         Listing::Uploads => "ListMultipartUploadsResult",
@@ -32,26 +32,26 @@ pub(super) fn page(xml: &str, listing: Listing) -> Result<Page, String> {
             _ => {}
         }
     }
-    let told = |name| elements.iter().find(|element| element.name == name);
-    if told("IsTruncated").is_some_and(|truncated| truncated.text == "true") {
+    let field = |name| elements.iter().find(|element| element.name == name);
+    if field("IsTruncated").is_some_and(|truncated| truncated.text == "true") {
         let next = match listing {
-            Listing::Objects => told("NextContinuationToken").map(|token| token.text.clone()),
-            Listing::Uploads => told("NextKeyMarker").and_then(|key| {
-                let id = told("NextUploadIdMarker").map(|id| id.text.clone());
+            Listing::Objects => field("NextContinuationToken").map(|token| token.text.clone()),
+            Listing::Uploads => field("NextKeyMarker").and_then(|key| {
+                let id = field("NextUploadIdMarker").map(|id| id.text.clone());
                 Some(marker(decode(&key.text)?, id))
             }),
         };
-        page.next = Some(next.ok_or("it is cut off and does not say where to go on")?);
+        page.next = Some(next.ok_or("it is truncated and has no continuation")?);
     }
     Ok(page)
 }
 
-/// Code and message of an error, as far as they can be read.
-pub(super) fn error(xml: &str) -> (String, String) {
+/// Returns code and message of an error, or `-` if they are missing.
+pub(super) fn parse_error(xml: &str) -> (String, String) {
     let elements = elements(xml, "Error").unwrap_or_default();
-    let told = |name| elements.iter().find(|element| element.name == name);
-    let told = |name| told(name).map_or_else(|| "-".to_owned(), |element| element.text.clone());
-    (told("Code"), told("Message"))
+    let field = |name| elements.iter().find(|element| element.name == name);
+    let text = |name| field(name).map_or_else(|| "-".to_owned(), |element| element.text.clone());
+    (text("Code"), text("Message"))
 }
 
 fn marker(key: String, upload_id: Option<String>) -> String {
@@ -59,7 +59,7 @@ fn marker(key: String, upload_id: Option<String>) -> String {
     Marker { key, upload_id }.write()
 }
 
-impl Element {
+impl XmlElement {
     fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.fields.iter().filter(move |(found, _)| found == name);
         named.map(|(_, text)| text.as_str())
@@ -70,7 +70,7 @@ impl Element {
         text.filter(|text| !text.is_empty())
     }
 
-    /// A key. One that is not UTF-8 can't be told, and no request can name it.
+    /// Returns a key. A key that is not UTF-8 is skipped, because no request can name it.
     fn key(&self, name: &str) -> Option<String> {
         decode(self.texts(name).next()?)
     }
@@ -101,28 +101,28 @@ impl Element {
     }
 }
 
-/// S3 writes a space as `+`, and a plus as `%2B`.
+/// Decodes a key. S3 writes a space as `+`, and a plus as `%2B`.
 fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
     Some(decoded.into_owned())
 }
 
-/// The children of the root, which must have this name. What lies deeper than their own children is no business of ours.
-fn elements(xml: &str, root: &str) -> Result<Vec<Element>, String> {
+/// Returns the children of the root element, which must have this name, with their own children.
+fn elements(xml: &str, root: &str) -> Result<Vec<XmlElement>, String> {
     let mut reader = Reader::from_str(xml);
-    let mut elements: Vec<Element> = Vec::new();
+    let mut elements: Vec<XmlElement> = Vec::new();
     let mut path: Vec<String> = Vec::new();
     loop {
         match reader.read_event().map_err(|error| error.to_string())? {
             Event::Start(start) => {
                 let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
-                open(&mut elements, &path, &name);
+                open_element(&mut elements, &path, &name);
                 path.push(name);
             }
             Event::Empty(empty) => {
                 let name = String::from_utf8_lossy(empty.local_name().as_ref()).into_owned();
-                open(&mut elements, &path, &name);
+                open_element(&mut elements, &path, &name);
                 if path.is_empty() && name == root {
                     return Ok(elements);
                 }
@@ -136,22 +136,22 @@ fn elements(xml: &str, root: &str) -> Result<Vec<Element>, String> {
             }
             Event::Text(text) => {
                 let text = text.decode().map_err(|error| error.to_string())?;
-                append(&mut elements, path.len(), &text);
+                append_text(&mut elements, path.len(), &text);
             }
             Event::CData(text) => {
                 let text = text.decode().map_err(|error| error.to_string())?;
-                append(&mut elements, path.len(), &text);
+                append_text(&mut elements, path.len(), &text);
             }
-            Event::GeneralRef(reference) => append(&mut elements, path.len(), &resolve(&reference)?),
-            Event::Eof => return Err("it breaks off".into()),
+            Event::GeneralRef(reference) => append_text(&mut elements, path.len(), &resolve_reference(&reference)?),
+            Event::Eof => return Err("it is incomplete".into()),
             Event::Decl(_) | Event::PI(_) | Event::DocType(_) | Event::Comment(_) => {}
         }
     }
 }
 
-fn open(elements: &mut Vec<Element>, path: &[String], name: &str) {
+fn open_element(elements: &mut Vec<XmlElement>, path: &[String], name: &str) {
     match path.len() {
-        1 => elements.push(Element {
+        1 => elements.push(XmlElement {
             name: name.to_owned(),
             text: String::new(),
             fields: Vec::new(),
@@ -165,7 +165,7 @@ fn open(elements: &mut Vec<Element>, path: &[String], name: &str) {
     }
 }
 
-fn append(elements: &mut [Element], depth: usize, text: &str) {
+fn append_text(elements: &mut [XmlElement], depth: usize, text: &str) {
     let Some(element) = elements.last_mut() else { return };
     match depth {
         2 => element.text.push_str(text),
@@ -178,8 +178,8 @@ fn append(elements: &mut [Element], depth: usize, text: &str) {
     }
 }
 
-/// The five entities that XML itself knows, and characters by number.
-fn resolve(reference: &BytesRef<'_>) -> Result<String, String> {
+/// Returns the text of a character reference or of one of the five predefined entities.
+fn resolve_reference(reference: &BytesRef<'_>) -> Result<String, String> {
     if let Some(char) = reference.resolve_char_ref().map_err(|error| error.to_string())? {
         return Ok(char.to_string());
     }

@@ -1,4 +1,4 @@
-//! Rules that are kept in an object or in a parameter of Systems Manager.
+//! Rules that are stored in an S3 object or in a parameter of Systems Manager.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,72 +7,50 @@ use http::{Request, Response, StatusCode, header};
 use serde_json::json;
 
 use super::credentials::CredentialSource;
-use super::json_protocol::{JsonError, JsonService};
-use super::presigner::Signer;
-use super::signed_call::{Service, patiently};
+use super::json_protocol::JsonService;
+use super::presigner::Presigner;
+use super::signed_call::AwsService;
 use super::sts::element;
 use crate::config::{ConfigError, RulesSource, Settings};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::outbound::https_client::{self as https, Https};
-use crate::plan::{PresignError, PresignPlan};
+use crate::outbound::https_client::HttpsClient;
+use crate::outbound::outbound_error::{OutboundError, with_retries};
+use crate::plan::PresignPlan;
 use crate::policy::GrantScope;
 
-/// No rules are longer.
-const LONGEST_RULES: usize = 256 * 1024;
+/// The maximum size of a rules file.
+const MAX_RULES_BYTES: usize = 256 * 1024;
 
-/// A client waits for its answer meanwhile, and the function itself has ten seconds.
-const ONE_ATTEMPT: Duration = Duration::from_secs(2);
+/// The names of the services in errors.
+const S3: &str = "S3";
+const SSM: &str = "Systems Manager";
 
-/// A place outside the function that keeps rules.
+/// A place outside the function where rules are stored.
 #[derive(Debug)]
-pub(crate) enum RemoteRules {
+pub(crate) enum PolicySource {
     Object(RulesObject),
     Parameter { ssm: JsonService, name: String },
 }
 
 #[derive(Debug)]
 pub(crate) struct RulesObject {
-    signer: Signer,
+    presigner: Presigner,
     key: ObjectKey,
     credentials: CredentialSource,
-    https: Https,
+    https: HttpsClient,
 }
 
-/// A text of rules.
+/// The text of a rules file.
 #[derive(Debug)]
-pub(crate) struct Fetched {
-    /// The text.
+pub(crate) struct RulesText {
     pub(crate) text: String,
-    /// What tells it from others that are kept in the same place.
+    /// The version of the text: an `ETag` or the version of the parameter.
     pub(crate) tag: String,
 }
 
-/// Why rules could not be fetched.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
-    #[error(transparent)]
-    Sign(#[from] PresignError),
-    #[error("the request can't be made")]
-    Request(#[from] http::Error),
-    #[error("S3 was not reached")]
-    Unreached(#[source] https::Error),
-    #[error("S3 did not answer within {} s", ONE_ATTEMPT.as_secs())]
-    Silent,
-    #[error("S3 answered {status}, {code}")]
-    Refused { status: StatusCode, code: String },
-    #[error("S3 told no ETag")]
-    Untagged,
-    #[error(transparent)]
-    Ssm(#[from] JsonError),
-    #[error("the parameter has no value")]
-    NoValue,
-    #[error("the rules are not UTF-8")]
-    NotText(#[from] std::string::FromUtf8Error),
-}
-
-impl RemoteRules {
-    /// Finds out where `source` is; `credentials` are those of the function itself.
+impl PolicySource {
+    /// Prepares for `source`. `credentials` are those of the function itself.
     pub(crate) async fn new(
         settings: &Settings,
         source: &RulesSource,
@@ -80,13 +58,13 @@ impl RemoteRules {
     ) -> Result<Self, ConfigError> {
         match source {
             RulesSource::S3 { bucket, key } => Ok(Self::Object(RulesObject {
-                signer: Signer::resolve(&in_bucket(settings, bucket)).await?,
+                presigner: Presigner::resolve(&settings_for_bucket(settings, bucket)).await?,
                 key: key.clone(),
                 credentials,
-                https: Https::default(),
+                https: HttpsClient::default(),
             })),
             RulesSource::Ssm { name } => {
-                let service = Service::new("ssm", settings, settings.custom_ssm_endpoint(), credentials.0);
+                let service = AwsService::new("ssm", settings, settings.custom_ssm_endpoint(), credentials.0);
                 let service = service.map_err(|problem| ConfigError {
                     var: "AWS_ENDPOINT_URL_SSM",
                     problem,
@@ -99,17 +77,21 @@ impl RemoteRules {
         }
     }
 
-    /// The rules, unless they are those with the tag `known`.
-    pub(crate) async fn fetch(&self, known: Option<&str>, now: SystemTime) -> Result<Option<Fetched>, FetchError> {
+    /// Returns the rules, or `None` if they still have the tag `known_tag`.
+    pub(crate) async fn fetch(
+        &self,
+        known_tag: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Option<RulesText>, OutboundError> {
         match self {
-            Self::Object(object) => patiently(|| object.fetch(known, now), FetchError::may_pass).await,
-            Self::Parameter { ssm, name } => parameter(ssm, name, known).await,
+            Self::Object(object) => with_retries(|| object.fetch(known_tag, now), OutboundError::is_transient).await,
+            Self::Parameter { ssm, name } => fetch_parameter(ssm, name, known_tag).await,
         }
     }
 }
 
-/// The settings for an object that clients have nothing to do with.
-fn in_bucket(settings: &Settings, bucket: &str) -> Settings {
+/// Returns the settings for the bucket of the rules, which clients do not use.
+fn settings_for_bucket(settings: &Settings, bucket: &str) -> Settings {
     Settings {
         bucket: bucket.to_owned(),
         accelerate: false,
@@ -118,23 +100,21 @@ fn in_bucket(settings: &Settings, bucket: &str) -> Settings {
 }
 
 impl RulesObject {
-    async fn fetch(&self, known: Option<&str>, now: SystemTime) -> Result<Option<Fetched>, FetchError> {
-        let request = self.request(known, now).await?;
-        let answer = tokio::time::timeout(ONE_ATTEMPT, self.https.send(request, LONGEST_RULES)).await;
-        let answer = answer.map_err(|_| FetchError::Silent)?.map_err(FetchError::Unreached)?;
-        match answer.status() {
-            StatusCode::OK => Ok(Some(fetched(answer)?)),
-            StatusCode::NOT_MODIFIED if known.is_some() => Ok(None),
-            status => Err(FetchError::Refused {
-                status,
-                code: element(&String::from_utf8_lossy(answer.body()), "Code")
-                    .unwrap_or("-")
-                    .to_owned(),
-            }),
+    async fn fetch(&self, known_tag: Option<&str>, now: SystemTime) -> Result<Option<RulesText>, OutboundError> {
+        let request = self.request(known_tag, now).await?;
+        let response = self.https.send(request, MAX_RULES_BYTES).await;
+        let response = response.map_err(|source| OutboundError::Send {
+            service: S3.into(),
+            source,
+        })?;
+        match response.status() {
+            StatusCode::OK => rules_text(response).map(Some),
+            StatusCode::NOT_MODIFIED if known_tag.is_some() => Ok(None),
+            status => Err(rejected(status, &String::from_utf8_lossy(response.body()))),
         }
     }
 
-    async fn request(&self, known: Option<&str>, now: SystemTime) -> Result<Request<Bytes>, FetchError> {
+    async fn request(&self, known_tag: Option<&str>, now: SystemTime) -> Result<Request<Bytes>, OutboundError> {
         let plan = PresignPlan {
             operation: Operation::GetObject,
             key: self.key.clone(),
@@ -146,44 +126,64 @@ impl RulesObject {
             scope: GrantScope::default(),
             counted: None,
         };
-        let credentials = self.credentials.credentials().await?;
-        let signed = self.signer.sign(plan, &credentials, now)?;
+        let credentials = self.credentials.credentials().await;
+        let credentials = credentials.map_err(|error| OutboundError::NoCredentials {
+            service: S3.into(),
+            source: error.into(),
+        })?;
+        let signed = self.presigner.sign(plan, &credentials, now);
+        let signed = signed.map_err(|error| invalid_request(error.into()))?;
         let request = Request::get(signed.url.expose());
-        let request = known
+        let request = known_tag
             .into_iter()
             .fold(request, |request, tag| request.header(header::IF_NONE_MATCH, tag));
-        Ok(request.body(Bytes::new())?)
+        request
+            .body(Bytes::new())
+            .map_err(|error| invalid_request(error.into()))
     }
 }
 
-fn fetched(answer: Response<Bytes>) -> Result<Fetched, FetchError> {
-    let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
-    let tag = tag.ok_or(FetchError::Untagged)?.to_owned();
-    let text = String::from_utf8(answer.into_body().into())?;
-    Ok(Fetched { text, tag })
+fn invalid_request(source: Box<dyn std::error::Error + Send + Sync>) -> OutboundError {
+    OutboundError::InvalidRequest {
+        service: S3.into(),
+        source,
+    }
 }
 
-async fn parameter(ssm: &JsonService, name: &str, known: Option<&str>) -> Result<Option<Fetched>, FetchError> {
-    let answer = ssm
-        .call("GetParameter", &json!({"Name": name, "WithDecryption": true}))
-        .await?;
-    let parameter = &answer["Parameter"];
+fn rejected(status: StatusCode, xml: &str) -> OutboundError {
+    let field = |name| element(xml, name).unwrap_or("-").to_owned();
+    OutboundError::Rejected {
+        service: S3.into(),
+        operation: "GetObject for the rules".to_owned(),
+        status,
+        code: field("Code"),
+        message: field("Message"),
+    }
+}
+
+fn rules_text(response: Response<Bytes>) -> Result<RulesText, OutboundError> {
+    let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+    let tag = tag.ok_or_else(|| OutboundError::invalid_response(S3, "it has no ETag"))?;
+    let tag = tag.to_owned();
+    let text = String::from_utf8(response.into_body().into());
+    let text = text.map_err(|_| OutboundError::invalid_response(S3, "the rules are not UTF-8"))?;
+    Ok(RulesText { text, tag })
+}
+
+async fn fetch_parameter(
+    ssm: &JsonService,
+    name: &str,
+    known_tag: Option<&str>,
+) -> Result<Option<RulesText>, OutboundError> {
+    let input = json!({"Name": name, "WithDecryption": true});
+    let output = ssm.call("GetParameter", &input).await?;
+    let parameter = &output["Parameter"];
     let tag = parameter["Version"].to_string();
-    if known == Some(&tag) {
+    if known_tag == Some(&tag) {
         return Ok(None);
     }
-    let text = parameter["Value"].as_str().ok_or(FetchError::NoValue)?.to_owned();
-    Ok(Some(Fetched { text, tag }))
-}
-
-impl FetchError {
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Unreached(_) | Self::Silent => true,
-            Self::Refused { status, .. } => status.is_server_error(),
-            Self::Sign(_) | Self::Request(_) | Self::Untagged | Self::Ssm(_) | Self::NoValue | Self::NotText(_) => {
-                false
-            }
-        }
-    }
+    let text = parameter["Value"].as_str();
+    let text = text.ok_or_else(|| OutboundError::invalid_response(SSM, "the parameter has no value"))?;
+    let text = text.to_owned();
+    Ok(Some(RulesText { text, tag }))
 }

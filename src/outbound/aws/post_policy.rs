@@ -1,7 +1,6 @@
-//! The signature of a form
+//! The signature of a POST policy
 //! ([Authenticating requests: browser-based uploads](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html)).
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -10,14 +9,15 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use humantime::format_rfc3339_seconds;
 
-use super::presigner::{Signer, lifetime, whole_seconds};
+use super::presigner::{Presigner, lifetime, whole_seconds};
+use crate::encoding::ascii_json;
 use crate::plan::{Condition, FormKey, FormPlan, PostForm, PresignError};
 use crate::request::Pairs;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-impl Signer {
-    /// Signs `plan` as of `time` with `credentials`, for as long as both allow.
+impl Presigner {
+    /// Signs `plan` at `time` with `credentials`. The form is valid as long as both allow.
     pub fn sign_form(
         &self,
         plan: FormPlan,
@@ -62,14 +62,14 @@ impl Signer {
         })
     }
 
-    /// The policy, byte for byte as boto3 writes it.
+    /// Returns the policy, byte for byte as boto3 writes it.
     fn policy(&self, plan: &FormPlan, signed: &Pairs, expires_at: SystemTime) -> String {
-        let equal = |(name, value): &(String, String)| format!("{{{}: {}}}", json(name), json(value));
+        let equal = |(name, value): &(String, String)| format!("{{{}: {}}}", ascii_json(name), ascii_json(value));
         let mut conditions: Vec<_> = plan.fields.iter().map(equal).collect();
         conditions.extend(plan.conditions.iter().map(condition));
-        conditions.push(format!("{{\"bucket\": {}}}", json(&self.bucket)));
+        conditions.push(format!("{{\"bucket\": {}}}", ascii_json(&self.bucket)));
         conditions.push(match &plan.key {
-            FormKey::Exactly(key) => format!("{{\"key\": {}}}", json(key.as_str())),
+            FormKey::Exactly(key) => format!("{{\"key\": {}}}", ascii_json(key.as_str())),
             FormKey::Below(prefix) => starts_with("key", prefix.as_str()),
         });
         conditions.extend(signed.iter().map(equal));
@@ -89,21 +89,5 @@ fn condition(condition: &Condition) -> String {
 }
 
 fn starts_with(field: &str, prefix: &str) -> String {
-    format!("[\"starts-with\", \"${field}\", {}]", json(prefix))
-}
-
-/// A JSON string in ASCII, as S3 wants a policy.
-fn json(text: &str) -> String {
-    let text = serde_json::Value::from(text).to_string();
-    let mut ascii = String::with_capacity(text.len());
-    for char in text.chars() {
-        if char.is_ascii() {
-            ascii.push(char);
-            continue;
-        }
-        for unit in char.encode_utf16(&mut [0; 2]) {
-            write!(ascii, "\\u{unit:04x}").expect("a String takes every write");
-        }
-    }
-    ascii
+    format!("[\"starts-with\", \"${field}\", {}]", ascii_json(prefix))
 }

@@ -1,4 +1,4 @@
-//! Where the bucket is, and the signature.
+//! The endpoint of the bucket and the signature of its URLs.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,32 +19,34 @@ use crate::config::{ConfigError, PathStyle, Settings};
 use crate::key::QUERY;
 use crate::plan::{Instruction, LIST_EXPIRES, ListPlan, PresignError, PresignPlan, PresignedUrl, least_lifetime};
 
-/// Room for a URL with a session token, which alone is about 1,000 bytes long.
+/// The initial capacity of a URL. A session token alone has about 1,000 bytes.
 const URL_CAPACITY: usize = 2048;
 
 /// Signs plans for one bucket.
 #[derive(Clone, Debug)]
 #[cfg_attr(test, derive(PartialEq))]
-pub struct Signer {
-    /// Scheme, host, and the bucket where it stands in the path.
+pub struct Presigner {
+    /// Scheme and host, and the bucket if it is part of the path.
     pub(super) bucket_url: String,
     pub(super) bucket: String,
     pub(super) region: String,
     pub(super) service: String,
 }
 
-impl Signer {
-    /// Finds out where the bucket is, once.
+impl Presigner {
+    /// Resolves the endpoint of the bucket.
     pub async fn resolve(settings: &Settings) -> Result<Self, ConfigError> {
-        match Self::plain(settings) {
-            Some(signer) => Ok(signer),
-            None => Self::ask_the_sdk(settings).await,
+        match Self::for_plain_bucket(settings) {
+            Some(presigner) => Ok(presigner),
+            None => Self::from_sdk(settings).await,
         }
     }
 
-    /// The answer of the SDK's resolver for a plain bucket in AWS's own partition, without the time that it takes to
-    /// read its table of partitions, which is a good part of a cold start. A test holds the two together.
-    fn plain(settings: &Settings) -> Option<Self> {
+    /// Returns the endpoint of a plain bucket in the partition `aws`.
+    ///
+    /// The resolver of the SDK returns the same, but reads its table of partitions, which is a large part of a cold start.
+    /// A test compares both.
+    fn for_plain_bucket(settings: &Settings) -> Option<Self> {
         let Settings { bucket, region, .. } = settings;
         let switched = settings.use_fips || settings.use_dual_stack || settings.accelerate;
         let placed = settings.custom_endpoint().is_some() || settings.path_style == PathStyle::Always;
@@ -57,9 +59,9 @@ impl Signer {
         })
     }
 
-    /// Asks the SDK's own resolver: partitions, FIPS, dual-stack, acceleration, access points and dotted names are its
-    /// business.
-    async fn ask_the_sdk(settings: &Settings) -> Result<Self, ConfigError> {
+    /// Returns the endpoint from the resolver of the SDK, which knows partitions, FIPS, dual-stack, acceleration, access
+    /// points and dotted names.
+    async fn from_sdk(settings: &Settings) -> Result<Self, ConfigError> {
         let wrong = |problem: String| ConfigError {
             var: "SIGNPOST_BUCKET",
             problem,
@@ -72,19 +74,20 @@ impl Signer {
         let scheme = endpoint.auth_schemes().first();
         if scheme.is_some_and(|scheme| scheme.name() != "sigv4") {
             return Err(wrong(
-                "directory buckets and multi-region access points are signed in another way".into(),
+                "directory buckets and multi-region access points are not supported, because they use other signatures"
+                    .into(),
             ));
         }
-        let told = |name| scheme.and_then(|scheme| scheme.get(name)).and_then(Document::as_string);
+        let property = |name| scheme.and_then(|scheme| scheme.get(name)).and_then(Document::as_string);
         Ok(Self {
             bucket_url: endpoint.url().trim_end_matches('/').to_owned(),
             bucket: settings.bucket.clone(),
-            region: told("signingRegion").unwrap_or(&settings.region).to_owned(),
-            service: told("signingName").unwrap_or("s3").to_owned(),
+            region: property("signingRegion").unwrap_or(&settings.region).to_owned(),
+            service: property("signingName").unwrap_or("s3").to_owned(),
         })
     }
 
-    /// Scheme and host of the bucket's URLs.
+    /// Returns scheme and host of the bucket's URLs.
     pub fn origin(&self) -> &str {
         let host = self.bucket_url.find("://").map_or(0, |scheme| scheme + 3);
         let end = self.bucket_url[host..]
@@ -93,7 +96,7 @@ impl Signer {
         &self.bucket_url[..end]
     }
 
-    /// Signs `plan` at `now` with `credentials`, for as long as both allow.
+    /// Signs `plan` at `now` with `credentials`. The URL is valid as long as both allow.
     pub fn sign(
         &self,
         plan: PresignPlan,
@@ -103,13 +106,13 @@ impl Signer {
         let now = whole_seconds(now);
         let signed_at = plan.signing_time(now);
         let lifetime = lifetime(plan.expires, credentials, signed_at, now)?;
-        let asked = Asked {
+        let request = S3Request {
             method: plan.operation.method(),
             path: &plan.key.to_path(),
             query: &plan.query,
             headers: &plan.headers,
         };
-        let url = self.presign(&asked, credentials, (signed_at, lifetime))?;
+        let url = self.presign(&request, credentials, (signed_at, lifetime))?;
         let expires_at = signed_at + lifetime;
         Ok(Instruction {
             cache_for: plan.cache_for(signed_at, expires_at, now),
@@ -120,7 +123,7 @@ impl Signer {
         })
     }
 
-    /// Signs a listing, which Signpost itself asks for at once.
+    /// Signs a listing, which Signpost itself requests at once.
     pub fn sign_listing(
         &self,
         plan: &ListPlan,
@@ -129,32 +132,32 @@ impl Signer {
     ) -> Result<PresignedUrl, PresignError> {
         let time = whole_seconds(time);
         let expires_in = lifetime(LIST_EXPIRES, credentials, time, time)?;
-        let asked = Asked {
+        let request = S3Request {
             method: Method::GET,
             path: "/",
             query: &plan.query,
             headers: &[],
         };
-        self.presign(&asked, credentials, (time, expires_in))
+        self.presign(&request, credentials, (time, expires_in))
     }
 
     fn presign(
         &self,
-        asked: &Asked<'_>,
+        s3_request: &S3Request<'_>,
         credentials: &Credentials,
         (signed_at, lifetime): (SystemTime, Duration),
     ) -> Result<PresignedUrl, PresignError> {
         let mut url = String::with_capacity(URL_CAPACITY);
         url.push_str(&self.bucket_url);
-        url.push_str(asked.path);
-        for (name, value) in asked.query {
+        url.push_str(s3_request.path);
+        for (name, value) in s3_request.query {
             push_parameter(&mut url, name, value);
         }
-        let headers = asked
+        let headers = s3_request
             .headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
-        let method = asked.method.as_str();
+        let method = s3_request.method.as_str();
         let request = SignableRequest::new(method, url.as_str(), headers, SignableBody::UnsignedPayload)
             .map_err(|error| PresignError::Signer(error.into()))?;
         let identity = Identity::from(credentials.clone());
@@ -176,14 +179,15 @@ impl Signer {
 }
 
 /// One request to the bucket.
-struct Asked<'a> {
+struct S3Request<'a> {
     method: Method,
     path: &'a str,
     query: &'a [(String, String)],
     headers: &'a [(String, String)],
 }
 
-/// A name that a host name can hold; `--` and `-s3alias` mark directory buckets and aliases of access points.
+/// Returns true for a name that can be part of a host name. `--` and `-s3alias` mark directory buckets and aliases of access
+/// points.
 fn is_plain_bucket(bucket: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let marked = bucket.contains("--") || bucket.ends_with("-s3alias");
@@ -191,7 +195,8 @@ fn is_plain_bucket(bucket: &str) -> bool {
     held && !marked && (3..=63).contains(&bucket.len())
 }
 
-/// `eu-central-1` and its like. `us-gov-west-1`, `cn-north-1` and `eu-isoe-west-1` are of other partitions.
+/// Returns true for regions such as `eu-central-1`. `us-gov-west-1`, `cn-north-1` and `eu-isoe-west-1` are in other
+/// partitions.
 fn is_plain_region(region: &str) -> bool {
     let parts: Vec<&str> = region.split('-').collect();
     let [area, side, number] = parts[..] else { return false };
@@ -229,7 +234,7 @@ fn endpoint_params(settings: &Settings) -> Result<Params, String> {
 
 fn signing_settings(expires_in: Duration) -> SigningSettings {
     let mut settings = SigningSettings::default();
-    // S3 signs the path as it is sent: escaped once, never normalised.
+    // S3 signs the path as it is sent: escaped once and not normalized.
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     settings.signature_location = SignatureLocation::QueryParams;
@@ -243,7 +248,7 @@ pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// How long S3 takes what `credentials` sign as of `signed_at`, if from `now` on that is long enough to be of use.
+/// Returns the lifetime of a URL that `credentials` sign at `signed_at`. It is an error if the URL is useless from `now` on.
 pub(super) fn lifetime(
     expires: Duration,
     credentials: &Credentials,
@@ -302,7 +307,7 @@ mod tests {
         "name-abcdefghijklmnopqrstuvwxyz0123456789-s3alias",
         "name--op-s3",
     ];
-    const SWITCHES: [(&str, &str); 6] = [
+    const SDK_SETTINGS: [(&str, &str); 6] = [
         ("SIGNPOST_LOG", "info"),
         ("SIGNPOST_PATH_STYLE", "true"),
         ("SIGNPOST_PATH_STYLE", "false"),
@@ -312,29 +317,29 @@ mod tests {
     ];
 
     #[tokio::test]
-    async fn a_plain_bucket_is_where_the_sdk_says() {
+    async fn a_plain_bucket_has_the_endpoint_of_the_sdk() {
         let mut plain = 0;
-        for (region, bucket, switch) in cases() {
-            let env = [("AWS_REGION", region), ("SIGNPOST_BUCKET", bucket), switch];
+        for (region, bucket, setting) in cases() {
+            let env = [("AWS_REGION", region), ("SIGNPOST_BUCKET", bucket), setting];
             let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
             let settings = Settings::from_env(env).unwrap();
-            if let Some(signer) = Signer::plain(&settings) {
+            if let Some(presigner) = Presigner::for_plain_bucket(&settings) {
                 assert_eq!(
-                    Signer::ask_the_sdk(&settings).await,
-                    Ok(signer),
-                    "{region} {bucket} {switch:?}"
+                    Presigner::from_sdk(&settings).await,
+                    Ok(presigner),
+                    "{region} {bucket} {setting:?}"
                 );
                 plain += 1;
             }
         }
-        assert_eq!(plain, 10 * 3 * 2, "regions, buckets and switches that are plain");
+        assert_eq!(plain, 10 * 3 * 2, "plain regions, buckets and settings");
     }
 
     fn cases() -> impl Iterator<Item = (&'static str, &'static str, (&'static str, &'static str))> {
         REGIONS.into_iter().flat_map(|region| {
             BUCKETS
                 .into_iter()
-                .flat_map(move |bucket| SWITCHES.into_iter().map(move |switch| (region, bucket, switch)))
+                .flat_map(move |bucket| SDK_SETTINGS.into_iter().map(move |setting| (region, bucket, setting)))
         })
     }
 }

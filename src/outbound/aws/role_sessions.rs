@@ -1,174 +1,119 @@
-//! Sessions of the signer role: renewed before they run out, by one request at a time.
+//! Sessions of the signer role, renewed before they end.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use lru::LruCache;
 
 use crate::error::chain;
+use crate::outbound::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
 use crate::policy::{GrantScope, MAX_EXPIRES};
 
-/// After a failure the session in use is left alone for so long.
+/// The pause after a failed renewal, while the last session is usable.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
 
-/// Why there is no session. Whoever waited for the same attempt gets the same error.
+/// The reason why there is no session. Requests that wait for the same renewal share it.
 pub(super) type SessionError = Arc<dyn std::error::Error + Send + Sync>;
 
-/// The sessions of one epoch, by what each is for; those used last are kept.
+/// The sessions of one epoch, by their scope. The least recently used session is dropped first.
 #[derive(Debug)]
-pub(super) struct Sessions(Mutex<Kept>);
+pub(super) struct SessionCache(Mutex<EpochSessions>);
 
 #[derive(Debug)]
-struct Kept {
+struct EpochSessions {
     epoch: String,
-    sessions: LruCache<GrantScope, Arc<Session>>,
+    sessions: LruCache<GrantScope, Arc<RoleSession>>,
 }
 
-impl Sessions {
-    pub(super) fn new(most: NonZeroUsize) -> Self {
-        Self(Mutex::new(Kept {
+impl SessionCache {
+    pub(super) fn new(max_sessions: NonZeroUsize) -> Self {
+        Self(Mutex::new(EpochSessions {
             epoch: String::new(),
-            sessions: LruCache::new(most),
+            sessions: LruCache::new(max_sessions),
         }))
     }
 
-    /// The session of this scope, and of no other: who has another claim than before has another scope. In another
-    /// epoch every session is a new one.
-    pub(super) fn of(&self, epoch: &str, scope: &GrantScope) -> Arc<Session> {
-        let mut kept = self.0.lock().expect("nothing panics while it holds the lock");
-        if kept.epoch != epoch {
-            kept.sessions.clear();
-            epoch.clone_into(&mut kept.epoch);
+    /// Returns the session of this scope. A user whose claims change has another scope. Another epoch drops all sessions.
+    pub(super) fn get_or_create(&self, epoch: &str, scope: &GrantScope) -> Arc<RoleSession> {
+        let mut cache = self.0.lock().expect("no code panics while it holds the lock");
+        if cache.epoch != epoch {
+            cache.sessions.clear();
+            epoch.clone_into(&mut cache.epoch);
         }
-        Arc::clone(kept.sessions.get_or_insert_ref(scope, Arc::default))
+        Arc::clone(cache.sessions.get_or_insert_ref(scope, Arc::default))
     }
 }
 
-/// A session that is there, or is had when it is asked for.
+/// A session, assumed when it is first required.
 #[derive(Debug, Default)]
-pub(super) struct Session {
-    state: Mutex<State>,
-    /// Held by whoever is assuming the role.
-    renewal: tokio::sync::Mutex<()>,
+pub(super) struct RoleSession(Refreshing<Credentials, SessionError>);
+
+/// The session must be valid for `min_lifetime` from `now` on.
+struct SessionSchedule {
+    now: SystemTime,
+    min_lifetime: Duration,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    current: Option<Current>,
-    attempts: u64,
-    failure: Option<Failure>,
-}
-
-#[derive(Debug)]
-struct Failure {
-    error: SessionError,
-    /// When what asked for it came.
-    at: SystemTime,
-}
-
-#[derive(Clone, Debug)]
-struct Current {
-    credentials: Credentials,
-    /// When it is to be renewed, though it goes on.
-    due: SystemTime,
-}
-
-impl Session {
-    /// Credentials that live for `least` at least, as of `now`. `assume` is called where there are none, and some time
-    /// before they end; while it fails, those of before do as long as they last.
+impl RoleSession {
+    /// Returns credentials that are valid for at least `min_lifetime` from `now` on.
+    ///
+    /// `assume` is called if there are none, and some time before they end. While it fails, the last credentials are
+    /// returned as long as they are valid.
     pub(super) async fn credentials(
         &self,
         now: SystemTime,
-        least: Duration,
+        min_lifetime: Duration,
         assume: impl AsyncFnOnce() -> Result<Credentials, SessionError>,
     ) -> Result<Credentials, SessionError> {
-        let (usable, attempts) = {
-            let state = self.state();
-            if let Some(fresh) = state.fresh(now, least) {
-                return Ok(fresh);
-            }
-            (state.usable(now, least), state.attempts)
-        };
-        let _renewing = match (self.renewal.try_lock(), usable) {
-            (Ok(renewing), _) => renewing,
-            (Err(_), Some(usable)) => return Ok(usable),
-            (Err(_), None) => self.renewal.lock().await,
-        };
-        {
-            let state = self.state();
-            if let Some(fresh) = state.fresh(now, least) {
-                return Ok(fresh);
-            }
-            // The parts of one request come at the same time, and wait for one attempt between them.
-            let shared = |failure: &&Failure| state.attempts > attempts || failure.at == now;
-            if let Some(failure) = state.failure.as_ref().filter(shared) {
-                return Err(Arc::clone(&failure.error));
-            }
-        }
-        let outcome = assume().await;
-        self.state().settle(outcome, now, least)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the lock")
-    }
-}
-
-impl State {
-    fn fresh(&self, now: SystemTime, least: Duration) -> Option<Credentials> {
-        let due = self.current.as_ref()?.due;
-        self.usable(now, least).filter(|_| now < due)
-    }
-
-    fn usable(&self, now: SystemTime, least: Duration) -> Option<Credentials> {
-        let current = self.current.as_ref()?;
-        (left(&current.credentials, now) >= least).then(|| current.credentials.clone())
-    }
-
-    fn settle(
-        &mut self,
-        outcome: Result<Credentials, SessionError>,
-        now: SystemTime,
-        least: Duration,
-    ) -> Result<Credentials, SessionError> {
-        self.attempts += 1;
-        match outcome {
-            Ok(credentials) => {
-                self.failure = None;
-                self.current = Some(Current {
-                    due: due(&credentials, now),
-                    credentials: credentials.clone(),
-                });
-                Ok(credentials)
-            }
-            Err(error) => {
-                self.failure = Some(Failure {
-                    error: Arc::clone(&error),
-                    at: now,
-                });
-                let usable = self.usable(now, least).ok_or(Arc::clone(&error))?;
+        let schedule = SessionSchedule { now, min_lifetime };
+        let renew = async |last: Option<Snapshot<Credentials>>| {
+            let assumed = assume().await;
+            if let (Err(error), true) = (&assumed, last.is_some_and(|last| schedule.is_usable(&last))) {
                 tracing::warn!(
-                    error = chain(&*error),
-                    "could not renew the session; the one before is used while it lasts"
+                    error = chain(&**error),
+                    "failed to renew the session; using the previous one while it is valid"
                 );
-                if let Some(current) = &mut self.current {
-                    current.due = now + RETRY_AFTER;
-                }
-                Ok(usable)
             }
-        }
+            assumed
+        };
+        let credentials = self.0.get(&schedule, now, renew).await;
+        credentials.map_err(|error| error.unwrap_or_else(|| Arc::new(ShortSession)))
     }
 }
 
-/// Early enough for a URL to get its whole life, unless the session itself is short.
-fn due(credentials: &Credentials, now: SystemTime) -> SystemTime {
-    let left = left(credentials, now);
-    now + left - MAX_EXPIRES.min(left / 2)
+/// A session that ends before a useful URL could.
+#[derive(Debug, thiserror::Error)]
+#[error("the session ends too early for the lifetime of the URL")]
+struct ShortSession;
+
+impl RefreshSchedule<Credentials, SessionError> for SessionSchedule {
+    const SERVE_WHILE_RENEWING: bool = true;
+
+    fn is_current(&self, state: &RefreshState<Credentials, SessionError>) -> bool {
+        let Some(snapshot) = state.snapshot().filter(|snapshot| self.is_usable(snapshot)) else {
+            return false;
+        };
+        let failed = state.last_attempt().filter(|attempt| attempt.error.is_some());
+        match failed {
+            Some(attempt) => self.now < attempt.at + RETRY_AFTER,
+            None => self.now < renewal_time(snapshot),
+        }
+    }
+
+    fn is_usable(&self, snapshot: &Snapshot<Credentials>) -> bool {
+        lifetime(&snapshot.value, self.now) >= self.min_lifetime
+    }
 }
 
-fn left(credentials: &Credentials, now: SystemTime) -> Duration {
+/// Returns the time of renewal: early enough for a URL with its full lifetime, unless the session itself is short.
+fn renewal_time(snapshot: &Snapshot<Credentials>) -> SystemTime {
+    let lifetime = lifetime(&snapshot.value, snapshot.confirmed_at);
+    snapshot.confirmed_at + lifetime - MAX_EXPIRES.min(lifetime / 2)
+}
+
+fn lifetime(credentials: &Credentials, now: SystemTime) -> Duration {
     let expiry = credentials.expiry();
     expiry.map_or(Duration::ZERO, |expiry| expiry.duration_since(now).unwrap_or_default())
 }

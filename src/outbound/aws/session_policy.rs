@@ -1,32 +1,32 @@
-//! The session policy of one member under one rule: [`GrantScope`] in the language of IAM.
+//! The session policy of one user under one rule: a [`GrantScope`] in the language of IAM.
 //!
-//! A session can do what both its role and this policy allow, so a URL that it signs can't leave the scope whatever
-//! the rest of Signpost does.
+//! IAM allows a session only what both its role and this policy allow. A URL that it signs cannot leave the scope, even if
+//! other code of Signpost has an error.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
+use crate::encoding::ascii_json;
 use crate::operation::Action;
 use crate::policy::{GrantScope, KeyRange};
 
-/// The most characters of a session policy
+/// The maximum number of characters of a session policy
 /// ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)).
 pub const MAX_CHARACTERS: usize = 2048;
 
-/// What the bucket is called in a policy.
+/// The ARN of the bucket in a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketArn {
     bucket: String,
-    /// What stands before a key.
+    /// The prefix of the ARN of an object.
     objects: String,
 }
 
 impl BucketArn {
-    /// The bucket or access point of the setting, in the partition of the role.
+    /// Returns the ARN of a bucket or access point in this partition.
     pub fn new(bucket: &str, partition: &str) -> Result<Self, &'static str> {
         if !bucket.starts_with("arn:") {
             if bucket.ends_with("-s3alias") {
-                return Err("a policy can't name an access point by its alias; set its ARN");
+                return Err("a policy cannot name an access point by its alias; set its ARN");
             }
             let bucket = format!("arn:{partition}:s3:::{bucket}");
             let objects = format!("{bucket}/");
@@ -35,7 +35,7 @@ impl BucketArn {
         let is_access_point = bucket.split(':').nth(2) == Some("s3") && bucket.contains(":accesspoint/");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/-".contains(&byte);
         if !is_access_point || !bucket.bytes().all(plain) {
-            return Err("a session for a member can be cut down to a bucket or an access point only");
+            return Err("mode scoped requires the name of a bucket or the ARN of an access point");
         }
         Ok(Self {
             bucket: bucket.to_owned(),
@@ -44,7 +44,7 @@ impl BucketArn {
     }
 }
 
-/// The session policy for `scope`, or why there is none.
+/// Returns the session policy for `scope`, or the reason why there is none.
 pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
     if scope.pending_uploads {
         let bucket = json_list([literal(&bucket.bucket)]);
@@ -55,7 +55,7 @@ pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> 
     let actions = object_actions(scope);
     let lists = scope.actions.contains(&Action::List);
     if scope.keys.is_empty() || actions.is_empty() && !lists {
-        return Err("it lets this caller do nothing that a session could be for".into());
+        return Err("it allows no action that requires a session".into());
     }
     let mut statements = Vec::with_capacity(2);
     if !actions.is_empty() {
@@ -69,13 +69,13 @@ pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> 
     if lists {
         statements.push(listing(scope, bucket));
     }
-    // The version that knows policy variables.
+    // Policy variables require this version.
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
     match policy.len() {
         ..=MAX_CHARACTERS => Ok(policy),
         characters => Err(format!(
-            "its session policy has {characters} characters, and STS takes {MAX_CHARACTERS}; split the rule, or give it \
-             fewer or shorter patterns"
+            "its session policy has {characters} characters, but STS allows {MAX_CHARACTERS}; split the rule, or use fewer or \
+             shorter patterns"
         )),
     }
 }
@@ -98,8 +98,8 @@ fn object_actions(scope: &GrantScope) -> Vec<&'static str> {
         .collect()
 }
 
-/// Who may list the prefix of a key is told that the key is missing (404); who may not is told nothing (403). S3 takes
-/// the key itself for `s3:prefix` then.
+/// Returns the statement that allows listing. S3 responds with 404 to a missing key only if the caller may list its prefix,
+/// and with 403 otherwise. In that check, S3 uses the key itself as `s3:prefix`.
 fn listing(scope: &GrantScope, bucket: &BucketArn) -> String {
     let bucket_arn = json_list([literal(&bucket.bucket)]);
     let statement = format!(r#""Effect":"Allow","Action":["s3:ListBucket"],"Resource":{bucket_arn}"#);
@@ -117,7 +117,7 @@ fn matching(keys: &KeyRange) -> String {
     }
 }
 
-/// A text in which IAM sees no wildcard and no variable
+/// Escapes a text, so that IAM finds no wildcard and no variable in it
 /// ([special characters](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html)).
 fn literal(text: &str) -> String {
     text.chars()
@@ -134,31 +134,9 @@ fn literal(text: &str) -> String {
         })
 }
 
-/// A JSON list without what stands in it twice.
+/// Returns a JSON list without duplicates.
 fn json_list(texts: impl IntoIterator<Item = impl Into<String>>) -> String {
     let texts: BTreeSet<String> = texts.into_iter().map(Into::into).collect();
-    let texts: Vec<String> = texts.iter().map(|text| json_text(text)).collect();
+    let texts: Vec<String> = texts.iter().map(|text| ascii_json(text)).collect();
     format!("[{}]", texts.join(","))
-}
-
-/// A JSON string in ASCII, since STS takes no character above U+00FF.
-fn json_text(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
-    json.push('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => {
-                json.push('\\');
-                json.push(char);
-            }
-            ' '..='~' => json.push(char),
-            char => {
-                for unit in char.encode_utf16(&mut [0; 2]) {
-                    write!(json, "\\u{unit:04x}").expect("a String takes every write");
-                }
-            }
-        }
-    }
-    json.push('"');
-    json
 }

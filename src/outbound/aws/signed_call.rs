@@ -1,6 +1,6 @@
-//! Calls of AWS services that take a POST to their one path, signed in the headers.
+//! Calls to AWS services that take a signed POST to a single path.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
@@ -11,62 +11,34 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 
 use crate::config::Settings;
-use crate::outbound::https_client::{self as https, Https};
+use crate::outbound::https_client::{BoxError, HttpsClient};
+use crate::outbound::outbound_error::OutboundError;
 
-/// A client waits for its answer meanwhile, and the function itself has ten seconds.
-const ONE_ATTEMPT: Duration = Duration::from_secs(2);
-
-/// How long to wait before each further attempt.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
-
-/// No answer that is read here is longer.
-const LONGEST_ANSWER: usize = 256 * 1024;
+/// The maximum size of a response.
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// An AWS service in the region of the settings.
 #[derive(Debug)]
-pub(super) struct Service {
+pub(super) struct AwsService {
     name: &'static str,
-    place: Params,
-    is_custom: bool,
+    endpoint_params: Params,
+    has_custom_endpoint: bool,
     region: String,
     credentials: SharedCredentialsProvider,
-    https: Https,
+    https: HttpsClient,
 }
 
-/// Why there is no answer of a service.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
-    #[error("there are no credentials to call {service} with")]
-    NoCredentials {
-        service: &'static str,
-        source: https::Error,
-    },
-    #[error("the call of {service} can't be made")]
-    Unmade {
-        service: &'static str,
-        source: https::Error,
-    },
-    #[error("{service} was not reached")]
-    Unreached {
-        service: &'static str,
-        source: https::Error,
-    },
-    #[error("{service} did not answer within {} s", ONE_ATTEMPT.as_secs())]
-    Silent { service: &'static str },
-}
-
-impl Service {
-    /// The service that endpoints and signatures call `name`, at the origin `custom` if there is one; called with
-    /// `credentials`.
+impl AwsService {
+    /// Returns the service that endpoints and signatures call `name`. `custom_endpoint` replaces its AWS endpoint.
     pub(super) fn new(
         name: &'static str,
         settings: &Settings,
-        custom: Option<&str>,
+        custom_endpoint: Option<&str>,
         credentials: SharedCredentialsProvider,
     ) -> Result<Self, String> {
-        let place = Params::builder()
+        let endpoint_params = Params::builder()
             .region(&settings.region)
-            .set_endpoint(custom.map(str::to_owned))
+            .set_endpoint(custom_endpoint.map(str::to_owned))
             .use_fips(settings.use_fips)
             .use_dual_stack(settings.use_dual_stack)
             .use_global_endpoint(false)
@@ -74,59 +46,76 @@ impl Service {
             .map_err(|error| error.to_string())?;
         Ok(Self {
             name,
-            place,
-            is_custom: custom.is_some(),
+            endpoint_params,
+            has_custom_endpoint: custom_endpoint.is_some(),
             region: settings.region.clone(),
             credentials,
-            https: Https::default(),
+            https: HttpsClient::default(),
         })
     }
 
-    /// Sends `body` once, with these headers.
+    /// Returns the name of the service in errors.
+    pub(super) fn display_name(&self) -> &'static str {
+        match self.name {
+            "sts" => "STS",
+            "ssm" => "Systems Manager",
+            "dynamodb" => "DynamoDB",
+            other => other,
+        }
+    }
+
+    /// Sends `body` with these headers, without retries.
     pub(super) async fn post(
         &self,
         headers: &[(header::HeaderName, &str)],
         body: impl Into<Bytes>,
-    ) -> Result<Response<Bytes>, CallError> {
-        let service = self.name;
-        let (origin, region) = self
-            .endpoint()
-            .await
-            .map_err(|source| CallError::Unmade { service, source })?;
-        let mut request = unsigned(&origin, headers, body.into()).map_err(|error| CallError::Unmade {
-            service,
-            source: error.into(),
-        })?;
+    ) -> Result<Response<Bytes>, OutboundError> {
+        let service = self.display_name().into();
+        let request = self.signed_request(headers, body.into()).await?;
+        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        response.map_err(|source| OutboundError::Send { service, source })
+    }
+
+    async fn signed_request(
+        &self,
+        headers: &[(header::HeaderName, &str)],
+        body: Bytes,
+    ) -> Result<Request<Bytes>, OutboundError> {
+        let invalid = |source| OutboundError::InvalidRequest {
+            service: self.display_name().into(),
+            source,
+        };
+        let (origin, region) = self.endpoint().await.map_err(invalid)?;
+        let mut request = unsigned_request(&origin, headers, body).map_err(|error| invalid(error.into()))?;
         let credentials = self.credentials.provide_credentials().await;
-        let credentials = credentials.map_err(|error| CallError::NoCredentials {
-            service,
+        let credentials = credentials.map_err(|error| OutboundError::NoCredentials {
+            service: self.display_name().into(),
             source: error.into(),
         })?;
         self.sign(&mut request, &Identity::from(credentials), &region)
-            .map_err(|source| CallError::Unmade { service, source })?;
-        let answer = tokio::time::timeout(ONE_ATTEMPT, self.https.send(request, LONGEST_ANSWER)).await;
-        answer
-            .map_err(|_| CallError::Silent { service })?
-            .map_err(|source| CallError::Unreached { service, source })
+            .map_err(invalid)?;
+        Ok(request)
     }
 
-    /// The origin and the region to sign for. The SDK's resolver for STS knows partitions, FIPS and dual-stack; the
-    /// endpoints of the other services here differ from those of STS in the first word only
+    /// Returns the origin of the service and the region of its signatures.
+    ///
+    /// The resolver of the SDK for STS knows partitions, FIPS and dual-stack. The endpoints of the other services here
+    /// differ from those of STS in the first word only
     /// ([AWS service endpoints](https://docs.aws.amazon.com/general/latest/gr/rande.html)).
-    async fn endpoint(&self) -> Result<(String, String), https::Error> {
-        let endpoint = DefaultResolver::new().resolve_endpoint(&self.place).await?;
+    async fn endpoint(&self) -> Result<(String, String), BoxError> {
+        let endpoint = DefaultResolver::new().resolve_endpoint(&self.endpoint_params).await?;
         let scheme = endpoint.auth_schemes().first();
         let region = scheme.and_then(|scheme| scheme.get("signingRegion")?.as_string());
         let region = region.unwrap_or(&self.region).to_owned();
         let url = endpoint.url();
         let url = match url.strip_prefix("https://sts") {
-            Some(rest) if !self.is_custom => format!("https://{}{rest}", self.name),
+            Some(rest) if !self.has_custom_endpoint => format!("https://{}{rest}", self.name),
             _ => url.to_owned(),
         };
         Ok((url, region))
     }
 
-    fn sign(&self, request: &mut Request<Bytes>, identity: &Identity, region: &str) -> Result<(), https::Error> {
+    fn sign(&self, request: &mut Request<Bytes>, identity: &Identity, region: &str) -> Result<(), BoxError> {
         let params = SigningParams::builder()
             .identity(identity)
             .region(region)
@@ -149,7 +138,11 @@ impl Service {
     }
 }
 
-fn unsigned(origin: &str, headers: &[(header::HeaderName, &str)], body: Bytes) -> Result<Request<Bytes>, http::Error> {
+fn unsigned_request(
+    origin: &str,
+    headers: &[(header::HeaderName, &str)],
+    body: Bytes,
+) -> Result<Request<Bytes>, http::Error> {
     let uri: http::Uri = origin.parse()?;
     let host = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
     let request = Request::post(uri).header(header::HOST, host);
@@ -158,40 +151,16 @@ fn unsigned(origin: &str, headers: &[(header::HeaderName, &str)], body: Bytes) -
     headers.iter().fold(request, with).body(body)
 }
 
-impl CallError {
-    /// Whether the same call may succeed in a moment.
-    pub(super) const fn may_pass(&self) -> bool {
-        match self {
-            Self::Unreached { .. } | Self::Silent { .. } => true,
-            Self::NoCredentials { .. } | Self::Unmade { .. } => false,
-        }
-    }
-}
-
-/// Does `once` up to three times, as long as what is wrong `may_pass`.
-pub(super) async fn patiently<T, E, F>(once: impl Fn() -> F, may_pass: impl Fn(&E) -> bool) -> Result<T, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    for pause in PAUSES {
-        match once().await {
-            Err(error) if may_pass(&error) => tokio::time::sleep(pause).await,
-            outcome => return outcome,
-        }
-    }
-    once().await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::outbound::aws::CredentialSource;
 
-    type Switches = &'static [(&'static str, &'static str)];
+    type SdkSettings = &'static [(&'static str, &'static str)];
 
     #[tokio::test]
-    async fn a_service_is_where_aws_has_it() {
-        let cases: [(&str, Switches, &str); 8] = [
+    async fn a_service_has_the_endpoint_of_aws() {
+        let cases: [(&str, SdkSettings, &str); 8] = [
             ("eu-central-1", &[], "https://SERVICE.eu-central-1.amazonaws.com"),
             ("us-east-1", &[], "https://SERVICE.us-east-1.amazonaws.com"),
             ("cn-north-1", &[], "https://SERVICE.cn-north-1.amazonaws.com.cn"),
@@ -217,19 +186,19 @@ mod tests {
                 "https://sts.example.com",
             ),
         ];
-        for (region, switches, expected) in cases {
+        for (region, sdk_settings, expected) in cases {
             let base = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", region)];
-            let env = switches.iter().chain(&base);
+            let env = sdk_settings.iter().chain(&base);
             let env = env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let settings = Settings::from_env(env).unwrap();
             for name in ["sts", "ssm", "dynamodb"] {
                 let credentials = CredentialSource::example().0;
-                let service = Service::new(name, &settings, settings.any_endpoint.as_deref(), credentials).unwrap();
-                let (origin, signed_for) = service.endpoint().await.unwrap();
+                let service = AwsService::new(name, &settings, settings.any_endpoint.as_deref(), credentials).unwrap();
+                let (origin, signing_region) = service.endpoint().await.unwrap();
                 assert_eq!(
-                    (origin.trim_end_matches('/'), signed_for.as_str()),
+                    (origin.trim_end_matches('/'), signing_region.as_str()),
                     (expected.replace("SERVICE", name).as_str(), region),
-                    "{switches:?}"
+                    "{sdk_settings:?}"
                 );
             }
         }

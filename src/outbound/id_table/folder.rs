@@ -1,4 +1,4 @@
-//! The table as a folder, for a service that is one process: an entry is a file that only one request can create.
+//! The id table as a folder, for a service with a single process. An entry is a file that only one request can create.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -8,12 +8,12 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
 
-use super::fresh;
+use super::new_id;
 use crate::encoding::hex;
 use crate::plan::CountedUse;
 
-/// Takes one use of a link, if one is left.
-pub(super) fn take(folder: &Path, counted: &CountedUse) -> io::Result<bool> {
+/// Consumes one use of a link. Returns false if none is left.
+pub(super) fn consume(folder: &Path, counted: &CountedUse) -> io::Result<bool> {
     fs::create_dir_all(folder)?;
     for number in 1..=counted.most {
         match File::create_new(folder.join(format!("use.{}.{number}", counted.link))) {
@@ -25,14 +25,14 @@ pub(super) fn take(folder: &Path, counted: &CountedUse) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The id of the entry of this text, which gets one if it is to `make` one. A file's first line is the id, its second the
-/// text.
-pub(super) fn id(folder: &Path, text: &str, make: bool, now: SystemTime) -> io::Result<Option<Ulid>> {
+/// Returns the id of the entry with this text. With `create`, a missing entry is created. The first line of a file is the
+/// id, the second line is the text.
+pub(super) fn id(folder: &Path, text: &str, create: bool, now: SystemTime) -> io::Result<Option<Ulid>> {
     let entry = folder.join(format!("key.{}", hex(&Sha256::digest(text))));
     match read(&entry) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
             fs::create_dir_all(folder)?;
-            write(folder, &entry, text, fresh(now).map_err(io::Error::other)?)?;
+            write(folder, &entry, text, new_id(now).map_err(io::Error::other)?)?;
             read(&entry).map(Some)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -46,15 +46,15 @@ fn read(entry: &Path) -> io::Result<Ulid> {
     Ulid::from_string(id).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
-/// Writes the entry whole, unless there is one: a link is made or not, and what it leads to is on the disk by then.
+/// Writes a complete entry, unless it exists. The hard link is atomic, and the file is on the disk before.
 fn write(folder: &Path, entry: &Path, text: &str, id: Ulid) -> io::Result<()> {
-    let draft = folder.join(format!("new.{id}"));
-    let mut file = File::create_new(&draft)?;
+    let temporary = folder.join(format!("new.{id}"));
+    let mut file = File::create_new(&temporary)?;
     let outcome = file
         .write_all(format!("{id}\n{text}\n").as_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&draft, entry));
-    fs::remove_file(&draft)?;
+        .and_then(|()| fs::hard_link(&temporary, entry));
+    fs::remove_file(&temporary)?;
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         outcome => outcome.and_then(|()| sync(folder)),
@@ -67,7 +67,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the signature of the Unix one")]
+#[expect(clippy::unnecessary_wraps, reason = "it has the signature of the Unix version")]
 fn sync(_folder: &Path) -> io::Result<()> {
     Ok(())
 }

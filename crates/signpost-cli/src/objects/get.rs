@@ -3,215 +3,246 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::download::{Download, Fetched};
-use super::listing::Listing;
-use super::names::part_of;
-use super::{Session, each, is_dash, objects, places, ranges};
-use crate::console::Outcome;
-use crate::context::Context;
-use crate::options::{Connection, GetOptions};
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::progress::Mode;
-use crate::report::Ending;
-use crate::tree;
+use super::listing::PrefixListing;
+use super::object_download::{DownloadResult, ObjectDownload};
+use super::partial_file::partial_path;
+use super::{TransferSession, file_download, is_dash, parse_object_urls, parse_urls, run_each};
+use crate::command_context::CommandContext;
+use crate::console_output::ObjectOutcome;
+use crate::exit_status::ExitStatus;
+use crate::local_files;
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
+use crate::options::{ConnectionOptions, GetOptions};
+use crate::progress::ProgressMode;
 
-/// An object, and the file that it goes to.
-struct Errand {
-    place: Place,
-    /// None where no file can have the name of the object; and why.
-    file: Result<PathBuf, Problem>,
-    /// How long the object is thought to be.
+/// An object and its local file.
+struct DownloadJob {
+    object_url: ObjectUrl,
+    /// The local file, or the reason why the object cannot be stored in a file.
+    file: Result<PathBuf, OperationError>,
+    /// The expected length of the object.
     len: u64,
 }
 
-pub(super) async fn get(options: &GetOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
-    let places = if options.recursive {
-        places(&options.objects, &options.connection, context)?
+pub(super) async fn get(
+    options: &GetOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let object_urls = if options.recursive {
+        parse_urls(&options.objects, &options.connection, context)?
     } else {
-        objects(&options.objects, &options.connection, context)?
+        parse_object_urls(&options.objects, &options.connection, context)?
     };
     let to_stdout = options.output.as_deref().is_some_and(is_dash);
     if to_stdout && options.recursive {
-        return Err(Problem::usage("a folder can't go to standard output"));
+        return Err(OperationError::usage("-r cannot write to standard output"));
     }
-    let folder = folder(&places, options.output.as_deref(), options.recursive)?;
-    let session = Session::open(&places, &options.connection, options.progress, context)?;
+    let target = download_target(&object_urls, options.output.as_deref(), options.recursive)?;
+    let session = TransferSession::open(&object_urls, &options.connection, options.progress, context)?;
     if to_stdout {
-        return Ok(pour(&session, &places).await);
+        return Ok(copy_to_stdout(&session, &object_urls).await);
     }
-    let errands = errands(&session, &places, folder).await?;
-    for errand in &errands {
-        session.progress.expect(errand.len);
+    let jobs = plan_jobs(&session, &object_urls, target).await?;
+    for job in &jobs {
+        session.progress.add_file(job.len);
     }
-    let fetch = async |errand: Errand| {
-        let fetched = fetch(&session, &errand, options).await;
-        tell(&session, &errand, fetched)
+    let process = async |job: DownloadJob| {
+        let result = run_job(&session, &job, options).await;
+        report_job(&session, &job, result)
     };
-    Ok(each(errands, fetch).await)
+    Ok(run_each(jobs, process).await)
 }
 
 pub(super) async fn cat(
     texts: &[String],
-    connection: &Connection,
-    context: &mut Context<'_, '_>,
-) -> Result<Ending, Problem> {
-    let places = objects(texts, connection, context)?;
-    let session = Session::open(&places, connection, Mode::None, context)?;
-    Ok(pour(&session, &places).await)
+    connection: &ConnectionOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let object_urls = parse_object_urls(texts, connection, context)?;
+    let session = TransferSession::open(&object_urls, connection, ProgressMode::None, context)?;
+    Ok(copy_to_stdout(&session, &object_urls).await)
 }
 
-/// Writes objects to standard output, up to the first that fails: what follows would be taken for its end.
-async fn pour(session: &Session, places: &[Place]) -> Ending {
-    for _ in places {
-        session.progress.expect(0);
+/// Writes objects to standard output. It stops at the first failure: the next object would look like the rest of the
+/// failed one.
+async fn copy_to_stdout(session: &TransferSession, object_urls: &[ObjectUrl]) -> ExitStatus {
+    for _ in object_urls {
+        session.progress.add_file(0);
     }
-    for place in places {
-        let poured = Download::new(session, place, 0).to_stdout().await;
-        if let Err(problem) = poured {
-            let outcome = Outcome::of("get", place.url());
-            return session.console.failed(outcome, &format!("can't get {place}"), &problem);
+    for object_url in object_urls {
+        let copied = ObjectDownload::new(session, object_url, 0).copy_to_stdout().await;
+        if let Err(error) = copied {
+            let outcome = ObjectOutcome::new("get", object_url.url());
+            return session
+                .console
+                .report_failure(outcome, &format!("failed to download {object_url}"), &error);
         }
     }
-    Ending::Done
+    ExitStatus::Success
 }
 
-async fn fetch(session: &Session, errand: &Errand, options: &GetOptions) -> Result<Fetched, Problem> {
-    let file = errand.file.clone()?;
+async fn run_job(
+    session: &TransferSession,
+    job: &DownloadJob,
+    options: &GetOptions,
+) -> Result<DownloadResult, OperationError> {
+    let file = job.file.clone()?;
     if options.no_clobber && file.exists() {
-        return Err(Problem::new(Ending::Conflict, format!("{} exists", file.display())));
-    }
-    if file.is_dir() {
-        return Err(Problem::new(
-            Ending::Conflict,
-            format!("{} is a folder", file.display()),
+        return Err(OperationError::new(
+            ExitStatus::Conflict,
+            format!("{} exists", file.display()),
         ));
     }
-    ranges::fetch(session, &errand.place, &file, errand.len).await
+    if file.is_dir() {
+        return Err(OperationError::new(
+            ExitStatus::Conflict,
+            format!("{} is a folder; name a file", file.display()),
+        ));
+    }
+    file_download::download_file(session, &job.object_url, &file, job.len).await
 }
 
-fn tell(session: &Session, errand: &Errand, fetched: Result<Fetched, Problem>) -> Ending {
-    let place = &errand.place;
-    let file = errand.file.as_ref().ok().map(|file| file.to_string_lossy());
-    let outcome = Outcome::of("get", place.url()).with_known("file", file);
-    match fetched {
-        Ok(fetched) => {
+fn report_job(
+    session: &TransferSession,
+    job: &DownloadJob,
+    result: Result<DownloadResult, OperationError>,
+) -> ExitStatus {
+    let object_url = &job.object_url;
+    let file = job.file.as_ref().ok().map(|file| file.to_string_lossy());
+    let outcome = ObjectOutcome::new("get", object_url.url()).with_optional("file", file);
+    match result {
+        Ok(result) => {
             let outcome = outcome
-                .with("bytes", fetched.bytes)
-                .with("bytes_kept", fetched.kept)
-                .with_known("checksum", fetched.verified.map(|checksum| checksum.to_string()));
-            session.console.done(outcome, "");
-            Ending::Done
+                .with_field("bytes", result.bytes)
+                .with_field("bytes_skipped", result.bytes_skipped)
+                .with_optional("checksum", result.verified.map(|checksum| checksum.to_string()));
+            session.console.report_success(outcome, "");
+            ExitStatus::Success
         }
-        Err(problem) => session.console.failed(outcome, &format!("can't get {place}"), &problem),
+        Err(error) => session
+            .console
+            .report_failure(outcome, &format!("failed to download {object_url}"), &error),
     }
 }
 
-/// Where the files go.
-enum Goal {
+/// The destination of the files.
+enum DownloadTarget {
     Folder(PathBuf),
     File(PathBuf),
 }
 
-fn folder(places: &[Place], output: Option<&Path>, recursive: bool) -> Result<Goal, Problem> {
+fn download_target(
+    object_urls: &[ObjectUrl],
+    output: Option<&Path>,
+    recursive: bool,
+) -> Result<DownloadTarget, OperationError> {
     match output {
-        None => Ok(Goal::Folder(".".into())),
+        None => Ok(DownloadTarget::Folder(".".into())),
         Some(path) if path.is_dir() || recursive || path.as_os_str().to_string_lossy().ends_with('/') => {
-            Ok(Goal::Folder(path.to_owned()))
+            Ok(DownloadTarget::Folder(path.to_owned()))
         }
-        Some(file) if places.len() == 1 => Ok(Goal::File(file.to_owned())),
-        Some(path) => Err(Problem::usage(format!(
-            "{} is no folder, and the objects are many",
+        Some(file) if object_urls.len() == 1 => Ok(DownloadTarget::File(file.to_owned())),
+        Some(path) => Err(OperationError::usage(format!(
+            "{} is not a folder, but there are several objects",
             path.display()
         ))),
     }
 }
 
-/// The file of each object. Two objects never end in one file.
-async fn errands(session: &Session, places: &[Place], goal: Goal) -> Result<Vec<Errand>, Problem> {
-    let folder = match goal {
-        Goal::Folder(folder) => folder,
-        Goal::File(file) => {
-            let place = places[0].clone();
-            return Ok(vec![Errand {
-                place,
+/// Chooses the local file of each object. Two objects never have the same file.
+async fn plan_jobs(
+    session: &TransferSession,
+    object_urls: &[ObjectUrl],
+    target: DownloadTarget,
+) -> Result<Vec<DownloadJob>, OperationError> {
+    let folder = match target {
+        DownloadTarget::Folder(folder) => folder,
+        DownloadTarget::File(file) => {
+            let object_url = object_urls[0].clone();
+            return Ok(vec![DownloadJob {
+                object_url,
                 file: Ok(file),
                 len: 0,
             }]);
         }
     };
-    let mut errands = Vec::new();
-    for place in places {
-        if place.is_prefix() {
-            errands.extend(below(session, place, &folder).await?);
+    let mut jobs = Vec::new();
+    for object_url in object_urls {
+        if object_url.is_prefix() {
+            jobs.extend(jobs_below(session, object_url, &folder).await?);
             continue;
         }
-        let name = place.name().filter(|name| !name.contains('/'));
+        let name = object_url.last_segment().filter(|name| !name.contains('/'));
         let name = name.ok_or_else(|| {
-            Problem::usage(format!("the name of {place} can't be that of a file")).advising("Name the file with -o.")
+            OperationError::usage(format!("the name of {object_url} cannot be a file name"))
+                .with_remedy("Name the file with -o.")
         })?;
-        errands.push(Errand {
-            place: place.clone(),
+        jobs.push(DownloadJob {
+            object_url: object_url.clone(),
             file: Ok(folder.join(name)),
             len: 0,
         });
     }
-    keep_apart(&mut errands)?;
-    Ok(errands)
+    reject_collisions(&mut jobs)?;
+    Ok(jobs)
 }
 
-/// Refuses two objects for one file, and an object whose file is another one in the making.
-fn keep_apart(errands: &mut [Errand]) -> Result<(), Problem> {
+/// Rejects two objects with the same file, and an object whose file is the partial file of another object.
+fn reject_collisions(jobs: &mut [DownloadJob]) -> Result<(), OperationError> {
     let mut seen = HashSet::new();
-    for file in errands.iter().filter_map(|errand| errand.file.as_ref().ok()) {
+    for file in jobs.iter().filter_map(|job| job.file.as_ref().ok()) {
         if !seen.insert(file) {
-            return Err(Problem::usage(format!(
+            return Err(OperationError::usage(format!(
                 "two of the objects would be written to {}",
                 file.display()
             )));
         }
     }
-    let parts: HashMap<_, _> = seen.into_iter().map(|file| (part_of(file), file.clone())).collect();
-    for errand in errands {
-        let other = errand
-            .file
-            .as_ref()
-            .ok()
-            .and_then(|file| Some((file, parts.get(file)?)));
+    let parts: HashMap<_, _> = seen
+        .into_iter()
+        .map(|file| (partial_path(file), file.clone()))
+        .collect();
+    for job in jobs {
+        let other = job.file.as_ref().ok().and_then(|file| Some((file, parts.get(file)?)));
         if let Some((file, other)) = other {
             let (file, other) = (file.display(), other.display());
-            let problem = Problem::new(Ending::Conflict, format!("{file} is {other} in the making"));
-            errand.file = Err(problem.advising("Get this object by itself, with -o FILE."));
+            let error = OperationError::new(ExitStatus::Conflict, format!("{file} is the partial file of {other}"));
+            job.file = Err(error.with_remedy("Download this object separately, with -o FILE."));
         }
     }
     Ok(())
 }
 
 /// The objects below a prefix, and their files below the folder.
-async fn below(session: &Session, prefix: &Place, folder: &Path) -> Result<Vec<Errand>, Problem> {
-    let names = Listing::new(session, prefix, true).names().await?;
-    let errands = names.into_iter().filter_map(|(name, len)| {
-        // What stands for a folder in some consoles is no file.
+async fn jobs_below(
+    session: &TransferSession,
+    prefix: &ObjectUrl,
+    folder: &Path,
+) -> Result<Vec<DownloadJob>, OperationError> {
+    let names = PrefixListing::new(session, prefix, true).object_names().await?;
+    let jobs = names.into_iter().filter_map(|(name, len)| {
+        // Some consoles represent a folder by an object. It does not become a file.
         if name.is_empty() || name.ends_with('/') {
             return None;
         }
-        let file = tree::below(folder, &name).and_then(|file| {
-            tree::stays_below(folder, &file)?;
+        let file = local_files::file_below(folder, &name).and_then(|file| {
+            local_files::check_no_links(folder, &file)?;
             Ok(file)
         });
-        // Of a key that no URL can name, that is what is told.
-        let (place, file) = match prefix.join(&name) {
-            Ok(place) => (place, file),
-            Err(problem) => (prefix.clone(), file.and(Err(problem))),
+        // If no URL can contain the key, the job reports that error.
+        let (object_url, file) = match prefix.join(&name) {
+            Ok(object_url) => (object_url, file),
+            Err(error) => (prefix.clone(), file.and(Err(error))),
         };
-        Some(Errand { place, file, len })
+        Some(DownloadJob { object_url, file, len })
     });
-    let errands: Vec<_> = errands.collect();
-    if errands.is_empty() {
-        return Err(Problem::new(
-            Ending::NotFound,
-            format!("there is nothing below {prefix}"),
+    let jobs: Vec<_> = jobs.collect();
+    if jobs.is_empty() {
+        return Err(OperationError::new(
+            ExitStatus::NotFound,
+            format!("no objects below {prefix}"),
         ));
     }
-    Ok(errands)
+    Ok(jobs)
 }

@@ -1,47 +1,47 @@
-//! What is below a prefix: `signpost ls`, and what `get -r` asks before it begins.
+//! Lists a prefix: for `signpost ls` and `get -r`.
 
 use std::collections::{HashSet, VecDeque};
 
 use bytesize::ByteSize;
 use serde::Deserialize;
 
-use super::{Session, each, places};
-use crate::console::Outcome;
-use crate::context::Context;
+use super::{TransferSession, parse_urls, run_each};
+use crate::command_context::CommandContext;
+use crate::console_output::ObjectOutcome;
+use crate::exit_status::ExitStatus;
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
 use crate::options::ListOptions;
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::progress::Mode;
-use crate::report::Ending;
-use crate::service::{Query, Service, another_place, no_signpost};
+use crate::progress::ProgressMode;
+use crate::signing_service::{QueryParameters, SigningService, key_mismatch, unexpected_response};
 
 /// A listing that is read page by page.
-pub(super) struct Listing<'a> {
-    session: &'a Session,
-    prefix: &'a Place,
+pub(super) struct PrefixListing<'a> {
+    session: &'a TransferSession,
+    prefix: &'a ObjectUrl,
     recursive: bool,
 }
 
 /// One page.
 #[derive(Debug, Deserialize)]
-struct Page {
+struct ListingPage {
     prefix: String,
     #[serde(default)]
-    folders: VecDeque<Folder>,
+    folders: VecDeque<ListedFolder>,
     #[serde(default)]
-    objects: VecDeque<Listed>,
+    objects: VecDeque<ListedObject>,
     next: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Folder {
+struct ListedFolder {
     name: String,
     key: String,
 }
 
-/// An object, as the service lists it.
+/// An object in a listing.
 #[derive(Debug, Deserialize)]
-struct Listed {
+struct ListedObject {
     name: String,
     key: String,
     size: u64,
@@ -50,59 +50,67 @@ struct Listed {
     storage_class: Option<String>,
 }
 
-pub(super) async fn list(options: &ListOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
-    let places = places(&options.prefixes, &options.connection, context)?;
-    let session = Session::open(&places, &options.connection, Mode::None, context)?;
-    let list = async |place: &Place| match list_one(&session, place, options).await {
-        Ok(()) => Ending::Done,
-        Err(problem) => {
-            let outcome = Outcome::of("ls", place.url());
+pub(super) async fn list(
+    options: &ListOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let object_urls = parse_urls(&options.prefixes, &options.connection, context)?;
+    let session = TransferSession::open(&object_urls, &options.connection, ProgressMode::None, context)?;
+    let list = async |object_url: &ObjectUrl| match list_one(&session, object_url, options).await {
+        Ok(()) => ExitStatus::Success,
+        Err(error) => {
+            let outcome = ObjectOutcome::new("ls", object_url.url());
             session
                 .console
-                .failed(outcome, &format!("can't list {place}"), &problem)
+                .report_failure(outcome, &format!("failed to list {object_url}"), &error)
         }
     };
-    // One after the other: what is listed of one stands together.
-    let mut ended = Vec::new();
-    for place in &places {
-        ended.push(list(place).await);
+    // Prefixes are listed in order, so that the lines of one prefix are not mixed with others.
+    let mut exit_statuses = Vec::new();
+    for object_url in &object_urls {
+        exit_statuses.push(list(object_url).await);
     }
-    Ok(each(ended, async |ending| ending).await)
+    Ok(run_each(exit_statuses, async |exit_status| exit_status).await)
 }
 
-async fn list_one(session: &Session, place: &Place, options: &ListOptions) -> Result<(), Problem> {
-    let prefix = place.as_prefix();
-    let listing = Listing::new(session, &prefix, options.recursive);
-    let mut pages = Pages::default();
+async fn list_one(
+    session: &TransferSession,
+    object_url: &ObjectUrl,
+    options: &ListOptions,
+) -> Result<(), OperationError> {
+    let prefix = object_url.as_prefix();
+    let listing = PrefixListing::new(session, &prefix, options.recursive);
+    let mut pages = PageCursor::default();
     loop {
         let page = listing.page(&pages).await?;
         for folder in &page.folders {
-            let outcome = Outcome::of("ls", prefix.url()).with("key", folder.key.clone());
-            session
-                .console
-                .done(outcome.with("folder", true), &line("", "", &folder.name, options));
+            let outcome = ObjectOutcome::new("ls", prefix.url()).with_field("key", folder.key.clone());
+            session.console.report_success(
+                outcome.with_field("folder", true),
+                &listing_line("", "", &folder.name, options),
+            );
         }
         for object in &page.objects {
-            let outcome = Outcome::of("ls", prefix.url())
-                .with("key", object.key.clone())
-                .with("bytes", object.size)
-                .with_known("modified", object.modified.clone())
-                .with_known("etag", object.etag.clone())
-                .with_known("storage_class", object.storage_class.clone());
+            let outcome = ObjectOutcome::new("ls", prefix.url())
+                .with_field("key", object.key.clone())
+                .with_field("bytes", object.size)
+                .with_optional("modified", object.modified.clone())
+                .with_optional("etag", object.etag.clone())
+                .with_optional("storage_class", object.storage_class.clone());
             let size = ByteSize(object.size).display().iec().to_string();
             let modified = object.modified.as_deref().unwrap_or_default();
             session
                 .console
-                .done(outcome, &line(&size, modified, &object.name, options));
+                .report_success(outcome, &listing_line(&size, modified, &object.name, options));
         }
-        if !pages.turn(page.next)? {
+        if !pages.advance(page.next)? {
             return Ok(());
         }
     }
 }
 
-/// A line for people.
-fn line(size: &str, modified: &str, name: &str, options: &ListOptions) -> String {
+/// A line of text output.
+fn listing_line(size: &str, modified: &str, name: &str, options: &ListOptions) -> String {
     if options.long {
         format!("{size:>10}  {modified:<20}  {name}")
     } else {
@@ -110,8 +118,8 @@ fn line(size: &str, modified: &str, name: &str, options: &ListOptions) -> String
     }
 }
 
-impl<'a> Listing<'a> {
-    pub(super) const fn new(session: &'a Session, prefix: &'a Place, recursive: bool) -> Self {
+impl<'a> PrefixListing<'a> {
+    pub(super) const fn new(session: &'a TransferSession, prefix: &'a ObjectUrl, recursive: bool) -> Self {
         Self {
             session,
             prefix,
@@ -120,65 +128,68 @@ impl<'a> Listing<'a> {
     }
 
     /// The names of all objects, relative to the prefix, and their lengths.
-    pub(super) async fn names(&self) -> Result<Vec<(String, u64)>, Problem> {
+    pub(super) async fn object_names(&self) -> Result<Vec<(String, u64)>, OperationError> {
         let mut names = Vec::new();
-        let mut pages = Pages::default();
+        let mut pages = PageCursor::default();
         loop {
             let page = self.page(&pages).await?;
-            let below = |object: Listed| Some((object.key.strip_prefix(&page.prefix)?.to_owned(), object.size));
+            let below = |object: ListedObject| Some((object.key.strip_prefix(&page.prefix)?.to_owned(), object.size));
             names.extend(page.objects.into_iter().filter_map(below));
-            if !pages.turn(page.next)? {
+            if !pages.advance(page.next)? {
                 return Ok(names);
             }
         }
     }
 
-    async fn page(&self, pages: &Pages) -> Result<Page, Problem> {
-        let mut query: Query = Vec::new();
+    async fn page(&self, pages: &PageCursor) -> Result<ListingPage, OperationError> {
+        let mut query: QueryParameters = Vec::new();
         query.extend(self.recursive.then(|| ("recursive".to_owned(), String::new())));
         query.extend(pages.query());
         let service = &self.session.service;
-        let answer = self
+        let body = self
             .session
-            .persist(async |_| service.json(self.prefix, &query).await)
+            .with_retries(async |_| service.get_json(self.prefix, &query).await)
             .await?;
-        let page: Page = serde_json::from_slice(&answer).map_err(|_| no_signpost(self.prefix))?;
+        let page: ListingPage = serde_json::from_slice(&body).map_err(|_| unexpected_response(self.prefix))?;
         check_prefix(service, self.prefix, &page.prefix)?;
         Ok(page)
     }
 }
 
-/// Refuses a page of another prefix: the front may have changed the path.
-pub(super) fn check_prefix(service: &Service, asked: &Place, told: &str) -> Result<(), Problem> {
-    let is_it = if told.is_empty() {
-        service.is_whole(asked)
+/// Rejects a page of another prefix: the front may have changed the path.
+pub(super) fn check_prefix(
+    service: &SigningService,
+    requested: &ObjectUrl,
+    actual: &str,
+) -> Result<(), OperationError> {
+    let matches = if actual.is_empty() {
+        service.may_be_root(requested)
     } else {
-        asked.base(told).is_some()
+        requested.base_for_key(actual).is_some()
     };
-    if is_it { Ok(()) } else { Err(another_place(asked)) }
+    if matches { Ok(()) } else { Err(key_mismatch(requested)) }
 }
 
-/// Where the pages of a listing have begun.
+/// The position in a listing, and the pages that have been read.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
-    begun: HashSet<String>,
+pub(super) struct PageCursor {
+    seen: HashSet<String>,
     token: Option<String>,
 }
 
-impl Pages {
-    /// What is asked for the page that comes.
+impl PageCursor {
+    /// The query parameter of the next page.
     pub(super) fn query(&self) -> Option<(String, String)> {
         self.token.as_ref().map(|token| ("next".to_owned(), token.clone()))
     }
 
-    /// Goes on to the page at `next`, if there is one. Pages that come round again would never end.
-    pub(super) fn turn(&mut self, next: Option<String>) -> Result<bool, Problem> {
+    /// Advances to the page `next`. Returns an error for a repeated page, because the listing would never end.
+    pub(super) fn advance(&mut self, next: Option<String>) -> Result<bool, OperationError> {
         self.token = next;
         match &self.token {
-            Some(token) if !self.begun.insert(token.clone()) => Err(Problem::new(
-                Ending::Failed,
-                "the listing leads back to a page that has been told already",
-            )),
+            Some(token) if !self.seen.insert(token.clone()) => {
+                Err(OperationError::new(ExitStatus::Failure, "the listing repeats a page"))
+            }
             token => Ok(token.is_some()),
         }
     }

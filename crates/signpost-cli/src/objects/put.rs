@@ -1,158 +1,186 @@
 //! `signpost put`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::upload::{About, Stored, Upload, Wanted};
-use super::{Session, each, is_dash};
-use crate::console::Outcome;
-use crate::context::Context;
+use super::file_upload::upload_file;
+use super::upload_target::{ObjectAttributes, UploadGoal, UploadResult, UploadTarget};
+use super::{TransferSession, is_dash, run_each};
+use crate::command_context::CommandContext;
+use crate::console_output::ObjectOutcome;
+use crate::exit_status::ExitStatus;
+use crate::local_files::{self, OpenedFile};
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
 use crate::options::PutOptions;
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::report::Ending;
-use crate::tree::{self, Opened};
 
-/// A file, or standard input, and where it goes.
-struct Errand {
+/// A file, or standard input, and its destination.
+struct UploadJob {
     file: PathBuf,
-    place: Place,
-    /// How long the file is thought to be.
+    object_url: ObjectUrl,
+    /// The expected length of the file.
     len: u64,
 }
 
-impl Errand {
-    fn of(file: PathBuf, place: Place) -> Self {
+impl UploadJob {
+    fn new(file: PathBuf, object_url: ObjectUrl) -> Self {
         let len = file.metadata().ok().filter(|_| !is_dash(&file));
         Self {
             len: len.map_or(0, |metadata| metadata.len()),
             file,
-            place,
+            object_url,
         }
     }
 }
 
-pub(super) async fn put(options: &PutOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
-    let base = context.base(&options.connection)?;
-    let destination = Place::parse(&options.destination, base.as_deref())?;
-    let mut left = Vec::new();
-    let errands = errands(options, &destination, &mut left)?;
-    let places = [destination];
-    let session = Session::open(&places, &options.connection, options.progress, context)?;
-    for (path, why) in left {
-        session.console.note(&format!("{} stays here: {why}", path.display()));
+pub(super) async fn put(
+    options: &PutOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let base = context.base_url(&options.connection)?;
+    let destination = ObjectUrl::parse(&options.destination, base.as_deref())?;
+    let mut skipped = Vec::new();
+    let jobs = plan_jobs(options, &destination, &mut skipped)?;
+    let object_urls = [destination];
+    let session = TransferSession::open(&object_urls, &options.connection, options.progress, context)?;
+    for (path, why) in skipped {
+        session
+            .console
+            .print_note(&format!("skipped {}: {why}", path.display()));
     }
-    for errand in &errands {
-        session.progress.expect(errand.len);
+    for job in &jobs {
+        session.progress.add_file(job.len);
     }
-    let store = async |errand: Errand| {
-        let stored = store(&session, &errand, options).await;
-        tell(&session, &errand, stored)
+    let process = async |job: UploadJob| {
+        let result = run_job(&session, &job, options).await;
+        report_job(&session, &job, result)
     };
-    Ok(each(errands, store).await)
+    Ok(run_each(jobs, process).await)
 }
 
-async fn store(session: &Session, errand: &Errand, options: &PutOptions) -> Result<Stored, Problem> {
-    let Errand { file, place, len } = errand;
-    let named = if is_dash(file) {
-        place.name().unwrap_or_default().into()
+async fn run_job(
+    session: &TransferSession,
+    job: &UploadJob,
+    options: &PutOptions,
+) -> Result<UploadResult, OperationError> {
+    let UploadJob { file, object_url, len } = job;
+    let named_files = if is_dash(file) {
+        object_url.last_segment().unwrap_or_default().into()
     } else {
         file.clone()
     };
-    let about = About {
-        content_type: options.content_type.clone().or_else(|| guess(&named)),
+    let attributes = ObjectAttributes {
+        content_type: options.content_type.clone().or_else(|| guess_media_type(&named_files)),
         metadata: options.metadata.clone(),
         no_clobber: options.no_clobber,
     };
-    let upload = Upload {
+    let upload = UploadTarget {
         session,
-        place: place.clone(),
-        about: Arc::new(about),
-        wanted: if options.recursive { Wanted::There } else { Wanted::Made },
+        object_url: object_url.clone(),
+        attributes: Arc::new(attributes),
+        goal: if options.recursive {
+            UploadGoal::Ensure
+        } else {
+            UploadGoal::Create
+        },
     };
     if is_dash(file) {
-        upload.stdin().await
+        upload.upload_stdin().await
     } else {
-        let opened = Opened::open(file).await?;
-        session.progress.amend(*len, opened.source.len());
-        upload.file(&opened).await
+        let opened = OpenedFile::open(file).await?;
+        session.progress.correct_length(*len, opened.source.len());
+        upload_file(&upload, &opened).await
     }
 }
 
-/// The media type that goes with a name.
-fn guess(path: &Path) -> Option<String> {
+/// The media type for a file name.
+fn guess_media_type(path: &Path) -> Option<String> {
     mime_guess::from_path(path).first().map(|media| media.to_string())
 }
 
-fn tell(session: &Session, errand: &Errand, stored: Result<Stored, Problem>) -> Ending {
-    let Errand { file, place, .. } = errand;
-    let outcome = Outcome::of("put", place.url()).with("file", file.to_string_lossy());
-    match stored {
-        Ok(stored) => {
+fn report_job(session: &TransferSession, job: &UploadJob, result: Result<UploadResult, OperationError>) -> ExitStatus {
+    let UploadJob { file, object_url, .. } = job;
+    let outcome = ObjectOutcome::new("put", object_url.url()).with_field("file", file.to_string_lossy());
+    match result {
+        Ok(result) => {
             let outcome = outcome
-                .with("bytes", stored.bytes)
-                .with("bytes_kept", stored.kept)
-                .with("checksum", stored.checksum.to_string())
-                .with_known("etag", stored.etag);
-            session.console.done(outcome, "");
-            Ending::Done
+                .with_field("bytes", result.bytes)
+                .with_field("bytes_skipped", result.bytes_skipped)
+                .with_field("checksum", result.checksum.to_string())
+                .with_optional("etag", result.etag);
+            session.console.report_success(outcome, "");
+            ExitStatus::Success
         }
-        Err(problem) => session
+        Err(error) => session
             .console
-            .failed(outcome, &format!("can't put {}", file.display()), &problem),
+            .report_failure(outcome, &format!("failed to upload {}", file.display()), &error),
     }
 }
 
-/// What is to be put where. Two files never end in one object.
-fn errands(
+/// Chooses the URL of each file. Two files never have the same URL.
+fn plan_jobs(
     options: &PutOptions,
-    destination: &Place,
-    left: &mut Vec<(PathBuf, &'static str)>,
-) -> Result<Vec<Errand>, Problem> {
-    let files = &options.files;
-    let is_tree = options.recursive && files.iter().any(|file| file.is_dir());
+    destination: &ObjectUrl,
+    skipped: &mut Vec<(PathBuf, &'static str)>,
+) -> Result<Vec<UploadJob>, OperationError> {
     if !destination.is_prefix() {
-        return match files.as_slice() {
-            [_] if is_tree => Err(Problem::usage("a folder needs a destination that ends in a slash")),
-            [file] => Ok(vec![Errand::of(file.clone(), destination.clone())]),
-            _ => Err(Problem::usage("many files need a destination that ends in a slash")),
-        };
+        return Ok(vec![single_job(options, destination)?]);
     }
-    let mut named = Vec::new();
-    for file in files {
-        if options.recursive && file.is_dir() {
-            let walked = tree::walk(file)?;
-            let prefix = prefix(file);
-            named.extend(
-                walked
-                    .files
-                    .into_iter()
-                    .map(|(path, name)| (path, format!("{prefix}{name}"))),
-            );
-            left.extend(walked.left);
-        } else {
-            let name = file
-                .file_name()
-                .and_then(|name| name.to_str())
-                .filter(|name| *name != "-");
-            let name =
-                name.ok_or_else(|| Problem::usage(format!("{} has no name to give to an object", file.display())))?;
-            named.push((file.clone(), name.to_owned()));
-        }
-    }
-    let mut seen = std::collections::HashSet::new();
-    let errands = named.into_iter().map(|(file, name)| {
-        let place = destination.join(&name)?;
+    let mut seen = HashSet::new();
+    let jobs = named_files(options, skipped)?.into_iter().map(|(file, name)| {
+        let object_url = destination.join(&name)?;
         if !seen.insert(name) {
-            return Err(Problem::usage(format!("two of the files would be stored as {place}")));
+            return Err(OperationError::usage(format!(
+                "two of the files would be stored as {object_url}"
+            )));
         }
-        Ok(Errand::of(file, place))
+        Ok(UploadJob::new(file, object_url))
     });
-    errands.collect()
+    jobs.collect()
 }
 
-/// What stands before the names of a folder's files: its own name, but where only its content is meant, as with `cp`.
-fn prefix(folder: &Path) -> String {
+/// The upload to a destination that is an object.
+fn single_job(options: &PutOptions, destination: &ObjectUrl) -> Result<UploadJob, OperationError> {
+    match options.files.as_slice() {
+        [file] if options.recursive && file.is_dir() => Err(OperationError::usage(
+            "a folder needs a destination that ends in a slash",
+        )),
+        [file] => Ok(UploadJob::new(file.clone(), destination.clone())),
+        _ => Err(OperationError::usage(
+            "several files need a destination that ends in a slash",
+        )),
+    }
+}
+
+/// The files, including those in folders, and their names below the destination.
+fn named_files(
+    options: &PutOptions,
+    skipped: &mut Vec<(PathBuf, &'static str)>,
+) -> Result<Vec<(PathBuf, String)>, OperationError> {
+    let mut named_files = Vec::new();
+    for file in &options.files {
+        if options.recursive && file.is_dir() {
+            let contents = local_files::list_folder(file)?;
+            let prefix = folder_prefix(file);
+            let files = contents.files.into_iter();
+            named_files.extend(files.map(|(path, name)| (path, format!("{prefix}{name}"))));
+            skipped.extend(contents.skipped);
+        } else {
+            named_files.push((file.clone(), file_name(file)?.to_owned()));
+        }
+    }
+    Ok(named_files)
+}
+
+fn file_name(file: &Path) -> Result<&str, OperationError> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    name.filter(|name| *name != "-")
+        .ok_or_else(|| OperationError::usage(format!("{} has no file name for the object", file.display())))
+}
+
+/// The prefix for the files of a folder: the name of the folder, or nothing if the path ends in a slash, as with `cp`.
+fn folder_prefix(folder: &Path) -> String {
     let is_content = folder.as_os_str().to_string_lossy().ends_with('/');
     match folder.file_name().and_then(|name| name.to_str()) {
         Some(name) if !is_content => format!("{name}/"),

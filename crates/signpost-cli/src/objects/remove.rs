@@ -2,47 +2,47 @@
 
 use reqwest::Method;
 
-use super::{Session, each, objects};
-use crate::console::Outcome;
-use crate::context::Context;
-use crate::options::Connection;
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::progress::Mode;
-use crate::report::Ending;
-use crate::service::Wish;
+use super::{TransferSession, parse_object_urls, run_each};
+use crate::command_context::CommandContext;
+use crate::console_output::ObjectOutcome;
+use crate::exit_status::ExitStatus;
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
+use crate::options::ConnectionOptions;
+use crate::progress::ProgressMode;
+use crate::signing_service::InstructionRequest;
 
 pub(super) async fn remove(
     texts: &[String],
-    connection: &Connection,
-    context: &mut Context<'_, '_>,
-) -> Result<Ending, Problem> {
-    let places = objects(texts, connection, context)?;
-    let session = Session::open(&places, connection, Mode::None, context)?;
-    let delete = async |place: &Place| {
-        let outcome = Outcome::of("rm", place.url());
-        match delete(&session, place).await {
+    connection: &ConnectionOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let object_urls = parse_object_urls(texts, connection, context)?;
+    let session = TransferSession::open(&object_urls, connection, ProgressMode::None, context)?;
+    let delete = async |object_url: &ObjectUrl| {
+        let outcome = ObjectOutcome::new("rm", object_url.url());
+        match delete(&session, object_url).await {
             Ok(()) => {
-                session.console.done(outcome, "");
-                Ending::Done
+                session.console.report_success(outcome, "");
+                ExitStatus::Success
             }
-            Err(problem) => session
+            Err(error) => session
                 .console
-                .failed(outcome, &format!("can't delete {place}"), &problem),
+                .report_failure(outcome, &format!("failed to delete {object_url}"), &error),
         }
     };
-    Ok(each(&places, delete).await)
+    Ok(run_each(&object_urls, delete).await)
 }
 
-async fn delete(session: &Session, place: &Place) -> Result<(), Problem> {
+async fn delete(session: &TransferSession, object_url: &ObjectUrl) -> Result<(), OperationError> {
     session
-        .persist(async |_| {
-            let wish = Wish {
+        .with_retries(async |_| {
+            let request = InstructionRequest {
                 method: Method::DELETE,
-                place: place.clone(),
+                object_url: object_url.clone(),
                 query: Vec::new(),
             };
-            let instruction = session.service.instruction(wish).await?;
+            let instruction = session.service.request_instruction(request).await?;
             session.store.send(&instruction, &[]).await?;
             Ok(())
         })

@@ -3,19 +3,19 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Session, places};
-use crate::console::Outcome;
-use crate::context::Context;
+use super::{TransferSession, parse_urls};
+use crate::command_context::CommandContext;
+use crate::console_output::ObjectOutcome;
+use crate::exit_status::ExitStatus;
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
 use crate::options::ShareOptions;
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::progress::Mode;
-use crate::report::Ending;
-use crate::service::no_signpost;
+use crate::progress::ProgressMode;
+use crate::signing_service::unexpected_response;
 
-/// What the service says of a link.
+/// The response of the service to a request for a share link.
 #[derive(Deserialize)]
-struct Shared {
+struct ShareResponse {
     url: String,
     id: String,
     methods: Vec<String>,
@@ -23,37 +23,46 @@ struct Shared {
     uses: Option<u32>,
 }
 
-pub(super) async fn share(options: &ShareOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
-    let places = places(std::slice::from_ref(&options.place), &options.connection, context)?;
-    let session = Session::open(&places, &options.connection, Mode::None, context)?;
-    let place = &places[0];
-    let outcome = Outcome::of("share", place.url());
-    Ok(match ask(&session, place, options).await {
+pub(super) async fn share(
+    options: &ShareOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let object_urls = parse_urls(std::slice::from_ref(&options.object), &options.connection, context)?;
+    let session = TransferSession::open(&object_urls, &options.connection, ProgressMode::None, context)?;
+    let object_url = &object_urls[0];
+    let outcome = ObjectOutcome::new("share", object_url.url());
+    Ok(match request_link(&session, object_url, options).await {
         Ok(shared) => {
             let outcome = outcome
-                .with("link", shared.url.clone())
-                .with("id", shared.id)
-                .with("methods", shared.methods)
-                .with("expires_at", shared.expires_at);
+                .with_field("link", shared.url.clone())
+                .with_field("id", shared.id)
+                .with_field("methods", shared.methods)
+                .with_field("expires_at", shared.expires_at);
             let outcome = match shared.uses {
-                Some(uses) => outcome.with("uses", uses),
+                Some(uses) => outcome.with_field("uses", uses),
                 None => outcome,
             };
-            session.console.done(outcome, &shared.url);
-            Ending::Done
+            session.console.report_success(outcome, &shared.url);
+            ExitStatus::Success
         }
-        Err(problem) => session
+        Err(error) => session
             .console
-            .failed(outcome, &format!("can't share {place}"), &problem),
+            .report_failure(outcome, &format!("failed to share {object_url}"), &error),
     })
 }
 
-async fn ask(session: &Session, place: &Place, options: &ShareOptions) -> Result<Shared, Problem> {
-    let base = session.persist(async |_| session.service.base(place).await).await?;
-    let key = place
-        .key(&base)
-        .ok_or_else(|| Problem::usage("everything can't be shared, but a prefix can"))?;
-    let mut body = if place.is_prefix() {
+async fn request_link(
+    session: &TransferSession,
+    object_url: &ObjectUrl,
+    options: &ShareOptions,
+) -> Result<ShareResponse, OperationError> {
+    let base = session
+        .with_retries(async |_| session.service.base_url(object_url).await)
+        .await?;
+    let key = object_url
+        .key_at(&base)
+        .ok_or_else(|| OperationError::usage("the whole bucket cannot be shared; share a prefix"))?;
+    let mut body = if object_url.is_prefix() {
         json!({"prefix": key})
     } else {
         json!({"key": key})
@@ -70,8 +79,8 @@ async fn ask(session: &Session, place: &Place, options: &ShareOptions) -> Result
     );
     add("max_bytes", options.max_bytes.map(Value::from));
     add("uses", options.uses.map(Value::from));
-    let answer = session
-        .persist(async |_| session.service.post(&base, "/-/share", &body).await)
+    let body = session
+        .with_retries(async |_| session.service.post_json(&base, "/-/share", &body).await)
         .await?;
-    serde_json::from_slice(&answer).map_err(|_| no_signpost(place))
+    serde_json::from_slice(&body).map_err(|_| unexpected_response(object_url))
 }

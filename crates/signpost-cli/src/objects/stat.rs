@@ -3,20 +3,20 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::{Session, each, header, objects};
-use crate::checksum::Checksum;
-use crate::console::Outcome;
-use crate::context::Context;
-use crate::options::Connection;
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::progress::Mode;
-use crate::report::Ending;
+use super::{TransferSession, header, parse_object_urls, run_each};
+use crate::checksum::ContentChecksum;
+use crate::command_context::CommandContext;
+use crate::console_output::ObjectOutcome;
+use crate::exit_status::ExitStatus;
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
+use crate::options::ConnectionOptions;
+use crate::progress::ProgressMode;
 
-const METADATA: &str = "x-amz-meta-";
+const METADATA_PREFIX: &str = "x-amz-meta-";
 
-/// What is told of an object, and the header that tells it.
-const TOLD: [(&str, &str); 6] = [
+/// The reported properties of an object, and their headers.
+const REPORTED_HEADERS: [(&str, &str); 6] = [
     ("type", "content-type"),
     ("modified", "last-modified"),
     ("etag", "etag"),
@@ -27,51 +27,54 @@ const TOLD: [(&str, &str); 6] = [
 
 pub(super) async fn stat(
     texts: &[String],
-    connection: &Connection,
-    context: &mut Context<'_, '_>,
-) -> Result<Ending, Problem> {
-    let places = objects(texts, connection, context)?;
-    let session = Session::open(&places, connection, Mode::None, context)?;
-    let look = async |place: &Place| match session.head(place).await {
+    connection: &ConnectionOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let object_urls = parse_object_urls(texts, connection, context)?;
+    let session = TransferSession::open(&object_urls, connection, ProgressMode::None, context)?;
+    let stat_one = async |object_url: &ObjectUrl| match session.head_object(object_url).await {
         Ok(headers) => {
             session
                 .console
-                .done_in_lines(outcome(place, &headers), &words(place, &headers));
-            Ending::Done
+                .report_success_lines(outcome(object_url, &headers), &text_lines(object_url, &headers));
+            ExitStatus::Success
         }
-        Err(problem) => {
-            let outcome = Outcome::of("stat", place.url());
+        Err(error) => {
+            let outcome = ObjectOutcome::new("stat", object_url.url());
             session
                 .console
-                .failed(outcome, &format!("can't look at {place}"), &problem)
+                .report_failure(outcome, &format!("failed to read the metadata of {object_url}"), &error)
         }
     };
-    Ok(each(&places, look).await)
+    Ok(run_each(&object_urls, stat_one).await)
 }
 
-fn outcome(place: &Place, headers: &HeaderMap) -> Outcome {
-    let known = Outcome::of("stat", place.url()).with_known("bytes", bytes(headers));
-    let known = TOLD.iter().fold(known, |known, (name, from)| {
-        known.with_known(&name.replace(' ', "_"), header(headers, from))
+fn outcome(object_url: &ObjectUrl, headers: &HeaderMap) -> ObjectOutcome {
+    let known = ObjectOutcome::new("stat", object_url.url()).with_optional("bytes", bytes(headers));
+    let known = REPORTED_HEADERS.iter().fold(known, |known, (name, from)| {
+        known.with_optional(&name.replace(' ', "_"), header(headers, from))
     });
     let metadata: Map<_, _> = metadata(headers)
         .map(|(name, value)| (name, Value::from(value)))
         .collect();
     known
-        .with_known("checksum", Checksum::of_answer(headers).map(|sum| sum.to_string()))
-        .with("metadata", metadata)
+        .with_optional(
+            "checksum",
+            ContentChecksum::from_headers(headers).map(|sum| sum.to_string()),
+        )
+        .with_field("metadata", metadata)
 }
 
-fn words(place: &Place, headers: &HeaderMap) -> Vec<String> {
+fn text_lines(object_url: &ObjectUrl, headers: &HeaderMap) -> Vec<String> {
     let size = bytes(headers).map(|bytes| ("bytes".to_owned(), bytes.to_string()));
-    let told = TOLD
+    let rows = REPORTED_HEADERS
         .iter()
         .filter_map(|(name, from)| Some(((*name).to_owned(), header(headers, from)?)));
-    let checksum = Checksum::of_answer(headers).map(|sum| ("checksum".to_owned(), sum.to_string()));
+    let checksum = ContentChecksum::from_headers(headers).map(|sum| ("checksum".to_owned(), sum.to_string()));
     let metadata = metadata(headers).map(|(name, value)| (format!("metadata {name}"), value));
-    let lines = size.into_iter().chain(told).chain(checksum).chain(metadata);
+    let lines = size.into_iter().chain(rows).chain(checksum).chain(metadata);
     let lines = lines.map(|(name, value)| format!("  {:<16}{value}", format!("{name}:")));
-    std::iter::once(place.to_string()).chain(lines).collect()
+    std::iter::once(object_url.to_string()).chain(lines).collect()
 }
 
 fn bytes(headers: &HeaderMap) -> Option<u64> {
@@ -80,7 +83,7 @@ fn bytes(headers: &HeaderMap) -> Option<u64> {
 
 fn metadata(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
     headers.iter().filter_map(|(name, value)| {
-        let name = name.as_str().strip_prefix(METADATA)?;
+        let name = name.as_str().strip_prefix(METADATA_PREFIX)?;
         Some((name.to_owned(), value.to_str().ok()?.to_owned()))
     })
 }

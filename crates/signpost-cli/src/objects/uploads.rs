@@ -1,112 +1,127 @@
-//! `signpost uploads`: what has begun in parts, and not ended.
+//! `signpost uploads`: lists and aborts unfinished multipart uploads.
 
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::listing::{Pages, check_prefix};
-use super::{Session, each, places};
-use crate::console::Outcome;
-use crate::context::Context;
+use super::listing::{PageCursor, check_prefix};
+use super::{TransferSession, parse_urls, run_each};
+use crate::command_context::CommandContext;
+use crate::console_output::ObjectOutcome;
+use crate::exit_status::ExitStatus;
+use crate::object_url::ObjectUrl;
+use crate::operation_error::OperationError;
 use crate::options::UploadsOptions;
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::progress::Mode;
-use crate::report::Ending;
-use crate::service::{Query, Wish, no_signpost};
+use crate::progress::ProgressMode;
+use crate::signing_service::{InstructionRequest, QueryParameters, unexpected_response};
 
 #[derive(Deserialize)]
-struct Page {
+struct UploadsPage {
     prefix: String,
-    uploads: Vec<Pending>,
+    uploads: Vec<ListedUpload>,
     next: Option<String>,
 }
 
-/// An upload, as the service lists it.
+/// An upload in the listing of the service.
 #[derive(Deserialize)]
-struct Pending {
+struct ListedUpload {
     key: String,
     name: String,
     upload_id: String,
     initiated: Option<String>,
 }
 
-pub(super) async fn uploads(options: &UploadsOptions, context: &mut Context<'_, '_>) -> Result<Ending, Problem> {
-    let places = places(&options.prefixes, &options.connection, context)?;
-    let session = Session::open(&places, &options.connection, Mode::None, context)?;
+pub(super) async fn uploads(
+    options: &UploadsOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<ExitStatus, OperationError> {
+    let object_urls = parse_urls(&options.prefixes, &options.connection, context)?;
+    let session = TransferSession::open(&object_urls, &options.connection, ProgressMode::None, context)?;
     let mut pending = Vec::new();
-    let mut endings = Vec::new();
-    for place in &places {
-        let prefix = place.as_prefix();
+    let mut exit_statuses = Vec::new();
+    for object_url in &object_urls {
+        let prefix = object_url.as_prefix();
         match list(&session, &prefix).await {
-            Ok(found) => pending.extend(found.into_iter().map(|found| (prefix.clone(), found))),
-            Err(problem) => {
-                let outcome = Outcome::of("uploads", place.url());
-                endings.push(
-                    session
-                        .console
-                        .failed(outcome, &format!("can't list {place}"), &problem),
-                );
+            Ok(listed) => pending.extend(listed.into_iter().map(|listed| (prefix.clone(), listed))),
+            Err(error) => {
+                let outcome = ObjectOutcome::new("uploads", object_url.url());
+                exit_statuses.push(session.console.report_failure(
+                    outcome,
+                    &format!("failed to list {object_url}"),
+                    &error,
+                ));
             }
         }
     }
-    let settle = async |(prefix, pending): (Place, Pending)| settle(&session, &prefix, &pending, options.abort).await;
-    endings.push(each(pending, settle).await);
-    Ok(each(endings, async |ending| ending).await)
+    let process = async |(prefix, pending): (ObjectUrl, ListedUpload)| {
+        process_upload(&session, &prefix, &pending, options.abort).await
+    };
+    exit_statuses.push(run_each(pending, process).await);
+    Ok(run_each(exit_statuses, async |exit_status| exit_status).await)
 }
 
-async fn list(session: &Session, prefix: &Place) -> Result<Vec<Pending>, Problem> {
+async fn list(session: &TransferSession, prefix: &ObjectUrl) -> Result<Vec<ListedUpload>, OperationError> {
     let mut pending = Vec::new();
-    let mut pages = Pages::default();
+    let mut pages = PageCursor::default();
     loop {
-        let mut query: Query = vec![("uploads".to_owned(), String::new())];
+        let mut query: QueryParameters = vec![("uploads".to_owned(), String::new())];
         query.extend(pages.query());
-        let answer = session
-            .persist(async |_| session.service.json(prefix, &query).await)
+        let body = session
+            .with_retries(async |_| session.service.get_json(prefix, &query).await)
             .await?;
-        let page: Page = serde_json::from_slice(&answer).map_err(|_| no_signpost(prefix))?;
+        let page: UploadsPage = serde_json::from_slice(&body).map_err(|_| unexpected_response(prefix))?;
         check_prefix(&session.service, prefix, &page.prefix)?;
         pending.extend(page.uploads);
-        if !pages.turn(page.next)? {
+        if !pages.advance(page.next)? {
             return Ok(pending);
         }
     }
 }
 
-async fn settle(session: &Session, prefix: &Place, pending: &Pending, abort: bool) -> Ending {
-    let outcome = Outcome::of("uploads", prefix.url())
-        .with("key", pending.key.clone())
-        .with("upload_id", pending.upload_id.clone())
-        .with_known("initiated", pending.initiated.clone());
+async fn process_upload(
+    session: &TransferSession,
+    prefix: &ObjectUrl,
+    pending: &ListedUpload,
+    abort: bool,
+) -> ExitStatus {
+    let outcome = ObjectOutcome::new("uploads", prefix.url())
+        .with_field("key", pending.key.clone())
+        .with_field("upload_id", pending.upload_id.clone())
+        .with_optional("initiated", pending.initiated.clone());
     let initiated = pending.initiated.as_deref().unwrap_or("-");
     if !abort {
         session
             .console
-            .done(outcome, &format!("{initiated:<20}  {}", pending.name));
-        return Ending::Done;
+            .report_success(outcome, &format!("{initiated:<20}  {}", pending.name));
+        return ExitStatus::Success;
     }
-    match end(session, prefix, pending).await {
+    match abort_upload(session, prefix, pending).await {
         Ok(()) => {
-            session
-                .console
-                .done(outcome.with("aborted", true), &format!("aborted  {}", pending.name));
-            Ending::Done
+            session.console.report_success(
+                outcome.with_field("aborted", true),
+                &format!("aborted  {}", pending.name),
+            );
+            ExitStatus::Success
         }
-        Err(problem) => session.console.failed(
+        Err(error) => session.console.report_failure(
             outcome,
-            &format!("can't abort the upload of {}", pending.name),
-            &problem,
+            &format!("failed to abort the upload of {}", pending.name),
+            &error,
         ),
     }
 }
 
-async fn end(session: &Session, prefix: &Place, pending: &Pending) -> Result<(), Problem> {
-    let wish = Wish {
+async fn abort_upload(
+    session: &TransferSession,
+    prefix: &ObjectUrl,
+    pending: &ListedUpload,
+) -> Result<(), OperationError> {
+    let request = InstructionRequest {
         method: Method::DELETE,
-        place: prefix.join(&pending.name)?,
+        object_url: prefix.join(&pending.name)?,
         query: vec![("uploadId".to_owned(), pending.upload_id.clone())],
     };
-    let aborted = session.persist(async |_| {
-        let instruction = session.service.instruction(wish.clone()).await?;
+    let aborted = session.with_retries(async |_| {
+        let instruction = session.service.request_instruction(request.clone()).await?;
         session.store.send(&instruction, &[]).await
     });
     aborted.await.map(drop)

@@ -1,22 +1,22 @@
-//! The command that examines.
+//! The options of `doctor`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Connection;
+use super::ConnectionOptions;
 
-/// Check a deployment, or explain a presigned URL or an error of S3's.
+/// Check a deployment, or explain a presigned URL or an S3 error.
 ///
-/// Nothing is stored, and no secret of the URL is told. Exit code 1 says that something is wrong.
+/// Nothing is changed, and no secret of the URL is printed. The exit code is 1 if a check fails.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DoctorOptions {
-    /// The URL of a service, or a presigned URL; `-` reads it, or an error document, from standard input.
+    /// The URL of a service, or a presigned URL; `-` reads a URL or an error document from standard input.
     #[arg(value_name = "URL")]
     pub(crate) subject: Option<String>,
-    /// A file with the error document that S3 answered; `-` for standard input.
+    /// A file with an S3 error document; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) error: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionOptions,
 }

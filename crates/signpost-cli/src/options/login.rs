@@ -4,22 +4,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Connection;
+use super::ConnectionOptions;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LoginCommand {
-    /// Keep the URL of a service and a token for it, once the service has taken the token.
+    /// Verify a token, and store it with the URL of the service in a profile.
     Login(LoginOptions),
-    /// Forget a profile.
+    /// Delete a profile.
     Logout {
-        /// The profile; otherwise `default`.
+        /// The name of the profile; the default is `default`.
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
     },
-    /// Tell which service is asked, as whom, and whether it takes the credential.
+    /// Print the service and the identity that commands use, and verify the credential.
     Whoami {
         #[command(flatten)]
-        connection: Connection,
+        connection: ConnectionOptions,
     },
 }
 
@@ -27,10 +27,11 @@ pub(crate) enum LoginCommand {
 pub(crate) struct LoginOptions {
     /// The URL of the service.
     pub(crate) url: String,
-    /// The name to keep it under; otherwise `default`.
+    /// The name of the profile; the default is `default`.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// A file with the token; `-` for standard input. Otherwise it is asked for. It is the secret alone, or `ID:SECRET`.
+    /// A file with the token (the secret, or `ID:SECRET`); `-` for standard input. The default is to prompt for the
+    /// token.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 }

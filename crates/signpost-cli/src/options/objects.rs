@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::progress::Mode;
+use crate::progress::ProgressMode;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ObjectCommand {
@@ -18,42 +18,43 @@ pub(crate) enum ObjectCommand {
         #[arg(required = true, value_name = "OBJECT")]
         objects: Vec<String>,
         #[command(flatten)]
-        connection: Connection,
+        connection: ConnectionOptions,
     },
-    /// Delete objects. One that does not exist is no error, as in S3 itself.
+    /// Delete objects. As in S3, it is not an error if an object does not exist.
     Rm {
         /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
         #[arg(required = true, value_name = "OBJECT")]
         objects: Vec<String>,
         #[command(flatten)]
-        connection: Connection,
+        connection: ConnectionOptions,
     },
-    /// List what is below prefixes.
+    /// List the objects below prefixes.
     Ls(ListOptions),
-    /// Make a link that lends an object, or a prefix, to whoever has it.
+    /// Create a share link to an object or a prefix. Everyone who has the link can use it.
     Share(ShareOptions),
-    /// List uploads in parts that have begun and not ended.
+    /// List unfinished multipart uploads.
     Uploads(UploadsOptions),
-    /// Tell what S3 knows of objects: size, type, checksum, metadata.
+    /// Print the metadata that S3 stores for objects: size, type, checksum, user metadata.
     Stat {
         /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
         #[arg(required = true, value_name = "OBJECT")]
         objects: Vec<String>,
         #[command(flatten)]
-        connection: Connection,
+        connection: ConnectionOptions,
     },
 }
 
-/// How the service is reached.
+/// The connection to the service.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Connection {
-    /// A file with the token; `-` for standard input. Otherwise `SIGNPOST_TOKEN`, the profile, then ~/.netrc.
+pub(crate) struct ConnectionOptions {
+    /// A file with the token; `-` for standard input. The default is `SIGNPOST_TOKEN`, then the profile, then
+    /// ~/.netrc.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The profile of `signpost login` to use, instead of `SIGNPOST_URL` and `SIGNPOST_TOKEN`.
+    /// The profile of `signpost login` to use instead of `SIGNPOST_URL` and `SIGNPOST_TOKEN`.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Tell what is done on standard output as JSON, a line for each object.
+    /// Print results to standard output as JSON, one line for each object.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -63,68 +64,70 @@ pub(crate) struct GetOptions {
     /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
     #[arg(required = true, value_name = "OBJECT")]
     pub(crate) objects: Vec<String>,
-    /// The file, or the folder, to write to; `-` for standard output. Otherwise the object's own name, here.
+    /// The file or folder to write to; `-` for standard output. The default is the name of the object, in the current
+    /// folder.
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
-    /// Take prefixes, and get everything below them.
+    /// Accept prefixes, and download all objects below them.
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    /// Leave files alone that exist.
+    /// Do not replace existing files.
     #[arg(long)]
     pub(crate) no_clobber: bool,
-    /// How progress is shown, on standard error.
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Mode::Auto)]
-    pub(crate) progress: Mode,
+    /// How to show progress on standard error.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressMode::Auto)]
+    pub(crate) progress: ProgressMode,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListOptions {
-    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL`; everything there, where none is named.
+    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL`. The default is the root of the service.
     #[arg(default_value = "/", value_name = "PREFIX")]
     pub(crate) prefixes: Vec<String>,
-    /// Tell size and time as well.
+    /// Print the size and the time of each object.
     #[arg(short, long)]
     pub(crate) long: bool,
-    /// List what is in folders, too.
+    /// List the objects in subfolders too.
     #[arg(short, long)]
     pub(crate) recursive: bool,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ShareOptions {
-    /// What to lend: an object, or with a slash at its end a prefix.
+    /// The object, or the prefix if it ends in a slash.
     #[arg(value_name = "OBJECT")]
-    pub(crate) place: String,
-    /// How long the link works: `90s`, `2d`; otherwise a day, or as long as the rule allows.
+    pub(crate) object: String,
+    /// The lifetime of the link, for example `90s` or `2d`. The default is one day, or less if the rule requires it.
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Option<String>,
-    /// What it lends: GET, HEAD, PUT, DELETE; otherwise GET and HEAD, or GET alone with `--uses`.
+    /// The methods that the link allows: GET, HEAD, PUT, DELETE. The default is GET and HEAD, or only GET with
+    /// `--uses`.
     #[arg(long = "method", value_delimiter = ',', value_name = "METHOD,…")]
     pub(crate) methods: Vec<String>,
-    /// The most bytes that an upload by it may have.
+    /// The maximum size of an upload with the link.
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_bytes: Option<u64>,
-    /// How often it works: 1 for a one-time link; otherwise as often as one likes until it ends.
+    /// The maximum number of uses: 1 for a one-time link. The default is no limit until the link expires.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) uses: Option<u32>,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UploadsOptions {
-    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL`; everything there, where none is named.
+    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL`. The default is the root of the service.
     #[arg(default_value = "/", value_name = "PREFIX")]
     pub(crate) prefixes: Vec<String>,
-    /// Abort them, which frees the storage of their parts. Whatever is still sending them fails.
+    /// Abort the uploads, which frees the storage of their parts. Commands that are still sending parts fail.
     #[arg(long)]
     pub(crate) abort: bool,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -132,26 +135,28 @@ pub(crate) struct PutOptions {
     /// The files; `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Where to: a URL, or a key at the service of `SIGNPOST_URL`. Below one that ends in `/` files keep their names.
+    /// The destination: a URL, or a key at the service of `SIGNPOST_URL`. If it ends in `/`, files keep their names
+    /// below it.
     #[arg(value_name = "DESTINATION")]
     pub(crate) destination: String,
-    /// Take folders, and put everything in them: under the folder's name, or without it where a slash follows.
+    /// Accept folders, and upload all files in them. The folder's name is part of the keys, unless the path ends in a
+    /// slash.
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    /// Leave objects alone that exist.
+    /// Do not replace existing objects.
     #[arg(long)]
     pub(crate) no_clobber: bool,
-    /// How progress is shown, on standard error.
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Mode::Auto)]
-    pub(crate) progress: Mode,
-    /// The media type; otherwise the one that goes with the name.
+    /// How to show progress on standard error.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressMode::Auto)]
+    pub(crate) progress: ProgressMode,
+    /// The media type. The default depends on the file name.
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// Metadata to keep with the object; repeat it for more.
+    /// User metadata of the object; repeat the option for more.
     #[arg(long, value_name = "NAME=VALUE", value_parser = metadata)]
     pub(crate) metadata: Vec<(String, String)>,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionOptions,
 }
 
 fn metadata(text: &str) -> Result<(String, String), String> {

@@ -1,195 +1,190 @@
-//! Why a request is allowed or refused, for people and as JSON.
+//! Explains why a request is allowed or rejected, as text and as JSON.
+
+mod constraints;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
 use signpost::key::ObjectKey;
-use signpost::operation::Operation;
-use signpost::policy::{
-    Constraints, Disposition, Effect, LifetimeSource, RuleComparison, RulePart, StorageKey, ValueSource,
-};
-use signpost::rejection::MAX_PUT_BYTES;
+use signpost::policy::{Constraints, Effect, LifetimeSource, RuleComparison, RulePart, StorageKey, ValueSource};
 
-use super::{policy, shown};
-use crate::System;
-use crate::options::Explain;
-use crate::question::{Answer, Decision, Method, Question};
-use crate::report::{Error, Report};
+use self::constraints::{ConstraintRow, applicable_constraints};
+use super::{display_name, load_policy};
+use crate::SystemAccess;
+use crate::access_query::{AccessDecision, AccessQuery, DecisionKind};
+use crate::command_report::{CommandError, CommandReport};
+use crate::options::ExplainOptions;
 
-pub(crate) fn explain(options: &Explain, system: &mut System<'_>) -> Result<Report, Error> {
-    let question = Question::from(options);
-    question.check().map_err(Error::Usage)?;
-    let policy = policy(&options.file, system)?;
-    let answer = question.ask(&policy).map_err(|problem| Error::File {
-        file: shown(&options.file),
-        problem,
+pub(crate) fn explain(options: &ExplainOptions, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
+    let query = AccessQuery::from(options);
+    query.validate().map_err(CommandError::Usage)?;
+    let policy = load_policy(&options.file, system)?;
+    let decision = query.evaluate(&policy).map_err(|message| CommandError::File {
+        file: display_name(&options.file),
+        message,
     })?;
-    let told = Told::new(&question, &answer);
-    Ok(Report::done(if options.json {
-        let json = serde_json::to_string_pretty(&told).expect("texts and numbers can be JSON");
+    let report = ExplainReport::new(&query, &decision);
+    Ok(CommandReport::success(if options.json {
+        let json = serde_json::to_string_pretty(&report).expect("texts and numbers can be serialized");
         json + "\n"
     } else {
-        told.to_string()
+        report.to_string()
     }))
 }
 
-/// The answer, as it is told.
+/// The explanation of a decision.
 #[derive(Serialize)]
-struct Told<'a> {
+struct ExplainReport<'a> {
     #[serde(serialize_with = "as_text")]
-    request: &'a Question,
-    caller: Caller<'a>,
-    decision: Decision,
+    request: &'a AccessQuery,
+    caller: CallerSummary<'a>,
+    decision: DecisionKind,
     rule: Option<&'a str>,
-    refusal: Option<Refusal>,
-    /// Of a listing of which no rule allows all: the folders in it that are told.
+    rejection: Option<RejectionSummary>,
+    /// The folders in the response, if no rule allows the whole listing.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    ways: &'a BTreeSet<String>,
-    /// The key in the bucket, where the rule keeps the object under another; `{id}` in it stands for what the table has.
+    folders: &'a BTreeSet<String>,
+    /// The storage key, if it differs from the public key. `{id}` represents an id from the id table.
     #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<String>,
-    lifetime: Option<Lifetime>,
+    storage_key: Option<String>,
+    lifetime: Option<LifetimeSummary>,
     #[serde(serialize_with = "as_map")]
-    constraints: Vec<Constraint>,
-    also_matched: Vec<Other<'a>>,
-    came_near: Vec<Near<'a>>,
+    constraints: Vec<ConstraintRow>,
+    other_matching_rules: Vec<MatchingRule<'a>>,
+    near_misses: Vec<NearMissRule<'a>>,
     #[serde(skip)]
-    answer: &'a Answer<'a>,
+    access: &'a AccessDecision<'a>,
 }
 
 #[derive(Serialize)]
-struct Caller<'a> {
+struct CallerSummary<'a> {
     user_id: &'a str,
     groups: &'a [String],
 }
 
 #[derive(Serialize)]
-struct Refusal {
+struct RejectionSummary {
     code: &'static str,
     message: String,
 }
 
 #[derive(Serialize)]
-struct Lifetime {
+struct LifetimeSummary {
     seconds: u64,
     set_by: &'static str,
     ceiling_seconds: u64,
     ceiling_set_by: &'static str,
     #[serde(skip)]
-    words: String,
-}
-
-/// A constraint by the name of its field in the rules, as a value and in words.
-struct Constraint {
-    field: &'static str,
-    value: Value,
-    words: String,
+    description: String,
 }
 
 #[derive(Serialize)]
-struct Other<'a> {
+struct MatchingRule<'a> {
     rule: &'a str,
     effect: &'static str,
 }
 
-/// A rule that would allow the request but for one thing.
+/// A rule that matches the request except for one field.
 #[derive(Serialize)]
-struct Near<'a> {
+struct NearMissRule<'a> {
     rule: &'a str,
     field: &'static str,
-    expected: &'a [String],
+    values: &'a [String],
 }
 
-impl<'a> Told<'a> {
-    fn new(request: &'a Question, answer: &'a Answer<'a>) -> Self {
-        let rule = answer.rule;
-        let granted = answer.granted.as_ref();
+impl<'a> ExplainReport<'a> {
+    fn new(request: &'a AccessQuery, decision: &'a AccessDecision<'a>) -> Self {
+        let rule = decision.rule;
+        let granted = decision.granted.as_ref();
         let granted = granted.map(|(grant, lifetime)| (grant.constraints, lifetime));
-        let comparisons = answer.comparisons.iter();
+        let comparisons = decision.comparisons.iter();
         let others = comparisons
             .clone()
             .filter(|comparison| comparison.matches() && Some(comparison.rule) != rule);
-        let near = comparisons
-            .filter(|_| rule.is_none() && answer.refusal.is_some())
-            .filter_map(Near::new);
+        let near_misses = comparisons
+            .filter(|_| rule.is_none() && decision.rejection.is_some())
+            .filter_map(NearMissRule::new);
         Self {
             request,
-            caller: Caller {
-                user_id: answer.principal.user_id(),
-                groups: answer.principal.user().map_or(&[], |member| &member.groups),
+            caller: CallerSummary {
+                user_id: decision.principal.user_id(),
+                groups: decision.principal.user().map_or(&[], |user| &user.groups),
             },
-            decision: answer.decision,
+            decision: decision.kind,
             rule,
-            refusal: answer.refusal.as_ref().map(|refusal| Refusal {
-                code: refusal.code(),
-                message: refusal.to_string(),
+            rejection: decision.rejection.as_ref().map(|rejection| RejectionSummary {
+                code: rejection.code(),
+                message: rejection.to_string(),
             }),
-            ways: &answer.ways,
-            object: object(request, answer),
+            folders: &decision.folders,
+            storage_key: storage_key(request, decision),
             lifetime: granted
-                .filter(|_| answer.refusal.is_none())
-                .map(|(constraints, source)| Lifetime::new(constraints, source)),
-            constraints: granted.map_or_else(Vec::new, |(constraints, _)| holding(constraints, request.method)),
-            also_matched: others.map(Other::new).collect(),
-            came_near: near.collect(),
-            answer,
+                .filter(|_| decision.rejection.is_none())
+                .map(|(constraints, source)| LifetimeSummary::new(constraints, source)),
+            constraints: granted.map_or_else(Vec::new, |(constraints, _)| {
+                applicable_constraints(constraints, request.method)
+            }),
+            other_matching_rules: others.map(MatchingRule::new).collect(),
+            near_misses: near_misses.collect(),
+            access: decision,
         }
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for ExplainReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.request)?;
-        writeln!(f, "{}", self.answer)?;
+        writeln!(f, "{}", self.access)?;
         if let Some(below) = self.request.key.strip_prefix('/') {
             writeln!(
                 f,
                 "note: the URL path /{below} names the key {below:?}, without the `/`"
             )?;
         }
-        if let Some(member) = self.answer.principal.user() {
-            let groups = if member.groups.is_empty() {
+        if let Some(user) = self.access.principal.user() {
+            let groups = if user.groups.is_empty() {
                 "none".to_owned()
             } else {
-                member.groups.join(", ")
+                user.groups.join(", ")
             };
-            writeln!(f, "\ncaller:\n  user_id {}\n  groups  {groups}", member.user_id())?;
+            writeln!(f, "\ncaller:\n  user_id {}\n  groups  {groups}", user.user_id())?;
         }
-        if let Some(object) = &self.object {
-            writeln!(f, "\nkey in the bucket:\n  {object}")?;
+        if let Some(storage_key) = &self.storage_key {
+            writeln!(f, "\nstorage key:\n  {storage_key}")?;
         }
         if let Some(lifetime) = &self.lifetime {
-            writeln!(f, "\nlifetime of the URL:\n  {}", lifetime.words)?;
+            writeln!(f, "\nlifetime of the URL:\n  {}", lifetime.description)?;
         }
         let constraints = self
             .constraints
             .iter()
-            .map(|constraint| (constraint.field, constraint.words.clone()));
+            .map(|constraint| (constraint.field, constraint.description.clone()));
         section(f, "constraints", constraints)?;
         let others = self
-            .also_matched
+            .other_matching_rules
             .iter()
-            .map(|other| (other.rule, other.words().to_owned()));
-        section(f, "also matched", others)?;
-        let near = self.came_near.iter().map(|near| (near.rule, near.words()));
-        section(f, "came near, but for one thing", near)
+            .map(|other| (other.rule, other.description().to_owned()));
+        section(f, "other matching rules", others)?;
+        let near_misses = self
+            .near_misses
+            .iter()
+            .map(|near_miss| (near_miss.rule, near_miss.description()));
+        section(f, "rules that match except for one field", near_misses)
     }
 }
 
-/// The key in the bucket for the one that is asked about, if it is another.
-fn object(request: &Question, answer: &Answer<'_>) -> Option<String> {
-    let (grant, _) = answer.granted.as_ref()?;
+/// The storage key for the requested key, if it differs.
+fn storage_key(request: &AccessQuery, decision: &AccessDecision<'_>) -> Option<String> {
+    let (grant, _) = decision.granted.as_ref()?;
     let key = ObjectKey::new(request.key.as_str()).ok()?;
-    match grant.storage_key(&answer.principal, &key).ok()? {
+    match grant.storage_key(&decision.principal, &key).ok()? {
         StorageKey::Key(object) => (object != key).then(|| object.to_string()),
         StorageKey::IdIn(folder) => Some(folder + "{id}"),
     }
 }
 
-/// A heading and two columns, unless there is nothing to tell.
+/// Writes a heading and two columns, unless there are no rows.
 fn section<'a>(
     f: &mut fmt::Formatter<'_>,
     heading: &str,
@@ -201,37 +196,37 @@ fn section<'a>(
     };
     writeln!(f, "\n{heading}:")?;
     rows.iter()
-        .try_for_each(|(name, words)| writeln!(f, "  {name:width$}  {words}"))
+        .try_for_each(|(name, description)| writeln!(f, "  {name:width$}  {description}"))
 }
 
-impl Lifetime {
+impl LifetimeSummary {
     fn new(constraints: &Constraints, source: &LifetimeSource) -> Self {
         let (expires, ceiling) = (constraints.expires, source.ceiling);
-        let because = match source.set_by {
+        let set_by = match source.set_by {
             ValueSource::Rule => "set by the rule",
             ValueSource::Defaults => "set by [defaults]",
             ValueSource::BuiltIn => "the default, since neither the rule nor [defaults] sets it",
         };
-        let capped = match source.ceiling_by {
+        let ceiling_by = match source.ceiling_by {
             ValueSource::Rule | ValueSource::Defaults => "[defaults] allows",
             ValueSource::BuiltIn => "any rule may set",
         };
-        let words = format!(
-            "{}: {because}; at most {}, which {capped}. It ends sooner where the credentials that sign it do.",
+        let description = format!(
+            "{}: {set_by}; at most {}, which {ceiling_by}. The URL expires earlier if the credentials that sign it expire.",
             humantime::format_duration(expires),
             humantime::format_duration(ceiling)
         );
         Self {
             seconds: expires.as_secs(),
-            set_by: name(source.set_by),
+            set_by: source_name(source.set_by),
             ceiling_seconds: ceiling.as_secs(),
-            ceiling_set_by: name(source.ceiling_by),
-            words,
+            ceiling_set_by: source_name(source.ceiling_by),
+            description,
         }
     }
 }
 
-const fn name(source: ValueSource) -> &'static str {
+const fn source_name(source: ValueSource) -> &'static str {
     match source {
         ValueSource::Rule => "rule",
         ValueSource::Defaults => "defaults",
@@ -239,142 +234,7 @@ const fn name(source: ValueSource) -> &'static str {
     }
 }
 
-/// The constraints that hold for what is asked.
-fn holding(constraints: &Constraints, method: Method) -> Vec<Constraint> {
-    let Method::Operation(operation) = method else {
-        return Vec::new();
-    };
-    let mut holding = match operation {
-        Operation::PutObject => upload(constraints),
-        Operation::GetObject => download(constraints),
-        Operation::HeadObject => reuse_url_for(constraints).into_iter().collect(),
-        Operation::DeleteObject
-        | Operation::CreateMultipartUpload
-        | Operation::UploadPart
-        | Operation::ListParts
-        | Operation::CompleteMultipartUpload
-        | Operation::AbortMultipartUpload => Vec::new(),
-    };
-    let client_may_set = constraints.client_may_set.iter();
-    let client_may_set: Vec<_> = client_may_set
-        .filter(|name| operation.parameter(name).is_some() || operation.mirrors(name))
-        .collect();
-    if !client_may_set.is_empty() {
-        holding.push(Constraint::list(
-            "client_may_set",
-            "the client may choose",
-            &client_may_set,
-        ));
-    }
-    holding
-}
-
-fn upload(constraints: &Constraints) -> Vec<Constraint> {
-    let mut holding = vec![max_bytes(constraints.max_bytes), overwrite(constraints.overwrite)];
-    if !constraints.content_types.is_empty() {
-        holding.push(Constraint::list("content_types", "one of", &constraints.content_types));
-    }
-    if !constraints.metadata.is_empty() {
-        let pairs = constraints
-            .metadata
-            .iter()
-            .map(|(name, value)| format!("{name} = {value:?}"));
-        holding.push(Constraint {
-            field: "metadata",
-            value: json!(constraints.metadata),
-            words: pairs.collect::<Vec<_>>().join(", "),
-        });
-    }
-    let settled = [
-        ("storage_class", &constraints.storage_class),
-        ("sse", &constraints.sse),
-        ("sse_kms_key_id", &constraints.sse_kms_key_id),
-    ];
-    holding.extend(
-        settled
-            .into_iter()
-            .filter_map(|(field, value)| text(field, value.as_ref())),
-    );
-    holding
-}
-
-fn download(constraints: &Constraints) -> Vec<Constraint> {
-    let mut holding = vec![disposition(constraints.disposition)];
-    holding.extend(reuse_url_for(constraints));
-    holding.extend(text("cache_control", constraints.cache_control.as_ref()));
-    holding
-}
-
-fn reuse_url_for(constraints: &Constraints) -> Option<Constraint> {
-    let window = constraints.reuse_url_for?;
-    Some(Constraint {
-        field: "reuse_url_for",
-        value: json!(window.as_secs()),
-        words: format!(
-            "{}: within it the URL stays the same",
-            humantime::format_duration(window)
-        ),
-    })
-}
-
-fn text(field: &'static str, value: Option<&String>) -> Option<Constraint> {
-    value.map(|value| Constraint {
-        field,
-        value: json!(value),
-        words: value.clone(),
-    })
-}
-
-fn max_bytes(max_bytes: u64) -> Constraint {
-    let declared = if max_bytes < MAX_PUT_BYTES {
-        ", and the length must be declared"
-    } else {
-        ""
-    };
-    Constraint {
-        field: "max_bytes",
-        value: json!(max_bytes),
-        words: format!("{} ({max_bytes} bytes){declared}", ByteSize(max_bytes).display().iec()),
-    }
-}
-
-fn overwrite(overwrite: bool) -> Constraint {
-    let words = if overwrite {
-        "true: an object that exists is replaced"
-    } else {
-        "false: S3 refuses (412) where the object exists"
-    };
-    Constraint {
-        field: "overwrite",
-        value: json!(overwrite),
-        words: words.to_owned(),
-    }
-}
-
-fn disposition(disposition: Disposition) -> Constraint {
-    let (value, words) = match disposition {
-        Disposition::Attachment => ("attachment", "attachment: browsers save it"),
-        Disposition::Inline => ("inline", "inline: browsers may show it"),
-    };
-    Constraint {
-        field: "disposition",
-        value: json!(value),
-        words: words.to_owned(),
-    }
-}
-
-impl Constraint {
-    fn list(field: &'static str, what: &str, values: &[impl AsRef<str>]) -> Self {
-        let values: Vec<_> = values.iter().map(AsRef::as_ref).collect();
-        Self {
-            field,
-            value: json!(values),
-            words: format!("{what} {}", values.join(", ")),
-        }
-    }
-}
-
-impl<'a> Other<'a> {
+impl<'a> MatchingRule<'a> {
     fn new(comparison: &RuleComparison<'a>) -> Self {
         Self {
             rule: comparison.rule,
@@ -385,16 +245,16 @@ impl<'a> Other<'a> {
         }
     }
 
-    fn words(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         if self.effect == "deny" {
-            "denies it as well"
+            "also denies the request"
         } else {
-            "allows it, but does not decide"
+            "allows the request, but another rule decides"
         }
     }
 }
 
-impl<'a> Near<'a> {
+impl<'a> NearMissRule<'a> {
     fn new(comparison: &'a RuleComparison<'a>) -> Option<Self> {
         let mismatch = comparison
             .single_mismatch()
@@ -407,17 +267,17 @@ impl<'a> Near<'a> {
                 RulePart::Claims => "if",
                 RulePart::Key => "on",
             },
-            expected: &mismatch.expected,
+            values: &mismatch.expected,
         })
     }
 
-    fn words(&self) -> String {
-        format!("{}: {}", self.field, self.expected.join(", "))
+    fn description(&self) -> String {
+        format!("{}: {}", self.field, self.values.join(", "))
     }
 }
 
-impl From<&Explain> for Question {
-    fn from(options: &Explain) -> Self {
+impl From<&ExplainOptions> for AccessQuery {
+    fn from(options: &ExplainOptions) -> Self {
         let claims = options
             .claims
             .iter()
@@ -438,7 +298,7 @@ fn as_text<S: Serializer>(text: &impl fmt::Display, serializer: S) -> Result<S::
     serializer.collect_str(text)
 }
 
-fn as_map<S: Serializer>(constraints: &[Constraint], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: Serializer>(constraints: &[ConstraintRow], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(
         constraints
             .iter()

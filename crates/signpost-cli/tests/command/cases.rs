@@ -1,10 +1,10 @@
-//! `rules test`: golden decisions hold, or each that does not is told.
+//! `rules test`: expected decisions pass, and every other case is reported.
 
-use crate::support::{RULES, Said, file, signpost_reading};
+use crate::support::{CommandOutput, RULES, file, signpost_reading};
 
 const CI: &str = "[[case]]\nas = \"token:ci\"\n";
 
-fn test(cases: &str) -> Said {
+fn test(cases: &str) -> CommandOutput {
     let (_folder, path) = file("cases.toml", cases);
     let mut said = signpost_reading(RULES, &["rules", "test", "-", path.to_str().unwrap()]);
     for text in [&mut said.out, &mut said.notes] {
@@ -14,16 +14,16 @@ fn test(cases: &str) -> Said {
 }
 
 #[test]
-fn decisions_as_expected_pass() {
+fn expected_decisions_pass() {
     for lines in [
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"",
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"\nrule = \"deploy\"",
         "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"allow\"\nlength = 1\ncontent_type = \"image/png\"",
-        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"refuse\"\nlength = 3000000000\nrule = \"deploy\"",
+        "method = \"PUT\"\nkey = \"releases/1\"\nexpect = \"reject\"\nlength = 3000000000\nrule = \"deploy\"",
         "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"deny\"\nrule = \"worm\"",
-        "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"refuse\"",
-        "method = \"DELETE\"\nkey = \"releases/1\"\nexpect = \"refuse\"",
-        "method = \"GET\"\nkey = \"public/../a\"\nexpect = \"refuse\"",
+        "method = \"PUT\"\nkey = \"releases/old/1\"\nexpect = \"reject\"",
+        "method = \"DELETE\"\nkey = \"releases/1\"\nexpect = \"reject\"",
+        "method = \"GET\"\nkey = \"public/../a\"\nexpect = \"reject\"",
     ] {
         let said = test(&format!("{CI}{lines}\n"));
         assert_eq!(
@@ -35,7 +35,7 @@ fn decisions_as_expected_pass() {
 }
 
 #[test]
-fn claims_and_groups_belong_to_an_issuer() {
+fn claims_and_groups_require_an_issuer() {
     let cases = "
 [[case]]
 as = \"issuer:github/repo:a\"
@@ -57,20 +57,20 @@ as = \"anyone\"
 groups = [\"blue\"]
 method = \"LIST\"
 key = \"blue/\"
-expect = \"refuse\"
+expect = \"reject\"
 ";
     let said = test(cases);
     assert_eq!(said.code, 1);
     assert!(
         said.out
-            .starts_with("cases.toml:17: LIST blue/ as anyone: claims and groups go with"),
+            .starts_with("cases.toml:17: LIST blue/ as anyone: claims and groups require"),
         "{said:?}"
     );
     assert!(said.out.ends_with("\n2 passed, 1 failed\n"), "{said:?}");
 }
 
 #[test]
-fn each_failing_case_is_told_with_its_line_and_what_was_decided() {
+fn each_failing_case_is_reported_with_its_line_and_decision() {
     let cases = "
 [[case]]
 as = \"token:ci\"
@@ -101,12 +101,12 @@ expect = \"deny\"
 as = \"token:gone\"
 method = \"GET\"
 key = \"a\"
-expect = \"refuse\"
+expect = \"reject\"
 ";
     let expected = "\
 cases.toml:2: PUT releases/1 as token:ci: expected deny, but it is allowed by rule \"deploy\"
 cases.toml:14: GET public/1 as token:ci: expected allow by rule \"deploy\", but it is allowed by rule \"public\"
-cases.toml:21: DELETE releases/1 as token:ci: expected deny, but it is refused: no rule lets this caller delete this key
+cases.toml:21: DELETE releases/1 as token:ci: expected deny, but it is rejected: no rule lets this caller delete this key
 cases.toml:27: GET a as token:gone: the rules have no [[token]] with id \"gone\"
 1 passed, 4 failed
 ";
@@ -115,11 +115,11 @@ cases.toml:27: GET a as token:gone: the rules have no [[token]] with id \"gone\"
 }
 
 #[test]
-fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
+fn an_empty_or_invalid_case_file_is_rejected() {
     let whole = "method = \"GET\"\nkey = \"a\"\nexpect = \"allow\"\n";
     for (cases, problem) in [
         (String::new(), "missing field `case`"),
-        ("case = []".into(), "nothing would be tested"),
+        ("case = []".into(), "the file has no [[case]]"),
         (format!("{CI}{whole}colour = 1\n"), "unknown field `colour`"),
         (format!("{CI}{whole}[[cases]]\n"), "unknown field `cases`"),
         (format!("{CI}method = \"GET\"\nkey = \"a\"\n"), "missing field `expect`"),
@@ -129,9 +129,9 @@ fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
         ),
         (
             format!("{CI}method = \"get\"\nkey = \"a\"\nexpect = \"allow\"\n"),
-            "none of GET, HEAD",
+            "unknown method",
         ),
-        (format!("[[case]]\nas = \"me\"\n{whole}"), "none of anyone"),
+        (format!("[[case]]\nas = \"me\"\n{whole}"), "unknown caller"),
     ] {
         let said = test(&cases);
         assert_eq!((said.out.as_str(), said.code), ("", 1), "{cases}\n{said:?}");
@@ -143,7 +143,7 @@ fn a_file_that_would_test_nothing_or_something_else_is_an_error() {
 }
 
 #[test]
-fn standard_input_is_one_file() {
+fn only_one_file_can_be_standard_input() {
     let said = signpost_reading(RULES, &["rules", "test", "-", "-"]);
     assert_eq!((said.out.as_str(), said.code), ("", 2), "{said:?}");
 }

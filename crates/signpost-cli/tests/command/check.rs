@@ -1,9 +1,9 @@
-//! `rules check`: what the service would start with, and what would stop it.
+//! `rules check`: valid rules are counted, and errors are reported with their location.
 
 use crate::support::{RULES, file, signpost, signpost_reading};
 
 #[test]
-fn good_rules_are_counted() {
+fn valid_rules_are_counted() {
     let (_folder, path) = file("rules.toml", RULES);
     for (said, counted) in [
         (
@@ -27,16 +27,16 @@ fn good_rules_are_counted() {
 }
 
 #[test]
-fn rules_that_need_a_table_say_so() {
+fn rules_that_require_the_id_table_are_reported() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
                  rewrite = \"objects/{id}\"\n";
     let said = signpost_reading(rules, &["rules", "check", "-"]);
-    let expected = "ok: 1 rules, 0 tokens, 0 issuers; SIGNPOST_TABLE must name a table for the ids\n";
+    let expected = "ok: 1 rules, 0 tokens, 0 issuers; these rules require the setting SIGNPOST_TABLE (the id table)\n";
     assert_eq!((said.out.as_str(), said.code), (expected, 0));
 }
 
 #[test]
-fn bad_rules_are_told_with_their_place() {
+fn invalid_rules_are_reported_with_their_location() {
     let rule = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\non = [\"**\"]\n";
     for (text, place, problem) in [
         ("", "standard input: ", "missing field `version`"),
@@ -66,11 +66,12 @@ fn bad_rules_are_told_with_their_place() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn an_unreadable_file_is_reported_by_name() {
     let said = signpost(&["rules", "check", "no/such/file"]);
     assert_eq!((said.out.as_str(), said.code), ("", 1));
     assert!(
-        said.notes.starts_with("error: can't read no/such/file: No such file"),
+        said.notes
+            .starts_with("error: failed to read no/such/file: No such file"),
         "{said:?}"
     );
 }

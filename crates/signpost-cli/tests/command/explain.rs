@@ -1,4 +1,4 @@
-//! `rules explain`: who decides, what holds, and what came near.
+//! `rules explain`: the decision, the constraints, and the rules that almost match.
 
 use serde_json::{Value, json};
 
@@ -14,15 +14,15 @@ fn the_deciding_rule_is_named() {
         ("--as token:ci PUT releases/old/1".into(), "denied by rule \"worm\""),
         (
             "--as token:ci DELETE releases/1".into(),
-            "refused: no rule lets this caller delete this key",
+            "rejected: no rule lets this caller delete this key",
         ),
         (
             "--as anyone PUT releases/1".into(),
-            "refused: this request needs a credential",
+            "rejected: this request needs a credential",
         ),
         (
             "--as anyone GET public/../a".into(),
-            "refused: the object key has a segment that is `.` or `..`",
+            "rejected: the object key has a segment that is `.` or `..`",
         ),
         (
             format!("{github} ref=refs/heads/main PUT artifacts/7/a"),
@@ -30,11 +30,11 @@ fn the_deciding_rule_is_named() {
         ),
         (
             format!("{github} ref=refs/heads/main PUT artifacts/8/a"),
-            "refused: no rule",
+            "rejected: no rule",
         ),
         (
             format!("{github} ref=refs/heads/dev PUT artifacts/7/a"),
-            "refused: no rule",
+            "rejected: no rule",
         ),
         (format!("{github} team=blue LIST blue/"), "allowed by rule \"blue\""),
         (
@@ -50,17 +50,17 @@ fn the_deciding_rule_is_named() {
 }
 
 #[test]
-fn what_is_declared_of_an_upload_meets_the_constraints() {
+fn upload_options_are_checked_against_the_constraints() {
     for (arguments, verdict) in [
         ("--length 2147483648", "allowed"),
         (
             "--length 2147483649",
-            "refused by the constraints of rule \"deploy\": the upload has 2147483649 bytes",
+            "rejected by the constraints of rule \"deploy\": the upload has 2147483649 bytes",
         ),
         ("--content-type image/png", "allowed"),
         (
             "--content-type text/html",
-            "refused by the constraints of rule \"deploy\": the media type",
+            "rejected by the constraints of rule \"deploy\": the media type",
         ),
     ] {
         let said = explain(&format!("--as token:ci PUT releases/1 {arguments}"));
@@ -74,7 +74,7 @@ fn what_is_declared_of_an_upload_meets_the_constraints() {
 }
 
 #[test]
-fn an_allowed_request_is_told_in_full() {
+fn an_allowed_request_is_explained_completely() {
     let expected = r#"PUT releases/1 as token:ci
 allowed by rule "deploy"
 
@@ -83,24 +83,24 @@ caller:
   groups  deployers
 
 lifetime of the URL:
-  1m: set by the rule; at most 10m, which [defaults] allows. It ends sooner where the credentials that sign it do.
+  1m: set by the rule; at most 10m, which [defaults] allows. The URL expires earlier if the credentials that sign it expire.
 
 constraints:
-  max_bytes       2.0 GiB (2147483648 bytes), and the length must be declared
-  overwrite       false: S3 refuses (412) where the object exists
+  max_bytes       2.0 GiB (2147483648 bytes); the upload must declare its length
+  overwrite       false: S3 rejects the upload (412) if the object exists
   content_types   one of application/zip, image/*
   metadata        team = "blue"
-  client_may_set  the client may choose x-amz-tagging
+  client_may_set  the client may set x-amz-tagging
 "#;
     assert_eq!(explain("--as token:ci PUT releases/1").out, expected);
 }
 
 #[test]
-fn rules_that_matched_too_or_came_near_are_told() {
+fn other_matching_rules_and_near_misses_are_listed() {
     let said = explain("--as token:ci GET public/a");
     assert!(
         said.out
-            .contains("also matched:\n  deploy  allows it, but does not decide\n"),
+            .contains("other matching rules:\n  deploy  allows the request, but another rule decides\n"),
         "{}",
         said.out
     );
@@ -115,7 +115,8 @@ fn rules_that_matched_too_or_came_near_are_told() {
     ] {
         let said = explain(arguments);
         assert!(
-            said.out.ends_with(&format!("came near, but for one thing:\n{near}")),
+            said.out
+                .ends_with(&format!("rules that match except for one field:\n{near}")),
             "{}",
             said.out
         );
@@ -123,12 +124,12 @@ fn rules_that_matched_too_or_came_near_are_told() {
     assert!(
         !explain("--as issuer:github/a PUT releases/old/1")
             .out
-            .contains("came near")
+            .contains("rules that match except")
     );
 }
 
 #[test]
-fn a_leading_slash_is_remarked_on() {
+fn a_leading_slash_is_explained_in_a_note() {
     assert!(
         explain("--as anyone GET /public/a")
             .out
@@ -138,14 +139,14 @@ fn a_leading_slash_is_remarked_on() {
 }
 
 #[test]
-fn json_tells_the_same() {
+fn json_contains_the_same_explanation() {
     let parsed = |arguments: &str| -> Value { serde_json::from_str(&explain(arguments).out).unwrap() };
     let expected = json!({
         "request": "PUT releases/1 as token:ci",
         "caller": { "user_id": "65575cb282e643d132d5b6516a6b67fd", "groups": ["deployers"] },
         "decision": "allow",
         "rule": "deploy",
-        "refusal": null,
+        "rejection": null,
         "lifetime": { "seconds": 60, "set_by": "rule", "ceiling_seconds": 600, "ceiling_set_by": "defaults" },
         "constraints": {
             "max_bytes": 2_147_483_648_u64,
@@ -154,34 +155,34 @@ fn json_tells_the_same() {
             "metadata": { "team": "blue" },
             "client_may_set": ["x-amz-tagging"],
         },
-        "also_matched": [],
-        "came_near": [],
+        "other_matching_rules": [],
+        "near_misses": [],
     });
     assert_eq!(parsed("--as token:ci PUT releases/1 --json"), expected);
 
     let refused = parsed("--as token:ci DELETE releases/1 --json");
-    assert_eq!(refused["decision"], "refuse");
-    assert_eq!(refused["refusal"]["code"], "AccessDenied");
-    let near = json!([{ "rule": "deploy", "field": "can", "expected": ["read", "write"] }]);
-    assert_eq!(refused["came_near"], near);
+    assert_eq!(refused["decision"], "reject");
+    assert_eq!(refused["rejection"]["code"], "AccessDenied");
+    let near = json!([{ "rule": "deploy", "field": "can", "values": ["read", "write"] }]);
+    assert_eq!(refused["near_misses"], near);
     assert_eq!(parsed("--as token:ci PUT releases/old/1 --json")["decision"], "deny");
 }
 
 #[test]
-fn what_means_nothing_is_misuse() {
+fn invalid_arguments_are_usage_errors() {
     for (arguments, problem) in [
-        ("--as nobody GET a", "none of anyone, token:ID, issuer:NAME/SUBJECT"),
+        ("--as nobody GET a", "use anyone, token:ID or issuer:NAME/SUBJECT"),
         (
             "--as issuer:github GET a",
-            "none of anyone, token:ID, issuer:NAME/SUBJECT",
+            "use anyone, token:ID or issuer:NAME/SUBJECT",
         ),
-        ("--as token:ci POST a", "none of GET, HEAD, PUT, DELETE, LIST"),
+        ("--as token:ci POST a", "use GET, HEAD, PUT, DELETE or LIST"),
         ("GET a", "--as <WHO>"),
-        ("--as token:ci --group x GET a", "go with issuer:NAME/SUBJECT"),
-        ("--as anyone --claim a=b GET a", "go with issuer:NAME/SUBJECT"),
+        ("--as token:ci --group x GET a", "require issuer:NAME/SUBJECT"),
+        ("--as anyone --claim a=b GET a", "require issuer:NAME/SUBJECT"),
         ("--as issuer:github/a --claim a GET a", "is not NAME=VALUE"),
         ("--as token:ci --length 1 GET a", "only an upload"),
-        ("--as anyone LIST blue", "is no prefix"),
+        ("--as anyone LIST blue", "is not a prefix"),
     ] {
         let said = explain(arguments);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments}");
@@ -195,7 +196,7 @@ fn what_means_nothing_is_misuse() {
 }
 
 #[test]
-fn a_caller_that_the_rules_do_not_know_is_a_failure() {
+fn an_unknown_caller_is_an_error() {
     for (who, problem) in [
         ("token:x", "the rules have no [[token]] with id \"x\""),
         ("issuer:x/a", "the rules have no [[issuer]] with name \"x\""),
@@ -207,7 +208,7 @@ fn a_caller_that_the_rules_do_not_know_is_a_failure() {
 }
 
 #[test]
-fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
+fn the_storage_key_is_shown_if_the_rule_rewrites_the_key() {
     let rules = RULES.replace(
         "on = [\"blue/**\"]",
         "on = [\"blue/**\"]\nrewrite = \"teams/{user_id}/{rest}\"",
@@ -231,28 +232,31 @@ fn the_key_in_the_bucket_is_told_where_the_rule_keeps_another() {
     };
     let told: Value = serde_json::from_str(&said("blue/a/b", true)).unwrap();
     let user_id = told["caller"]["user_id"].as_str().unwrap();
-    assert_eq!(told["object"], format!("teams/{user_id}/a/b"));
+    assert_eq!(told["storage_key"], format!("teams/{user_id}/a/b"));
     let text = said("blue/a/b", false);
     assert!(
-        text.contains(&format!("\nkey in the bucket:\n  teams/{user_id}/a/b\n")),
+        text.contains(&format!("\nstorage key:\n  teams/{user_id}/a/b\n")),
         "{text}"
     );
-    assert!(!said("public/a", false).contains("key in the bucket"));
+    assert!(!said("public/a", false).contains("storage key"));
 }
 
 #[test]
-fn of_a_key_that_only_the_table_knows_the_folder_is_told() {
+fn a_storage_key_with_a_generated_id_is_shown_with_a_placeholder() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"docs/**\"]\n\
                  rewrite = \"objects/{id}\"\n";
     let asked = ["rules", "explain", "-", "--as", "anyone", "GET", "docs/a"];
     let text = signpost_reading(rules, &asked).out;
-    assert!(text.contains("\nkey in the bucket:\n  objects/{id}\n"), "{text}");
+    assert!(text.contains("\nstorage key:\n  objects/{id}\n"), "{text}");
     let said = signpost_reading(rules, &[&asked[..], &["--json"]].concat());
     let told: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((&told["rule"], &told["object"]), (&"r".into(), &"objects/{id}".into()));
+    assert_eq!(
+        (&told["rule"], &told["storage_key"]),
+        (&"r".into(), &"objects/{id}".into())
+    );
 }
 
-/// What the command says of this request under rules that are no more than this.
+/// The output of `rules explain` for this request under these rules.
 fn said_under(rules: &str, arguments: &[&str]) -> String {
     let rules = format!("version = 1\n{rules}");
     let said = signpost_reading(&rules, &[&["rules", "explain", "-", "--as"], arguments].concat());
@@ -261,12 +265,12 @@ fn said_under(rules: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn where_the_gateway_verifies_callers_nobody_else_is_anyone() {
+fn anonymous_callers_are_rejected_if_a_gateway_verifies_callers() {
     let rules = "[[issuer]]\nname = \"g\"\niss = \"https://g\"\nvia = \"gateway\"\n\
                  [[rule]]\nid = \"pub\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"pub/**\"]\n";
     let said = said_under(rules, &["anyone", "GET", "pub/x"]);
     assert!(
-        said.contains("\nrefused: the gateway has verified no credential"),
+        said.contains("\nrejected: the gateway has verified no credential"),
         "{said}"
     );
     let said = said_under(rules, &["issuer:g/a", "GET", "pub/x"]);
@@ -274,28 +278,28 @@ fn where_the_gateway_verifies_callers_nobody_else_is_anyone() {
 }
 
 #[test]
-fn a_listing_is_decided_on_as_the_service_does() {
+fn listings_are_decided_as_in_the_service() {
     const DENIED: &str =
         "[[rule]]\nid = \"none\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [\"a/b/no/**\"]\n";
     let rules =
         |on: &str| format!("[[rule]]\nid = \"some\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [{on:?}]\n") + DENIED;
     for (on, prefix, verdict) in [
-        ("docs/", "docs/", "refused: no rule lets this caller list"),
+        ("docs/", "docs/", "rejected: no rule lets this caller list"),
         (
             "a/b/**",
             "a/",
-            "allowed, but it tells nothing but ways to what may be listed: a/b/",
+            "allowed, but the response contains only the folders that lead to prefixes the caller may list: a/b/",
         ),
         (
             "a/b/**",
             "",
-            "allowed, but it tells nothing but ways to what may be listed: a/",
+            "allowed, but the response contains only the folders that lead to prefixes the caller may list: a/",
         ),
         ("a/b/**", "a/b/", "allowed by rule \"some\""),
         ("a/b/**", "a/b/c/", "allowed by rule \"some\""),
         ("a/b/**", "a/b/no/c/", "denied by rule \"none\""),
-        ("a/b/**", "c/", "refused: no rule lets this caller list"),
-        ("a/b/**", "a/../", "refused: the object key has a segment"),
+        ("a/b/**", "c/", "rejected: no rule lets this caller list"),
+        ("a/b/**", "a/../", "rejected: the object key has a segment"),
         ("**", "", "allowed by rule \"some\""),
     ] {
         let said = said_under(&rules(on), &["anyone", "LIST", prefix]);
@@ -306,11 +310,14 @@ fn a_listing_is_decided_on_as_the_service_does() {
     }
     let told = said_under(&rules("a/b/**"), &["anyone", "LIST", "a/", "--json"]);
     let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!((&told["decision"], &told["ways"]), (&json!("allow"), &json!(["a/b/"])));
-    assert_eq!((&told["rule"], &told["came_near"]), (&Value::Null, &json!([])));
+    assert_eq!(
+        (&told["decision"], &told["folders"]),
+        (&json!("allow"), &json!(["a/b/"]))
+    );
+    assert_eq!((&told["rule"], &told["near_misses"]), (&Value::Null, &json!([])));
     let said = said_under(&rules("docs/"), &["anyone", "LIST", "docs/"]);
     assert!(
-        said.ends_with("came near, but for one thing:\n  some  on: docs/\n"),
+        said.ends_with("rules that match except for one field:\n  some  on: docs/\n"),
         "{said}"
     );
 }

@@ -1,4 +1,4 @@
-//! The properties of the command, by running it; one binary, so that it links once.
+//! Runs the command and checks its output. All tests are in one binary, which is linked once.
 
 mod cases;
 mod check;

@@ -1,9 +1,9 @@
-//! Help, completions and manual pages: they speak of what there is, in plain text.
+//! Help, completions and manual pages exist for every command and contain plain text.
 
 use crate::support::signpost;
 
 #[test]
-fn every_shell_gets_completions() {
+fn every_shell_has_completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let said = signpost(&["completions", shell]);
         assert_eq!((said.code, said.notes.as_str()), (0, ""));
@@ -12,7 +12,7 @@ fn every_shell_gets_completions() {
 }
 
 #[test]
-fn every_command_has_a_page() {
+fn every_command_has_a_manual_page() {
     for path in [
         &[][..],
         &["get"],
@@ -43,7 +43,7 @@ fn every_command_has_a_page() {
 }
 
 #[test]
-fn nothing_is_coloured_even_where_colours_are_forced() {
+fn output_has_no_colours_even_if_they_are_forced() {
     for arguments in [&["--help"][..], &["rules", "explain", "--help"], &["nothing"], &[]] {
         let said = signpost(arguments);
         assert!(!said.out.contains('\x1b') && !said.notes.contains('\x1b'), "{said:?}");

@@ -1,19 +1,19 @@
-//! `token new` and `key new`: a secret stands where a script can take it, and what it makes is taken by the rules.
+//! `token new` and `key new`: scripts can capture the secret, and the rules accept the printed table.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use signpost::auth::TokenDigest;
 use signpost::policy::Policy;
 
-use crate::support::{Said, signpost};
+use crate::support::{CommandOutput, signpost};
 
-fn secret(said: &Said) -> &str {
+fn secret(said: &CommandOutput) -> &str {
     assert_eq!(said.code, 0, "{said:?}");
     said.out.strip_suffix('\n').unwrap()
 }
 
 #[test]
-fn a_secret_has_256_bits_and_is_new_each_time() {
+fn every_secret_is_new_and_has_256_bits() {
     let said = [signpost(&["token", "new", "ci"]), signpost(&["token", "new", "ci"])];
     let [first, second] = said.each_ref().map(secret);
     assert_ne!(first, second);
@@ -21,13 +21,13 @@ fn a_secret_has_256_bits_and_is_new_each_time() {
         assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(secret).unwrap().len(), 32);
         assert!(
             secret.parse::<TokenDigest>().is_err(),
-            "a secret can't be taken for a digest"
+            "a secret must not be a valid digest"
         );
     }
 }
 
 #[test]
-fn the_table_is_rules_as_it_stands_and_holds_the_digest_only() {
+fn the_printed_table_is_valid_and_contains_only_the_digest() {
     for (arguments, groups) in [
         (&["token", "new", "ci"][..], &[][..]),
         (&["token", "new", "ci", "--groups", "a,b"], &["a", "b"]),
@@ -54,7 +54,7 @@ fn the_table_is_rules_as_it_stands_and_holds_the_digest_only() {
 }
 
 #[test]
-fn an_id_that_rules_do_not_take_makes_no_secret() {
+fn an_invalid_token_id_is_rejected() {
     for id in ["", "a b", "a:b", "ä", "\"]", &"a".repeat(65)] {
         let said = signpost(&["token", "new", id]);
         assert_eq!((said.out.as_str(), said.code), ("", 2), "{id}");
@@ -63,7 +63,7 @@ fn an_id_that_rules_do_not_take_makes_no_secret() {
 }
 
 #[test]
-fn a_key_has_an_id_and_256_bits() {
+fn every_key_has_an_id_and_256_bits() {
     let said = [signpost(&["key", "new"]), signpost(&["key", "new"])];
     let [first, second] = said.each_ref().map(|said| secret(said).split_once(':').unwrap());
     assert!(first.0 != second.0 && first.1 != second.1);
@@ -74,14 +74,14 @@ fn a_key_has_an_id_and_256_bits() {
 }
 
 #[test]
-fn a_secret_that_nobody_could_read_leaves_no_table() {
+fn no_table_is_printed_if_the_secret_cannot_be_written() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_signpost"));
     let output = command.args(["token", "new", "ci"]).stdout(full).output().unwrap();
     let notes = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{notes}");
     assert!(
-        notes.starts_with("error: can't write to standard output: ") && !notes.contains("[[token]]"),
+        notes.starts_with("error: failed to write to standard output: ") && !notes.contains("[[token]]"),
         "{notes}"
     );
 }

@@ -1,4 +1,4 @@
-//! Runs the command and holds what it said.
+//! Runs the command and captures its output.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -62,19 +62,19 @@ can = ["write", "delete"]
 on = ["releases/old/**"]
 "#;
 
-/// What the command said.
+/// The output of the command.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) out: String,
     pub(crate) notes: String,
     pub(crate) code: i32,
 }
 
-pub(crate) fn signpost(arguments: &[&str]) -> Said {
+pub(crate) fn signpost(arguments: &[&str]) -> CommandOutput {
     signpost_reading("", arguments)
 }
 
-pub(crate) fn signpost_reading(stdin: &str, arguments: &[&str]) -> Said {
+pub(crate) fn signpost_reading(stdin: &str, arguments: &[&str]) -> CommandOutput {
     let mut child = Command::new(env!("CARGO_BIN_EXE_signpost"))
         .args(arguments)
         .env("CLICOLOR_FORCE", "1")
@@ -83,10 +83,10 @@ pub(crate) fn signpost_reading(stdin: &str, arguments: &[&str]) -> Said {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that reads no standard input may have closed it.
+    // The command may have closed standard input, if it does not read it.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
-    Said {
+    CommandOutput {
         out: String::from_utf8(output.stdout).unwrap(),
         notes: String::from_utf8(output.stderr).unwrap(),
         code: output.status.code().unwrap(),
@@ -94,7 +94,7 @@ pub(crate) fn signpost_reading(stdin: &str, arguments: &[&str]) -> Said {
 }
 
 /// `signpost rules explain` on [`RULES`], with arguments separated by spaces.
-pub(crate) fn explain(arguments: &str) -> Said {
+pub(crate) fn explain(arguments: &str) -> CommandOutput {
     let arguments: Vec<_> = ["rules", "explain", "-"]
         .into_iter()
         .chain(arguments.split(' '))
@@ -102,7 +102,7 @@ pub(crate) fn explain(arguments: &str) -> Said {
     signpost_reading(RULES, &arguments)
 }
 
-/// A file that is gone with its folder.
+/// A file in a temporary folder, which is deleted with the returned value.
 pub(crate) fn file(name: &str, text: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

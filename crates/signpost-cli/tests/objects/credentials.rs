@@ -1,15 +1,15 @@
-//! Where the token comes from, and that it goes to Signpost alone.
+//! The sources of the token, and that it is sent only to Signpost.
 
-use crate::proxy::{Fate, Proxy};
-use crate::support::Local;
+use crate::proxy::{FaultProxy, ProxyAction};
+use crate::support::LocalServer;
 
 const SECRET: &str = "hush-hush";
 
-/// Its SHA-256.
+/// The SHA-256 digest of the secret.
 const DIGEST: &str = "fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e91634c5a81";
 
-fn guarded() -> Local {
-    Local::start_with(Some(&rules()))
+fn guarded() -> LocalServer {
+    LocalServer::start_with(Some(&rules()))
 }
 
 fn rules() -> String {
@@ -20,7 +20,7 @@ fn rules() -> String {
 }
 
 #[test]
-fn every_source_of_a_token_is_read() {
+fn a_token_is_read_from_every_source() {
     let local = guarded();
     let put = |key: &str| local.signpost(&["put", "-", key]);
     put("none").fails(4, "needs a credential");
@@ -44,9 +44,9 @@ fn every_source_of_a_token_is_read() {
 }
 
 #[test]
-fn a_token_goes_to_signpost_alone() {
+fn a_token_is_sent_only_to_signpost() {
     let local = guarded();
-    let proxy = Proxy::start(|_, _| Fate::Pass);
+    let proxy = FaultProxy::start(|_, _| ProxyAction::Pass);
     for arguments in [&["put", "-", "k"][..], &["cat", "k"], &["stat", "k"], &["rm", "k"]] {
         local
             .signpost(arguments)
@@ -64,9 +64,9 @@ fn a_token_goes_to_signpost_alone() {
 }
 
 #[test]
-fn a_token_is_not_sent_in_the_open_nor_to_another_service() {
+fn a_token_is_never_sent_unencrypted_or_to_another_service() {
     let local = guarded();
-    let proxy = Proxy::start(|_, _| Fate::Drop);
+    let proxy = FaultProxy::start(|_, _| ProxyAction::Drop);
     local
         .signpost(&["cat", "http://files.example.com/k"])
         .with("SIGNPOST_TOKEN", SECRET)
@@ -78,15 +78,15 @@ fn a_token_is_not_sent_in_the_open_nor_to_another_service() {
         .signpost(&["cat", "http://files.example.com/k"])
         .with("SIGNPOST_TOKEN", SECRET)
         .through(&proxy)
-        .fails(7, "no answer");
+        .fails(7, "no response");
     assert!(proxy.seen().iter().all(|seen| !seen.head.contains(SECRET)));
 }
 
 #[test]
-fn a_proxy_elsewhere_is_told_nothing_that_is_for_this_machine() {
+fn requests_to_this_machine_do_not_use_a_remote_proxy() {
     let local = guarded();
     for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-        // Whatever asks for this name fails.
+        // Every attempt to resolve this name fails.
         let put = local.signpost(&["put", "-", proxy]).reading(b"1");
         put.with("SIGNPOST_TOKEN", SECRET)
             .with(proxy, "http://proxy.invalid:3128")
@@ -95,8 +95,8 @@ fn a_proxy_elsewhere_is_told_nothing_that_is_for_this_machine() {
 }
 
 #[test]
-fn a_link_is_the_one_credential_of_its_requests() {
-    let local = Local::start_sharing(&rules());
+fn a_share_link_is_the_only_credential_of_its_requests() {
+    let local = LocalServer::start_sharing(&rules());
     let share = |key: &str| {
         let asked = local.signpost(&["share", key]).with("SIGNPOST_TOKEN", SECRET);
         asked.succeeds().text().trim_end().to_owned()
@@ -111,7 +111,7 @@ fn a_link_is_the_one_credential_of_its_requests() {
     let commands = [vec!["cat"], vec!["stat"], vec!["get", "-o", "down/"]];
     for command in commands {
         let arguments: Vec<_> = command.into_iter().chain(links()).collect();
-        let proxy = Proxy::start(|_, _| Fate::Pass);
+        let proxy = FaultProxy::start(|_, _| ProxyAction::Pass);
         local
             .signpost(&arguments)
             .with("SIGNPOST_TOKEN", SECRET)
@@ -126,7 +126,7 @@ fn a_link_is_the_one_credential_of_its_requests() {
         local.signpost(&arguments).succeeds();
     }
     assert_eq!(std::fs::read(local.path("down/k8")).unwrap(), b"k8");
-    // Of both kinds together, each goes with its own.
+    // Each request uses its own credential: a token or a share link.
     let mixed = ["cat", "k0", &share("k1")];
     let said = local.signpost(&mixed).with("SIGNPOST_TOKEN", SECRET).succeeds();
     assert_eq!(said.text(), "k0k1");

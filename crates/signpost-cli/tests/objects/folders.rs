@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::proxy::{Fate, Proxy};
-use crate::support::{Local, noise};
+use crate::proxy::{FaultProxy, ProxyAction};
+use crate::support::{LocalServer, assert_same_bytes, noise};
 
-fn tree(local: &Local) {
+fn tree(local: &LocalServer) {
     for (name, bytes) in [
         ("tree/a.txt", &b"1"[..]),
         ("tree/b/c d.txt", b"22"),
@@ -20,13 +20,13 @@ fn tree(local: &Local) {
 }
 
 #[test]
-fn a_folder_goes_up_and_comes_down() {
-    let local = Local::start();
+fn a_folder_is_uploaded_and_downloaded() {
+    let local = LocalServer::start();
     tree(&local);
     symlink("nowhere", local.path("tree/dangling")).unwrap();
     symlink("b", local.path("tree/linked")).unwrap();
     let said = local.signpost(&["put", "-r", "tree", "up/"]).succeeds();
-    for words in ["dangling stays here", "linked stays here"] {
+    for words in ["skipped tree/dangling", "skipped tree/linked"] {
         assert!(said.notes.contains(words), "{}", said.notes);
     }
     let listed = local.signpost(&["ls", "-r", "up"]).succeeds();
@@ -43,12 +43,12 @@ fn a_folder_goes_up_and_comes_down() {
     local.signpost(&["put", "-r", "tree", "x"]).fails(2, "slash");
     local
         .signpost(&["get", "-r", "empty/", "-o", "none"])
-        .fails(3, "nothing below");
+        .fails(3, "no objects below");
 }
 
 #[test]
-fn keys_that_lead_elsewhere_are_refused_and_the_others_come() {
-    let local = Local::start();
+fn unsafe_keys_are_rejected_and_other_objects_are_downloaded() {
+    let local = LocalServer::start();
     for key in ["p/good", "p/con", "p/c:\\x", "p//twice", "p/link/evil"] {
         local.holds(key, b"1");
     }
@@ -57,12 +57,12 @@ fn keys_that_lead_elsewhere_are_refused_and_the_others_come() {
     symlink(local.path("elsewhere"), local.path("out/link")).unwrap();
     let said = local
         .signpost(&["get", "-r", "p/", "-o", "out"])
-        .fails(1, "can't be that of a file");
+        .fails(1, "cannot be a file name");
     for words in [
         "Windows reserves",
         "`\\`",
         "a segment is empty",
-        "nothing is written through it",
+        "files are not written through links",
     ] {
         assert!(said.notes.contains(words), "{words}: {}", said.notes);
     }
@@ -72,8 +72,8 @@ fn keys_that_lead_elsewhere_are_refused_and_the_others_come() {
 }
 
 #[test]
-fn listings_tell_folders_sizes_and_json() {
-    let local = Local::start();
+fn listings_show_folders_and_sizes_and_support_json() {
+    let local = LocalServer::start();
     for (key, len) in [("a", 1), ("b/c", 2048), ("b/d", 3)] {
         local.holds(key, &noise(len));
     }
@@ -87,27 +87,27 @@ fn listings_tell_folders_sizes_and_json() {
         .json();
     assert_eq!(json.len(), 3);
     assert_eq!((&json[1]["key"], &json[1]["bytes"]), (&"b/c".into(), &2048.into()));
-    local.signpost(&["ls", "http://127.0.0.1:1/x"]).fails(7, "no answer");
+    local.signpost(&["ls", "http://127.0.0.1:1/x"]).fails(7, "no response");
 }
 
 #[test]
-fn many_small_files_need_few_questions() {
-    let local = Local::start();
+fn many_small_files_need_few_requests_to_signpost() {
+    let local = LocalServer::start();
     fs::create_dir(local.path("many")).unwrap();
     for number in 0..300 {
         fs::write(local.path("many").join(format!("{number}")), format!("{number}")).unwrap();
     }
-    let proxy = Proxy::start(|_, _| Fate::Pass);
+    let proxy = FaultProxy::start(|_, _| ProxyAction::Pass);
     local.signpost(&["put", "-r", "many/", "m/"]).through(&proxy).succeeds();
     let asked = proxy.seen().iter().filter(|seen| seen.host == local.address()).count();
-    assert!(asked < 100, "{asked} questions for 300 files");
-    let proxy = Proxy::start(|_, _| Fate::Pass);
+    assert!(asked < 100, "{asked} requests for 300 files");
+    let proxy = FaultProxy::start(|_, _| ProxyAction::Pass);
     local
         .signpost(&["get", "-r", "m/", "-o", "back"])
         .through(&proxy)
         .succeeds();
     let asked = proxy.seen().iter().filter(|seen| seen.host == local.address()).count();
-    assert!(asked < 100, "{asked} questions for 300 files");
+    assert!(asked < 100, "{asked} requests for 300 files");
     for number in 0..300 {
         assert_eq!(
             fs::read_to_string(local.path("back").join(format!("{number}"))).unwrap(),
@@ -117,8 +117,8 @@ fn many_small_files_need_few_questions() {
 }
 
 #[test]
-fn one_failure_of_many_is_told_and_decides() {
-    let local = Local::start();
+fn one_failed_file_is_reported_and_sets_the_exit_status() {
+    let local = LocalServer::start();
     tree(&local);
     local.holds("up/b/ü", b"other");
     let said = local
@@ -135,8 +135,8 @@ fn one_failure_of_many_is_told_and_decides() {
 }
 
 #[test]
-fn a_folder_goes_up_again_and_what_is_there_with_other_bytes_stays() {
-    let local = Local::start();
+fn a_repeated_folder_upload_skips_equal_objects_and_reports_different_ones() {
+    let local = LocalServer::start();
     tree(&local);
     local.file("tree/large", &noise(70 << 20));
     local.signpost(&["put", "-r", "tree", "up/"]).succeeds();
@@ -145,14 +145,14 @@ fn a_folder_goes_up_again_and_what_is_there_with_other_bytes_stays() {
     for line in said.json() {
         let is_new = line["file"].as_str().unwrap().ends_with("/new");
         assert_eq!(
-            line["bytes_kept"],
+            line["bytes_skipped"],
             if is_new { 0.into() } else { line["bytes"].clone() }
         );
     }
     local.signpost(&["put", "-r", "tree", "up/", "--no-clobber"]).succeeds();
-    // A file by itself is to be made, and not to be there.
+    // A single file must be created, not only exist.
     local.signpost(&["put", "tree/a.txt", "up/tree/"]).fails(5, "exists");
-    // As long as before, so that only the bytes tell.
+    // The length does not change, so only the content differs.
     local.file("tree/a.txt", b"7");
     local.file("tree/large", &noise((70 << 20) + 1)[1..]);
     let said = local
@@ -161,19 +161,19 @@ fn a_folder_goes_up_again_and_what_is_there_with_other_bytes_stays() {
     let failed = said.json().into_iter().filter(|line| line["status"] == "failed");
     assert_eq!(failed.count(), 2);
     assert_eq!(local.object("up/tree/a.txt"), b"1");
-    assert!(local.object("up/tree/large") == noise(70 << 20));
+    assert_same_bytes(&local.object("up/tree/large"), &noise(70 << 20));
 }
 
 #[test]
 fn pending_uploads_are_listed_and_aborted() {
-    let local = Local::start();
+    let local = LocalServer::start();
     let file = local.file("f", &noise(70 << 20));
     let service = local.address().to_owned();
-    let proxy = Proxy::start(move |seen, _| {
+    let proxy = FaultProxy::start(move |seen, _| {
         if seen.host != service && seen.head.contains("partnumber=") {
-            Fate::Hang
+            ProxyAction::Hang
         } else {
-            Fate::Pass
+            ProxyAction::Pass
         }
     });
     local
@@ -197,13 +197,13 @@ fn pending_uploads_are_listed_and_aborted() {
     );
     local.signpost(&["uploads", "p", "--abort"]).succeeds();
     assert_eq!(local.signpost(&["uploads"]).succeeds().text(), "");
-    // What was kept of it here leads nowhere any more, and is no obstacle.
+    // The local record of the aborted upload must not prevent a new upload.
     local.signpost(&["put", &file, "p/big"]).succeeds();
 }
 
 #[test]
-fn progress_is_told_in_the_form_that_is_asked_for() {
-    let local = Local::start();
+fn progress_is_shown_in_the_selected_mode() {
+    let local = LocalServer::start();
     let file = local.file("f", &noise(3_000_000));
     let quiet = local.signpost(&["put", &file, "a"]).succeeds();
     assert_eq!((quiet.text(), quiet.notes.as_str()), ("", ""));
@@ -216,7 +216,7 @@ fn progress_is_told_in_the_form_that_is_asked_for() {
         .succeeds();
     assert!(
         !bar.notes.contains('\x1b'),
-        "no codes where no terminal is: {:?}",
+        "no escape codes without a terminal: {:?}",
         bar.notes
     );
 }

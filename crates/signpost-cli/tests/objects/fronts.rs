@@ -1,23 +1,23 @@
-//! An HTTP API decodes paths and cuts them at a `?`: no command does to one object what was said of another.
+//! An HTTP API decodes paths and cuts them at a `?`: no command may act on another object than the given one.
 
-use crate::support::Local;
+use crate::support::LocalServer;
 
 #[test]
-fn another_object_is_never_told_of() {
-    let local = Local::start_behind("http-api");
+fn the_metadata_of_another_object_is_never_shown() {
+    let local = LocalServer::start_behind("http-api");
     local.holds("root.txt", b"1");
     let object = local.url("/root.txt%3Fv");
     local.signpost(&["stat", "root.txt"]).succeeds();
-    // `/-/sign` gets the key as it is, and there is no such object.
-    local.signpost(&["stat", &object]).fails(3, "no such object");
+    // `/-/sign` receives the exact key, and no such object exists.
+    local.signpost(&["stat", &object]).fails(3, "the object does not exist");
     let unset = |arguments: &[&str]| local.signpost(arguments).with("SIGNPOST_URL", "");
-    unset(&["stat", &object]).fails(1, "took");
+    unset(&["stat", &object]).fails(1, "another key");
     unset(&["stat", &local.url("/root.txt")]).succeeds();
 }
 
 #[test]
 fn another_prefix_is_never_listed() {
-    let local = Local::start_behind("http-api");
+    let local = LocalServer::start_behind("http-api");
     local.holds("root.txt", b"1");
     let prefix = local.url("/%3Fx/");
     for arguments in [
@@ -26,11 +26,11 @@ fn another_prefix_is_never_listed() {
         &["get", "-r", &prefix, "-o", "out"],
         &["uploads", &prefix],
     ] {
-        local.signpost(arguments).fails(1, "for another");
+        local.signpost(arguments).fails(1, "another key");
         local
             .signpost(arguments)
             .with("SIGNPOST_URL", "")
-            .fails(1, "for another");
+            .fails(1, "another key");
     }
     for all in [local.url("/"), local.url("")] {
         let listed = local.signpost(&["ls", &all]).with("SIGNPOST_URL", "").succeeds();

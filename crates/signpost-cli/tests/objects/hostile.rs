@@ -1,15 +1,15 @@
-//! A service, or an S3, that is broken or means harm: it has no more done than was asked for, and breaks nothing here.
+//! A faulty or malicious service or S3: the command sends no unwanted request, and local files are safe.
 
-use crate::proxy::{Fate, Proxy, answer};
-use crate::support::Local;
+use crate::proxy::{FaultProxy, ProxyAction, answer};
+use crate::support::LocalServer;
 
-fn json(body: &str) -> Fate {
+fn json(body: &str) -> ProxyAction {
     answer("200 OK", "Content-Type: application/json\r\n", body)
 }
 
 #[test]
-fn only_the_method_that_was_asked_for_is_sent() {
-    let local = Local::start();
+fn only_the_requested_method_is_sent() {
+    let local = LocalServer::start();
     let harm = r#"{"method":"DELETE","url":"http://127.0.0.1:1/b/k","key":"k","expires_in":300}"#;
     for (arguments, told) in [
         (&["get", "k", "-o", "out"][..], harm.to_owned()),
@@ -17,28 +17,28 @@ fn only_the_method_that_was_asked_for_is_sent() {
         (&["put", "-", "k"], harm.to_owned()),
         (&["stat", "k"], format!("[{harm}]")),
     ] {
-        let proxy = Proxy::start(move |_, _| json(&told));
+        let proxy = FaultProxy::start(move |_, _| json(&told));
         local.signpost(arguments).through(&proxy).fails(1, "another method");
         assert_eq!(proxy.seen().len(), 1, "{arguments:?}");
     }
 }
 
 #[test]
-fn pages_that_come_round_again_end() {
-    let local = Local::start();
+fn repeated_pages_end_the_listing() {
+    let local = LocalServer::start();
     for arguments in [
         &["ls", "p/"][..],
         &["ls", "-r", "p/"],
         &["get", "-r", "p/", "-o", "out"],
         &["uploads", "p/"],
     ] {
-        let proxy = Proxy::start(|seen, before| {
+        let proxy = FaultProxy::start(|seen, before| {
             let entries = if seen.head.contains("uploads") {
                 r#""uploads":[]"#
             } else {
                 r#""folders":[],"objects":[]"#
             };
-            // Two that take turns; with an end, so that this test has one.
+            // Two pages alternate. The listing ends after 20 pages, so that a faulty command terminates.
             let next = match before.len() {
                 20.. => "null",
                 even if even % 2 == 0 => "\"a\"",
@@ -46,35 +46,35 @@ fn pages_that_come_round_again_end() {
             };
             json(&format!(r#"{{"prefix":"p/",{entries},"next":{next}}}"#))
         });
-        local.signpost(arguments).through(&proxy).fails(1, "leads back");
+        local.signpost(arguments).through(&proxy).fails(1, "repeats a page");
         assert_eq!(proxy.seen().len(), 3, "{arguments:?}");
     }
 }
 
 #[test]
-fn an_object_that_is_longer_than_any_is_refused() {
-    let local = Local::start();
+fn an_impossible_object_length_is_rejected() {
+    let local = LocalServer::start();
     local.holds("k", b"1");
     for arguments in [&["get", "k", "-o", "out"][..], &["cat", "k"]] {
         let service = local.address().to_owned();
-        let proxy = Proxy::start(move |seen, _| {
+        let proxy = FaultProxy::start(move |seen, _| {
             if seen.host == service {
-                return Fate::Pass;
+                return ProxyAction::Pass;
             }
             let head = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 100000000000000000\r\n\r\n";
-            Fate::Answer(head.to_owned())
+            ProxyAction::Respond(head.to_owned())
         });
         local
             .signpost(arguments)
             .through(&proxy)
-            .fails(1, "no object is so long");
+            .fails(1, "exceeds the maximum object size");
     }
     assert!(!local.path("out").exists());
 }
 
 #[test]
-fn nothing_that_others_wrote_commands_a_terminal() {
-    let local = Local::start();
+fn control_characters_from_servers_do_not_reach_the_terminal() {
+    let local = LocalServer::start();
     local.holds("k", b"1");
     let refused =
         r#"{"code":"AccessDenied","detail":"no\u001b]0;x\u0007\u009b2J\nerror: forged","remedy":"do\u001b[2J"}"#;
@@ -101,7 +101,7 @@ fn nothing_that_others_wrote_commands_a_terminal() {
     for (arguments, told) in answers {
         for json in [&[][..], &["--json"]] {
             let told = told.clone();
-            let proxy = Proxy::start(move |_, _| told.clone());
+            let proxy = FaultProxy::start(move |_, _| told.clone());
             let said = local.signpost(&[arguments, json].concat()).through(&proxy);
             let said = if arguments[0] == "cat" && !json.is_empty() {
                 continue;
@@ -123,9 +123,9 @@ fn nothing_that_others_wrote_commands_a_terminal() {
     }
     let service = local.address().to_owned();
     let error = "<Error><Code>Odd</Code><Message>&#27;[2J</Message></Error>";
-    let proxy = Proxy::start(move |seen, _| {
+    let proxy = FaultProxy::start(move |seen, _| {
         if seen.host == service {
-            Fate::Pass
+            ProxyAction::Pass
         } else {
             answer("400 Bad Request", "", error)
         }
@@ -138,18 +138,18 @@ fn nothing_that_others_wrote_commands_a_terminal() {
 }
 
 #[test]
-fn one_key_that_no_url_can_name_is_in_nobodys_way() {
-    let local = Local::start();
+fn an_unusable_key_does_not_affect_other_objects() {
+    let local = LocalServer::start();
     local.holds("p/ok", b"1");
     let service = local.address().to_owned();
-    let proxy = Proxy::start(move |seen, _| {
+    let proxy = FaultProxy::start(move |seen, _| {
         if seen.host == service && seen.head.contains("recursive") {
             let listed = r#"{"name":"x/../y","key":"p/x/../y","size":1},{"name":"ok","key":"p/ok","size":1}"#;
             json(&format!(
                 r#"{{"prefix":"p/","folders":[],"objects":[{listed}],"next":null}}"#
             ))
         } else {
-            Fate::Pass
+            ProxyAction::Pass
         }
     });
     local

@@ -1,14 +1,14 @@
-//! Objects that the service keeps under ids of its own: the command knows them by their names alone.
+//! Objects that the service stores under generated ids: the command uses only their public keys.
 
-use crate::support::{Local, noise};
+use crate::support::{LocalServer, assert_same_bytes, noise};
 
 const RULES: &str = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"read\", \"write\", \"delete\"]\n\
                      on = [\"docs/**\"]\nrewrite = \"objects/{id}\"\nallow_anonymous_write = true\n\
                      [[rule]]\nid = \"kept\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [\"objects/**\"]\n";
 
 #[test]
-fn a_large_file_goes_up_in_parts_and_comes_back_by_its_name() {
-    let local = Local::start_with(Some(RULES));
+fn a_large_file_is_uploaded_in_parts_and_downloaded_by_its_public_key() {
+    let local = LocalServer::start_with(Some(RULES));
     let bytes = noise(65 * 1024 * 1024 + 4321);
     let file = local.file("large.bin", &bytes);
     let put = local
@@ -17,10 +17,7 @@ fn a_large_file_goes_up_in_parts_and_comes_back_by_its_name() {
         .json();
     assert!(put[0]["url"].as_str().unwrap().ends_with("/docs/large.bin"), "{put:?}");
     local.signpost(&["get", "docs/large.bin", "-o", "back"]).succeeds();
-    assert!(
-        std::fs::read(local.path("back")).unwrap() == bytes,
-        "other bytes came back"
-    );
+    assert_same_bytes(&std::fs::read(local.path("back")).unwrap(), &bytes);
     let kept = local.signpost(&["ls", "objects/"]).succeeds();
     let kept = kept.text().trim();
     assert!(kept.len() == 26 && !kept.contains("large"), "{kept}");

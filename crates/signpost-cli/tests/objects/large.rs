@@ -1,25 +1,25 @@
-//! Objects in parts and ranges: identical bytes, in whatever way they go.
+//! Multipart uploads and ranged downloads transfer identical bytes.
 
-use crate::proxy::{Fate, Proxy, s3_error};
-use crate::support::{Local, noise};
+use crate::proxy::{FaultProxy, ProxyAction, s3_error};
+use crate::support::{LocalServer, assert_same_bytes, noise};
 
 const MIB: usize = 1024 * 1024;
 
-/// Larger than goes in one request, and no multiple of anything.
-const LARGE: usize = 65 * MIB + 4321;
+/// Larger than the limit for one request, and not a multiple of any size.
+const LARGE_SIZE: usize = 65 * MIB + 4321;
 
 #[test]
-fn a_large_file_goes_up_in_parts_and_comes_down_in_ranges() {
-    let local = Local::start();
-    let bytes = noise(LARGE);
+fn a_large_file_is_uploaded_in_parts_and_downloaded_in_ranges() {
+    let local = LocalServer::start();
+    let bytes = noise(LARGE_SIZE);
     let file = local.file("large.zip", &bytes);
-    let proxy = Proxy::start(|_, _| Fate::Pass);
+    let proxy = FaultProxy::start(|_, _| ProxyAction::Pass);
     let put = local
         .signpost(&["put", &file, "large.zip", "--metadata", "team=blue", "--json"])
         .through(&proxy)
         .succeeds()
         .json();
-    assert_eq!(put[0]["bytes"], LARGE);
+    assert_eq!(put[0]["bytes"], LARGE_SIZE);
     let parts: Vec<_> = proxy
         .seen()
         .iter()
@@ -39,7 +39,7 @@ fn a_large_file_goes_up_in_parts_and_comes_down_in_ranges() {
     assert!(
         completion
             .head
-            .contains(&format!("\nx-amz-mp-object-size: {LARGE}\r\n")),
+            .contains(&format!("\nx-amz-mp-object-size: {LARGE_SIZE}\r\n")),
         "{completion:?}"
     );
     assert!(
@@ -54,13 +54,13 @@ fn a_large_file_goes_up_in_parts_and_comes_down_in_ranges() {
         (&"application/zip".into(), &"blue".into())
     );
 
-    let proxy = Proxy::start(|_, _| Fate::Pass);
+    let proxy = FaultProxy::start(|_, _| ProxyAction::Pass);
     let got = local
         .signpost(&["get", "large.zip", "-o", "back", "--json"])
         .through(&proxy)
         .succeeds()
         .json();
-    assert!(std::fs::read(local.path("back")).unwrap() == bytes);
+    assert_same_bytes(&std::fs::read(local.path("back")).unwrap(), &bytes);
     assert!(!local.path("back.part").exists());
     assert_eq!(got[0]["checksum"], put[0]["checksum"]);
     let ranges: Vec<_> = proxy
@@ -73,34 +73,38 @@ fn a_large_file_goes_up_in_parts_and_comes_down_in_ranges() {
         ranges.iter().all(|seen| seen.head.contains("\nif-match:")),
         "{ranges:?}"
     );
-    assert!(local.object("large.zip") == bytes);
-    assert_eq!(local.kept(), Vec::<String>::new(), "nothing is kept of what is done");
+    assert_same_bytes(&local.object("large.zip"), &bytes);
+    assert_eq!(
+        local.kept(),
+        Vec::<String>::new(),
+        "no state remains after a completed transfer"
+    );
 }
 
 #[test]
-fn a_stream_of_unknown_length_goes_up_in_parts() {
-    let local = Local::start();
+fn a_stream_of_unknown_length_is_uploaded_in_parts() {
+    let local = LocalServer::start();
     for len in [16 * MIB - 1, 16 * MIB, 32 * MIB, 40 * MIB + 7] {
         let bytes = noise(len);
         local
             .signpost(&["put", "-", &format!("{len}")])
             .reading(&bytes)
             .succeeds();
-        assert!(local.object(&format!("{len}")) == bytes, "{len}");
+        assert_same_bytes(&local.object(&format!("{len}")), &bytes);
     }
 }
 
 #[test]
-fn parts_that_fail_for_a_while_are_sent_again() {
-    let local = Local::start();
-    let bytes = noise(LARGE);
+fn parts_with_transient_failures_are_retried() {
+    let local = LocalServer::start();
+    let bytes = noise(LARGE_SIZE);
     let file = local.file("f", &bytes);
-    let every_third = |local: &Local| {
+    let every_third = |local: &LocalServer| {
         let service = local.address().to_owned();
-        Proxy::start(move |seen, before| match before.len() % 6 {
-            2 => Fate::Drop,
+        FaultProxy::start(move |seen, before| match before.len() % 6 {
+            2 => ProxyAction::Drop,
             5 if seen.host != service => s3_error("503 Slow Down", "SlowDown"),
-            _ => Fate::Pass,
+            _ => ProxyAction::Pass,
         })
     };
     local
@@ -111,16 +115,16 @@ fn parts_that_fail_for_a_while_are_sent_again() {
         .signpost(&["get", "k", "-o", "back"])
         .through(&every_third(&local))
         .succeeds();
-    assert!(std::fs::read(local.path("back")).unwrap() == bytes);
+    assert_same_bytes(&std::fs::read(local.path("back")).unwrap(), &bytes);
 }
 
 #[test]
-fn a_large_object_that_exists_is_not_sent_in_vain() {
-    let local = Local::start();
+fn no_part_is_sent_if_the_object_exists() {
+    let local = LocalServer::start();
     local.holds("k", b"1");
-    let file = local.file("f", &noise(LARGE));
+    let file = local.file("f", &noise(LARGE_SIZE));
     for more in [&[][..], &["--no-clobber"]] {
-        let proxy = Proxy::start(|_, _| Fate::Pass);
+        let proxy = FaultProxy::start(|_, _| ProxyAction::Pass);
         local
             .signpost(&[&["put", &file, "k"], more].concat())
             .through(&proxy)
@@ -131,35 +135,35 @@ fn a_large_object_that_exists_is_not_sent_in_vain() {
 }
 
 #[test]
-fn a_completion_whose_answer_was_lost_is_found_to_be_done() {
-    let local = Local::start();
-    let bytes = noise(LARGE);
+fn a_completion_with_a_lost_response_is_detected() {
+    let local = LocalServer::start();
+    let bytes = noise(LARGE_SIZE);
     let file = local.file("f", &bytes);
     let service = local.address().to_owned();
-    let proxy = Proxy::start(move |seen, before| {
-        let completes = |seen: &crate::proxy::Seen| {
+    let proxy = FaultProxy::start(move |seen, before| {
+        let completes = |seen: &crate::proxy::RecordedRequest| {
             seen.host != service && seen.method == "POST" && seen.head.contains("uploadid=")
         };
         if completes(seen) && !before.iter().any(completes) {
-            Fate::LoseAnswer
+            ProxyAction::LoseResponse
         } else {
-            Fate::Pass
+            ProxyAction::Pass
         }
     });
     local.signpost(&["put", &file, "k"]).through(&proxy).succeeds();
-    assert!(local.object("k") == bytes);
+    assert_same_bytes(&local.object("k"), &bytes);
 }
 
 #[test]
-fn ranges_that_are_not_those_of_the_object_are_not_kept() {
-    let local = Local::start();
-    let file = local.file("f", &noise(LARGE));
+fn a_corrupted_range_is_discarded() {
+    let local = LocalServer::start();
+    let file = local.file("f", &noise(LARGE_SIZE));
     local.signpost(&["put", &file, "k"]).succeeds();
-    let proxy = Proxy::start(|seen, _| {
+    let proxy = FaultProxy::start(|seen, _| {
         if seen.head.contains("\nrange: bytes=33554432-") {
-            Fate::Corrupt(5_000)
+            ProxyAction::Corrupt(5_000)
         } else {
-            Fate::Pass
+            ProxyAction::Pass
         }
     });
     local

@@ -1,15 +1,15 @@
-//! The commands for objects against the local server; one binary, so that it links once.
+//! The commands for objects against the local server. All tests are in one binary, which is linked once.
 
 mod credentials;
 mod doctor;
-mod endings;
+mod exit_statuses;
 mod faults;
 mod folders;
 mod fronts;
 mod hostile;
 mod ids;
 mod large;
-mod making;
+mod partial_files;
 mod profiles;
 mod proxy;
 mod resume;

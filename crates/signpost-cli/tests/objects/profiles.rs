@@ -1,30 +1,30 @@
-//! Logging in, and what follows from it.
+//! `login`, `logout`, `whoami`, profiles and share links.
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::proxy::{Fate, Proxy};
-use crate::support::Local;
+use crate::proxy::{FaultProxy, ProxyAction};
+use crate::support::LocalServer;
 
 const SECRET: &str = "hush-hush";
 
-/// Its SHA-256.
+/// The SHA-256 digest of the secret.
 const DIGEST: &str = "fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e91634c5a81";
 
-fn guarded() -> Local {
-    Local::start_with(Some(&format!(
+fn guarded() -> LocalServer {
+    LocalServer::start_with(Some(&format!(
         "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\n\
          [[rule]]\nid = \"ci\"\nwho = [\"token:ci\"]\ncan = [\"read\", \"write\", \"delete\"]\non = [\"**\"]\n"
     )))
 }
 
-fn login(local: &Local, token: &str, more: &[&str]) -> crate::support::Run {
+fn login(local: &LocalServer, token: &str, more: &[&str]) -> crate::support::CommandRun {
     local
         .signpost(&[&["login", &local.url(""), "--token-file", "-"], more].concat())
         .reading(token.as_bytes())
 }
 
 #[test]
-fn a_profile_names_service_and_token_until_it_is_forgotten() {
+fn a_profile_provides_service_and_token_until_logout() {
     let local = guarded();
     let said = login(&local, &format!("ci:{SECRET}\n"), &[]).succeeds();
     assert!(said.notes.contains("as ci") && !said.notes.contains(SECRET), "{said:?}");
@@ -36,19 +36,22 @@ fn a_profile_names_service_and_token_until_it_is_forgotten() {
     assert_eq!(without(&["cat", "k"]).succeeds().out, b"1");
     assert_eq!(without(&["cat", &local.url("/k")]).succeeds().out, b"1");
     let who = without(&["whoami"]).succeeds();
-    assert!(who.text().contains("as ci, by the profile \"default\""), "{who:?}");
+    assert!(who.text().contains("as ci, from profile \"default\""), "{who:?}");
     let told = without(&["whoami", "--json"]).succeeds().json();
-    assert_eq!((&told[0]["id"], &told[0]["taken"]), (&"ci".into(), &true.into()));
+    assert_eq!(
+        (&told[0]["token_id"], &told[0]["accepted"]),
+        (&"ci".into(), &true.into())
+    );
 
     local.signpost(&["logout"]).succeeds();
     assert!(!std::fs::read_to_string(file).unwrap().contains(SECRET));
-    without(&["cat", "k"]).fails(2, "no service is set");
+    without(&["cat", "k"]).fails(2, "no service is configured");
     without(&["whoami"]).fails(2, "signpost login");
     local.signpost(&["logout"]).fails(3, "no profile");
 }
 
 #[test]
-fn a_profile_that_is_named_goes_before_the_environment() {
+fn a_named_profile_has_priority_over_the_environment() {
     let local = guarded();
     login(&local, SECRET, &["--profile", "work"]).succeeds();
     local
@@ -66,7 +69,7 @@ fn a_profile_that_is_named_goes_before_the_environment() {
 }
 
 #[test]
-fn a_token_that_the_service_refuses_is_not_kept() {
+fn a_rejected_token_is_not_stored() {
     let local = guarded();
     login(&local, "wrong", &[]).fails(4, "credential");
     login(&local, "two words", &[]).fails(2, "one word");
@@ -78,18 +81,18 @@ fn a_token_that_the_service_refuses_is_not_kept() {
 }
 
 #[test]
-fn whoami_tells_of_a_token_that_is_not_taken() {
+fn whoami_reports_a_rejected_token() {
     let local = guarded();
     local
         .signpost(&["whoami"])
         .with("SIGNPOST_TOKEN", "wrong")
         .fails(4, "credential");
     let nobody = local.signpost(&["whoami"]).succeeds();
-    assert!(nobody.text().contains("nobody in particular"), "{nobody:?}");
+    assert!(nobody.text().contains("without a credential"), "{nobody:?}");
 }
 
 #[test]
-fn a_file_of_profiles_that_others_may_read_is_refused() {
+fn a_profiles_file_with_open_permissions_is_rejected() {
     let local = guarded();
     login(&local, SECRET, &[]).succeeds();
     let file = local.path(".config/signpost/profiles.toml");
@@ -97,32 +100,32 @@ fn a_file_of_profiles_that_others_may_read_is_refused() {
     local.signpost(&["cat", "k"]).fails(1, "chmod 600");
     std::fs::write(&file, SECRET).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let said = local.signpost(&["cat", "k"]).fails(1, "no file of profiles");
+    let said = local.signpost(&["cat", "k"]).fails(1, "not a valid profiles file");
     assert!(!said.notes.contains(SECRET));
 }
 
 #[test]
-fn the_token_of_a_profile_goes_to_its_own_service_alone() {
+fn a_profile_token_is_sent_only_to_its_own_service() {
     let local = guarded();
     login(&local, SECRET, &["--profile", "work"]).succeeds();
-    let proxy = Proxy::start(|_, _| Fate::Drop);
+    let proxy = FaultProxy::start(|_, _| ProxyAction::Drop);
     for more in [&[][..], &["--profile", "work"]] {
         local
             .signpost(&[&["rm", "http://files.example.com/k"], more].concat())
             .through(&proxy)
-            .fails(7, "no answer");
+            .fails(7, "no response");
     }
     assert!(!proxy.seen().is_empty());
     assert!(proxy.seen().iter().all(|seen| !seen.head.contains("authorization")));
 }
 
 #[test]
-fn a_share_link_is_made_and_lends_what_it_says() {
+fn a_share_link_allows_exactly_the_requested_methods() {
     let rules = format!(
         "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\n[[rule]]\nid = \"ci\"\nwho = [\"token:ci\"]\n\
          can = [\"read\", \"write\"]\non = [\"**\"]\nshare = [\"read\", \"write\"]\n"
     );
-    let local = Local::start_sharing(&rules);
+    let local = LocalServer::start_sharing(&rules);
     let command = |arguments: &[&str]| local.signpost(arguments).with("SIGNPOST_TOKEN", SECRET);
     command(&["put", "-", "a b"]).reading(b"1").succeeds();
     let link = command(&["share", "a b", "--expires", "1h"]).succeeds();
@@ -156,8 +159,8 @@ fn a_share_link_is_made_and_lends_what_it_says() {
 }
 
 #[test]
-fn a_link_with_a_number_of_uses_works_so_often_and_no_more() {
-    let local = Local::start_sharing(
+fn a_share_link_works_for_the_given_number_of_uses() {
+    let local = LocalServer::start_sharing(
         "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e91634c5a81\"\n\
          [[rule]]\nid = \"all\"\nwho = [\"token:ci\"]\ncan = [\"read\", \"write\"]\non = [\"**\"]\n",
     );
@@ -178,7 +181,7 @@ fn a_link_with_a_number_of_uses_works_so_often_and_no_more() {
     for uses in ["0", "1001"] {
         command(&["share", "k", "--uses", uses]).fails(1, "1 to 1000");
     }
-    // Without the option the link is not counted.
+    // Without the option, the number of uses is not limited.
     let told = command(&["share", "k", "--json"]).succeeds().json();
     assert!(told[0].get("uses").is_none());
 }

@@ -1,52 +1,54 @@
-//! A forward proxy that looks on, and fails where a test wants it to. Both hops pass through it.
+//! A forward proxy that records requests and can inject faults. Requests to Signpost and S3 pass through it.
 
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A request as it passed.
+/// A recorded request.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    /// Host and port that it was for.
+pub(crate) struct RecordedRequest {
+    /// The host and port of the request.
     pub(crate) host: String,
     pub(crate) method: String,
-    /// Everything up to the body, in lower case.
+    /// Everything before the body, in lower case.
     pub(crate) head: String,
 }
 
-/// What becomes of a request.
+/// What the proxy does with a request.
 #[derive(Clone, Debug)]
-pub(crate) enum Fate {
+pub(crate) enum ProxyAction {
     Pass,
-    /// The connection ends without an answer.
+    /// Closes the connection without a response.
     Drop,
-    /// This answer, instead of the server's.
-    Answer(String),
-    /// The server gets it, and its answer is lost.
-    LoseAnswer,
-    /// The answer breaks off after so many bytes, head included.
-    CutAnswer(usize),
-    /// There is no answer until the client has enough of it.
+    /// Returns this response instead of the server's.
+    Respond(String),
+    /// Forwards the request and discards the response.
+    LoseResponse,
+    /// Cuts the response off after this number of bytes, including the head.
+    CutResponse(usize),
+    /// Sends no response until the client closes the connection.
     Hang,
-    /// A byte of the answer is another one; counted from its end.
+    /// Changes one byte of the response, counted from its end.
     Corrupt(usize),
 }
 
-pub(crate) struct Proxy {
+pub(crate) struct FaultProxy {
     address: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
-/// Decides on a request by what it is and by how many like it came before.
-type Decide = Box<dyn Fn(&Seen, &[Seen]) -> Fate + Send + Sync>;
+/// Chooses the action for a request, from the request and the earlier requests.
+type ActionChooser = Box<dyn Fn(&RecordedRequest, &[RecordedRequest]) -> ProxyAction + Send + Sync>;
 
-impl Proxy {
-    pub(crate) fn start(decide: impl Fn(&Seen, &[Seen]) -> Fate + Send + Sync + 'static) -> Self {
+impl FaultProxy {
+    pub(crate) fn start(
+        decide: impl Fn(&RecordedRequest, &[RecordedRequest]) -> ProxyAction + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let decide: Arc<Decide> = Arc::new(Box::new(decide));
+        let decide: Arc<ActionChooser> = Arc::new(Box::new(decide));
         let log = Arc::clone(&seen);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -61,27 +63,27 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// What has passed.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    /// The recorded requests.
+    pub(crate) fn seen(&self) -> Vec<RecordedRequest> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-/// An answer with a body, after which the connection ends.
-pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Fate {
+/// A response with a body, after which the connection is closed.
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> ProxyAction {
     let length = body.len();
-    Fate::Answer(format!(
+    ProxyAction::Respond(format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     ))
 }
 
-/// An error as S3 tells it.
-pub(crate) fn s3_error(status: &str, code: &str) -> Fate {
+/// An S3 error response.
+pub(crate) fn s3_error(status: &str, code: &str) -> ProxyAction {
     let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>Told by a test.</Message></Error>");
     answer(status, "Content-Type: application/xml\r\n", &body)
 }
 
-fn serve(mut client: TcpStream, log: &Mutex<Vec<Seen>>, decide: &Decide) {
+fn serve(mut client: TcpStream, log: &Mutex<Vec<RecordedRequest>>, decide: &ActionChooser) {
     let Some((seen, head)) = read_head(&mut client) else {
         return;
     };
@@ -92,32 +94,37 @@ fn serve(mut client: TcpStream, log: &Mutex<Vec<Seen>>, decide: &Decide) {
         fate
     };
     match fate {
-        Fate::Drop => {}
-        Fate::Hang => drop(std::io::copy(&mut client, &mut std::io::sink())),
-        Fate::Answer(answer) => {
+        ProxyAction::Drop => {}
+        ProxyAction::Hang => drop(std::io::copy(&mut client, &mut std::io::sink())),
+        ProxyAction::Respond(answer) => {
             drain_body(&mut client, &seen.head);
             let _ = client.write_all(answer.as_bytes());
         }
-        Fate::Pass => drop(relay(client, &seen, &head, |_| {})),
-        Fate::LoseAnswer => drop(relay_up(&mut client, &seen, &head)),
-        Fate::CutAnswer(after) => drop(relay(client, &seen, &head, |answer| answer.truncate(after))),
-        Fate::Corrupt(from_end) => drop(relay(client, &seen, &head, |answer| {
+        ProxyAction::Pass => drop(relay(client, &seen, &head, |_| {})),
+        ProxyAction::LoseResponse => drop(relay_up(&mut client, &seen, &head)),
+        ProxyAction::CutResponse(after) => drop(relay(client, &seen, &head, |answer| answer.truncate(after))),
+        ProxyAction::Corrupt(from_end) => drop(relay(client, &seen, &head, |answer| {
             let at = answer.len() - from_end;
             answer[at] ^= 1;
         })),
     }
 }
 
-/// Sends the request on, and the answer back, once it is whole and `change` has had it.
-fn relay(mut client: TcpStream, seen: &Seen, head: &str, change: impl Fn(&mut Vec<u8>)) -> std::io::Result<()> {
+/// Forwards the request, and returns the complete response after `change` has modified it.
+fn relay(
+    mut client: TcpStream,
+    seen: &RecordedRequest,
+    head: &str,
+    change: impl Fn(&mut Vec<u8>),
+) -> std::io::Result<()> {
     let mut answer = relay_up(&mut client, seen, head)?;
     change(&mut answer);
     client.write_all(&answer)?;
     client.shutdown(Shutdown::Both)
 }
 
-/// Sends the request on, and gives back the whole answer.
-fn relay_up(client: &mut TcpStream, seen: &Seen, head: &str) -> std::io::Result<Vec<u8>> {
+/// Forwards the request, and reads the complete response.
+fn relay_up(client: &mut TcpStream, seen: &RecordedRequest, head: &str) -> std::io::Result<Vec<u8>> {
     let mut server = TcpStream::connect(&seen.host)?;
     server.write_all(head.as_bytes())?;
     std::io::copy(&mut (&*client).take(body_length(&seen.head)), &mut server)?;
@@ -135,8 +142,8 @@ fn body_length(head: &str) -> u64 {
     line.map_or(0, |length| length.trim().parse().unwrap())
 }
 
-/// Reads the head of a request to a proxy, and rewrites it for the server itself.
-fn read_head(client: &mut TcpStream) -> Option<(Seen, String)> {
+/// Reads the head of a proxy request, and rewrites it for the server.
+fn read_head(client: &mut TcpStream) -> Option<(RecordedRequest, String)> {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {
@@ -151,7 +158,7 @@ fn read_head(client: &mut TcpStream) -> Option<(Seen, String)> {
     let slash = rest.find('/')?;
     let (host, target) = rest.split_at(slash);
     let head = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n{headers}");
-    let seen = Seen {
+    let seen = RecordedRequest {
         host: host.to_owned(),
         method: method.to_owned(),
         head: text.to_ascii_lowercase(),

@@ -1,4 +1,4 @@
-//! Starts the local server on free ports, runs the command against it, and ends both by their ids.
+//! Starts the local server on a free port, runs the command against it, and stops both by their process ids.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,39 +8,39 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::proxy::Proxy;
+use crate::proxy::FaultProxy;
 
 const LISTENING: &str = "signpost: listening on http://";
 
 const SHARE_KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
-/// A running local server, with a folder for it and for the files of a test.
-pub(crate) struct Local {
+/// A running local server, with a folder for the files of a test.
+pub(crate) struct LocalServer {
     child: Child,
     address: String,
     folder: TempDir,
 }
 
-/// What the command said.
+/// The output of the command.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) out: Vec<u8>,
     pub(crate) notes: String,
     pub(crate) code: i32,
 }
 
-/// What a command said that was ended, and its code if it ended in order.
+/// The output of an interrupted command. The code is `None` if a signal ended it.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct InterruptedRun {
     pub(crate) notes: String,
     pub(crate) code: Option<i32>,
 }
 
-/// A command to run.
-pub(crate) struct Run(Command, Vec<u8>);
+/// A command and its standard input.
+pub(crate) struct CommandRun(Command, Vec<u8>);
 
-impl Local {
-    /// One under the rules that let anyone do everything but replace an object.
+impl LocalServer {
+    /// A server with rules that allow everyone everything except replacing an object.
     pub(crate) fn start() -> Self {
         Self::start_with(None)
     }
@@ -49,12 +49,12 @@ impl Local {
         Self::start_as(rules, &[], &[])
     }
 
-    /// One that makes share links.
+    /// A server that creates share links.
     pub(crate) fn start_sharing(rules: &str) -> Self {
         Self::start_as(Some(rules), &[("SIGNPOST_KEYS", SHARE_KEY)], &[])
     }
 
-    /// One that takes requests as this front would deliver them.
+    /// A server that receives requests in the format of this front.
     pub(crate) fn start_behind(front: &str) -> Self {
         Self::start_as(None, &[], &["--front", front])
     }
@@ -78,17 +78,17 @@ impl Local {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = lines
             .find_map(|line| Some(line.unwrap().strip_prefix(LISTENING)?.to_owned()))
-            .expect("it listens");
+            .expect("the server prints its address");
         thread::spawn(move || lines.for_each(drop));
         Self { child, address, folder }
     }
 
-    /// The URL of a path that begins with a slash.
+    /// The URL of a path that starts with a slash.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Host and port of the service; S3 is elsewhere.
+    /// The host and port of the service. S3 has another address.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -98,15 +98,15 @@ impl Local {
         self.folder.path().join(name)
     }
 
-    /// A file with these bytes.
+    /// Creates a file with these bytes.
     pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.path(name);
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    /// The command, in the folder of the test, with nothing in its environment.
-    pub(crate) fn signpost(&self, arguments: &[&str]) -> Run {
+    /// The command, in the folder of the test, with an empty environment.
+    pub(crate) fn signpost(&self, arguments: &[&str]) -> CommandRun {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signpost"));
         command
             .args(arguments)
@@ -114,10 +114,10 @@ impl Local {
             .env_clear()
             .env("HOME", self.folder.path())
             .env("SIGNPOST_URL", self.url(""));
-        Run(command, Vec::new())
+        CommandRun(command, Vec::new())
     }
 
-    /// What the command has kept of transfers under way.
+    /// The names of the stored transfer records.
     pub(crate) fn kept(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path(".local/state/signpost")) else {
             return Vec::new();
@@ -127,7 +127,7 @@ impl Local {
             .collect()
     }
 
-    /// Stores these bytes.
+    /// Stores an object.
     pub(crate) fn holds(&self, key: &str, bytes: &[u8]) {
         self.signpost(&["put", "-", key]).reading(bytes).succeeds();
     }
@@ -138,20 +138,20 @@ impl Local {
     }
 }
 
-impl Drop for Local {
+impl Drop for LocalServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Run {
+impl CommandRun {
     pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
         self.0.env(variable, value);
         self
     }
 
-    pub(crate) fn through(self, proxy: &Proxy) -> Self {
+    pub(crate) fn through(self, proxy: &FaultProxy) -> Self {
         self.with("http_proxy", &proxy.url())
     }
 
@@ -160,7 +160,7 @@ impl Run {
         self
     }
 
-    pub(crate) fn said(mut self) -> Said {
+    pub(crate) fn said(mut self) -> CommandOutput {
         let mut child = self
             .0
             .stdin(Stdio::piped())
@@ -170,19 +170,19 @@ impl Run {
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = self.1;
-        // A command that reads no standard input may have closed it.
+        // The command may have closed standard input, if it does not read it.
         let writing = thread::spawn(move || drop(stdin.write_all(&input)));
         let output = child.wait_with_output().unwrap();
         writing.join().unwrap();
-        Said {
+        CommandOutput {
             out: output.stdout,
             notes: String::from_utf8(output.stderr).unwrap(),
             code: output.status.code().unwrap(),
         }
     }
 
-    /// Runs until `enough`, and then sends a signal to it.
-    pub(crate) fn ended_by(mut self, signal: &str, enough: impl Fn() -> bool) -> Ended {
+    /// Runs the command until `enough` returns true, and then sends a signal to it.
+    pub(crate) fn ended_by(mut self, signal: &str, enough: impl Fn() -> bool) -> InterruptedRun {
         let child = self
             .0
             .stdin(Stdio::null())
@@ -196,8 +196,8 @@ impl Run {
             }
             thread::sleep(Duration::from_millis(100));
         }
-        assert!(enough(), "it comes as far as it should");
-        // What the command was told must be written down as well.
+        assert!(enough(), "the command did not reach the expected state in time");
+        // The command needs time to store its state.
         thread::sleep(Duration::from_millis(500));
         let id = child.id().to_string();
         assert!(
@@ -208,40 +208,59 @@ impl Run {
                 .success()
         );
         let output = child.wait_with_output().unwrap();
-        Ended {
+        InterruptedRun {
             notes: String::from_utf8(output.stderr).unwrap(),
             code: output.status.code(),
         }
     }
 
-    pub(crate) fn succeeds(self) -> Said {
+    #[track_caller]
+    pub(crate) fn succeeds(self) -> CommandOutput {
+        let command = format!("{:?}", self.0);
         let said = self.said();
-        assert_eq!(said.code, 0, "{}", said.notes);
+        assert_eq!(said.code, 0, "{command}\n{}", said.notes);
         said
     }
 
-    /// Fails with this code, and says these words.
-    pub(crate) fn fails(self, code: i32, words: &str) -> Said {
+    /// Expects this exit code and this text on standard error.
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32, words: &str) -> CommandOutput {
+        let command = format!("{:?}", self.0);
         let said = self.said();
-        assert_eq!(said.code, code, "{}", said.notes);
-        assert!(said.notes.contains(words), "{}", said.notes);
+        assert_eq!(said.code, code, "{command}\n{}", said.notes);
+        assert!(
+            said.notes.contains(words),
+            "{command}\n{words:?} is not in\n{}",
+            said.notes
+        );
         said
     }
 }
 
-impl Said {
+impl CommandOutput {
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.out).unwrap()
     }
 
-    /// Its lines of JSON.
+    /// The lines of JSON on standard output.
     pub(crate) fn json(&self) -> Vec<serde_json::Value> {
         let lines = self.text().lines();
         lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
-/// Bytes that no compression or mix-up of offsets leaves as they are.
+/// Compares two objects, and reports the first difference.
+#[track_caller]
+pub(crate) fn assert_same_bytes(actual: &[u8], expected: &[u8]) {
+    let difference = actual.iter().zip(expected).position(|(left, right)| left != right);
+    assert_eq!(
+        (difference, actual.len()),
+        (None, expected.len()),
+        "offset of the first different byte, and length"
+    );
+}
+
+/// Bytes in which compression or wrong offsets are always detected.
 pub(crate) fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(len + 8);
@@ -255,7 +274,7 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// The local server, which cargo builds as an example of this package, beside the command.
+/// The local server, which cargo builds as an example of this package, next to the command.
 fn local() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_signpost")).with_file_name("examples/local")
 }

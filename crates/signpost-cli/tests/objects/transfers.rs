@@ -1,27 +1,27 @@
-//! What goes up comes down, byte for byte, and S3 knows of it what it was told.
+//! Uploaded objects are downloaded byte for byte, and S3 stores their attributes.
 
 use serde_json::json;
 
-use crate::support::{Local, noise};
+use crate::support::{LocalServer, assert_same_bytes, noise};
 
 #[test]
-fn files_of_every_size_come_back_as_they_went() {
-    let local = Local::start();
+fn files_of_every_size_are_transferred_unchanged() {
+    let local = LocalServer::start();
     for len in [0, 1, 262_143, 262_144, 3_000_000] {
         let bytes = noise(len);
         let file = local.file("file", &bytes);
         let key = format!("sizes/{len}");
         local.signpost(&["put", &file, &key]).succeeds();
         local.signpost(&["get", &key, "-o", "back"]).succeeds();
-        assert!(std::fs::read(local.path("back")).unwrap() == bytes, "{len}");
+        assert_same_bytes(&std::fs::read(local.path("back")).unwrap(), &bytes);
         assert!(!local.path("back.part").exists());
-        assert!(local.object(&key) == bytes, "{len}");
+        assert_same_bytes(&local.object(&key), &bytes);
     }
 }
 
 #[test]
-fn keys_are_kept_to_the_byte() {
-    let local = Local::start();
+fn keys_are_preserved_exactly() {
+    let local = LocalServer::start();
     for key in ["a b+c", "ü/日本", "a//b", "100%", "q?x=1&y#z", "'quote'(1)!*", "~-._"] {
         local.holds(key, key.as_bytes());
         assert_eq!(local.object(key), key.as_bytes());
@@ -34,8 +34,8 @@ fn keys_are_kept_to_the_byte() {
 }
 
 #[test]
-fn many_files_keep_their_names_below_a_prefix() {
-    let local = Local::start();
+fn files_keep_their_names_below_a_prefix() {
+    let local = LocalServer::start();
     let (one, two) = (local.file("one", b"1"), local.file("two", b"2"));
     local.signpost(&["put", &one, &two, "folder/"]).succeeds();
     std::fs::create_dir(local.path("out")).unwrap();
@@ -57,8 +57,8 @@ fn many_files_keep_their_names_below_a_prefix() {
 }
 
 #[test]
-fn s3_knows_type_checksum_and_metadata() {
-    let local = Local::start();
+fn type_checksum_and_metadata_are_stored() {
+    let local = LocalServer::start();
     let file = local.file("page.html", b"123456789");
     local
         .signpost(&["put", &file, "pages/", "--metadata", "team=blue"])
@@ -79,16 +79,16 @@ fn s3_knows_type_checksum_and_metadata() {
 }
 
 #[test]
-fn what_is_deleted_is_gone() {
-    let local = Local::start();
+fn a_deleted_object_is_not_found() {
+    let local = LocalServer::start();
     local.holds("a", b"1");
     local.signpost(&["rm", "a", "never-was"]).succeeds();
     local.signpost(&["cat", "a"]).fails(3, "NoSuchKey");
 }
 
 #[test]
-fn json_tells_each_object_on_a_line_of_its_own() {
-    let local = Local::start();
+fn json_output_has_one_line_for_each_object() {
+    let local = LocalServer::start();
     let file = local.file("f", b"123456789");
     let put = local.signpost(&["put", &file, "k", "--json"]).succeeds().json();
     assert_eq!((&put[0]["status"], &put[0]["bytes"]), (&json!("ok"), &json!(9)));
@@ -102,6 +102,6 @@ fn json_tells_each_object_on_a_line_of_its_own() {
         (&got[0]["status"], &got[0]["checksum"]),
         (&json!("ok"), &json!("crc64nvme:rosUhgp5mIg="))
     );
-    assert_eq!((&got[1]["status"], &got[1]["exit"]), (&json!("failed"), &json!(3)));
+    assert_eq!((&got[1]["status"], &got[1]["exit_code"]), (&json!("failed"), &json!(3)));
     assert_eq!(got[1]["code"], "NoSuchKey");
 }

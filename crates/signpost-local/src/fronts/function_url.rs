@@ -1,18 +1,18 @@
-//! A Lambda function URL: the path is told as it was sent.
+//! Lambda function URL: the event contains the path as the client sent it.
 
 use serde_json::Value;
 
-use super::delivery::Delivery;
-use super::payload2;
+use super::client_request::ClientRequest;
+use super::payload_v2;
 
-/// The name by which a function URL is known; the `Host` header tells where the client really asked.
+/// The library recognizes a function URL by this domain name. The `Host` header contains the actual host.
 const DOMAIN_NAME: &str = "local.lambda-url.us-east-1.on.aws";
 
-pub(super) fn event(delivery: &Delivery<'_>) -> Value {
-    let front = payload2::Front {
-        raw_path: delivery.path(),
+pub(super) fn build_event(request: &ClientRequest<'_>) -> Value {
+    let options = payload_v2::PayloadOptions {
+        raw_path: request.path(),
         domain_name: DOMAIN_NAME,
-        keeps_cookie_header: true,
+        keep_cookie_header: true,
     };
-    payload2::event(delivery, &front)
+    payload_v2::build_event(request, &options)
 }

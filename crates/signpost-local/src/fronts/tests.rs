@@ -1,114 +1,117 @@
-//! The events, held to the recorded ones.
+//! Compares the events with recorded events of AWS.
 
 use std::net::SocketAddr;
 
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{Delivery, Front};
+use super::{ClientRequest, EmulatedFront};
 
-const ALL: [Front; 5] = [
-    Front::Rest,
-    Front::HttpApi,
-    Front::FunctionUrl,
-    Front::Alb,
-    Front::AlbMultiValue,
+const ALL_FRONTS: [EmulatedFront; 5] = [
+    EmulatedFront::Rest,
+    EmulatedFront::HttpApi,
+    EmulatedFront::FunctionUrl,
+    EmulatedFront::Alb,
+    EmulatedFront::AlbMultiValue,
 ];
 
-/// The event of a front for a request with these headers and this body.
-fn event(front: Front, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Value {
+/// Returns the event of a front for a request with these headers and this body.
+fn event(front: EmulatedFront, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Value {
     let mut request = Request::post(target).header("host", "127.0.0.1:8080");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-    let delivery = Delivery {
+    let request = ClientRequest {
         parts: &parts,
         body,
         peer: address,
         local: address,
         request_id: "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0",
     };
-    serde_json::from_str(&front.event(&delivery).unwrap()).unwrap()
+    serde_json::from_str(&front.build_event(&request).unwrap()).unwrap()
 }
 
 #[test]
-fn each_front_tells_the_path_as_recorded() {
+fn the_path_of_each_front_matches_the_recording() {
     let target = "/capture/space%20value";
-    assert_eq!(event(Front::Rest, target, &[], b"")["path"], target);
+    assert_eq!(event(EmulatedFront::Rest, target, &[], b"")["path"], target);
     assert_eq!(
-        event(Front::Rest, target, &[], b"")["pathParameters"]["proxy"],
+        event(EmulatedFront::Rest, target, &[], b"")["pathParameters"]["proxy"],
         "capture/space%20value"
     );
     assert_eq!(
-        event(Front::HttpApi, target, &[], b"")["rawPath"],
+        event(EmulatedFront::HttpApi, target, &[], b"")["rawPath"],
         "/capture/space value"
     );
-    assert_eq!(event(Front::FunctionUrl, target, &[], b"")["rawPath"], target);
-    assert_eq!(event(Front::Alb, target, &[], b"")["path"], target);
+    assert_eq!(event(EmulatedFront::FunctionUrl, target, &[], b"")["rawPath"], target);
+    assert_eq!(event(EmulatedFront::Alb, target, &[], b"")["path"], target);
 }
 
 #[test]
-fn a_rest_api_collapses_leading_slashes_and_strips_a_trailing_one_but_not_everywhere() {
-    let event = event(Front::Rest, "//a//b/", &[], b"");
+fn a_rest_api_changes_slashes_in_path_and_proxy_but_not_in_the_context() {
+    let event = event(EmulatedFront::Rest, "//a//b/", &[], b"");
     assert_eq!(event["path"], "/a//b/");
     assert_eq!(event["pathParameters"]["proxy"], "a//b");
     assert_eq!(event["requestContext"]["path"], "//a//b/");
 }
 
 #[test]
-fn an_http_api_cuts_a_decoded_question_mark() {
-    assert_eq!(event(Front::HttpApi, "/a%3Fb/c?d=e", &[], b"")["rawPath"], "/a");
+fn an_http_api_truncates_the_path_at_a_decoded_question_mark() {
+    assert_eq!(event(EmulatedFront::HttpApi, "/a%3Fb/c?d=e", &[], b"")["rawPath"], "/a");
 }
 
 #[test]
-fn each_front_tells_the_query_as_recorded() {
+fn the_query_of_each_front_matches_the_recording() {
     let target = "/k?repeat=one&repeat=two&literalPlus=a+b&encodedPlus=a%2Bb&empty=";
-    let rest = event(Front::Rest, target, &[], b"");
+    let rest = event(EmulatedFront::Rest, target, &[], b"");
     assert_eq!(rest["queryStringParameters"]["literalPlus"], "a b");
     assert_eq!(rest["queryStringParameters"]["encodedPlus"], "a+b");
     assert_eq!(rest["queryStringParameters"]["repeat"], "two");
     assert_eq!(rest["multiValueQueryStringParameters"]["repeat"], json!(["one", "two"]));
-    let http = event(Front::HttpApi, target, &[], b"");
+    let http = event(EmulatedFront::HttpApi, target, &[], b"");
     assert_eq!(http["rawQueryString"], target.split_once('?').unwrap().1);
     assert_eq!(http["queryStringParameters"]["repeat"], "one,two");
-    let alb = event(Front::AlbMultiValue, target, &[], b"");
+    let alb = event(EmulatedFront::AlbMultiValue, target, &[], b"");
     assert_eq!(alb["multiValueQueryStringParameters"]["encodedPlus"], json!(["a%2Bb"]));
     assert_eq!(alb["queryStringParameters"], Value::Null);
     assert_eq!(
-        event(Front::Alb, target, &[], b"")["queryStringParameters"]["repeat"],
+        event(EmulatedFront::Alb, target, &[], b"")["queryStringParameters"]["repeat"],
         "two"
     );
 }
 
 #[test]
-fn each_front_tells_repeated_headers_as_recorded() {
+fn repeated_headers_of_each_front_match_the_recording() {
     let headers = [("x-probe", "first"), ("x-probe", "second")];
-    let rest = event(Front::Rest, "/k", &headers, b"");
+    let rest = event(EmulatedFront::Rest, "/k", &headers, b"");
     assert_eq!(rest["headers"]["x-probe"], "second");
     assert_eq!(rest["multiValueHeaders"]["x-probe"], json!(["first", "second"]));
     assert_eq!(
-        event(Front::HttpApi, "/k", &headers, b"")["headers"]["x-probe"],
+        event(EmulatedFront::HttpApi, "/k", &headers, b"")["headers"]["x-probe"],
         "first,second"
     );
     assert_eq!(
-        event(Front::FunctionUrl, "/k", &headers, b"")["headers"]["x-probe"],
+        event(EmulatedFront::FunctionUrl, "/k", &headers, b"")["headers"]["x-probe"],
         "first,second"
     );
-    assert_eq!(event(Front::Alb, "/k", &headers, b"")["headers"]["x-probe"], "second");
-    let alb = event(Front::AlbMultiValue, "/k", &headers, b"");
+    assert_eq!(
+        event(EmulatedFront::Alb, "/k", &headers, b"")["headers"]["x-probe"],
+        "second"
+    );
+    let alb = event(EmulatedFront::AlbMultiValue, "/k", &headers, b"");
     assert_eq!(alb["multiValueHeaders"]["x-probe"], json!(["first", "second"]));
 }
 
 #[test]
-fn only_a_rest_api_keeps_the_length_to_itself() {
+fn only_a_rest_api_removes_the_content_length() {
     let headers = [("content-length", "3")];
     assert_eq!(
-        event(Front::Rest, "/k", &headers, b"abc")["headers"]["content-length"],
+        event(EmulatedFront::Rest, "/k", &headers, b"abc")["headers"]["content-length"],
         Value::Null
     );
-    for front in [Front::HttpApi, Front::FunctionUrl, Front::Alb] {
+    for front in [EmulatedFront::HttpApi, EmulatedFront::FunctionUrl, EmulatedFront::Alb] {
         assert_eq!(
             event(front, "/k", &headers, b"abc")["headers"]["content-length"],
             "3",
@@ -118,16 +121,16 @@ fn only_a_rest_api_keeps_the_length_to_itself() {
 }
 
 #[test]
-fn no_front_passes_on_what_speaks_of_the_connection() {
+fn no_front_forwards_connection_headers() {
     let headers = [
         ("transfer-encoding", "chunked"),
         ("content-length", "9"),
         ("expect", "100-continue"),
         ("x-forwarded-proto", "https"),
     ];
-    for front in ALL {
+    for front in ALL_FRONTS {
         let event = event(front, "/k", &headers, b"abc");
-        let headers = if front == Front::AlbMultiValue {
+        let headers = if front == EmulatedFront::AlbMultiValue {
             &event["multiValueHeaders"]
         } else {
             &event["headers"]
@@ -144,31 +147,31 @@ fn no_front_passes_on_what_speaks_of_the_connection() {
 }
 
 #[test]
-fn text_stays_text_except_on_a_rest_api() {
+fn a_text_body_stays_text_except_on_a_rest_api() {
     let json = [("content-type", "application/json; charset=utf-8")];
     for (front, body, base64) in [
-        (Front::Rest, "eyJhIjoxfQ==", true),
-        (Front::HttpApi, "{\"a\":1}", false),
-        (Front::FunctionUrl, "{\"a\":1}", false),
-        (Front::Alb, "{\"a\":1}", false),
+        (EmulatedFront::Rest, "eyJhIjoxfQ==", true),
+        (EmulatedFront::HttpApi, "{\"a\":1}", false),
+        (EmulatedFront::FunctionUrl, "{\"a\":1}", false),
+        (EmulatedFront::Alb, "{\"a\":1}", false),
     ] {
         let event = event(front, "/k", &json, b"{\"a\":1}");
         assert_eq!(event["body"], body, "{front:?}");
         assert_eq!(event["isBase64Encoded"], base64, "{front:?}");
     }
-    for front in ALL {
+    for front in ALL_FRONTS {
         assert_eq!(event(front, "/k", &[], b"\xff\x00")["body"], "/wA=", "{front:?}");
     }
 }
 
 #[test]
-fn cookies_stand_apart_in_payload_2() {
+fn payload_format_2_lists_cookies_separately() {
     let cookies = [("cookie", "session=abc123; theme=dark")];
-    let http = event(Front::HttpApi, "/k", &cookies, b"");
+    let http = event(EmulatedFront::HttpApi, "/k", &cookies, b"");
     assert_eq!(http["cookies"], json!(["session=abc123", "theme=dark"]));
     assert_eq!(http["headers"]["cookie"], Value::Null);
     assert_eq!(
-        event(Front::FunctionUrl, "/k", &cookies, b"")["headers"]["cookie"],
+        event(EmulatedFront::FunctionUrl, "/k", &cookies, b"")["headers"]["cookie"],
         "session=abc123; theme=dark"
     );
 }

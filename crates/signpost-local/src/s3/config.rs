@@ -1,37 +1,36 @@
-//! What the embedded S3 is told at its start.
+//! The configuration of the embedded S3.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// Where the embedded S3 keeps its data, what its bucket is called, and who may ask.
+/// The data directory, the bucket, and the accepted credentials of the embedded S3.
 #[derive(Debug, Clone)]
 pub struct EmbeddedS3Config {
-    /// The folder of the data; made when missing.
-    pub data: PathBuf,
-    /// The bucket that exists from the start.
+    /// The data directory. It is created if it does not exist.
+    pub data_dir: PathBuf,
+    /// The bucket that is created at the start if it does not exist.
     pub bucket: String,
-    /// The region that signatures must name.
+    /// The region that signatures must contain.
     pub region: String,
     /// The credentials whose signatures are accepted.
     pub credentials: Vec<S3Credentials>,
-    /// Whether they may list: otherwise a missing key is 403 and not 404, as on AWS.
-    pub may_list: bool,
-    /// The origin of the page that uses the bucket, beside those of this machine, while the bucket has no CORS
-    /// configuration of its own.
-    pub page: Option<String>,
+    /// True if the credentials are allowed to list. Otherwise a missing key returns 403 instead of 404, as on AWS.
+    pub allow_listing: bool,
+    /// An origin that may use the bucket in addition to loopback origins, if the bucket has no CORS configuration.
+    pub page_origin: Option<String>,
 }
 
-/// One key pair, with a session token and an end when it is temporary.
+/// An access key. Temporary credentials also have a session token and an expiry.
 #[derive(Clone)]
 pub struct S3Credentials {
-    /// The public half, named in every signature.
+    /// The access key id, which every signature contains.
     pub access_key_id: String,
-    /// The secret half, known to both sides.
+    /// The secret access key.
     pub secret_access_key: SecretAccessKey,
-    /// The token that temporary credentials must present.
+    /// The session token that requests with temporary credentials must contain.
     pub session_token: Option<String>,
-    /// The moment from which nothing signed with them is accepted.
+    /// The time after which no signature of these credentials is accepted.
     pub expires_at: Option<SystemTime>,
 }
 
@@ -46,12 +45,12 @@ impl fmt::Debug for S3Credentials {
     }
 }
 
-/// A secret access key, which its `Debug` never shows.
+/// A secret access key. Its `Debug` output is redacted.
 #[derive(Clone)]
 pub struct SecretAccessKey(String);
 
 impl SecretAccessKey {
-    /// The secret itself.
+    /// Returns the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -87,8 +86,11 @@ mod tests {
             session_token: Some("the-token".into()),
             expires_at: None,
         };
-        let shown = format!("{credentials:?}");
-        assert!(shown.contains("AKIDEXAMPLE"), "{shown}");
-        assert!(!shown.contains("the-secret") && !shown.contains("the-token"), "{shown}");
+        let debug_text = format!("{credentials:?}");
+        assert!(debug_text.contains("AKIDEXAMPLE"), "{debug_text}");
+        assert!(
+            !debug_text.contains("the-secret") && !debug_text.contains("the-token"),
+            "{debug_text}"
+        );
     }
 }

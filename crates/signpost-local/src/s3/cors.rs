@@ -1,4 +1,4 @@
-//! Cross-origin requests: a bucket's rules, and what stands in for them while it has none.
+//! CORS: the rules of a bucket, and default rules for a bucket without a CORS configuration.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::store::records::CorsRule;
 
-/// Stands for every origin on this machine. No real rule can name it: origins have a scheme.
-const LOOPBACK: &str = "loopback";
+/// Represents every loopback origin. A rule cannot contain it by accident, because an origin has a scheme.
+const LOOPBACK_ORIGINS: &str = "loopback";
 
-const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
+const VARY_HEADERS: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
 
-/// Why a preflight is refused.
+/// The reason for rejecting a preflight request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PreflightRefusal {
+pub(crate) enum PreflightRejection {
     NoOrigin,
     NoMethod,
     NotAllowed,
 }
 
-impl PreflightRefusal {
-    /// The words of AWS.
+impl PreflightRejection {
+    /// Returns the message of AWS.
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::NoOrigin => "Insufficient information. Origin request header needed.",
@@ -39,11 +39,11 @@ impl PreflightRefusal {
     }
 }
 
-/// The answer's headers to a preflight.
-pub(crate) fn preflight(rules: &[CorsRule], request: &HeaderMap) -> Result<HeaderMap, PreflightRefusal> {
-    let origin = text(request, &ORIGIN).ok_or(PreflightRefusal::NoOrigin)?;
-    let method = text(request, &ACCESS_CONTROL_REQUEST_METHOD).ok_or(PreflightRefusal::NoMethod)?;
-    let asked: Vec<_> = text(request, &ACCESS_CONTROL_REQUEST_HEADERS)
+/// Returns the response headers for a preflight request.
+pub(crate) fn preflight_headers(rules: &[CorsRule], request: &HeaderMap) -> Result<HeaderMap, PreflightRejection> {
+    let origin = header_str(request, &ORIGIN).ok_or(PreflightRejection::NoOrigin)?;
+    let method = header_str(request, &ACCESS_CONTROL_REQUEST_METHOD).ok_or(PreflightRejection::NoMethod)?;
+    let requested: Vec<_> = header_str(request, &ACCESS_CONTROL_REQUEST_HEADERS)
         .into_iter()
         .flat_map(|names| names.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
@@ -51,34 +51,35 @@ pub(crate) fn preflight(rules: &[CorsRule], request: &HeaderMap) -> Result<Heade
         .collect();
     let rule = rules
         .iter()
-        .find(|rule| allows(rule, origin, method) && allows_headers(rule, &asked));
-    let rule = rule.ok_or(PreflightRefusal::NotAllowed)?;
-    let mut headers = granted(rule, origin);
-    if !asked.is_empty() {
-        set(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &asked.join(", "));
+        .find(|rule| matches_origin_and_method(rule, origin, method) && allows_headers(rule, &requested));
+    let rule = rule.ok_or(PreflightRejection::NotAllowed)?;
+    let mut headers = allow_headers(rule, origin);
+    if !requested.is_empty() {
+        insert_header(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &requested.join(", "));
     }
     if let Some(seconds) = rule.max_age_seconds {
-        set(&mut headers, ACCESS_CONTROL_MAX_AGE, &seconds.to_string());
+        insert_header(&mut headers, ACCESS_CONTROL_MAX_AGE, &seconds.to_string());
     }
     Ok(headers)
 }
 
-/// The headers that an actual request's answer gets in addition.
-pub(crate) fn actual(rules: &[CorsRule], request: &HeaderMap, method: &Method) -> HeaderMap {
-    let rule = text(request, &ORIGIN).and_then(|origin| {
+/// Returns the additional response headers for a request that is not a preflight.
+pub(crate) fn response_headers(rules: &[CorsRule], request: &HeaderMap, method: &Method) -> HeaderMap {
+    let rule = header_str(request, &ORIGIN).and_then(|origin| {
         rules
             .iter()
-            .find(|rule| allows(rule, origin, method.as_str()))
+            .find(|rule| matches_origin_and_method(rule, origin, method.as_str()))
             .map(|rule| (rule, origin))
     });
-    rule.map(|(rule, origin)| granted(rule, origin)).unwrap_or_default()
+    rule.map(|(rule, origin)| allow_headers(rule, origin))
+        .unwrap_or_default()
 }
 
-/// While nobody configures the bucket, pages served from this machine may use it, and `page`, the service's own.
-pub(crate) fn default_rules(page: Option<String>) -> Arc<[CorsRule]> {
+/// Returns the rules of a bucket without a CORS configuration: allow loopback origins and `page_origin`.
+pub(crate) fn default_rules(page_origin: Option<String>) -> Arc<[CorsRule]> {
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     Arc::new([CorsRule {
-        allowed_origins: [LOOPBACK.to_owned()].into_iter().chain(page).collect(),
+        allowed_origins: [LOOPBACK_ORIGINS.to_owned()].into_iter().chain(page_origin).collect(),
         allowed_methods: names(&["GET", "HEAD", "PUT", "POST", "DELETE"]),
         allowed_headers: names(&["*"]),
         expose_headers: names(&[
@@ -99,54 +100,54 @@ pub(crate) fn default_rules(page: Option<String>) -> Arc<[CorsRule]> {
     }])
 }
 
-fn allows(rule: &CorsRule, origin: &str, method: &str) -> bool {
+fn matches_origin_and_method(rule: &CorsRule, origin: &str, method: &str) -> bool {
     let origins = &rule.allowed_origins;
     origins.iter().any(|pattern| {
-        if pattern == LOOPBACK {
+        if pattern == LOOPBACK_ORIGINS {
             is_loopback(origin)
         } else {
-            glob(pattern, origin)
+            matches_wildcard(pattern, origin)
         }
     }) && rule.allowed_methods.iter().any(|allowed| allowed == method)
 }
 
-fn allows_headers(rule: &CorsRule, asked: &[String]) -> bool {
+fn allows_headers(rule: &CorsRule, requested: &[String]) -> bool {
     let allows = |name: &String| {
         rule.allowed_headers
             .iter()
-            .any(|pattern| glob(&pattern.to_ascii_lowercase(), name))
+            .any(|pattern| matches_wildcard(&pattern.to_ascii_lowercase(), name))
     };
-    asked.iter().all(allows)
+    requested.iter().all(allows)
 }
 
-fn granted(rule: &CorsRule, origin: &str) -> HeaderMap {
+fn allow_headers(rule: &CorsRule, origin: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let any = rule.allowed_origins.iter().any(|pattern| pattern == "*");
-    set(
+    insert_header(
         &mut headers,
         ACCESS_CONTROL_ALLOW_ORIGIN,
         if any { "*" } else { origin },
     );
-    set(
+    insert_header(
         &mut headers,
         ACCESS_CONTROL_ALLOW_METHODS,
         &rule.allowed_methods.join(", "),
     );
     if !rule.expose_headers.is_empty() {
-        set(
+        insert_header(
             &mut headers,
             ACCESS_CONTROL_EXPOSE_HEADERS,
             &rule.expose_headers.join(", "),
         );
     }
     if !any {
-        set(
+        insert_header(
             &mut headers,
             HeaderName::from_static("access-control-allow-credentials"),
             "true",
         );
     }
-    set(&mut headers, VARY, VARIES);
+    insert_header(&mut headers, VARY, VARY_HEADERS);
     headers
 }
 
@@ -168,19 +169,19 @@ fn is_loopback(origin: &str) -> bool {
     is_web && is_local
 }
 
-/// One `*` stands for anything, as in the rules of S3.
-fn glob(pattern: &str, text: &str) -> bool {
+/// Matches a pattern with at most one `*`, which represents any text, as in the rules of S3.
+fn matches_wildcard(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((start, end)) => text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end),
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+fn header_str<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+fn insert_header(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
@@ -207,15 +208,19 @@ mod tests {
         let rules = default_rules(None);
         for (origin, allowed) in cases {
             let mut request = HeaderMap::new();
-            set(&mut request, ORIGIN, origin);
-            set(&mut request, ACCESS_CONTROL_REQUEST_METHOD, "PUT");
-            assert_eq!(preflight(&rules, &request).is_ok(), allowed, "{origin}");
-            assert_eq!(actual(&rules, &request, &Method::PUT).is_empty(), !allowed, "{origin}");
+            insert_header(&mut request, ORIGIN, origin);
+            insert_header(&mut request, ACCESS_CONTROL_REQUEST_METHOD, "PUT");
+            assert_eq!(preflight_headers(&rules, &request).is_ok(), allowed, "{origin}");
+            assert_eq!(
+                response_headers(&rules, &request, &Method::PUT).is_empty(),
+                !allowed,
+                "{origin}"
+            );
         }
     }
 
     #[test]
-    fn the_page_of_the_service_itself_is_allowed_and_no_other_of_its_host() {
+    fn the_page_origin_is_allowed_and_no_other_origin_of_its_host() {
         let rules = default_rules(Some("http://192.168.1.5:8080".into()));
         for (origin, allowed) in [
             ("http://192.168.1.5:8080", true),
@@ -225,13 +230,17 @@ mod tests {
             ("http://192.168.1.6:8080", false),
         ] {
             let mut request = HeaderMap::new();
-            set(&mut request, ORIGIN, origin);
-            assert_eq!(actual(&rules, &request, &Method::PUT).is_empty(), !allowed, "{origin}");
+            insert_header(&mut request, ORIGIN, origin);
+            assert_eq!(
+                response_headers(&rules, &request, &Method::PUT).is_empty(),
+                !allowed,
+                "{origin}"
+            );
         }
     }
 
     #[test]
-    fn a_configuration_replaces_the_default() {
+    fn a_cors_configuration_replaces_the_default_rules() {
         let rule = CorsRule {
             allowed_origins: vec!["https://*.example.com".into()],
             allowed_methods: vec!["PUT".into()],
@@ -249,11 +258,11 @@ mod tests {
         ];
         for (origin, method, headers, allowed) in cases {
             let mut request = HeaderMap::new();
-            set(&mut request, ORIGIN, origin);
-            set(&mut request, ACCESS_CONTROL_REQUEST_METHOD, method);
-            set(&mut request, ACCESS_CONTROL_REQUEST_HEADERS, headers);
+            insert_header(&mut request, ORIGIN, origin);
+            insert_header(&mut request, ACCESS_CONTROL_REQUEST_METHOD, method);
+            insert_header(&mut request, ACCESS_CONTROL_REQUEST_HEADERS, headers);
             assert_eq!(
-                preflight(rules, &request).is_ok(),
+                preflight_headers(rules, &request).is_ok(),
                 allowed,
                 "{origin} {method} {headers}"
             );

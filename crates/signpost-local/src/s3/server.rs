@@ -1,67 +1,64 @@
-//! Binds the port, opens the data, and serves until it is told to stop.
+//! The embedded S3 server: binds the port, opens the data directory and serves until shutdown.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use super::EmbeddedS3Config;
-use super::backend::{Access, Backend};
+use super::backend::{S3Backend, SignerAccess};
+use super::config::EmbeddedS3Config;
 use super::cors;
-use super::service::Service;
-use super::store::{Store, StoreError};
-use super::strict::Strict;
+use super::http_service::S3HttpService;
+use super::store::{ObjectStore, StoreError};
+use super::verification::RequestVerifier;
+use crate::connections;
 
-const HEADER_PATIENCE: Duration = Duration::from_mins(1);
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time for open requests to finish after the shutdown signal.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why the embedded S3 does not start.
+/// An error that prevents the embedded S3 from starting.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Another process listens there, or this one may not.
+pub enum EmbeddedS3Error {
+    /// Another process listens on the address, or this process is not permitted to.
     #[error("cannot listen on {address}")]
     Address {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Another server has the folder open.
-    #[error("the data folder {} is in use by another server", folder.display())]
+    /// Another server uses the data directory.
+    #[error("the data directory {} is in use by another server", folder.display())]
     InUse {
-        /// The folder of the data.
+        /// The data directory.
         folder: PathBuf,
     },
-    /// The folder cannot be made, read or written.
-    #[error("cannot use the data folder {}", folder.display())]
+    /// The directory cannot be created, read or written.
+    #[error("cannot use the data directory {}", folder.display())]
     Folder {
-        /// The folder of the data.
+        /// The data directory.
         folder: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// S3 would not take this name.
-    #[error("{bucket:?} is not a bucket name: 3 to 63 of a-z, 0-9, '-' and '.'")]
+    /// S3 does not allow this bucket name.
+    #[error("{bucket:?} is not a valid bucket name: it must have 3 to 63 characters from a-z, 0-9, '-' and '.'")]
     BucketName {
-        /// The name that was asked for.
+        /// The requested name.
         bucket: String,
     },
 }
 
-/// An S3 server that listens and is not serving yet.
+/// An S3 server that is bound to its address but does not serve yet.
 pub struct EmbeddedS3 {
     listener: TcpListener,
     address: SocketAddr,
-    service: Service,
+    service: S3HttpService,
 }
 
 impl std::fmt::Debug for EmbeddedS3 {
@@ -73,31 +70,31 @@ impl std::fmt::Debug for EmbeddedS3 {
 }
 
 impl EmbeddedS3 {
-    /// Takes the folder and the port, and makes the bucket when it is missing.
-    pub async fn bind(listen: SocketAddr, config: EmbeddedS3Config) -> Result<Self, StartError> {
+    /// Opens the data directory, binds the address, and creates the bucket if it does not exist.
+    pub async fn bind(listen: SocketAddr, config: EmbeddedS3Config) -> Result<Self, EmbeddedS3Error> {
         if !s3s::path::check_bucket_name(&config.bucket) {
-            return Err(StartError::BucketName { bucket: config.bucket });
+            return Err(EmbeddedS3Error::BucketName { bucket: config.bucket });
         }
-        let refuse = |source| StartError::Address {
+        let bind_error = |source| EmbeddedS3Error::Address {
             address: listen,
             source,
         };
-        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
-        let address = listener.local_addr().map_err(refuse)?;
-        let store = Arc::new(open(config.data, config.bucket).await?);
-        let strict = Arc::new(Strict::new(config.region.clone(), config.credentials));
-        let backend = Backend::new(store.clone(), config.region, config.may_list);
+        let listener = TcpListener::bind(listen).await.map_err(bind_error)?;
+        let address = listener.local_addr().map_err(bind_error)?;
+        let store = Arc::new(open_store(config.data_dir, config.bucket).await?);
+        let verifier = Arc::new(RequestVerifier::new(config.region.clone(), config.credentials));
+        let backend = S3Backend::new(store.clone(), config.region, config.allow_listing);
         let mut builder = S3ServiceBuilder::new(backend);
-        builder.set_auth(key_pairs(&strict));
-        builder.set_access(Access {
-            may_list: config.may_list,
+        builder.set_auth(register_key_pairs(&verifier));
+        builder.set_access(SignerAccess {
+            allow_listing: config.allow_listing,
         });
-        let service = Service {
-            strict,
+        let service = S3HttpService {
+            verifier,
             store,
             operations: builder.build(),
-            may_list: config.may_list,
-            default_cors: cors::default_rules(config.page),
+            allow_listing: config.allow_listing,
+            default_cors: cors::default_rules(config.page_origin),
         };
         Ok(Self {
             listener,
@@ -106,75 +103,50 @@ impl EmbeddedS3 {
         })
     }
 
-    /// The address that the server listens on.
+    /// Returns the address that the server listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `shutdown`; then finishes the requests at hand, but not forever.
+    /// Serves until `shutdown` completes, then waits for the open requests for a limited time.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
-        let connections = GracefulShutdown::new();
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => spawn(&connections, stream, self.service.clone()),
-                    // Out of file descriptors, mostly: wait for some to come free.
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection was not accepted");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                },
-                () = &mut shutdown => break,
-            }
-        }
-        drop(self.listener);
-        let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, connections.shutdown()).await;
+        let connections = connections::accept_until(self.listener, shutdown, |connections, stream, _| {
+            let builder = connections::http1_builder();
+            connections::spawn_watched(connections, &builder, stream, self.service.clone());
+        })
+        .await;
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await;
     }
 }
 
-fn spawn(connections: &GracefulShutdown, stream: TcpStream, service: Service) {
-    let _ = stream.set_nodelay(true);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection broke");
-        }
-    });
-}
-
-fn key_pairs(strict: &Strict) -> SimpleAuth {
+fn register_key_pairs(verifier: &RequestVerifier) -> SimpleAuth {
     let mut auth = SimpleAuth::new();
-    for (access_key, secret) in strict.key_pairs() {
+    for (access_key, secret) in verifier.key_pairs() {
         auth.register(access_key.to_owned(), secret.into());
     }
     auth
 }
 
-async fn open(folder: PathBuf, bucket: String) -> Result<Store, StartError> {
-    let work = {
+async fn open_store(folder: PathBuf, bucket: String) -> Result<ObjectStore, EmbeddedS3Error> {
+    let open_or_create = {
         let folder = folder.clone();
         move || {
-            let store = Store::open(&folder)?;
+            let store = ObjectStore::open(&folder)?;
             match store.create_bucket(&bucket) {
                 Ok(()) | Err(StoreError::BucketExists) => Ok(store),
                 Err(error) => Err(error),
             }
         }
     };
-    let opened = tokio::task::spawn_blocking(work).await;
+    let opened = tokio::task::spawn_blocking(open_or_create).await;
     match opened {
         Ok(Ok(store)) => Ok(store),
-        Ok(Err(StoreError::Index(redb::Error::DatabaseAlreadyOpen))) => Err(StartError::InUse { folder }),
-        Ok(Err(error)) => Err(StartError::Folder {
+        Ok(Err(StoreError::Index(redb::Error::DatabaseAlreadyOpen))) => Err(EmbeddedS3Error::InUse { folder }),
+        Ok(Err(error)) => Err(EmbeddedS3Error::Folder {
             folder,
             source: error.into(),
         }),
-        Err(error) => Err(StartError::Folder {
+        Err(error) => Err(EmbeddedS3Error::Folder {
             folder,
             source: error.into(),
         }),

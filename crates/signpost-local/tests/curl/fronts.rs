@@ -1,10 +1,10 @@
-//! The same key through every front.
+//! Keys, constraints and queries through every front.
 
-use crate::support::{Answer, Local, curl};
+use crate::support::{CurlResponse, LocalServer, curl};
 
 const FRONTS: [&str; 5] = ["rest", "http-api", "function-url", "alb", "alb-multi-value"];
 
-/// The path that the user types, and the path of the signed URL.
+/// The path in the request, and the path in the presigned URL.
 const KEYS: &[(&str, &str)] = &[
     ("/plain.txt", "/plain.txt"),
     ("/a%20b.txt", "/a%20b.txt"),
@@ -28,38 +28,38 @@ const KEYS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The path below the bucket in a signed URL.
-fn signed_path(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let url = answer.text();
-    let path = url.split_once("/signpost").expect("the bucket stands in the path").1;
+/// Returns the path below the bucket in a presigned URL.
+fn signed_path(response: &CurlResponse) -> String {
+    assert_eq!(response.status, 200, "{}", response.text());
+    let url = response.text();
+    let path = url.split_once("/signpost").expect("the path contains the bucket").1;
     path.split('?').next().unwrap().to_owned()
 }
 
 #[test]
-fn every_key_is_the_same_object_through_every_front() {
+fn every_key_reaches_the_same_object_through_every_front() {
     for front in FRONTS {
-        let Some(local) = Local::start(&["--front", front]) else {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
         for (typed, signed) in KEYS {
-            let told = local.curl(&["-g", "-f"], &format!("{typed}?url"));
-            assert_eq!(signed_path(&told), *signed, "{front} {typed}");
+            let response = server.curl(&["-g", "-f"], &format!("{typed}?url"));
+            assert_eq!(signed_path(&response), *signed, "{front} {typed}");
             let bytes = format!("{front} {typed}");
-            let put = local.curl(&["-g", "-fL", "-T", &local.file(bytes.as_bytes())], typed);
+            let put = server.curl(&["-g", "-fL", "-T", &server.file(bytes.as_bytes())], typed);
             assert_eq!(put.status, 200, "{front} {typed}");
-            assert_eq!(local.curl(&["-g", "-fL"], typed).text(), bytes, "{front} {typed}");
+            assert_eq!(server.curl(&["-g", "-fL"], typed).text(), bytes, "{front} {typed}");
         }
     }
 }
 
 #[test]
-fn a_question_mark_in_a_key_survives_everywhere_but_on_an_http_api() {
+fn only_an_http_api_truncates_a_key_at_a_question_mark() {
     for front in FRONTS {
-        let Some(local) = Local::start(&["--front", front]) else {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
-        let signed = signed_path(&local.curl(&["-f"], "/a%3Fb?url"));
+        let signed = signed_path(&server.curl(&["-f"], "/a%3Fb?url"));
         assert_eq!(signed, if front == "http-api" { "/a" } else { "/a%3Fb" }, "{front}");
     }
 }
@@ -67,23 +67,23 @@ fn a_question_mark_in_a_key_survives_everywhere_but_on_an_http_api() {
 #[test]
 fn the_constraints_of_an_upload_reach_s3_through_every_front() {
     for front in FRONTS {
-        let Some(local) = Local::start(&["--front", front]) else {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
-        let file = local.file(b"hello");
+        let file = server.file(b"hello");
         let wrong = "x-amz-checksum-sha256: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
         assert_eq!(
-            local.curl(&["-fL", "-H", wrong, "-T", &file], "/a").status,
+            server.curl(&["-fL", "-H", wrong, "-T", &file], "/a").status,
             400,
             "{front}"
         );
         let meta = "x-amz-meta-colour: blue";
         assert_eq!(
-            local.curl(&["-fL", "-H", meta, "-T", &file], "/a").status,
+            server.curl(&["-fL", "-H", meta, "-T", &file], "/a").status,
             200,
             "{front}"
         );
-        let head = local.curl(&["-fLI"], "/a").text().to_lowercase();
+        let head = server.curl(&["-fLI"], "/a").text().to_lowercase();
         assert!(head.contains("x-amz-meta-colour: blue\r\n"), "{front} {head}");
     }
 }
@@ -91,40 +91,40 @@ fn the_constraints_of_an_upload_reach_s3_through_every_front() {
 #[test]
 fn a_query_is_decoded_once_on_every_front() {
     for front in FRONTS {
-        let Some(local) = Local::start(&["--front", front]) else {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
-        let url = local.curl(&["-f"], "/a?url&download=50%25+or%20more%2B").text();
+        let url = server.curl(&["-f"], "/a?url&download=50%25+or%20more%2B").text();
         assert!(url.contains("%27%2750%2525%2520or%2520more%252B&"), "{front} {url}");
     }
 }
 
 #[test]
-fn texts_name_the_address_that_the_client_used() {
+fn texts_contain_the_address_that_the_client_used() {
     for front in FRONTS {
-        let Some(local) = Local::start(&["--front", front]) else {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
-        let answer = local.curl(&["-X", "PUT"], "/a");
+        let response = server.curl(&["-X", "PUT"], "/a");
         assert!(
-            answer.text().contains(&local.url("/a?url")),
+            response.text().contains(&server.url("/a?url")),
             "{front} {}",
-            answer.text()
+            response.text()
         );
     }
 }
 
 #[test]
-fn json_tells_what_to_send() {
+fn the_instruction_contains_the_required_headers() {
     for front in FRONTS {
-        let Some(local) = Local::start(&["--front", front]) else {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
         let json = ["-f", "-X", "PUT", "-H", "Accept: application/json"];
-        let told = local.curl(&json, "/a?contentLength=5").text();
-        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-        assert_eq!(told["headers"]["if-none-match"], "*", "{front} {told}");
-        let upload = ["-f", "-H", "If-None-Match: *", "-T", &local.file(b"hello")];
-        assert_eq!(curl(&upload, told["url"].as_str().unwrap()).status, 200, "{front}");
+        let response = server.curl(&json, "/a?contentLength=5").text();
+        let response: serde_json::Value = serde_json::from_str(&response).unwrap();
+        assert_eq!(response["headers"]["if-none-match"], "*", "{front} {response}");
+        let upload = ["-f", "-H", "If-None-Match: *", "-T", &server.file(b"hello")];
+        assert_eq!(curl(&upload, response["url"].as_str().unwrap()).status, 200, "{front}");
     }
 }

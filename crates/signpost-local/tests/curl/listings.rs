@@ -1,17 +1,17 @@
-//! Listings and pending uploads, from the embedded S3 through every front.
+//! Listings of objects and unfinished uploads through every front.
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Local};
+use crate::support::{CurlResponse, LocalServer};
 
 const JSON: [&str; 3] = ["-f", "-H", "Accept: application/json"];
 
-fn told(answer: &Answer) -> Value {
-    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+fn parse_json(response: &CurlResponse) -> Value {
+    serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{error}: {response:?}"))
 }
 
-fn list(local: &Local, path: &str) -> Value {
-    told(&local.curl(&JSON, path))
+fn list(server: &LocalServer, path: &str) -> Value {
+    parse_json(&server.curl(&JSON, path))
 }
 
 fn names(listing: &Value, what: &str) -> Vec<String> {
@@ -21,7 +21,7 @@ fn names(listing: &Value, what: &str) -> Vec<String> {
         .collect()
 }
 
-/// Names in a URL, and as they are listed. An HTTP API can't carry the question mark.
+/// Encoded names and the names in the listing. There is no question mark, because an HTTP API truncates the key there.
 const HOSTILE: [(&str, &str); 9] = [
     (
         "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
@@ -38,31 +38,31 @@ const HOSTILE: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn a_folder_is_listed_through_every_front() {
+fn every_front_lists_a_folder() {
     for front in ["rest", "http-api", "function-url", "alb"] {
-        let Some(local) = Local::start(&["--front", front]) else {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
         for (path, _) in HOSTILE {
             assert_eq!(
-                local.put(&format!("/d/e/{path}"), b"12345").status,
+                server.put(&format!("/d/e/{path}"), b"12345").status,
                 200,
                 "{front} {path}"
             );
         }
-        assert_eq!(local.put("/d//f", b"1").status, 200);
-        let told = list(&local, "/d/e/");
+        assert_eq!(server.put("/d//f", b"1").status, 200);
+        let response = list(&server, "/d/e/");
         let mut expected = HOSTILE.map(|(_, name)| name.to_owned());
         expected.sort();
-        assert_eq!(names(&told, "objects"), expected, "{front}");
-        let packed = local.curl(&[&JSON[..], &["-H", "Accept-Encoding: gzip"]].concat(), "/d/e/");
+        assert_eq!(names(&response, "objects"), expected, "{front}");
+        let packed = server.curl(&[&JSON[..], &["-H", "Accept-Encoding: gzip"]].concat(), "/d/e/");
         assert!(
             packed.body.starts_with(b"\x1f\x8b"),
-            "{front} hands gzip through: {packed:?}"
+            "{front} must return gzip: {packed:?}"
         );
-        let unpacked = local.curl(&[&JSON[..], &["--compressed"]].concat(), "/d/e/");
-        assert_eq!(names(&self::told(&unpacked), "objects"), expected, "{front}");
-        let first = &told["objects"][0];
+        let unpacked = server.curl(&[&JSON[..], &["--compressed"]].concat(), "/d/e/");
+        assert_eq!(names(&parse_json(&unpacked), "objects"), expected, "{front}");
+        let first = &response["objects"][0];
         assert_eq!(
             (&first["size"], &first["storage_class"]),
             (&json!(5), &json!("STANDARD")),
@@ -71,13 +71,13 @@ fn a_folder_is_listed_through_every_front() {
         assert_eq!(first["checksum_algorithm"], json!(["CRC64NVME"]), "{front}");
         assert_eq!(first["checksum_type"], "FULL_OBJECT", "{front}");
         assert_eq!(first["etag"], "\"827ccb0eea8a706c4c34a16891f84e7b\"", "{front}");
-        assert_eq!(names(&list(&local, "/"), "folders"), ["d/"], "{front}");
-        assert_eq!(names(&list(&local, "/d/"), "folders"), ["/", "e/"], "{front}");
-        assert_eq!(names(&list(&local, "/d//"), "objects"), ["f"], "{front}");
-        assert_eq!(names(&list(&local, "/d/?recursive"), "objects").len(), 10, "{front}");
-        let text = local.curl(&["-f"], "/d/e/?simple").text();
+        assert_eq!(names(&list(&server, "/"), "folders"), ["d/"], "{front}");
+        assert_eq!(names(&list(&server, "/d/"), "folders"), ["/", "e/"], "{front}");
+        assert_eq!(names(&list(&server, "/d//"), "objects"), ["f"], "{front}");
+        assert_eq!(names(&list(&server, "/d/?recursive"), "objects").len(), 10, "{front}");
+        let text = server.curl(&["-f"], "/d/e/?simple").text();
         assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{front}");
-        let nothing = list(&local, "/nothing/here/");
+        let nothing = list(&server, "/nothing/here/");
         assert_eq!(
             (&nothing["objects"], &nothing["folders"]),
             (&json!([]), &json!([])),
@@ -87,16 +87,16 @@ fn a_folder_is_listed_through_every_front() {
 }
 
 #[test]
-fn pages_give_every_entry_once() {
-    let Some(local) = Local::start(&[]) else { return };
+fn pages_contain_every_entry_once() {
+    let Some(server) = LocalServer::start(&[]) else { return };
     for name in ["a", "b/1", "b/2", "c", "d/x/y", "e"] {
-        local.put(&format!("/p/{name}"), b"x");
+        server.put(&format!("/p/{name}"), b"x");
     }
     for size in 1..7 {
         let mut found = Vec::new();
         let mut next = String::new();
         loop {
-            let page = list(&local, &format!("/p/?max-keys={size}{next}"));
+            let page = list(&server, &format!("/p/?max-keys={size}{next}"));
             found.extend(names(&page, "folders"));
             found.extend(names(&page, "objects"));
             match page["next"].as_str() {
@@ -107,22 +107,22 @@ fn pages_give_every_entry_once() {
         found.sort();
         assert_eq!(found, ["a", "b/", "c", "d/", "e"], "{size}");
     }
-    let head = local.curl(&["-fI"], "/p/?max-keys=2").text().to_lowercase();
+    let head = server.curl(&["-fI"], "/p/?max-keys=2").text().to_lowercase();
     assert!(head.contains("link: <?max-keys=2&next="), "{head}");
-    assert_eq!(local.curl(&[], "/p/?next=forged").status, 400);
+    assert_eq!(server.curl(&[], "/p/?next=forged").status, 400);
 }
 
 #[test]
-fn an_upload_that_has_not_ended_is_listed_until_it_is_aborted() {
-    let Some(local) = Local::start(&[]) else { return };
+fn an_unfinished_upload_is_listed_until_it_is_aborted() {
+    let Some(server) = LocalServer::start(&[]) else { return };
     for key in ["/u/a%20b+%25", "/u/c", "/u/c", "/v/d"] {
-        let begun = local.curl(&["-fL", "-X", "POST"], &format!("{key}?uploads"));
+        let begun = server.curl(&["-fL", "-X", "POST"], &format!("{key}?uploads"));
         assert_eq!(begun.status, 200, "{key}");
     }
     let mut found = Vec::new();
     let mut next = String::new();
     loop {
-        let page = list(&local, &format!("/u/?uploads&max-keys=1{next}"));
+        let page = list(&server, &format!("/u/?uploads&max-keys=1{next}"));
         found.extend(page["uploads"].as_array().unwrap().clone());
         match page["next"].as_str() {
             Some(token) => next = format!("&next={token}"),
@@ -133,7 +133,7 @@ fn an_upload_that_has_not_ended_is_listed_until_it_is_aborted() {
     assert_eq!(keys, ["u/a b+%", "u/c", "u/c"]);
     assert_ne!(found[1]["upload_id"], found[2]["upload_id"]);
     let id = found[0]["upload_id"].as_str().unwrap();
-    let aborted = local.curl(&["-fL", "-X", "DELETE"], &format!("/u/a%20b+%25?uploadId={id}"));
+    let aborted = server.curl(&["-fL", "-X", "DELETE"], &format!("/u/a%20b+%25?uploadId={id}"));
     assert_eq!(aborted.status, 204);
-    assert_eq!(names(&list(&local, "/u/?uploads"), "uploads"), ["c", "c"]);
+    assert_eq!(names(&list(&server, "/u/?uploads"), "uploads"), ["c", "c"]);
 }

@@ -1,12 +1,14 @@
-//! The local server as its users meet it: the real binary, the real curl, real sockets.
+//! Tests of the local server as users run it: the real binary, the real curl and real sockets.
 
-mod forms;
+mod form_uploads;
 mod fronts;
-mod ids;
-mod limits;
+#[path = "../shared/helpers.rs"]
+mod helpers;
 mod listings;
-mod lives;
-mod malformed;
-mod multipart;
+mod malformed_requests;
+mod multipart_uploads;
+mod object_ids;
 mod objects;
+mod size_limits;
+mod startup;
 mod support;

@@ -1,4 +1,4 @@
-//! Starts the binary on free ports, drives it with curl, and ends it by its id.
+//! Starts the server on free ports, sends requests with curl, and stops the server.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,37 +10,39 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::helpers::wait_until;
+
 const LISTENING: &str = "signpost: listening on http://";
 
-/// A running local server with a folder of its own.
-pub(crate) struct Local {
+/// A running local server with its own directory.
+pub(crate) struct LocalServer {
     child: Child,
     address: String,
     log: Arc<Mutex<String>>,
     folder: TempDir,
 }
 
-/// What curl did.
+/// The result of a curl command.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// Its exit code.
+pub(crate) struct CurlResponse {
+    /// The exit code.
     pub(crate) exit: i32,
-    /// The status of the last answer.
+    /// The status of the last response.
     pub(crate) status: u16,
-    /// The bodies.
+    /// The bodies of all responses.
     pub(crate) body: Vec<u8>,
 }
 
-impl Local {
-    /// Starts one with these options; `None`, loudly, on a machine without curl.
+impl LocalServer {
+    /// Starts a server with these options. Returns `None` and prints a message on a machine without curl.
     pub(crate) fn start(args: &[&str]) -> Option<Self> {
         Self::start_with(args, &[])
     }
 
-    /// Starts one with these options and variables.
+    /// Starts a server with these options and environment variables.
     pub(crate) fn start_with(args: &[&str], env: &[(&str, &str)]) -> Option<Self> {
         if Command::new("curl").arg("--version").output().is_err() {
-            eprintln!("SKIPPED: this test drives curl, and there is none");
+            eprintln!("SKIPPED: this test requires curl, which is not installed");
             return None;
         }
         let folder = TempDir::new().unwrap();
@@ -65,110 +67,110 @@ impl Local {
         })
     }
 
-    /// The URL of a path that begins with a slash.
+    /// Returns the URL of a path that begins with a slash.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Where the API listens.
+    /// Returns the address that the API listens on.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// The id of the process.
+    /// Returns the process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has written to standard error.
+    /// Returns the output on standard error so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// What it has written to standard error, once `text` is in it.
+    /// Waits until standard error contains `text` and returns the output so far.
     pub(crate) fn log_with(&self, text: &str) -> String {
-        wait_until(|| self.log().contains(text));
+        wait_until(&format!("the log contains {text:?}"), || self.log().contains(text));
         self.log()
     }
 
-    /// Whether it still runs.
+    /// Returns true if the process still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Ends it where it stands.
+    /// Kills the process.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process and returns its exit code.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
-    /// A file with these bytes.
+    /// Creates a file with these bytes and returns its path.
     pub(crate) fn file(&self, bytes: &[u8]) -> String {
         let path = self.path("upload");
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    /// A path in the folder.
+    /// Returns a path in the server's directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Runs curl on a path that begins with a slash.
-    pub(crate) fn curl(&self, args: &[&str], path: &str) -> Answer {
+    pub(crate) fn curl(&self, args: &[&str], path: &str) -> CurlResponse {
         curl(args, &self.url(path))
     }
 
-    /// Stores `bytes` as `curl -fL -T` does.
-    pub(crate) fn put(&self, path: &str, bytes: &[u8]) -> Answer {
+    /// Uploads `bytes` with `curl -fL -T`.
+    pub(crate) fn put(&self, path: &str, bytes: &[u8]) -> CurlResponse {
         self.curl(&["-fL", "-T", &self.file(bytes)], path)
     }
 
-    /// The signed URL for an upload without a body.
+    /// Returns the presigned URL of an upload.
     pub(crate) fn signed_put(&self, path: &str) -> String {
         self.signed_put_at(&format!("{path}?"))
     }
 
-    /// The same, for a path with parameters.
+    /// Returns the presigned URL of an upload to a path with parameters.
     pub(crate) fn signed_put_at(&self, path_and_query: &str) -> String {
-        let answer = self.curl(&["-f", "-X", "PUT"], &format!("{path_and_query}&url"));
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.text().trim().to_owned()
+        let response = self.curl(&["-f", "-X", "PUT"], &format!("{path_and_query}&url"));
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.text().trim().to_owned()
     }
 
-    /// Sends raw bytes on a socket of its own and returns what comes back.
+    /// Sends raw bytes on a new connection and returns the response.
     pub(crate) fn send_raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        // The server may refuse and close before it has read all of it.
+        // The server can reject the request and close the connection before it has read all bytes.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        answer
+        let mut response = Vec::new();
+        let _ = stream.read_to_end(&mut response);
+        response
     }
 }
 
-impl Drop for Local {
+impl Drop for LocalServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Answer {
-    /// The bodies as text.
+impl CurlResponse {
+    /// Returns the bodies as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// The binary in `folder`, untouched by the settings of whoever runs the tests.
+/// Returns a command that runs the server in `folder`, without the settings of the environment.
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signpost-local"));
     for (name, _) in std::env::vars_os() {
@@ -186,8 +188,8 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Runs curl; `-w` tells the status on standard error, so that the body stays as it is.
-pub(crate) fn curl(args: &[&str], url: &str) -> Answer {
+/// Runs curl. `-w` prints the status to standard error, so that standard output contains only the body.
+pub(crate) fn curl(args: &[&str], url: &str) -> CurlResponse {
     let Output { status, stdout, stderr } = Command::new("curl")
         .args([
             "-q",
@@ -203,36 +205,16 @@ pub(crate) fn curl(args: &[&str], url: &str) -> Answer {
         .arg(url)
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&stderr);
-    let code = told.rsplit("status=").next().and_then(|code| code.trim().parse().ok());
-    Answer {
+    let response = String::from_utf8_lossy(&stderr);
+    let code = response
+        .rsplit("status=")
+        .next()
+        .and_then(|code| code.trim().parse().ok());
+    CurlResponse {
         exit: status.code().unwrap_or(-1),
         status: code.unwrap_or(0),
         body: stdout,
     }
-}
-
-/// Waits for something that comes about soon.
-pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    panic!("it never came about");
-}
-
-/// Bytes that do not repeat.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[0]
-    };
-    std::iter::repeat_with(next).take(length).collect()
 }
 
 fn read_address(stderr: &mut BufReader<ChildStderr>, log: &Mutex<String>) -> String {

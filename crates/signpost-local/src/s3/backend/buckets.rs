@@ -1,42 +1,43 @@
-//! Buckets, their versioning and their CORS rules.
+//! Bucket operations, including versioning and CORS configuration.
 
 use s3s::dto::{
-    Bucket as ToldBucket, BucketVersioningStatus, CORSRule, CreateBucketInput, CreateBucketOutput,
-    DeleteBucketCorsInput, DeleteBucketCorsOutput, GetBucketCorsInput, GetBucketCorsOutput, GetBucketLocationInput,
-    GetBucketLocationOutput, GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput,
-    ListBucketsInput, ListBucketsOutput, Owner, PutBucketCorsInput, PutBucketCorsOutput, PutBucketVersioningInput,
+    Bucket, BucketVersioningStatus, CORSRule, CreateBucketInput, CreateBucketOutput, DeleteBucketCorsInput,
+    DeleteBucketCorsOutput, GetBucketCorsInput, GetBucketCorsOutput, GetBucketLocationInput, GetBucketLocationOutput,
+    GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
+    ListBucketsOutput, Owner, PutBucketCorsInput, PutBucketCorsOutput, PutBucketVersioningInput,
     PutBucketVersioningOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::{Backend, timestamp};
-use crate::s3::store::Store;
-use crate::s3::store::records::{CorsRule, Versioning};
+use super::{S3Backend, to_timestamp};
+use crate::s3::store::ObjectStore;
+use crate::s3::store::records::{CorsRule, VersioningState};
 
-/// The one account that owns everything here.
-pub(super) fn owner() -> Owner {
+/// Returns the only account, which owns all buckets and objects.
+pub(super) fn bucket_owner() -> Owner {
     Owner {
         display_name: Some("signpost".into()),
         id: Some("0".repeat(64)),
     }
 }
 
-impl Backend {
-    pub(super) async fn make_bucket(
+impl S3Backend {
+    pub(super) async fn handle_create_bucket(
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         let name = request.input.bucket;
         let location = Some(format!("/{name}"));
-        self.ask(move |store| store.create_bucket(&name)).await?;
+        self.with_store(move |store| store.create_bucket(&name)).await?;
         Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
-    pub(super) async fn look_at_bucket(
+    pub(super) async fn handle_head_bucket(
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        self.with_store(move |store| store.get_bucket(&request.input.bucket))
+            .await?;
         let bucket_region = Some(self.region.clone());
         Ok(S3Response::new(HeadBucketOutput {
             bucket_region,
@@ -44,17 +45,17 @@ impl Backend {
         }))
     }
 
-    pub(super) async fn all_buckets(
+    pub(super) async fn handle_list_buckets(
         &self,
         _request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let rows = self.ask(Store::buckets).await?;
-        let told = rows.into_iter().map(|(name, bucket)| ToldBucket {
+        let rows = self.with_store(ObjectStore::list_buckets).await?;
+        let buckets = rows.into_iter().map(|(name, bucket)| Bucket {
             name: Some(name),
-            creation_date: Some(timestamp(bucket.created)),
-            ..ToldBucket::default()
+            creation_date: Some(to_timestamp(bucket.created)),
+            ..Bucket::default()
         });
-        let (buckets, owner) = (Some(told.collect()), Some(owner()));
+        let (buckets, owner) = (Some(buckets.collect()), Some(bucket_owner()));
         Ok(S3Response::new(ListBucketsOutput {
             buckets,
             owner,
@@ -62,18 +63,19 @@ impl Backend {
         }))
     }
 
-    pub(super) async fn location(
+    pub(super) async fn handle_get_bucket_location(
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-        self.ask(move |store| store.bucket(&request.input.bucket)).await?;
-        // S3 tells the oldest region by telling none.
+        self.with_store(move |store| store.get_bucket(&request.input.bucket))
+            .await?;
+        // S3 returns no location constraint for us-east-1.
         let region = Some(self.region.clone()).filter(|region| region != "us-east-1");
         let location_constraint = region.map(Into::into);
         Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
     }
 
-    pub(super) async fn set_versioning(
+    pub(super) async fn handle_put_bucket_versioning(
         &self,
         request: S3Request<PutBucketVersioningInput>,
     ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
@@ -84,8 +86,8 @@ impl Backend {
             .as_ref()
             .map(BucketVersioningStatus::as_str)
         {
-            Some("Enabled") => Versioning::Enabled,
-            Some("Suspended") => Versioning::Suspended,
+            Some("Enabled") => VersioningState::Enabled,
+            Some("Suspended") => VersioningState::Suspended,
             _ => {
                 return Err(s3_error!(
                     IllegalVersioningConfigurationException,
@@ -93,20 +95,22 @@ impl Backend {
                 ));
             }
         };
-        self.ask(move |store| store.update_bucket(&input.bucket, |bucket| bucket.versioning = versioning))
+        self.with_store(move |store| store.update_bucket(&input.bucket, |bucket| bucket.versioning = versioning))
             .await?;
         Ok(S3Response::new(PutBucketVersioningOutput {}))
     }
 
-    pub(super) async fn versioning(
+    pub(super) async fn handle_get_bucket_versioning(
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        let bucket = self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        let bucket = self
+            .with_store(move |store| store.get_bucket(&request.input.bucket))
+            .await?;
         let status = match bucket.versioning {
-            Versioning::Never => None,
-            Versioning::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),
-            Versioning::Suspended => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED)),
+            VersioningState::Never => None,
+            VersioningState::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),
+            VersioningState::Suspended => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED)),
         };
         Ok(S3Response::new(GetBucketVersioningOutput {
             status,
@@ -114,40 +118,47 @@ impl Backend {
         }))
     }
 
-    pub(super) async fn set_cors(
+    pub(super) async fn handle_put_bucket_cors(
         &self,
         request: S3Request<PutBucketCorsInput>,
     ) -> S3Result<S3Response<PutBucketCorsOutput>> {
         let input = request.input;
-        let rules: Vec<_> = input.cors_configuration.cors_rules.into_iter().map(stored).collect();
-        self.ask(move |store| store.update_bucket(&input.bucket, |bucket| bucket.cors = Some(rules)))
+        let rules: Vec<_> = input
+            .cors_configuration
+            .cors_rules
+            .into_iter()
+            .map(from_s3_rule)
+            .collect();
+        self.with_store(move |store| store.update_bucket(&input.bucket, |bucket| bucket.cors = Some(rules)))
             .await?;
         Ok(S3Response::new(PutBucketCorsOutput {}))
     }
 
-    pub(super) async fn cors(
+    pub(super) async fn handle_get_bucket_cors(
         &self,
         request: S3Request<GetBucketCorsInput>,
     ) -> S3Result<S3Response<GetBucketCorsOutput>> {
-        let bucket = self.ask(move |store| store.bucket(&request.input.bucket)).await?;
+        let bucket = self
+            .with_store(move |store| store.get_bucket(&request.input.bucket))
+            .await?;
         let missing = || s3_error!(NoSuchCORSConfiguration, "The CORS configuration does not exist");
-        let rules = bucket.cors.ok_or_else(missing)?.into_iter().map(told).collect();
+        let rules = bucket.cors.ok_or_else(missing)?.into_iter().map(to_s3_rule).collect();
         Ok(S3Response::new(GetBucketCorsOutput {
             cors_rules: Some(rules),
         }))
     }
 
-    pub(super) async fn remove_cors(
+    pub(super) async fn handle_delete_bucket_cors(
         &self,
         request: S3Request<DeleteBucketCorsInput>,
     ) -> S3Result<S3Response<DeleteBucketCorsOutput>> {
-        self.ask(move |store| store.update_bucket(&request.input.bucket, |bucket| bucket.cors = None))
+        self.with_store(move |store| store.update_bucket(&request.input.bucket, |bucket| bucket.cors = None))
             .await?;
         Ok(S3Response::new(DeleteBucketCorsOutput {}))
     }
 }
 
-fn stored(rule: CORSRule) -> CorsRule {
+fn from_s3_rule(rule: CORSRule) -> CorsRule {
     CorsRule {
         id: rule.id,
         allowed_origins: rule.allowed_origins,
@@ -158,7 +169,7 @@ fn stored(rule: CORSRule) -> CorsRule {
     }
 }
 
-fn told(rule: CorsRule) -> CORSRule {
+fn to_s3_rule(rule: CorsRule) -> CORSRule {
     CORSRule {
         id: rule.id,
         allowed_origins: rule.allowed_origins,

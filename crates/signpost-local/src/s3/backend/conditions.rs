@@ -1,66 +1,73 @@
-//! The conditions of requests: those of reads are decided here, those of writes in the store's transaction.
+//! Conditional requests. Read conditions are evaluated here, write conditions in the transaction of the store.
 
 use http::header::{ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 use s3s::S3Result;
 use s3s::dto::{ETagCondition, Timestamp, TimestampFormat};
 
-use super::{failure, seconds, timestamp};
-use crate::s3::store::records::{Object, Version};
+use super::{s3_errors, to_timestamp, to_unix_seconds};
+use crate::s3::store::records::{ObjectRecord, VersionRecord};
 use crate::s3::store::{EtagMatch, WriteCondition};
 
-/// The conditions of a GET or HEAD.
+/// The conditions of a GET or HEAD request.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields have the names of the request headers"
+)]
 pub(super) struct ReadCondition {
-    pub(super) matches: Option<ETagCondition>,
-    pub(super) none_match: Option<ETagCondition>,
-    pub(super) modified_since: Option<Timestamp>,
-    pub(super) unmodified_since: Option<Timestamp>,
+    pub(super) if_match: Option<ETagCondition>,
+    pub(super) if_none_match: Option<ETagCondition>,
+    pub(super) if_modified_since: Option<Timestamp>,
+    pub(super) if_unmodified_since: Option<Timestamp>,
 }
 
 impl ReadCondition {
-    /// Answers 412 or 304 in the order of RFC 9110: an `ETag` condition rules out that of a date.
-    pub(super) fn check(&self, version: &Version, object: &Object) -> S3Result<()> {
-        let later_than = |date: &Timestamp| version.modified > seconds(date);
-        let failed = match (&self.matches, &self.unmodified_since) {
-            (Some(wanted), _) => !matcher(wanted).names(object),
-            (None, Some(date)) => later_than(date),
+    /// Returns an error 412 or 304 in the order of RFC 9110. An `ETag` condition takes precedence over a date.
+    pub(super) fn check(&self, version: &VersionRecord, object: &ObjectRecord) -> S3Result<()> {
+        let is_modified_after = |date: &Timestamp| version.modified > to_unix_seconds(date);
+        let failed = match (&self.if_match, &self.if_unmodified_since) {
+            (Some(expected), _) => !etag_match(expected).matches(object),
+            (None, Some(date)) => is_modified_after(date),
             (None, None) => false,
         };
         if failed {
-            return Err(failure::precondition_failed());
+            return Err(s3_errors::precondition_failed());
         }
-        let unchanged = match (&self.none_match, &self.modified_since) {
-            (Some(unwanted), _) => matcher(unwanted).names(object),
-            (None, Some(date)) => !later_than(date),
+        let unchanged = match (&self.if_none_match, &self.if_modified_since) {
+            (Some(excluded), _) => etag_match(excluded).matches(object),
+            (None, Some(date)) => !is_modified_after(date),
             (None, None) => false,
         };
         if unchanged {
-            Err(failure::not_modified(validators(version, object)))
+            Err(s3_errors::not_modified(validator_headers(version, object)))
         } else {
             Ok(())
         }
     }
 }
 
-/// The condition of a write.
-pub(super) fn of_write(if_match: Option<&ETagCondition>, if_none_match: Option<&ETagCondition>) -> WriteCondition {
+/// Converts the condition of a write.
+pub(super) fn write_condition(
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+) -> WriteCondition {
     WriteCondition {
-        if_match: if_match.map(matcher),
-        if_none_match: if_none_match.map(matcher),
+        if_match: if_match.map(etag_match),
+        if_none_match: if_none_match.map(etag_match),
     }
 }
 
-fn matcher(condition: &ETagCondition) -> EtagMatch {
+fn etag_match(condition: &ETagCondition) -> EtagMatch {
     condition
         .as_etag()
         .map_or(EtagMatch::Any, |etag| EtagMatch::Etag(etag.value().to_owned()))
 }
 
-fn validators(version: &Version, object: &Object) -> HeaderMap {
+fn validator_headers(version: &VersionRecord, object: &ObjectRecord) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut date = Vec::new();
-    let _ = timestamp(version.modified).format(TimestampFormat::HttpDate, &mut date);
+    let _ = to_timestamp(version.modified).format(TimestampFormat::HttpDate, &mut date);
     if let (Ok(etag), Ok(date)) = (
         HeaderValue::from_str(&format!("\"{}\"", object.etag)),
         HeaderValue::from_bytes(&date),

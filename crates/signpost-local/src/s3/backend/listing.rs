@@ -1,96 +1,111 @@
-//! The listings of a bucket: objects (both versions of the operation) and versions.
+//! List operations: `ListObjects`, `ListObjectsV2` and `ListObjectVersions`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
     ChecksumAlgorithm, CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput,
-    ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    Object as ToldObject, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
+    ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
+    ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::buckets::owner;
-use super::{Backend, checksums, signed, timestamp};
-use crate::s3::store::{After, ListQuery, Listed, Row};
+use super::buckets::bucket_owner;
+use super::{S3Backend, checksums, to_i64, to_timestamp};
+use crate::s3::store::{ListEntry, ListMarker, ListPage, ListQuery};
 
-const MOST_KEYS: i32 = 1000;
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+const MAX_KEYS: i32 = 1000;
+const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~')
     .remove(b'/');
 
-impl Backend {
-    pub(super) async fn list_v2(
+impl S3Backend {
+    pub(super) async fn handle_list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let after = match (&input.continuation_token, &input.start_after) {
-            (Some(token), _) => Some(parse_token(token)?),
-            (None, Some(key)) => Some(After::Key(key.clone())),
+            (Some(token), _) => Some(parse_continuation_token(token)?),
+            (None, Some(key)) => Some(ListMarker::Key(key.clone())),
             (None, None) => None,
         };
-        let limit = limit(input.max_keys)?;
-        let query = query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit);
-        let page = self.page(input.bucket.clone(), query).await?;
-        let spell = Spelling::of(input.encoding_type.as_ref());
+        let limit = page_limit(input.max_keys)?;
+        let query = list_query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit);
+        let page = self.list_page(input.bucket.clone(), query).await?;
+        let key_encoding = KeyEncoding::from_request(input.encoding_type.as_ref());
         let with_owner = input.fetch_owner.unwrap_or_default();
         Ok(S3Response::new(ListObjectsV2Output {
             key_count: i32::try_from(page.rows.len() + page.prefixes.len()).ok(),
             is_truncated: Some(page.next.is_some()),
-            next_continuation_token: page.next.as_ref().map(token),
-            common_prefixes: Some(common(&page, &spell)),
-            contents: Some(page.rows.into_iter().map(|row| told(row, &spell, with_owner)).collect()),
+            next_continuation_token: page.next.as_ref().map(continuation_token),
+            common_prefixes: Some(common_prefix_elements(&page, &key_encoding)),
+            contents: Some(
+                page.rows
+                    .into_iter()
+                    .map(|row| to_object(row, &key_encoding, with_owner))
+                    .collect(),
+            ),
             name: Some(input.bucket),
-            prefix: Some(spell.write(&input.prefix.unwrap_or_default())),
-            delimiter: input.delimiter.map(|delimiter| spell.write(&delimiter)),
+            prefix: Some(key_encoding.encode_key(&input.prefix.unwrap_or_default())),
+            delimiter: input.delimiter.map(|delimiter| key_encoding.encode_key(&delimiter)),
             max_keys: Some(limit),
             continuation_token: input.continuation_token,
-            start_after: input.start_after.map(|key| spell.write(&key)),
+            start_after: input.start_after.map(|key| key_encoding.encode_key(&key)),
             encoding_type: input.encoding_type,
             ..ListObjectsV2Output::default()
         }))
     }
 
-    pub(super) async fn list_v1(
+    pub(super) async fn handle_list_objects(
         &self,
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = request.input;
-        let limit = limit(input.max_keys)?;
+        let limit = page_limit(input.max_keys)?;
         let after = input.marker.clone().filter(|marker| !marker.is_empty());
-        // A marker that ends in the delimiter is the common prefix that an earlier page ended with.
+        // A marker that ends with the delimiter is the last common prefix of the previous page.
         let after = after.map(|marker| match &input.delimiter {
-            Some(delimiter) if !delimiter.is_empty() && marker.ends_with(delimiter.as_str()) => After::Prefix(marker),
-            _ => After::Key(marker),
+            Some(delimiter) if !delimiter.is_empty() && marker.ends_with(delimiter.as_str()) => {
+                ListMarker::Prefix(marker)
+            }
+            _ => ListMarker::Key(marker),
         });
-        let query = query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit);
-        let page = self.page(input.bucket.clone(), query).await?;
-        let spell = Spelling::of(input.encoding_type.as_ref());
+        let query = list_query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit);
+        let page = self.list_page(input.bucket.clone(), query).await?;
+        let key_encoding = KeyEncoding::from_request(input.encoding_type.as_ref());
         Ok(S3Response::new(ListObjectsOutput {
             is_truncated: Some(page.next.is_some()),
-            next_marker: page.next.as_ref().map(|after| spell.write(name(after))),
-            common_prefixes: Some(common(&page, &spell)),
-            contents: Some(page.rows.into_iter().map(|row| told(row, &spell, true)).collect()),
+            next_marker: page
+                .next
+                .as_ref()
+                .map(|after| key_encoding.encode_key(marker_key(after))),
+            common_prefixes: Some(common_prefix_elements(&page, &key_encoding)),
+            contents: Some(
+                page.rows
+                    .into_iter()
+                    .map(|row| to_object(row, &key_encoding, true))
+                    .collect(),
+            ),
             name: Some(input.bucket),
-            prefix: Some(spell.write(&input.prefix.unwrap_or_default())),
-            marker: Some(spell.write(&input.marker.unwrap_or_default())),
-            delimiter: input.delimiter.map(|delimiter| spell.write(&delimiter)),
+            prefix: Some(key_encoding.encode_key(&input.prefix.unwrap_or_default())),
+            marker: Some(key_encoding.encode_key(&input.marker.unwrap_or_default())),
+            delimiter: input.delimiter.map(|delimiter| key_encoding.encode_key(&delimiter)),
             max_keys: Some(limit),
             encoding_type: input.encoding_type,
             ..ListObjectsOutput::default()
         }))
     }
 
-    pub(super) async fn list_versions(
+    pub(super) async fn handle_list_object_versions(
         &self,
         request: S3Request<ListObjectVersionsInput>,
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
         let input = request.input;
-        let limit = limit(input.max_keys)?;
+        let limit = page_limit(input.max_keys)?;
         let key = input.key_marker.clone().filter(|key| !key.is_empty());
         let version = input.version_id_marker.clone().filter(|version| !version.is_empty());
         let after = match (key, version, &input.delimiter) {
@@ -99,78 +114,91 @@ impl Backend {
                 return Err(s3_error!(InvalidArgument, "{message}"));
             }
             (None, None, _) => None,
-            (Some(key), Some(version), _) => Some(After::Version { key, version }),
-            (Some(key), None, Some(delimiter)) if key.ends_with(delimiter.as_str()) => Some(After::Prefix(key)),
-            (Some(key), None, _) => Some(After::Key(key)),
+            (Some(key), Some(version), _) => Some(ListMarker::Version { key, version }),
+            (Some(key), None, Some(delimiter)) if key.ends_with(delimiter.as_str()) => Some(ListMarker::Prefix(key)),
+            (Some(key), None, _) => Some(ListMarker::Key(key)),
         };
         let query = ListQuery {
             versions: true,
-            ..query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit)
+            ..list_query(input.prefix.as_ref(), input.delimiter.as_ref(), after, limit)
         };
-        let page = self.page(input.bucket.clone(), query).await?;
-        let spell = Spelling::of(input.encoding_type.as_ref());
+        let page = self.list_page(input.bucket.clone(), query).await?;
+        let key_encoding = KeyEncoding::from_request(input.encoding_type.as_ref());
         let mut output = ListObjectVersionsOutput {
             is_truncated: Some(page.next.is_some()),
-            next_key_marker: page.next.as_ref().map(|after| spell.write(name(after))),
+            next_key_marker: page
+                .next
+                .as_ref()
+                .map(|after| key_encoding.encode_key(marker_key(after))),
             next_version_id_marker: match &page.next {
-                Some(After::Version { version, .. }) => Some(version.clone()),
-                Some(After::Key(_) | After::Prefix(_)) | None => None,
+                Some(ListMarker::Version { version, .. }) => Some(version.clone()),
+                Some(ListMarker::Key(_) | ListMarker::Prefix(_)) | None => None,
             },
-            common_prefixes: Some(common(&page, &spell)),
+            common_prefixes: Some(common_prefix_elements(&page, &key_encoding)),
             name: Some(input.bucket),
-            prefix: Some(spell.write(&input.prefix.unwrap_or_default())),
-            delimiter: input.delimiter.map(|delimiter| spell.write(&delimiter)),
-            key_marker: Some(spell.write(&input.key_marker.unwrap_or_default())),
+            prefix: Some(key_encoding.encode_key(&input.prefix.unwrap_or_default())),
+            delimiter: input.delimiter.map(|delimiter| key_encoding.encode_key(&delimiter)),
+            key_marker: Some(key_encoding.encode_key(&input.key_marker.unwrap_or_default())),
             version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
             max_keys: Some(limit),
             encoding_type: input.encoding_type,
             ..ListObjectVersionsOutput::default()
         };
         let (markers, versions): (Vec<_>, Vec<_>) = page.rows.into_iter().partition(|row| row.version.object.is_none());
-        output.delete_markers = Some(markers.into_iter().map(|row| told_marker(&row, &spell)).collect());
-        output.versions = Some(versions.into_iter().map(|row| told_version(row, &spell)).collect());
+        output.delete_markers = Some(
+            markers
+                .into_iter()
+                .map(|row| to_delete_marker(&row, &key_encoding))
+                .collect(),
+        );
+        output.versions = Some(
+            versions
+                .into_iter()
+                .map(|row| to_object_version(row, &key_encoding))
+                .collect(),
+        );
         Ok(S3Response::new(output))
     }
 
-    async fn page(&self, bucket: String, query: ListQuery) -> S3Result<Listed> {
-        self.ask(move |store| store.list(&bucket, &query)).await
+    async fn list_page(&self, bucket: String, query: ListQuery) -> S3Result<ListPage> {
+        self.with_store(move |store| store.list_bucket(&bucket, &query)).await
     }
 }
 
-/// How keys are written: as they are, or percent-encoded because XML cannot hold every key.
-pub(super) struct Spelling {
-    encoded: bool,
+/// The encoding of keys in the response: none, or percent-encoding, because XML cannot represent every key.
+pub(super) struct KeyEncoding {
+    url_encoded: bool,
 }
 
-impl Spelling {
-    pub(super) fn of(encoding: Option<&EncodingType>) -> Self {
+impl KeyEncoding {
+    pub(super) fn from_request(encoding: Option<&EncodingType>) -> Self {
         Self {
-            encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL),
+            url_encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL),
         }
     }
 
-    pub(super) fn write(&self, key: &str) -> String {
-        if self.encoded {
-            utf8_percent_encode(key, ESCAPED).to_string()
+    pub(super) fn encode_key(&self, key: &str) -> String {
+        if self.url_encoded {
+            utf8_percent_encode(key, URL_ENCODED).to_string()
         } else {
             key.to_owned()
         }
     }
 }
 
-/// The number of keys that a page may hold.
-pub(super) fn limit(asked: Option<i32>) -> S3Result<i32> {
-    match asked {
-        None => Ok(MOST_KEYS),
-        Some(asked) if asked < 0 => Err(s3_error!(
+/// Returns the maximum number of keys on a page.
+pub(super) fn page_limit(requested: Option<i32>) -> S3Result<i32> {
+    match requested {
+        None => Ok(MAX_KEYS),
+        Some(requested) if requested < 0 => Err(s3_error!(
             InvalidArgument,
             "Argument maxKeys must be an integer between 0 and 2147483647"
         )),
-        Some(asked) => Ok(asked.min(MOST_KEYS)),
+        Some(requested) => Ok(requested.min(MAX_KEYS)),
     }
 }
 
-fn query(prefix: Option<&String>, delimiter: Option<&String>, after: Option<After>, limit: i32) -> ListQuery {
+fn list_query(prefix: Option<&String>, delimiter: Option<&String>, after: Option<ListMarker>, limit: i32) -> ListQuery {
     ListQuery {
         prefix: prefix.cloned().unwrap_or_default(),
         delimiter: delimiter.cloned().filter(|delimiter| !delimiter.is_empty()),
@@ -180,70 +208,74 @@ fn query(prefix: Option<&String>, delimiter: Option<&String>, after: Option<Afte
     }
 }
 
-fn name(after: &After) -> &str {
+fn marker_key(after: &ListMarker) -> &str {
     match after {
-        After::Key(key) | After::Version { key, .. } => key,
-        After::Prefix(prefix) => prefix,
+        ListMarker::Key(key) | ListMarker::Version { key, .. } => key,
+        ListMarker::Prefix(prefix) => prefix,
     }
 }
 
-/// A continuation token; it tells a key from a common prefix.
-fn token(after: &After) -> String {
-    let kind = if matches!(after, After::Prefix(_)) { 'p' } else { 'k' };
-    URL_SAFE_NO_PAD.encode(format!("{kind}{}", name(after)))
+/// Returns a continuation token, which distinguishes a key from a common prefix.
+fn continuation_token(after: &ListMarker) -> String {
+    let kind = if matches!(after, ListMarker::Prefix(_)) {
+        'p'
+    } else {
+        'k'
+    };
+    URL_SAFE_NO_PAD.encode(format!("{kind}{}", marker_key(after)))
 }
 
-fn parse_token(token: &str) -> S3Result<After> {
-    let refuse = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
+fn parse_continuation_token(token: &str) -> S3Result<ListMarker> {
+    let invalid_token = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
     let text = URL_SAFE_NO_PAD
         .decode(token)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(refuse)?;
+        .ok_or_else(invalid_token)?;
     match (text.strip_prefix('k'), text.strip_prefix('p')) {
-        (Some(key), _) => Ok(After::Key(key.to_owned())),
-        (None, Some(prefix)) => Ok(After::Prefix(prefix.to_owned())),
-        (None, None) => Err(refuse()),
+        (Some(key), _) => Ok(ListMarker::Key(key.to_owned())),
+        (None, Some(prefix)) => Ok(ListMarker::Prefix(prefix.to_owned())),
+        (None, None) => Err(invalid_token()),
     }
 }
 
-fn common(page: &Listed, spell: &Spelling) -> Vec<CommonPrefix> {
-    let spelled = page.prefixes.iter().map(|prefix| Some(spell.write(prefix)));
-    spelled.map(|prefix| CommonPrefix { prefix }).collect()
+fn common_prefix_elements(page: &ListPage, key_encoding: &KeyEncoding) -> Vec<CommonPrefix> {
+    let prefixes = page.prefixes.iter().map(|prefix| Some(key_encoding.encode_key(prefix)));
+    prefixes.map(|prefix| CommonPrefix { prefix }).collect()
 }
 
-fn told(row: Row, spell: &Spelling, with_owner: bool) -> ToldObject {
-    let mut told = ToldObject {
-        key: Some(spell.write(&row.key)),
-        last_modified: Some(timestamp(row.version.modified)),
-        owner: with_owner.then(owner),
-        ..ToldObject::default()
+fn to_object(row: ListEntry, key_encoding: &KeyEncoding, with_owner: bool) -> Object {
+    let mut object_element = Object {
+        key: Some(key_encoding.encode_key(&row.key)),
+        last_modified: Some(to_timestamp(row.version.modified)),
+        owner: with_owner.then(bucket_owner),
+        ..Object::default()
     };
     if let Some(object) = row.version.object {
         if let Some(checksum) = &object.checksum {
-            let algorithm = ChecksumAlgorithm::from_static(checksums::name(checksum.algorithm));
-            told.checksum_algorithm = Some(vec![algorithm]);
-            told.checksum_type = Some(checksums::coverage_type(checksum.coverage));
+            let algorithm = ChecksumAlgorithm::from_static(checksums::algorithm_name(checksum.algorithm));
+            object_element.checksum_algorithm = Some(vec![algorithm]);
+            object_element.checksum_type = Some(checksums::to_checksum_type(checksum.coverage));
         }
         let class = object.description.storage_class.unwrap_or_else(|| "STANDARD".into());
-        told.e_tag = Some(ETag::Strong(object.etag));
-        told.size = Some(signed(object.size));
-        told.storage_class = Some(ObjectStorageClass::from(class));
+        object_element.e_tag = Some(ETag::Strong(object.etag));
+        object_element.size = Some(to_i64(object.size));
+        object_element.storage_class = Some(ObjectStorageClass::from(class));
     }
-    told
+    object_element
 }
 
-fn told_version(row: Row, spell: &Spelling) -> ObjectVersion {
-    let version_id = Some(row.version.name().to_owned());
+fn to_object_version(row: ListEntry, key_encoding: &KeyEncoding) -> ObjectVersion {
+    let version_id = Some(row.version.version_id().to_owned());
     let newest = row.newest;
-    let told = told(row, spell, true);
+    let object_element = to_object(row, key_encoding, true);
     ObjectVersion {
-        e_tag: told.e_tag,
+        e_tag: object_element.e_tag,
         is_latest: Some(newest),
-        key: told.key,
-        last_modified: told.last_modified,
-        owner: told.owner,
-        size: told.size,
+        key: object_element.key,
+        last_modified: object_element.last_modified,
+        owner: object_element.owner,
+        size: object_element.size,
         storage_class: Some(ObjectVersionStorageClass::from_static(
             ObjectVersionStorageClass::STANDARD,
         )),
@@ -252,12 +284,12 @@ fn told_version(row: Row, spell: &Spelling) -> ObjectVersion {
     }
 }
 
-fn told_marker(row: &Row, spell: &Spelling) -> DeleteMarkerEntry {
+fn to_delete_marker(row: &ListEntry, key_encoding: &KeyEncoding) -> DeleteMarkerEntry {
     DeleteMarkerEntry {
         is_latest: Some(row.newest),
-        key: Some(spell.write(&row.key)),
-        last_modified: Some(timestamp(row.version.modified)),
-        owner: Some(owner()),
-        version_id: Some(row.version.name().to_owned()),
+        key: Some(key_encoding.encode_key(&row.key)),
+        last_modified: Some(to_timestamp(row.version.modified)),
+        owner: Some(bucket_owner()),
+        version_id: Some(row.version.version_id().to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! The tags of objects.
+//! Object tagging operations.
 
 use s3s::dto::{
     DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
@@ -6,16 +6,16 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::{Backend, describe};
+use super::{S3Backend, object_metadata};
 
-impl Backend {
-    pub(super) async fn tags(
+impl S3Backend {
+    pub(super) async fn handle_get_object_tagging(
         &self,
         request: S3Request<GetObjectTaggingInput>,
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let input = request.input;
         let version = self
-            .ask(move |store| store.find(&input.bucket, &input.key, input.version_id.as_deref()))
+            .with_store(move |store| store.find_version(&input.bucket, &input.key, input.version_id.as_deref()))
             .await?;
         let object = version.object.ok_or_else(|| s3_error!(NoSuchKey))?;
         let tags = object.description.tags.into_iter();
@@ -31,7 +31,7 @@ impl Backend {
         }))
     }
 
-    pub(super) async fn set_tags(
+    pub(super) async fn handle_put_object_tagging(
         &self,
         request: S3Request<PutObjectTaggingInput>,
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
@@ -40,9 +40,9 @@ impl Backend {
         let tags = tags
             .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
             .collect();
-        let tags = describe::check_tags(tags)?;
+        let tags = object_metadata::check_tags(tags)?;
         let version_id = self
-            .ask(move |store| {
+            .with_store(move |store| {
                 store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {
                     object.description.tags = tags;
                 })
@@ -51,13 +51,13 @@ impl Backend {
         Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
     }
 
-    pub(super) async fn remove_tags(
+    pub(super) async fn handle_delete_object_tagging(
         &self,
         request: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let input = request.input;
         let version_id = self
-            .ask(move |store| {
+            .with_store(move |store| {
                 store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {
                     object.description.tags.clear();
                 })

@@ -1,7 +1,7 @@
-//! The bytes of objects: one immutable file each, named at random, that counts only once the index names it.
+//! The bytes of objects: immutable files with random names. A file becomes valid when the index refers to it.
 //!
-//! So there is no half object after a kill: a file is written and synced first, the index commits its name
-//! afterwards, and a file that the index does not name is swept at the next start.
+//! Therefore a killed server leaves no incomplete object. The file is written and synced before the index commits its
+//! name, and the next start removes files that the index does not refer to.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -12,14 +12,14 @@ use bytes::Bytes;
 
 use super::ids;
 
-/// The folder of blob files.
+/// The directory of the blob files.
 #[derive(Debug)]
-pub(crate) struct Blobs {
+pub(crate) struct BlobFiles {
     root: PathBuf,
 }
 
-impl Blobs {
-    /// Opens the folder, making it and its 256 subfolders when missing.
+impl BlobFiles {
+    /// Opens the directory. Creates it and its 256 subdirectories if they do not exist.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         for shard in 0..=u8::MAX {
             fs::create_dir_all(root.join(format!("{shard:02x}")))?;
@@ -27,14 +27,18 @@ impl Blobs {
         Ok(Self { root })
     }
 
-    /// Begins a new file.
+    /// Creates a new file.
     pub(crate) fn create(&self) -> io::Result<BlobWriter> {
-        let id = ids::random();
+        let id = ids::random_id();
         let path = self.path(&id);
         let file = File::options().write(true).create_new(true).open(&path)?;
         Ok(BlobWriter {
             file,
-            draft: Draft { id, path, kept: false },
+            blob: UncommittedBlob {
+                id,
+                path,
+                committed: false,
+            },
             size: 0,
         })
     }
@@ -44,26 +48,26 @@ impl Blobs {
         File::open(self.path(id))
     }
 
-    /// Removes files; what cannot be removed now is swept at the next start.
+    /// Removes files. The next start removes those that cannot be removed now.
     pub(crate) fn remove<'a>(&self, ids: impl IntoIterator<Item = &'a str>) {
         for id in ids {
             let _ = fs::remove_file(self.path(id));
         }
     }
 
-    /// Removes every file that is not among `named`, and tells how many they were.
-    pub(crate) fn sweep(&self, named: &HashSet<String>) -> io::Result<usize> {
-        let mut swept = 0;
+    /// Removes every file that is not in `referenced` and returns their number.
+    pub(crate) fn remove_unreferenced(&self, referenced: &HashSet<String>) -> io::Result<usize> {
+        let mut removed = 0;
         for shard in fs::read_dir(&self.root)? {
             for entry in fs::read_dir(shard?.path())? {
                 let entry = entry?;
-                if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
+                if !entry.file_name().to_str().is_some_and(|name| referenced.contains(name)) {
                     fs::remove_file(entry.path())?;
-                    swept += 1;
+                    removed += 1;
                 }
             }
         }
-        Ok(swept)
+        Ok(removed)
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -71,11 +75,11 @@ impl Blobs {
     }
 }
 
-/// A file being written; dropped before [`BlobWriter::finish`], it vanishes.
+/// A file that is being written. It is removed if it is dropped before [`BlobWriter::finish`].
 #[derive(Debug)]
 pub(crate) struct BlobWriter {
     file: File,
-    draft: Draft,
+    blob: UncommittedBlob,
     size: u64,
 }
 
@@ -89,42 +93,42 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Puts the file on the disk for good, under a name that the index may now commit.
-    pub(crate) fn finish(self) -> io::Result<Draft> {
+    /// Syncs the file and its directory to disk. The index can then commit its name.
+    pub(crate) fn finish(self) -> io::Result<UncommittedBlob> {
         self.file.sync_all()?;
-        sync_folder(&self.draft.path)?;
-        Ok(self.draft)
+        sync_folder(&self.blob.path)?;
+        Ok(self.blob)
     }
 
-    /// The bytes written so far.
+    /// Returns the number of bytes written so far.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 }
 
-/// A written file that the index does not name yet; dropped before [`Draft::keep`], it is removed.
+/// A complete file that is not in the index yet. It is removed if it is dropped before [`UncommittedBlob::commit`].
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct UncommittedBlob {
     id: String,
     path: PathBuf,
-    kept: bool,
+    committed: bool,
 }
 
-impl Draft {
-    /// The file's name.
+impl UncommittedBlob {
+    /// Returns the name of the file.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// Leaves the file where it is: the index names it now.
-    pub(crate) fn keep(mut self) {
-        self.kept = true;
+    /// Preserves the file after the index has committed its name.
+    pub(crate) fn commit(mut self) {
+        self.committed = true;
     }
 }
 
-impl Drop for Draft {
+impl Drop for UncommittedBlob {
     fn drop(&mut self) {
-        if !self.kept {
+        if !self.committed {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -136,7 +140,7 @@ fn sync_folder(file: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the signature of the Unix one")]
+#[expect(clippy::unnecessary_wraps, reason = "the function for Unix can fail")]
 fn sync_folder(_file: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! The conditions under which S3 writes.
+//! The conditions of conditional writes.
 
 use super::StoreError;
-use super::records::{Object, Version};
+use super::records::{ObjectRecord, VersionRecord};
 
-/// What an `If-Match` or `If-None-Match` header names.
+/// The value of an `If-Match` or `If-None-Match` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EtagMatch {
     Any,
@@ -11,8 +11,8 @@ pub(crate) enum EtagMatch {
 }
 
 impl EtagMatch {
-    /// Whether this names the object.
-    pub(crate) fn names(&self, object: &Object) -> bool {
+    /// Returns true if the condition matches the object.
+    pub(crate) fn matches(&self, object: &ObjectRecord) -> bool {
         match self {
             Self::Any => true,
             Self::Etag(etag) => *etag == object.etag,
@@ -20,7 +20,7 @@ impl EtagMatch {
     }
 }
 
-/// The condition of a write, checked in the transaction that writes.
+/// The condition of a write, checked in the transaction of the write.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WriteCondition {
     pub(crate) if_match: Option<EtagMatch>,
@@ -28,17 +28,17 @@ pub(crate) struct WriteCondition {
 }
 
 impl WriteCondition {
-    /// Holds this against the key's newest version.
-    pub(super) fn check(&self, newest: Option<&Version>) -> Result<(), StoreError> {
+    /// Checks the condition against the newest version of the key.
+    pub(super) fn check(&self, newest: Option<&VersionRecord>) -> Result<(), StoreError> {
         let object = newest.and_then(|version| version.object.as_ref());
-        if let Some(wanted) = &self.if_match {
+        if let Some(expected) = &self.if_match {
             let object = object.ok_or(StoreError::NoSuchKey)?;
-            if !wanted.names(object) {
+            if !expected.matches(object) {
                 return Err(StoreError::PreconditionFailed);
             }
         }
         match (&self.if_none_match, object) {
-            (Some(unwanted), Some(object)) if unwanted.names(object) => Err(StoreError::PreconditionFailed),
+            (Some(excluded), Some(object)) if excluded.matches(object) => Err(StoreError::PreconditionFailed),
             _ => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
-//! What can go wrong in the store: an answer that S3 knows, or a fault of this machine.
+//! The errors of the store: errors that S3 defines, and internal errors.
 
 use std::io;
 
-/// Why the store did not do what it was asked.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("no such bucket")]
@@ -15,29 +15,29 @@ pub(crate) enum StoreError {
     NoSuchUpload,
     #[error("the current version is a delete marker")]
     DeleteMarker { version: String },
-    #[error("the named version is a delete marker")]
-    MarkerNamed { version: String },
+    #[error("the requested version is a delete marker")]
+    DeleteMarkerVersion { version: String },
     #[error("the bucket already exists")]
     BucketExists,
-    #[error("a condition does not hold")]
+    #[error("a precondition failed")]
     PreconditionFailed,
-    #[error("a part is missing or differs")]
+    #[error("a part does not exist or its ETag differs")]
     InvalidPart,
     #[error("the parts are not in ascending order")]
     InvalidPartOrder,
-    #[error("a part other than the last is below 5 MiB")]
+    #[error("a part other than the last is smaller than 5 MiB")]
     PartTooSmall,
-    #[error("the completing request lacks the checksums of its parts")]
-    PartChecksums,
-    #[error("the checksum of the whole differs")]
-    ChecksumDiffers,
-    #[error("the size of the whole differs")]
-    SizeDiffers,
-    #[error("the index failed")]
+    #[error("the completion request does not contain the checksums of its parts")]
+    MissingPartChecksums,
+    #[error("the checksum of the object differs")]
+    ChecksumMismatch,
+    #[error("the size of the object differs")]
+    SizeMismatch,
+    #[error("index error")]
     Index(#[from] redb::Error),
-    #[error("a record of the index is unreadable")]
+    #[error("invalid record in the index")]
     Record(#[from] serde_json::Error),
-    #[error("a file failed")]
+    #[error("file error")]
     File(#[from] io::Error),
 }
 

@@ -1,16 +1,16 @@
-//! Names that nobody else has: of blobs, versions, uploads and requests.
+//! Random ids for blobs, versions, uploads and requests, and hexadecimal encoding.
 
 use std::fmt::Write;
 
-/// 128 random bits in hexadecimal.
-pub(crate) fn random() -> String {
+/// Returns 128 random bits in hexadecimal.
+pub(crate) fn random_id() -> String {
     let mut bits = [0_u8; 16];
-    getrandom::fill(&mut bits).expect("the operating system has randomness");
-    hex(&bits)
+    getrandom::fill(&mut bits).expect("the operating system provides random bytes");
+    hex_encode(&bits)
 }
 
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// Encodes bytes in lower-case hexadecimal.
+pub(crate) fn hex_encode(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -19,8 +19,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// The bytes of hexadecimal text.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+/// Decodes hexadecimal text.
+pub(crate) fn hex_decode(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }

@@ -1,156 +1,156 @@
-//! Listings: one ordered walk over the versions, which leaps over what a common prefix stands for.
+//! Listings: one ordered scan over the versions, which skips the keys below a common prefix.
 
 use std::ops::Bound;
 
 use redb::{ReadableDatabase, ReadableTable};
 
-use super::records::Version;
-use super::{Store, StoreError, tables};
+use super::records::VersionRecord;
+use super::{ObjectStore, StoreError, tables};
 
-/// What a listing shall contain.
+/// The parameters of a listing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListQuery {
     pub(crate) prefix: String,
     pub(crate) delimiter: Option<String>,
-    pub(crate) after: Option<After>,
+    pub(crate) after: Option<ListMarker>,
     pub(crate) limit: usize,
-    /// Every version and delete marker, rather than the newest objects.
+    /// True to list all versions and delete markers, false to list only current objects.
     pub(crate) versions: bool,
 }
 
-/// Where a listing goes on.
+/// The position after which a listing resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum After {
-    /// Behind all versions of this key.
+pub(crate) enum ListMarker {
+    /// After all versions of this key.
     Key(String),
-    /// Behind this version of the key.
+    /// After this version of the key.
     Version { key: String, version: String },
-    /// Behind every key below this common prefix.
+    /// After every key below this common prefix.
     Prefix(String),
 }
 
 /// A page of a listing.
 #[derive(Debug, Default)]
-pub(crate) struct Listed {
-    pub(crate) rows: Vec<Row>,
+pub(crate) struct ListPage {
+    pub(crate) rows: Vec<ListEntry>,
     pub(crate) prefixes: Vec<String>,
-    /// Set when there is more.
-    pub(crate) next: Option<After>,
+    /// The position of the next page, if there is one.
+    pub(crate) next: Option<ListMarker>,
 }
 
-/// One line of a listing.
+/// One version in a listing.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct ListEntry {
     pub(crate) key: String,
-    pub(crate) version: Version,
+    pub(crate) version: VersionRecord,
     pub(crate) newest: bool,
 }
 
-impl Store {
-    /// Lists a bucket.
-    pub(crate) fn list(&self, bucket: &str, query: &ListQuery) -> Result<Listed, StoreError> {
+impl ObjectStore {
+    /// Returns one page of a listing.
+    pub(crate) fn list_bucket(&self, bucket: &str, query: &ListQuery) -> Result<ListPage, StoreError> {
         let read = self.index.begin_read()?;
-        tables::bucket_in(&read.open_table(tables::BUCKETS)?, bucket)?;
+        tables::read_bucket(&read.open_table(tables::BUCKETS)?, bucket)?;
         let table = read.open_table(tables::VERSIONS)?;
-        let mut walk = Walk {
+        let mut scan = ListScan {
             bucket,
             query,
-            page: Listed::default(),
+            page: ListPage::default(),
             last: None,
         };
-        let mut start = walk.start(&table)?;
-        while let Some(next) = walk.run(&table, &start)? {
-            start = Place {
+        let mut start = scan.start(&table)?;
+        while let Some(next) = scan.run(&table, &start)? {
+            start = ScanPosition {
                 key: next,
                 rank: Bound::Included(0),
             };
         }
-        Ok(walk.page)
+        Ok(scan.page)
     }
 }
 
-struct Place {
+struct ScanPosition {
     key: Vec<u8>,
     rank: Bound<u64>,
 }
 
-struct Walk<'a> {
+struct ListScan<'a> {
     bucket: &'a str,
     query: &'a ListQuery,
-    page: Listed,
-    last: Option<After>,
+    page: ListPage,
+    last: Option<ListMarker>,
 }
 
-impl Walk<'_> {
+impl ListScan<'_> {
     fn start(
         &self,
         table: &impl ReadableTable<tables::VersionKey<'static>, &'static [u8]>,
-    ) -> Result<Place, StoreError> {
-        let place = match &self.query.after {
-            None => Place {
+    ) -> Result<ScanPosition, StoreError> {
+        let location = match &self.query.after {
+            None => ScanPosition {
                 key: Vec::new(),
                 rank: Bound::Included(0),
             },
-            Some(After::Key(key)) => Place {
+            Some(ListMarker::Key(key)) => ScanPosition {
                 key: key.clone().into_bytes(),
                 rank: Bound::Excluded(u64::MAX),
             },
-            Some(After::Prefix(prefix)) => Place {
-                key: successor(prefix),
+            Some(ListMarker::Prefix(prefix)) => ScanPosition {
+                key: prefix_successor(prefix),
                 rank: Bound::Included(0),
             },
-            Some(After::Version { key, version }) => {
-                let versions = tables::versions_of(table, self.bucket, key)?;
+            Some(ListMarker::Version { key, version }) => {
+                let versions = tables::read_versions(table, self.bucket, key)?;
                 let rank = versions
                     .iter()
-                    .find(|(_, found)| found.name() == version)
+                    .find(|(_, found)| found.version_id() == version)
                     .map_or(u64::MAX, |(rank, _)| *rank);
-                Place {
+                ScanPosition {
                     key: key.clone().into_bytes(),
                     rank: Bound::Excluded(rank),
                 }
             }
         };
         let prefix = self.query.prefix.as_bytes();
-        if place.key.as_slice() < prefix {
-            return Ok(Place {
+        if location.key.as_slice() < prefix {
+            return Ok(ScanPosition {
                 key: prefix.to_vec(),
                 rank: Bound::Included(0),
             });
         }
-        Ok(place)
+        Ok(location)
     }
 
-    /// Walks on from a place; tells the key to leap to, or `None` at the end.
+    /// Scans from `start`. Returns the key to continue at, or `None` at the end of the page.
     fn run(
         &mut self,
         table: &impl ReadableTable<tables::VersionKey<'static>, &'static [u8]>,
-        start: &Place,
+        start: &ScanPosition,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let from = match start.rank {
             Bound::Excluded(rank) => Bound::Excluded((self.bucket, start.key.as_slice(), rank)),
             Bound::Included(rank) => Bound::Included((self.bucket, start.key.as_slice(), rank)),
             Bound::Unbounded => Bound::Unbounded,
         };
-        let mut seen = match start.rank {
+        let mut current_key = match start.rank {
             Bound::Excluded(_) => start.key.clone(),
             Bound::Included(_) | Bound::Unbounded => Vec::new(),
         };
-        let mut seen_any = matches!(start.rank, Bound::Excluded(_));
+        let mut has_current_key = matches!(start.rank, Bound::Excluded(_));
         for row in table.range::<tables::VersionKey<'_>>((from, Bound::Unbounded))? {
-            let (place, record) = row?;
-            let (bucket, key, _) = place.value();
+            let (location, record) = row?;
+            let (bucket, key, _) = location.value();
             if bucket != self.bucket || !key.starts_with(self.query.prefix.as_bytes()) {
                 return Ok(None);
             }
-            let newest = !seen_any || seen != key;
+            let newest = !has_current_key || current_key != key;
             if newest {
-                key.clone_into(&mut seen);
-                seen_any = true;
+                key.clone_into(&mut current_key);
+                has_current_key = true;
             } else if !self.query.versions {
                 continue;
             }
-            let version: Version = tables::decode(record.value())?;
+            let version: VersionRecord = tables::decode_record(record.value())?;
             if version.object.is_none() && !self.query.versions {
                 continue;
             }
@@ -160,12 +160,12 @@ impl Walk<'_> {
             }
             let key = String::from_utf8_lossy(key).into_owned();
             if let Some(common) = self.common_prefix(&key) {
-                let next = successor(&common);
-                self.last = Some(After::Prefix(common.clone()));
+                let next = prefix_successor(&common);
+                self.last = Some(ListMarker::Prefix(common.clone()));
                 self.page.prefixes.push(common);
                 return Ok(Some(next));
             }
-            self.push(Row { key, version, newest });
+            self.push(ListEntry { key, version, newest });
         }
         Ok(None)
     }
@@ -181,21 +181,21 @@ impl Walk<'_> {
         Some(key[..self.query.prefix.len() + end].to_owned())
     }
 
-    fn push(&mut self, row: Row) {
+    fn push(&mut self, row: ListEntry) {
         self.last = Some(if self.query.versions {
-            After::Version {
+            ListMarker::Version {
                 key: row.key.clone(),
-                version: row.version.name().to_owned(),
+                version: row.version.version_id().to_owned(),
             }
         } else {
-            After::Key(row.key.clone())
+            ListMarker::Key(row.key.clone())
         });
         self.page.rows.push(row);
     }
 }
 
-/// The first bytes behind everything that starts with `prefix`: UTF-8 holds no 0xFF, so the last byte can grow.
-pub(super) fn successor(prefix: &str) -> Vec<u8> {
+/// Returns the first key after all keys with this prefix. UTF-8 never contains 0xFF, so the last byte can be incremented.
+pub(super) fn prefix_successor(prefix: &str) -> Vec<u8> {
     let mut bytes = prefix.as_bytes().to_vec();
     if let Some(last) = bytes.last_mut() {
         *last += 1;
@@ -208,22 +208,22 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::s3::store::records::{Description, Object};
+    use crate::s3::store::records::{ObjectMetadata, ObjectRecord};
 
-    fn filled(keys: impl Iterator<Item = String>) -> (tempfile::TempDir, Store) {
+    fn filled_store(keys: impl Iterator<Item = String>) -> (tempfile::TempDir, ObjectStore) {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path()).expect("a store");
+        let store = ObjectStore::open(folder.path()).expect("a store");
         store.create_bucket("b").expect("a bucket");
         let write = store.index.begin_write().expect("a transaction");
         {
             let mut table = write.open_table(tables::VERSIONS).expect("a table");
             for key in keys {
-                let version = Version {
+                let version = VersionRecord {
                     id: None,
                     modified: 0,
-                    object: Some(empty()),
+                    object: Some(empty_object()),
                 };
-                let record = tables::encode(&version).expect("a record");
+                let record = tables::encode_record(&version).expect("a record");
                 table
                     .insert(("b", key.as_bytes(), 1), record.as_slice())
                     .expect("a row");
@@ -233,14 +233,14 @@ mod tests {
         (folder, store)
     }
 
-    fn empty() -> Object {
-        Object {
+    fn empty_object() -> ObjectRecord {
+        ObjectRecord {
             segments: Vec::new(),
             size: 0,
             etag: String::new(),
             checksum: None,
             multipart: false,
-            description: Description::default(),
+            description: ObjectMetadata::default(),
         }
     }
 
@@ -254,15 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn pages_with_a_delimiter_give_every_key_and_prefix_once() {
+    fn pages_contain_every_key_and_common_prefix_once() {
         let keys = ["a", "a/b", "a/c", "a//d", "b", "c/", "c/x", "/", "/x", "é/1", "é/2"];
-        let (_folder, store) = filled(keys.into_iter().map(str::to_owned));
+        let (_folder, store) = filled_store(keys.into_iter().map(str::to_owned));
         for limit in 1..6 {
-            let mut found = Vec::new();
+            let mut entries = Vec::new();
             let mut next = None;
             loop {
                 let page = store
-                    .list(
+                    .list_bucket(
                         "b",
                         &ListQuery {
                             after: next,
@@ -270,30 +270,34 @@ mod tests {
                         },
                     )
                     .expect("a page");
-                found.extend(page.rows.into_iter().map(|row| row.key));
-                found.extend(page.prefixes);
+                entries.extend(page.rows.into_iter().map(|row| row.key));
+                entries.extend(page.prefixes);
                 next = page.next;
                 if next.is_none() {
                     break;
                 }
             }
-            found.sort();
-            assert_eq!(found, ["/", "a", "a/", "b", "c/", "é/"], "limit {limit}");
+            entries.sort();
+            assert_eq!(entries, ["/", "a", "a/", "b", "c/", "é/"], "limit {limit}");
         }
     }
 
     #[test]
-    fn a_hundred_thousand_keys_below_one_prefix_do_not_slow_a_listing() {
-        let (_folder, store) = filled((0..100_000).map(|n| format!("many/{n:06}")).chain(["other".into()]));
-        let begun = Instant::now();
-        let top = store.list("b", &query("", 1000)).expect("a page");
+    fn a_listing_skips_a_hundred_thousand_keys_below_a_common_prefix() {
+        let (_folder, store) = filled_store((0..100_000).map(|n| format!("many/{n:06}")).chain(["other".into()]));
+        let started = Instant::now();
+        let top = store.list_bucket("b", &query("", 1000)).expect("a page");
         assert_eq!((top.rows.len(), top.prefixes), (1, vec!["many/".to_owned()]));
         let deep = ListQuery {
-            after: Some(After::Key("many/090000".into())),
+            after: Some(ListMarker::Key("many/090000".into())),
             ..query("many/", 1000)
         };
-        let page = store.list("b", &deep).expect("a page");
+        let page = store.list_bucket("b", &deep).expect("a page");
         assert_eq!((page.rows.len(), page.rows[0].key.as_str()), (1000, "many/090001"));
-        assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_millis(500),
+            "{:?}",
+            started.elapsed()
+        );
     }
 }

@@ -1,124 +1,132 @@
-//! Reading, writing and deleting the versions of one key.
+//! Reads, writes and deletes the versions of a key.
 
 use redb::{ReadableDatabase, Table, WriteTransaction};
 
-use super::records::{Bucket, Object, Version, Versioning};
-use super::tables::{Ranked, VersionKey};
-use super::{Store, StoreError, WriteCondition, ids, now, tables};
+use super::records::{BucketRecord, ObjectRecord, VersionRecord, VersioningState};
+use super::tables::{RankedVersion, VersionKey};
+use super::{ObjectStore, StoreError, WriteCondition, ids, tables, unix_now};
 
-/// What is to be deleted.
+/// A request to delete a key or one of its versions.
 #[derive(Debug)]
-pub(crate) struct Doomed {
+pub(crate) struct DeleteRequest {
     pub(crate) key: String,
     pub(crate) version: Option<String>,
-    /// It says nothing of a named version.
+    /// Ignored if the request contains a version id.
     pub(crate) condition: WriteCondition,
 }
 
-/// What a deletion did.
+/// The result of a deletion.
 #[derive(Debug, Default)]
-pub(crate) struct Deleted {
+pub(crate) struct DeleteOutcome {
     pub(crate) version: Option<String>,
-    pub(crate) marker: bool,
+    pub(crate) is_delete_marker: bool,
 }
 
-impl Store {
-    /// The newest version of a key or the named one; delete markers are errors of their own.
-    pub(crate) fn find(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Version, StoreError> {
+impl ObjectStore {
+    /// Returns the newest version of a key, or the version with this id. A delete marker is an error.
+    pub(crate) fn find_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<VersionRecord, StoreError> {
         let read = self.index.begin_read()?;
-        tables::bucket_in(&read.open_table(tables::BUCKETS)?, bucket)?;
-        let mut versions = tables::versions_of(&read.open_table(tables::VERSIONS)?, bucket, key)?;
-        let place = position(&versions, version)?;
-        let (_, found) = versions.swap_remove(place);
-        match (&found.object, version) {
-            (Some(_), _) => Ok(found),
+        tables::read_bucket(&read.open_table(tables::BUCKETS)?, bucket)?;
+        let mut versions = tables::read_versions(&read.open_table(tables::VERSIONS)?, bucket, key)?;
+        let index = version_position(&versions, version)?;
+        let (_, record) = versions.swap_remove(index);
+        match (&record.object, version) {
+            (Some(_), _) => Ok(record),
             (None, None) => Err(StoreError::DeleteMarker {
-                version: found.name().to_owned(),
+                version: record.version_id().to_owned(),
             }),
-            (None, Some(_)) => Err(StoreError::MarkerNamed {
-                version: found.name().to_owned(),
+            (None, Some(_)) => Err(StoreError::DeleteMarkerVersion {
+                version: record.version_id().to_owned(),
             }),
         }
     }
 
-    /// Whether a write under this condition could succeed now; asked before the body is read.
-    pub(crate) fn may_put(&self, bucket: &str, key: &str, condition: &WriteCondition) -> Result<(), StoreError> {
+    /// Checks the condition of a write before the body is read.
+    pub(crate) fn check_put(&self, bucket: &str, key: &str, condition: &WriteCondition) -> Result<(), StoreError> {
         let read = self.index.begin_read()?;
-        tables::bucket_in(&read.open_table(tables::BUCKETS)?, bucket)?;
-        let versions = tables::versions_of(&read.open_table(tables::VERSIONS)?, bucket, key)?;
+        tables::read_bucket(&read.open_table(tables::BUCKETS)?, bucket)?;
+        let versions = tables::read_versions(&read.open_table(tables::VERSIONS)?, bucket, key)?;
         condition.check(versions.first().map(|(_, version)| version))
     }
 
-    /// Writes an object under a condition, and tells the version's name if the bucket keeps versions.
-    pub(crate) fn put(
+    /// Writes an object if the condition is met. Returns its version id, unless versioning was never enabled.
+    pub(crate) fn put_object(
         &self,
         bucket: &str,
         key: &str,
-        object: Object,
+        object: ObjectRecord,
         condition: &WriteCondition,
     ) -> Result<Option<String>, StoreError> {
         let write = self.index.begin_write()?;
         let written = insert_version(&write, (bucket, key), Some(object), condition)?;
         write.commit()?;
-        self.discard(&written.replaced);
+        self.remove_blobs_of(&written.replaced);
         Ok(written.version)
     }
 
-    /// Deletes a key, or one version of it for good.
-    pub(crate) fn delete(&self, bucket: &str, doomed: &Doomed) -> Result<Deleted, StoreError> {
-        let mut deleted = self.delete_all(bucket, std::slice::from_ref(doomed))?;
-        deleted.pop().expect("there is an answer for each")
+    /// Deletes a key, or removes one version permanently.
+    pub(crate) fn delete_object(&self, bucket: &str, request: &DeleteRequest) -> Result<DeleteOutcome, StoreError> {
+        let mut deleted = self.delete_objects(bucket, std::slice::from_ref(request))?;
+        deleted.pop().expect("there is one result per request")
     }
 
-    /// Deletes many in one go, and tells of each; one that cannot be deleted keeps none of the others.
-    pub(crate) fn delete_all(
+    /// Handles many deletions in one transaction and returns one result for each. A failed deletion does not affect the others.
+    pub(crate) fn delete_objects(
         &self,
         bucket: &str,
-        doomed: &[Doomed],
-    ) -> Result<Vec<Result<Deleted, StoreError>>, StoreError> {
+        requests: &[DeleteRequest],
+    ) -> Result<Vec<Result<DeleteOutcome, StoreError>>, StoreError> {
         let write = self.index.begin_write()?;
-        let versioning = tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?.versioning;
+        let versioning = tables::read_bucket(&write.open_table(tables::BUCKETS)?, bucket)?.versioning;
         let mut removed = Vec::new();
-        let answers = doomed.iter().map(|doomed| {
-            let place = (bucket, doomed.key.as_str());
-            let (deleted, versions) = match &doomed.version {
-                Some(version) => delete_version(&write, place, version),
-                None => delete_newest(&write, place, versioning, &doomed.condition),
+        let results = requests.iter().map(|request| {
+            let location = (bucket, request.key.as_str());
+            let (deleted, versions) = match &request.version {
+                Some(version) => delete_version(&write, location, version),
+                None => delete_current_version(&write, location, versioning, &request.condition),
             }?;
             removed.extend(versions);
             Ok(deleted)
         });
-        let answers = answers.collect();
+        let results = results.collect();
         write.commit()?;
-        self.discard(&removed);
-        Ok(answers)
+        self.remove_blobs_of(&removed);
+        Ok(results)
     }
 
-    /// Changes the description of a version, its tags for one.
+    /// Changes the record of a version, for example its tags.
     pub(crate) fn update_object(
         &self,
         bucket: &str,
         key: &str,
         version: Option<&str>,
-        change: impl FnOnce(&mut Object),
+        change: impl FnOnce(&mut ObjectRecord),
     ) -> Result<Option<String>, StoreError> {
         let write = self.index.begin_write()?;
         let id = {
-            tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?;
+            tables::read_bucket(&write.open_table(tables::BUCKETS)?, bucket)?;
             let mut table = write.open_table(tables::VERSIONS)?;
-            let mut versions = tables::versions_of(&table, bucket, key)?;
-            let place = position(&versions, version)?;
-            let (rank, mut found) = versions.swap_remove(place);
-            change(found.object.as_mut().ok_or(StoreError::NoSuchKey)?);
-            table.insert((bucket, key.as_bytes(), rank), tables::encode(&found)?.as_slice())?;
-            found.id
+            let mut versions = tables::read_versions(&table, bucket, key)?;
+            let index = version_position(&versions, version)?;
+            let (rank, mut record) = versions.swap_remove(index);
+            change(record.object.as_mut().ok_or(StoreError::NoSuchKey)?);
+            table.insert(
+                (bucket, key.as_bytes(), rank),
+                tables::encode_record(&record)?.as_slice(),
+            )?;
+            record.id
         };
         write.commit()?;
         Ok(id)
     }
 
-    /// Removes the files of versions that the index no longer names.
-    pub(super) fn discard(&self, versions: &[Version]) {
+    /// Removes the files of versions that are no longer in the index.
+    pub(super) fn remove_blobs_of(&self, versions: &[VersionRecord]) {
         let objects = versions.iter().filter_map(|version| version.object.as_ref());
         self.blobs.remove(
             objects
@@ -128,89 +136,98 @@ impl Store {
     }
 }
 
-/// What a write did: the new version's name, and the versions whose place it took.
-pub(super) struct Written {
+/// The result of a write: the new version id, and the versions that it replaced.
+pub(super) struct WriteOutcome {
     pub(super) version: Option<String>,
-    pub(super) replaced: Vec<Version>,
+    pub(super) replaced: Vec<VersionRecord>,
 }
 
-/// Puts an object or a delete marker on top of a key's versions.
+/// Adds an object or a delete marker as the newest version of a key.
 pub(super) fn insert_version(
     write: &WriteTransaction,
     (bucket, key): (&str, &str),
-    object: Option<Object>,
+    object: Option<ObjectRecord>,
     condition: &WriteCondition,
-) -> Result<Written, StoreError> {
-    let Bucket { versioning, .. } = tables::bucket_in(&write.open_table(tables::BUCKETS)?, bucket)?;
+) -> Result<WriteOutcome, StoreError> {
+    let BucketRecord { versioning, .. } = tables::read_bucket(&write.open_table(tables::BUCKETS)?, bucket)?;
     let mut table = write.open_table(tables::VERSIONS)?;
-    let versions = tables::versions_of(&table, bucket, key)?;
+    let versions = tables::read_versions(&table, bucket, key)?;
     condition.check(versions.first().map(|(_, version)| version))?;
-    let (id, replaced) = if versioning == Versioning::Enabled {
-        (Some(ids::random()), Vec::new())
+    let (id, replaced) = if versioning == VersioningState::Enabled {
+        (Some(ids::random_id()), Vec::new())
     } else {
-        (None, remove_null(&mut table, (bucket, key), versions)?)
+        (None, remove_null_version(&mut table, (bucket, key), versions)?)
     };
     let rank = tables::next_rank(&mut write.open_table(tables::COUNTERS)?)?;
-    let version = Version {
+    let version = VersionRecord {
         id,
-        modified: now(),
+        modified: unix_now(),
         object,
     };
-    table.insert((bucket, key.as_bytes(), rank), tables::encode(&version)?.as_slice())?;
-    let name = (versioning != Versioning::Never).then(|| version.name().to_owned());
-    Ok(Written {
-        version: name,
+    table.insert(
+        (bucket, key.as_bytes(), rank),
+        tables::encode_record(&version)?.as_slice(),
+    )?;
+    let version_id = (versioning != VersioningState::Never).then(|| version.version_id().to_owned());
+    Ok(WriteOutcome {
+        version: version_id,
         replaced,
     })
 }
 
-/// Removes a version for good, and gives it back; one that there is not counts as removed.
+/// Removes a version permanently and returns it. Succeeds if the version does not exist.
 fn delete_version(
     write: &WriteTransaction,
     (bucket, key): (&str, &str),
     version: &str,
-) -> Result<(Deleted, Vec<Version>), StoreError> {
+) -> Result<(DeleteOutcome, Vec<VersionRecord>), StoreError> {
     let mut table = write.open_table(tables::VERSIONS)?;
-    let mut versions = tables::versions_of(&table, bucket, key)?;
-    let removed = match position(&versions, Some(version)) {
-        Ok(place) => {
-            let (rank, removed) = versions.swap_remove(place);
+    let mut versions = tables::read_versions(&table, bucket, key)?;
+    let removed = match version_position(&versions, Some(version)) {
+        Ok(index) => {
+            let (rank, removed) = versions.swap_remove(index);
             table.remove((bucket, key.as_bytes(), rank))?;
             vec![removed]
         }
         Err(_) => Vec::new(),
     };
-    let deleted = Deleted {
+    let deleted = DeleteOutcome {
         version: Some(version.to_owned()),
-        marker: removed.iter().any(|removed| removed.object.is_none()),
+        is_delete_marker: removed.iter().any(|removed| removed.object.is_none()),
     };
     Ok((deleted, removed))
 }
 
-/// Takes away the only version, or puts a delete marker on top of the others.
-fn delete_newest(
+/// Removes the only version of an unversioned bucket, or adds a delete marker.
+fn delete_current_version(
     write: &WriteTransaction,
     (bucket, key): (&str, &str),
-    versioning: Versioning,
+    versioning: VersioningState,
     condition: &WriteCondition,
-) -> Result<(Deleted, Vec<Version>), StoreError> {
-    if versioning == Versioning::Never {
+) -> Result<(DeleteOutcome, Vec<VersionRecord>), StoreError> {
+    if versioning == VersioningState::Never {
         let mut table = write.open_table(tables::VERSIONS)?;
-        let versions = tables::versions_of(&table, bucket, key)?;
+        let versions = tables::read_versions(&table, bucket, key)?;
         condition.check(versions.first().map(|(_, version)| version))?;
-        let removed = remove_null(&mut table, (bucket, key), versions)?;
-        return Ok((Deleted::default(), removed));
+        let removed = remove_null_version(&mut table, (bucket, key), versions)?;
+        return Ok((DeleteOutcome::default(), removed));
     }
     let written = insert_version(write, (bucket, key), None, condition)?;
     let version = written.version.or_else(|| Some("null".to_owned()));
-    Ok((Deleted { version, marker: true }, written.replaced))
+    Ok((
+        DeleteOutcome {
+            version,
+            is_delete_marker: true,
+        },
+        written.replaced,
+    ))
 }
 
-fn remove_null(
+fn remove_null_version(
     table: &mut Table<'_, VersionKey<'static>, &'static [u8]>,
     (bucket, key): (&str, &str),
-    versions: Vec<Ranked>,
-) -> Result<Vec<Version>, StoreError> {
+    versions: Vec<RankedVersion>,
+) -> Result<Vec<VersionRecord>, StoreError> {
     let mut removed = Vec::new();
     for (rank, version) in versions.into_iter().filter(|(_, version)| version.id.is_none()) {
         table.remove((bucket, key.as_bytes(), rank))?;
@@ -219,13 +236,13 @@ fn remove_null(
     Ok(removed)
 }
 
-fn position(versions: &[Ranked], wanted: Option<&str>) -> Result<usize, StoreError> {
-    match wanted {
+fn version_position(versions: &[RankedVersion], version_id: Option<&str>) -> Result<usize, StoreError> {
+    match version_id {
         None if versions.is_empty() => Err(StoreError::NoSuchKey),
         None => Ok(0),
-        Some(name) => {
-            let place = versions.iter().position(|(_, version)| version.name() == name);
-            place.ok_or(StoreError::NoSuchVersion)
+        Some(id) => {
+            let index = versions.iter().position(|(_, version)| version.version_id() == id);
+            index.ok_or(StoreError::NoSuchVersion)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the index holds, as it stands on disk.
+//! The records of the index, in the format on disk.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 /// A bucket and its settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Bucket {
+pub(crate) struct BucketRecord {
     pub(crate) created: i64,
-    pub(crate) versioning: Versioning,
+    pub(crate) versioning: VersioningState,
     pub(crate) cors: Option<Vec<CorsRule>>,
 }
 
-/// Whether a bucket keeps what is overwritten and deleted.
+/// The versioning state of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Versioning {
+pub(crate) enum VersioningState {
     Never,
     Enabled,
     Suspended,
@@ -31,46 +31,46 @@ pub(crate) struct CorsRule {
     pub(crate) max_age_seconds: Option<i32>,
 }
 
-/// One version of a key: an object, or the marker that it was deleted.
+/// One version of a key: an object or a delete marker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Version {
-    /// `None` is the version that S3 calls `null`.
+pub(crate) struct VersionRecord {
+    /// The version id. `None` is the `null` version of S3.
     pub(crate) id: Option<String>,
-    /// Seconds since 1970: S3 tells no finer time.
+    /// Seconds since 1970. S3 has the same resolution.
     pub(crate) modified: i64,
     /// `None` is a delete marker.
-    pub(crate) object: Option<Object>,
+    pub(crate) object: Option<ObjectRecord>,
 }
 
-impl Version {
-    /// The version's name in requests and answers.
-    pub(crate) fn name(&self) -> &str {
+impl VersionRecord {
+    /// Returns the version id in requests and responses.
+    pub(crate) fn version_id(&self) -> &str {
         self.id.as_deref().unwrap_or("null")
     }
 }
 
-/// The content and description of one object.
+/// The content and metadata of one object.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Object {
-    pub(crate) segments: Vec<Segment>,
+pub(crate) struct ObjectRecord {
+    pub(crate) segments: Vec<BlobSegment>,
     pub(crate) size: u64,
-    /// Without quotes.
+    /// The `ETag` without quotes.
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) multipart: bool,
-    pub(crate) description: Description,
+    pub(crate) description: ObjectMetadata,
 }
 
-/// A run of bytes in one blob file: the whole of a simple object, or one part.
+/// The bytes in one blob file: a complete object, or one part of a multipart upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Segment {
+pub(crate) struct BlobSegment {
     pub(crate) blob: String,
     pub(crate) size: u64,
 }
 
-/// What the uploader says about an object and S3 repeats.
+/// The system and user metadata of an upload, which S3 returns with the object.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Description {
+pub(crate) struct ObjectMetadata {
     pub(crate) content_type: Option<String>,
     pub(crate) content_disposition: Option<String>,
     pub(crate) content_encoding: Option<String>,
@@ -86,7 +86,7 @@ pub(crate) struct Description {
 
 /// A checksum algorithm of S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Algorithm {
+pub(crate) enum DigestAlgorithm {
     Crc32,
     Crc32c,
     Crc64Nvme,
@@ -94,33 +94,33 @@ pub(crate) enum Algorithm {
     Sha256,
 }
 
-/// Whether a checksum covers the bytes, or the checksums of the parts.
+/// The checksum type of S3: over the bytes of the object, or over the checksums of its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Coverage {
+pub(crate) enum ChecksumCoverage {
     FullObject,
     Composite,
 }
 
-/// A checksum as S3 writes it: base64, and `-N` behind a composite one.
+/// A checksum in the format of S3: Base64, with the suffix `-N` if it is composite.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredChecksum {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) coverage: Coverage,
+    pub(crate) algorithm: DigestAlgorithm,
+    pub(crate) coverage: ChecksumCoverage,
     pub(crate) value: String,
 }
 
-/// A multipart upload that is under way.
+/// An unfinished multipart upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Upload {
+pub(crate) struct UploadRecord {
     pub(crate) initiated: i64,
-    pub(crate) description: Description,
-    pub(crate) checksum: Option<(Algorithm, Coverage)>,
+    pub(crate) description: ObjectMetadata,
+    pub(crate) checksum: Option<(DigestAlgorithm, ChecksumCoverage)>,
 }
 
-/// One part of an upload.
+/// One part of a multipart upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Part {
-    pub(crate) segment: Segment,
+pub(crate) struct PartRecord {
+    pub(crate) segment: BlobSegment,
     pub(crate) modified: i64,
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,

@@ -1,22 +1,22 @@
-//! The tables of the index, and the helpers that read a key's versions.
+//! The tables of the index, and functions that read records.
 
 use redb::{ReadableTable, Table, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use super::records::{Bucket, Version};
+use super::records::{BucketRecord, VersionRecord};
 
-/// Bucket name to [`Bucket`].
+/// Maps a bucket name to a [`BucketRecord`].
 pub(super) const BUCKETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("buckets");
 
-/// Bucket, key and rank to [`Version`]. The rank counts down, so the newest version of a key comes first.
+/// Maps bucket, key and rank to a [`VersionRecord`]. The rank decreases, so the newest version of a key is first.
 pub(super) const VERSIONS: TableDefinition<'_, VersionKey<'_>, &[u8]> = TableDefinition::new("versions");
 
-/// Bucket, key and upload ID to an upload.
+/// Maps bucket, key and upload id to an upload.
 pub(super) const UPLOADS: TableDefinition<'_, UploadKey<'_>, &[u8]> = TableDefinition::new("uploads");
 
-/// Upload ID and part number to a part.
+/// Maps upload id and part number to a part.
 pub(super) const PARTS: TableDefinition<'_, (&str, u32), &[u8]> = TableDefinition::new("parts");
 
 /// Counters by name.
@@ -25,42 +25,42 @@ pub(super) const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new
 pub(super) type VersionKey<'a> = (&'a str, &'a [u8], u64);
 pub(super) type UploadKey<'a> = (&'a str, &'a [u8], &'a str);
 
-/// A version and its place among those of its key.
-pub(super) type Ranked = (u64, Version);
+/// A version with its rank among the versions of the key.
+pub(super) type RankedVersion = (u64, VersionRecord);
 
-pub(super) fn encode(record: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encode_record(record: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     Ok(serde_json::to_vec(record)?)
 }
 
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+pub(super) fn decode_record<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     Ok(serde_json::from_slice(bytes)?)
 }
 
-pub(super) fn bucket_in(
+pub(super) fn read_bucket(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     name: &str,
-) -> Result<Bucket, StoreError> {
+) -> Result<BucketRecord, StoreError> {
     let row = table.get(name)?.ok_or(StoreError::NoSuchBucket)?;
-    decode(row.value())
+    decode_record(row.value())
 }
 
-/// All versions of a key, the newest first.
-pub(super) fn versions_of(
+/// Returns all versions of a key, newest first.
+pub(super) fn read_versions(
     table: &impl ReadableTable<VersionKey<'static>, &'static [u8]>,
     bucket: &str,
     key: &str,
-) -> Result<Vec<Ranked>, StoreError> {
+) -> Result<Vec<RankedVersion>, StoreError> {
     let key = key.as_bytes();
     table
         .range((bucket, key, 0)..=(bucket, key, u64::MAX))?
         .map(|row| {
-            let (place, record) = row?;
-            Ok((place.value().2, decode(record.value())?))
+            let (location, record) = row?;
+            Ok((location.value().2, decode_record(record.value())?))
         })
         .collect()
 }
 
-/// A rank before that of every version written so far.
+/// Returns a rank that sorts before the ranks of all existing versions.
 pub(super) fn next_rank(counters: &mut Table<'_, &'static str, u64>) -> Result<u64, StoreError> {
     let next = counters.get("written")?.map_or(0, |row| row.value()) + 1;
     counters.insert("written", next)?;

@@ -1,0 +1,35 @@
+//! The remedies for error codes of S3.
+
+/// The remedy for an error code.
+pub(crate) fn remedy_for_code(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "AccessDenied" | "403" => {
+            "The URL may have expired, or the credentials that signed it do not allow this. Run the command again. \
+             If the error persists, contact the operator."
+        }
+        "RequestTimeTooSkewed" => "The clocks differ. Set the clock of this machine, or contact the operator.",
+        "ExpiredToken" => "The credentials that signed the URL have expired. Run the command again.",
+        "SignatureDoesNotMatch" => {
+            "The request was changed after it was signed. Look for a proxy, then contact the operator."
+        }
+        "InvalidAccessKeyId" | "InvalidToken" => {
+            "The credentials that signed the URL are invalid. Contact the operator."
+        }
+        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
+            "The service signs for a region that is not the region of the bucket. Contact the operator."
+        }
+        "BadDigest" | "XAmzContentChecksumMismatch" | "InvalidDigest" | "XAmzContentSHA256Mismatch" => {
+            "The content changed during the transfer, or the file changed. Run the command again."
+        }
+        "EntityTooLarge" => "Upload it in parts, or contact the operator for a larger limit.",
+        "NoSuchUpload" => "The upload has been completed or aborted elsewhere. Run the command again.",
+        "NoSuchKey" | "404" => "Check the key. Keys are case-sensitive.",
+        "NoSuchBucket" => "The bucket of the service does not exist. Contact the operator.",
+        "SlowDown" | "ServiceUnavailable" | "InternalError" => "S3 is busy. Run the command again later.",
+        "InvalidObjectState" => "The object is archived. Its owner must restore it first.",
+        "KMS.DisabledException" | "KMS.NotFoundException" => {
+            "The encryption key of the object is not available. Contact the operator."
+        }
+        _ => return None,
+    })
+}

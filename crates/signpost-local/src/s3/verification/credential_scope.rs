@@ -1,0 +1,63 @@
+//! The credential scope and the date of a signature.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// The parts of a credential: `KEY/date/region/s3/aws4_request`.
+#[derive(Debug)]
+pub(super) struct CredentialScope {
+    pub(super) access_key: String,
+    pub(super) date: String,
+    pub(super) region: String,
+}
+
+impl CredentialScope {
+    /// Parses a credential and compares it with the region and the date of the request. The error is a message of AWS.
+    pub(super) fn parse(credential: &str, region: &str, request_date: &str) -> Result<Self, String> {
+        let fields: Vec<_> = credential.rsplitn(5, '/').collect();
+        let [terminator, service, named_region, date, access_key] = fields[..] else {
+            return Err("expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"".into());
+        };
+        if terminator != "aws4_request" {
+            return Err("incorrect terminal; this endpoint uses \"aws4_request\"".into());
+        }
+        if service != "s3" {
+            return Err("incorrect service; this endpoint belongs to \"s3\"".into());
+        }
+        if named_region != region {
+            return Err(format!("the region '{named_region}' is wrong; expecting '{region}'"));
+        }
+        if !request_date.starts_with(date) || date.len() != 8 {
+            return Err("the date is not the same as X-Amz-Date".into());
+        }
+        Ok(Self {
+            access_key: access_key.into(),
+            date: date.into(),
+            region: region.into(),
+        })
+    }
+}
+
+impl fmt::Display for CredentialScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/s3/aws4_request", self.date, self.region)
+    }
+}
+
+/// Parses a date such as `20130524T000000Z`.
+pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    PrimitiveDateTime::parse(text, format)
+        .ok()
+        .map(|date| date.assume_utc().into())
+}
+
+/// Formats a date such as `2013-05-24T00:00:00Z`.
+pub(super) fn format_date(time: SystemTime) -> String {
+    let time = OffsetDateTime::from(time);
+    let (hour, minute, second) = time.to_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", time.date())
+}

@@ -1,0 +1,241 @@
+//! Starts the server: connects settings, storage, handler and sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
+use signpost::config::{ConfigError, Settings, TablePlace};
+use signpost::outbound::aws::CredentialSource;
+use signpost::service::handler::Handler;
+use tokio::net::TcpListener;
+use tracing::level_filters::LevelFilter;
+
+use crate::credentials::{self, CredentialChain};
+use crate::environment::{EMBEDDED_BUCKET, EMBEDDED_REGION, ServerEnvironment};
+use crate::options::ServerOptions;
+use crate::redirect_api::RedirectApi;
+use crate::s3::{self, EmbeddedS3, EmbeddedS3Config, S3Credentials};
+use crate::shutdown::ShutdownSignal;
+use crate::welcome::{StorageLocation, WelcomeText};
+use crate::{http_server, logging};
+
+/// An error that prevents the server from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// A setting is invalid, or the rules are.
+    #[error("{name}: {problem}")]
+    Config {
+        /// The option or the environment variable.
+        name: String,
+        /// The description of the problem.
+        problem: String,
+    },
+    /// The API cannot listen on its address.
+    #[error("--listen: cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// Other machines can reach the address, and no rules restrict access.
+    #[error(
+        "--listen: {address} is not a loopback address, and without --rules anyone who can reach it can do anything; \
+         specify --rules FILE or a loopback address"
+    )]
+    PublicWithoutRules {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address is a wildcard, which a presigned URL cannot contain.
+    #[error(
+        "--s3-listen: {address} is a wildcard address, and presigned URLs need an address that clients can reach; \
+         specify one of this machine's addresses"
+    )]
+    WildcardS3Address {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The embedded S3 cannot start.
+    #[error(transparent)]
+    S3(#[from] s3::EmbeddedS3Error),
+    /// The embedded S3 does not include STS.
+    #[error(
+        "SIGNPOST_SIGNER_ROLE_ARN: the embedded S3 does not support roles; specify --bucket, or unset the variable"
+    )]
+    NoSts,
+    /// The embedded S3 has only one bucket and does not include Systems Manager.
+    #[error(
+        "SIGNPOST_RULES_SOURCE: not supported with the embedded S3; specify --bucket, or a rules file with --rules"
+    )]
+    NoRulesSource,
+    /// The embedded S3 does not include `DynamoDB`.
+    #[error(
+        "SIGNPOST_TABLE: with the embedded S3, the data directory contains the id table; specify --bucket, or unset the variable"
+    )]
+    NoDynamoDb,
+    /// The bucket is external, and the SDK's chain has no credentials for it.
+    #[error("no AWS credentials found; configure them as for the AWS CLI")]
+    Credentials(#[source] CredentialsError),
+    /// The process cannot listen for signals.
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs the server until a signal stops it.
+pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
+    let shutdown = ShutdownSignal::on_signals().map_err(StartupError::Signals)?;
+    let mut environment = ServerEnvironment::new(options, std::env::vars_os());
+    let allows_all = environment.allow_all_without_rules();
+    if allows_all && !options.listen.ip().is_loopback() {
+        return Err(StartupError::PublicWithoutRules {
+            address: options.listen,
+        });
+    }
+    let bind_error = |source| StartupError::Listen {
+        address: options.listen,
+        source,
+    };
+    let listener = TcpListener::bind(options.listen).await.map_err(bind_error)?;
+    let local = listener.local_addr().map_err(bind_error)?;
+    let setup = if environment.has_external_bucket() {
+        set_up_external_bucket(options, environment).await?
+    } else {
+        set_up_embedded_s3(options, environment, local).await?
+    };
+    let api = RedirectApi {
+        handler: setup.handler,
+        front: options.front,
+        local,
+        allows_all,
+    };
+    let storage = setup.storage;
+    logging::print_line(WelcomeText {
+        local,
+        base_path: api.base_path().to_owned(),
+        storage,
+        front: options.front,
+        allows_all,
+    });
+    let serving = http_server::serve(listener, Arc::new(api), shutdown.clone().requested());
+    match setup.s3 {
+        Some(s3) => drop(tokio::join!(serving, s3.serve(shutdown.requested()))),
+        None => serving.await,
+    }
+    Ok(())
+}
+
+/// The parts that depend on the storage location.
+struct StorageSetup {
+    handler: Handler,
+    storage: StorageLocation,
+    s3: Option<EmbeddedS3>,
+}
+
+async fn set_up_embedded_s3(
+    options: &ServerOptions,
+    mut environment: ServerEnvironment,
+    local: SocketAddr,
+) -> Result<StorageSetup, StartupError> {
+    if options.s3_listen.ip().is_unspecified() {
+        return Err(StartupError::WildcardS3Address {
+            address: options.s3_listen,
+        });
+    }
+    if environment.get("SIGNPOST_SIGNER_ROLE_ARN").is_some() {
+        return Err(StartupError::NoSts);
+    }
+    if environment.get("SIGNPOST_RULES_SOURCE").is_some() {
+        return Err(StartupError::NoRulesSource);
+    }
+    if environment.get("SIGNPOST_TABLE").is_some() {
+        return Err(StartupError::NoDynamoDb);
+    }
+    let region = options.region.as_deref().unwrap_or(EMBEDDED_REGION);
+    let credentials = credentials::generate_credentials();
+    let config = EmbeddedS3Config {
+        data_dir: options.data.clone(),
+        bucket: EMBEDDED_BUCKET.to_owned(),
+        region: region.to_owned(),
+        credentials: vec![S3Credentials {
+            access_key_id: credentials.access_key_id().to_owned(),
+            secret_access_key: credentials.secret_access_key().into(),
+            session_token: None,
+            expires_at: None,
+        }],
+        allow_listing: true,
+        page_origin: page_origin(local),
+    };
+    let s3 = EmbeddedS3::bind(options.s3_listen, config).await?;
+    let address = s3.local_addr();
+    environment.use_embedded_s3(&format!("http://{address}"), region);
+    let source = CredentialSource::from_provider(credentials);
+    let mut settings = load_settings(options, environment)?;
+    settings.table = Some(TablePlace::Folder(options.data.join("table")));
+    Ok(StorageSetup {
+        handler: start_handler(options, settings, source).await?,
+        storage: StorageLocation::Embedded {
+            data_dir: options.data.clone(),
+            address,
+        },
+        s3: Some(s3),
+    })
+}
+
+/// Returns the origin of the pages that the API at `local` serves, unless the address is a wildcard.
+fn page_origin(local: SocketAddr) -> Option<String> {
+    (!local.ip().is_unspecified()).then(|| format!("http://{local}"))
+}
+
+async fn set_up_external_bucket(
+    options: &ServerOptions,
+    mut environment: ServerEnvironment,
+) -> Result<StorageSetup, StartupError> {
+    if let Some(region) = credentials::default_region().await {
+        environment.set_default_region(region.as_ref());
+    }
+    let settings = load_settings(options, environment)?;
+    let chain = CredentialChain::new(&settings.region).await;
+    chain.provide_credentials().await.map_err(StartupError::Credentials)?;
+    let storage = StorageLocation::Bucket {
+        name: settings.bucket.clone(),
+        endpoint: settings.custom_endpoint().map(str::to_owned),
+    };
+    Ok(StorageSetup {
+        handler: start_handler(options, settings, CredentialSource::from_provider(chain)).await?,
+        storage,
+        s3: None,
+    })
+}
+
+/// Parses the settings and starts logging with the configured level.
+fn load_settings(options: &ServerOptions, environment: ServerEnvironment) -> Result<Settings, StartupError> {
+    let sets_log_level = environment.sets_log_level();
+    let settings = environment.settings().map_err(|error| config_error(options, error))?;
+    logging::init_tracing(if sets_log_level {
+        settings.log
+    } else {
+        LevelFilter::WARN
+    });
+    Ok(settings)
+}
+
+async fn start_handler(
+    options: &ServerOptions,
+    settings: Settings,
+    source: CredentialSource,
+) -> Result<Handler, StartupError> {
+    Handler::start(settings, source)
+        .await
+        .map_err(|error| config_error(options, error))
+}
+
+/// Converts an error and names the option if the user specified one, otherwise the variable.
+fn config_error(options: &ServerOptions, error: ConfigError) -> StartupError {
+    StartupError::Config {
+        name: options.option_for_setting(error.var).unwrap_or(error.var).to_owned(),
+        problem: error.problem,
+    }
+}

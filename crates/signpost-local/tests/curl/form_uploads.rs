@@ -1,0 +1,100 @@
+//! Form uploads: a page requests a form, a browser sends it, and S3 enforces its policy.
+
+use serde_json::Value;
+
+use crate::support::{CurlResponse, LocalServer, curl};
+
+fn form(server: &LocalServer, path: &str) -> Value {
+    let response = server.curl(&["-f", "-H", "Accept: application/json"], path);
+    assert_eq!(response.status, 200, "{}", response.text());
+    serde_json::from_slice(&response.body).expect("the form is valid JSON")
+}
+
+/// Sends the form as a browser does: the fields, then the file.
+fn send(server: &LocalServer, form: &Value, more: &[&str], file: &[u8]) -> CurlResponse {
+    let mut args: Vec<String> = Vec::new();
+    for (name, value) in form["fields"].as_object().expect("fields") {
+        let value = value.as_str().expect("a text");
+        args.extend(["--form-string".to_owned(), format!("{name}={value}")]);
+    }
+    args.extend(more.iter().map(|more| (*more).to_owned()));
+    args.extend(["-F".to_owned(), format!("file=@{};filename=a b.txt", server.file(file))]);
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    curl(&args, form["url"].as_str().expect("a URL"))
+}
+
+#[test]
+fn a_form_upload_has_its_own_folder() {
+    let Some(server) = LocalServer::start(&[]) else { return };
+    let form = form(&server, "/in/?form&meta-from=form&contentType=text/plain");
+    let sent = send(&server, &form, &[], b"content");
+    assert_eq!(sent.status, 204, "{}", sent.text());
+    let folder = form["fields"]["key"]
+        .as_str()
+        .unwrap()
+        .strip_suffix("${filename}")
+        .unwrap();
+    let head = server
+        .curl(&["-fLi"], &format!("/{folder}a%20b.txt"))
+        .text()
+        .to_lowercase();
+    assert!(head.contains("x-amz-meta-from: form"), "{head}");
+    assert!(head.contains("content-type: text/plain"), "{head}");
+    assert!(head.ends_with("content"), "{head}");
+}
+
+#[test]
+fn s3_rejects_uploads_that_the_form_does_not_allow() {
+    let Some(server) = LocalServer::start(&[]) else { return };
+    let form = form(&server, "/in/?form&content-length-range=2,5&contentType=image/*");
+    let of = |content_type: &'static str| ["--form-string", content_type];
+    assert_eq!(
+        send(&server, &form, &of("Content-Type=image/png"), b"12345").status,
+        204
+    );
+    for (more, file) in [
+        (&of("Content-Type=image/png")[..], &b"123456"[..]),
+        (&of("Content-Type=image/png"), b"1"),
+        (&of("Content-Type=text/html"), b"1234"),
+        (&[], b"1234"),
+        (
+            &[
+                "--form-string",
+                "Content-Type=image/png",
+                "--form-string",
+                "x-amz-meta-a=b",
+            ],
+            b"1234",
+        ),
+    ] {
+        let sent = send(&server, &form, more, file);
+        assert!(
+            matches!(sent.status, 400 | 403),
+            "{more:?}: {} {}",
+            sent.status,
+            sent.text()
+        );
+    }
+    let mut elsewhere = form;
+    elsewhere["fields"]["key"] = "out/${filename}".into();
+    let sent = send(&server, &elsewhere, &of("Content-Type=image/png"), b"1234");
+    assert!(matches!(sent.status, 400 | 403), "{} {}", sent.status, sent.text());
+    assert_eq!(server.curl(&["-L"], "/out/a%20b.txt").status, 404);
+}
+
+#[test]
+fn the_browser_returns_to_the_page_which_shows_the_stored_key() {
+    let Some(server) = LocalServer::start(&[]) else { return };
+    let page = server.curl(&["-f"], "/in/?form").text();
+    let back = page
+        .split_once("name=\"success_action_redirect\" value=\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .expect("the page contains a return URL")
+        .0;
+    assert_eq!(back, server.url("/in/?form"));
+    let form = form(&server, &format!("/in/?form&success_action_redirect={back}"));
+    let sent = send(&server, &form, &["-L", "-i"], b"content");
+    assert!(sent.text().contains("HTTP/1.1 303"), "{}", sent.text());
+    assert!(sent.text().contains("Uploaded: <code>in/"), "{}", sent.text());
+    assert!(sent.text().contains("/a b.txt</code>"), "{}", sent.text());
+}

@@ -1,0 +1,274 @@
+//! Start, failed starts and shutdown of the server.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::helpers::wait_until;
+use crate::support::{LocalServer, command, curl};
+
+/// Runs a server that must fail to start. Returns its exit code and its output.
+fn failure(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(
+        folder.path().join("bad.toml"),
+        "version = 1\n[[rule]]\nid = \"x\"\nwhom = []\n",
+    )
+    .unwrap();
+    let mut command = command(folder.path(), args);
+    let output = command.envs(env.iter().copied()).output().unwrap();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn a_start_error_names_the_option_or_variable() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let free = ["--listen", "127.0.0.1:0"];
+    let with = |args: &[&'static str]| [&free, args].concat();
+    for (args, env, response) in [
+        (
+            vec!["--listen", &taken],
+            vec![],
+            "--listen: cannot listen on 127.0.0.1:",
+        ),
+        (vec!["--listen", "0.0.0.0:0"], vec![], "not a loopback address"),
+        (with(&["--s3-listen", "0.0.0.0:0"]), vec![], "--s3-listen: 0.0.0.0:0"),
+        (
+            with(&["--rules", "none.toml"]),
+            vec![],
+            "--rules: \"none.toml\": No such file",
+        ),
+        (with(&["--rules", "bad.toml"]), vec![], "--rules: TOML parse error"),
+        (
+            with(&["--data", "bad.toml"]),
+            vec![],
+            "cannot use the data directory bad.toml",
+        ),
+        (
+            with(&[]),
+            vec![("SIGNPOST_RULES", "version = 2")],
+            "SIGNPOST_RULES: version 2",
+        ),
+        (
+            with(&[]),
+            vec![("SIGNPOST_RULES_SOURCE", "ssm:/signpost/rules")],
+            "SIGNPOST_RULES_SOURCE: not supported with the embedded S3",
+        ),
+        (
+            with(&[]),
+            vec![("SIGNPOST_TABLE", "signpost")],
+            "SIGNPOST_TABLE: with the embedded S3",
+        ),
+        (
+            with(&[]),
+            vec![("SIGNPOST_BUKET", "x")],
+            "SIGNPOST_BUKET is not a setting",
+        ),
+        (
+            with(&["--bucket", "No"]),
+            vec![("AWS_REGION", "eu-west-1")],
+            "--bucket: \"No\" is not a bucket name",
+        ),
+    ] {
+        let (code, stderr) = failure(&args, &env);
+        assert!(
+            stderr.starts_with("signpost: ") && stderr.contains(response),
+            "{response}: {stderr}"
+        );
+        assert_eq!(code, Some(1), "{stderr}");
+    }
+}
+
+#[test]
+fn a_usage_error_exits_with_2() {
+    assert_eq!(failure(&["--fronts", "rest"], &[]).0, Some(2));
+    assert_eq!(failure(&["--front", "edge"], &[]).0, Some(2));
+    assert_eq!(failure(&["--bucket", "files", "--data", "d"], &[]).0, Some(2));
+}
+
+#[test]
+fn two_servers_cannot_share_a_data_directory() {
+    let Some(server) = LocalServer::start(&[]) else { return };
+    let data = server.path("signpost-data");
+    let (code, stderr) = failure(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()], &[]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("in use by another server"), "{stderr}");
+}
+
+#[test]
+fn the_welcome_text_reports_the_address_once_and_warns_about_missing_rules() {
+    let Some(server) = LocalServer::start(&[]) else { return };
+    server.curl(&["-f"], "/-/health");
+    let log = server.log();
+    assert_eq!(log.matches("signpost: listening on http://").count(), 1, "{log}");
+    assert!(log.contains("ANYONE"), "{log}");
+    assert!(log.contains(&server.url("/FILE?url")), "{log}");
+}
+
+#[test]
+fn rules_restrict_access() {
+    let folder = TempDir::new().unwrap();
+    let rules = folder.path().join("rules.toml");
+    let text = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"pub/**\"]\n";
+    std::fs::write(&rules, text).unwrap();
+    let Some(server) = LocalServer::start(&["--rules", rules.to_str().unwrap()]) else {
+        return;
+    };
+    assert!(!server.log().contains("ANYONE"));
+    assert_eq!(server.curl(&[], "/pub/a").status, 307);
+    assert_eq!(server.curl(&[], "/private").status, 403);
+    assert_eq!(server.put("/pub/a", b"x").status, 403);
+}
+
+#[test]
+fn only_configured_cors_origins_are_allowed() {
+    let preflight = ["-i", "-X", "OPTIONS", "-H", "Origin: https://app.example.com"];
+    for (origins, allowed) in [
+        ("", false),
+        ("https://other.example.com", false),
+        ("https://app.example.com", true),
+    ] {
+        let Some(server) = LocalServer::start_with(&[], &[("SIGNPOST_CORS_ORIGINS", origins)]) else {
+            return;
+        };
+        let response = server.curl(&preflight, "/a").text();
+        assert_eq!(
+            response.contains("access-control-allow-origin: https://app.example.com\r\n"),
+            allowed,
+            "{response}"
+        );
+    }
+}
+
+#[test]
+fn another_s3_server_can_be_used() {
+    let folder = TempDir::new().unwrap();
+    let Some(server) = LocalServer::start(&["--s3-listen", "127.0.0.1:0"]) else {
+        return;
+    };
+    let signed = server.signed_put("/x");
+    let origin = signed.split("/signpost/").next().unwrap();
+    let args = [
+        "--listen",
+        "127.0.0.1:0",
+        "--bucket",
+        "signpost",
+        "--endpoint",
+        origin,
+        "--region",
+        "us-east-1",
+    ];
+    let mut in_front = command(folder.path(), &args);
+    in_front.envs([
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ]);
+    let mut in_front = in_front.spawn().unwrap();
+    let mut response = String::new();
+    while !response.contains("signpost: listening on ") || !response.ends_with('\n') {
+        let mut byte = [0];
+        assert_eq!(
+            in_front.stderr.as_mut().unwrap().read(&mut byte).unwrap(),
+            1,
+            "{response}"
+        );
+        response.push(char::from(byte[0]));
+    }
+    let url = response.trim().rsplit(' ').next().unwrap();
+    let location = curl(&["-f"], &format!("{url}/a?url")).text();
+    let _ = in_front.kill();
+    let _ = in_front.wait();
+    assert!(location.starts_with(&format!("{origin}/signpost/a?")), "{location}");
+    assert!(location.contains("AKIDEXAMPLE"), "{location}");
+}
+
+#[test]
+#[cfg(unix)]
+fn the_first_signal_waits_for_requests_and_the_second_stops_immediately() {
+    let Some(mut server) = LocalServer::start(&[]) else {
+        return;
+    };
+    let half = b"PUT /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\na";
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(half).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    signal(&server, "TERM");
+    wait_until("the server accepts no connections", || {
+        TcpStream::connect(server.address()).is_err()
+    });
+    assert!(server.runs());
+    stream.write_all(b"b").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 307"), "{response}");
+    assert_eq!(server.exit_code(), Some(0));
+
+    let Some(mut server) = LocalServer::start(&[]) else {
+        return;
+    };
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(half).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    signal(&server, "INT");
+    wait_until("the server accepts no connections", || {
+        TcpStream::connect(server.address()).is_err()
+    });
+    signal(&server, "INT");
+    assert_eq!(server.exit_code(), Some(130));
+}
+
+fn signal(server: &LocalServer, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &server.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// A website whose name resolves to this machine must not be able to use the server (DNS rebinding).
+#[test]
+fn without_rules_other_host_names_are_rejected() {
+    let Some(server) = LocalServer::start(&[]) else { return };
+    assert_eq!(server.put("/a", b"a").status, 200);
+    let port = server.address().rsplit_once(':').unwrap().1;
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example.",
+    ] {
+        let response = server.curl(&["-H", &format!("Host: {host}:{port}")], "/a");
+        assert_eq!(response.status, 421, "{host}: {}", response.text());
+        let deleted = server.curl(&["-X", "DELETE", "-H", &format!("Host: {host}")], "/a");
+        assert_eq!(deleted.status, 421, "{host}");
+    }
+    for host in ["localhost", "files.localhost", "127.0.0.1", "[::1]", "LOCALHOST"] {
+        let response = server.curl(&["-H", &format!("Host: {host}:{port}")], "/a");
+        assert_eq!(response.status, 307, "{host}: {}", response.text());
+    }
+    let rules =
+        server.file(b"version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"**\"]\n");
+    let Some(closed) = LocalServer::start(&["--rules", &rules]) else {
+        return;
+    };
+    let response = closed.curl(&["-H", "Host: files.example.com"], "/a");
+    assert_eq!(response.status, 307, "{}", response.text());
+}
+
+#[test]
+fn the_commands_of_the_welcome_text_contain_the_base_path() {
+    for (front, base) in [("function-url", "/files"), ("rest", "")] {
+        let env = [("SIGNPOST_BASE_PATH", "/files")];
+        let Some(server) = LocalServer::start_with(&["--front", front], &env) else {
+            return;
+        };
+        let line = format!("curl -fL -T FILE {}/FILE", server.url(base));
+        assert!(server.log_with(&line).contains(&line));
+    }
+}

@@ -1,0 +1,1 @@
+"""Modules that several test suites share: processes, servers, signatures, credentials and results."""
