@@ -28,11 +28,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use serde::{Serialize, Serializer};
 
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, BodyLength, GatewayIdentity, Pairs};
 use crate::response::{ApiResponse, Failure};
 use event::FrontEvent;
+use front_response::FrontResponse;
 use key_path::KeyPath;
 
 /// The AWS service in front of the function.
@@ -158,15 +160,26 @@ impl Front {
         }
     }
 
-    /// Returns a response as the JSON that this front expects.
-    pub fn render(self, response: &ApiResponse) -> String {
-        let rendered = match self {
+    fn render(self, response: &ApiResponse) -> FrontResponse<'_> {
+        match self {
             Self::Rest => rest::render(response),
             Self::HttpApi | Self::FunctionUrl => payload2::render(response),
             Self::Alb => alb::render(response),
             Self::AlbMultiValue => alb::render_multi_value(response),
-        };
-        serde_json::to_string(&rendered).expect("strings and numbers are always JSON")
+        }
+    }
+}
+
+/// A response, and the front that receives it. It is serialized in the format of this front.
+#[derive(Debug)]
+pub(crate) struct EventResponse {
+    pub(crate) front: Front,
+    pub(crate) response: ApiResponse,
+}
+
+impl Serialize for EventResponse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.front.render(&self.response).serialize(serializer)
     }
 }
 

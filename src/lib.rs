@@ -1,39 +1,44 @@
-//! Signpost gives a private S3 bucket plain URLs: it maps the request path to an object key, decides whether
-//! the caller may, and answers with a redirect to a presigned S3 URL.
+//! Signpost gives a private S3 bucket plain URLs. It maps the request path to an object key, decides whether the caller is
+//! allowed, and responds with a redirect to a presigned S3 URL.
 //!
-//! Data flows one way, and the port between the core and its shell is a value, the [`plan::PresignPlan`]:
+//! Data flows in one direction. The interface between the core and its shell is a value, the [`plan::PresignPlan`]:
 //!
 //! ```text
-//! front event ─ adapters::lambda ─> ApiRequest ─ request ─> ObjectRequest
-//!                                      │                        │
-//!                                 auth: Principal ── policy: Grant or Rejection
-//!                                                               │
-//!                  decide ───────────────────────────> Decision
-//!                                                               │
-//!                  adapters::aws ────────────────────> Instruction, Page
-//!                                                               │
-//!                  response ─────────────────────────> http::Response ─> front
+//! event ── fronts ──> ApiRequest ── request ──> ObjectRequest
+//!                                                   │
+//!                          auth: Principal ── policy: Grant or Rejection
+//!                                                   │
+//!                                    decide ──> Decision (with a PresignPlan)
+//!                                                   │
+//!                                  outbound ──> Instruction (with a presigned URL)
+//!                                                   │
+//!                                  response ──> ApiResponse ── fronts ──> response of the event
 //! ```
 //!
 //! A module imports only from modules above it in this list:
 //!
-//! 1. [`key`]: the object key and its two spellings, raw and as a URL path.
-//! 2. [`operation`]: the S3 operations that can be asked for, with what each takes.
-//! 3. [`rejection`]: every way in which a request can be the client's fault.
-//! 4. [`request`]: what a front delivered, and the object request parsed from it.
-//! 5. [`auth`]: who is asking.
-//! 6. [`policy`]: the rules, and what they grant.
-//! 7. [`plan`]: what is to be signed, as a value.
-//! 8. [`config`]: the settings, each declared once.
-//! 9. [`decide`]: from request and rules to a decision.
-//! 10. [`response`]: the only place that knows status codes and response headers.
-//! 11. `adapters`: AWS, the Lambda fronts, and the handler that wires the parts.
+//! 1. [`error`]: the text of errors.
+//! 2. [`key`]: the object key and its two spellings, raw and as a URL path.
+//! 3. [`operation`]: the S3 operations, with their parameters.
+//! 4. [`rejection`]: the errors of clients.
+//! 5. [`encoding`]: text encodings.
+//! 6. [`request`]: the request from a front, and the object request parsed from it.
+//! 7. [`auth`]: the identity of the caller.
+//! 8. [`policy`]: the rules and their grants.
+//! 9. [`plan`]: a request to S3 before it is signed.
+//! 10. [`config`]: the settings.
+//! 11. [`decide`]: the decision about a request.
+//! 12. [`response`]: the only module that knows status codes and response headers.
+//! 13. [`fronts`]: the events of the AWS services in front of the function.
+//! 14. [`outbound`]: calls to other services.
+//! 15. [`service`]: the application, which connects all modules above.
+//! 16. [`lambda`]: the runtime of the Lambda function.
 
 pub mod error;
 pub mod key;
-pub mod encoding;
 pub mod operation;
 pub mod rejection;
+pub mod encoding;
 pub mod request;
 pub mod auth;
 pub mod policy;

@@ -8,10 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-use ulid::Ulid;
-
 use super::aws::{CredentialSource, DynamoTable};
+use super::id_lookup::{IdLookupResult, TableError, shared};
 use crate::config::{ConfigError, Settings, TablePlace};
 use crate::plan::{CountedUse, Entry};
 
@@ -23,12 +21,6 @@ pub(crate) enum IdTable {
     DynamoDb(Arc<DynamoTable>),
     Folder(PathBuf),
 }
-
-/// The reason why the table did not respond. Several entries can share it.
-pub(crate) type TableError = Arc<dyn std::error::Error + Send + Sync>;
-
-/// The id of an entry, or `None` if it has none.
-pub(crate) type IdLookupResult = Result<Option<Ulid>, TableError>;
 
 /// The ids of entries, by the text of the entry.
 #[derive(Debug, Default)]
@@ -101,28 +93,10 @@ impl IdLookups {
     }
 }
 
-/// Returns a new random id, which cannot be predicted ([ULID](https://github.com/ulid/spec)).
-pub(crate) fn new_id(now: SystemTime) -> Result<Ulid, RandomnessError> {
-    let mut random = [0; 16];
-    SystemRandom::new().fill(&mut random).map_err(|_| RandomnessError)?;
-    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let milliseconds = u64::try_from(since.as_millis()).unwrap_or_default();
-    Ok(Ulid::from_parts(milliseconds, u128::from_be_bytes(random)))
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the system has no source of randomness")]
-pub(crate) struct RandomnessError;
-
 #[derive(Debug, thiserror::Error)]
 #[error("no id table is configured")]
 struct NoTable;
 
 fn no_table() -> TableError {
     shared(NoTable)
-}
-
-/// Returns an error that several entries can share.
-pub(crate) fn shared(error: impl std::error::Error + Send + Sync + 'static) -> TableError {
-    Arc::new(error)
 }

@@ -13,7 +13,7 @@ use super::credentials::CredentialSource;
 use super::json_protocol::JsonService;
 use super::signed_call::AwsService;
 use crate::config::{ConfigError, Settings};
-use crate::outbound::id_table::{IdLookupResult, new_id, shared};
+use crate::outbound::id_lookup::{IdLookupResult, new_id, shared};
 use crate::outbound::outbound_error::OutboundError;
 use crate::plan::CountedUse;
 

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
 
-use super::new_id;
 use crate::encoding::hex;
+use crate::outbound::id_lookup::new_id;
 use crate::plan::CountedUse;
 
 /// Consumes one use of a link. Returns false if none is left.
