@@ -73,7 +73,7 @@ pub enum Decision {
 }
 
 /// Decides about a `request` that arrived at `now`. `keys` are the keys that
-/// [`crate::auth::Authenticators::keys_wanted`] requires for it.
+/// [`crate::auth::Authenticators::required_keys`] requires for it.
 pub fn decide(
     policy: &Policy,
     request: &ApiRequest,

@@ -16,7 +16,7 @@ pub fn share_link(request: &ApiRequest, shared: &NewShareLink) -> ApiResponse {
         return with_body(StatusCode::OK, TEXT, format!("{url}\n"));
     }
     with_json(&ShareLinkBody {
-        expires_at: rfc3339(shared.link.ends()),
+        expires_at: rfc3339(shared.link.expiry()),
         id: shared.link.id.clone(),
         methods: shared.link.methods.clone(),
         url,

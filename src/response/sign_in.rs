@@ -7,7 +7,7 @@ use super::http::{ApiResponse, TEXT, set_header, with_body};
 use super::links::login_url;
 use super::page::{PageShell, html_page};
 use super::status::rejection_status;
-use crate::auth::keyring::Sealed;
+use crate::auth::keyring::SignedToken;
 use crate::auth::session::{self, NewSession};
 use crate::auth::sign_in::{ATTEMPT_LIFE, COOKIE};
 use crate::rejection::Rejection;
@@ -49,7 +49,7 @@ pub fn token_page(request: &ApiRequest, next: &str, problem: Option<&Rejection>)
 }
 
 /// Redirects the browser to the sign-in page of an issuer.
-pub fn redirect_to_issuer(url: &str, cookie: &Sealed) -> ApiResponse {
+pub fn redirect_to_issuer(url: &str, cookie: &SignedToken) -> ApiResponse {
     let mut response = with_body(StatusCode::SEE_OTHER, TEXT, "Continue at the sign-in page.\n");
     set_header(&mut response, header::LOCATION, url);
     set_cookie(&mut response, COOKIE, cookie.expose(), ATTEMPT_LIFE.as_secs());

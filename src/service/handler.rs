@@ -173,7 +173,7 @@ impl Handler {
         request: &ApiRequest,
         now: SystemTime,
     ) -> Result<Option<Arc<ProviderMetadata>>, ProviderUnavailable> {
-        match policy.authenticators.keys_wanted(request) {
+        match policy.authenticators.required_keys(request) {
             None => Ok(None),
             Some(wanted) => self.providers.get(&wanted, now).await.map(Some),
         }
@@ -267,7 +267,7 @@ impl Handler {
 
 /// Returns the response to a rejected request.
 pub(super) fn reject(policy: &Policy, request: &ApiRequest, refused: &RejectedRequest) -> (ApiResponse, RequestLog) {
-    let sign_in = policy.authenticators.sign_in().is_some();
+    let sign_in = policy.authenticators.sign_in_method().is_some();
     let response = response::rejection(request, &refused.rejection, sign_in);
     (response, RequestLog::rejected(refused))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::Presigner;
 use signpost::plan::{PostFormKey, PostPolicyPlan};
-use signpost::policy::Scope;
+use signpost::policy::GrantScope;
 use signpost::request::ApiRequest;
 
 use crate::support::{
@@ -283,7 +283,7 @@ async fn debug_output_contains_no_signed_form() {
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),
-        scope: Scope::default(),
+        scope: GrantScope::default(),
     };
     let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     let form = signer

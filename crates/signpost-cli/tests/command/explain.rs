@@ -270,7 +270,7 @@ fn anonymous_callers_are_rejected_if_a_gateway_verifies_callers() {
                  [[rule]]\nid = \"pub\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"pub/**\"]\n";
     let said = said_under(rules, &["anyone", "GET", "pub/x"]);
     assert!(
-        said.contains("\nrejected: the gateway has verified no credential"),
+        said.contains("\nrejected: the gateway did not verify a credential"),
         "{said}"
     );
     let said = said_under(rules, &["issuer:g/a", "GET", "pub/x"]);
