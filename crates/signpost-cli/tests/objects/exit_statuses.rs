@@ -50,7 +50,7 @@ fn an_object_is_replaced_if_the_rules_allow_it_and_no_clobber_is_not_set() {
         .reading(b"3")
         .fails(5, "exists");
     assert_eq!(local.object("k"), b"2");
-    local.signpost(&["rm", "k"]).fails(4, "no rule lets");
+    local.signpost(&["rm", "k"]).fails(4, "no rule allows");
 }
 
 #[test]

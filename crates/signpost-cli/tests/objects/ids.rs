@@ -25,7 +25,7 @@ fn a_large_file_is_uploaded_in_parts_and_downloaded_by_its_public_key() {
     local.signpost(&["cat", &format!("objects/{kept}")]).fails(4, "");
     local
         .signpost(&["cat", "docs/other.bin"])
-        .fails(3, "no object under this key");
+        .fails(3, "the object does not exist");
     local.signpost(&["rm", "docs/large.bin"]).succeeds();
     assert_eq!(local.signpost(&["ls", "objects/"]).succeeds().text(), "");
     local.signpost(&["put", &file, "docs/large.bin"]).succeeds();

@@ -176,7 +176,7 @@ fn a_share_link_works_for_the_given_number_of_uses() {
         assert_eq!(local.signpost(&["cat", link]).succeeds().out, b"lent");
     }
     for _ in 0..2 {
-        local.signpost(&["cat", link]).fails(4, "used as often as it may be");
+        local.signpost(&["cat", link]).fails(4, "has no uses left");
     }
     for uses in ["0", "1001"] {
         command(&["share", "k", "--uses", uses]).fails(1, "1 to 1000");
