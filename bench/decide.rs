@@ -25,7 +25,7 @@ use signpost::key::PathEncoding;
 use signpost::lambda::respond;
 use signpost::outbound::aws::{CredentialSource, Presigner};
 use signpost::plan::Instruction;
-use signpost::plan::Kept;
+use signpost::plan::ObjectLocation;
 use signpost::policy::Policy;
 use signpost::request::{ApiRequest, BodyLength};
 use signpost::service::handler::Handler;
@@ -88,10 +88,10 @@ fn decide_and_sign(
 ) -> Instruction {
     match decide(policy, request, keys, now()) {
         Ok(Decision::Instruct { plan, .. }) => {
-            let (Kept::At(key), plan) = plan.replace(()) else {
+            let (ObjectLocation::Key(key), plan) = plan.replace_key(()) else {
                 panic!("the rules do not need the id table")
             };
-            let ((), plan) = plan.replace(key);
+            let ((), plan) = plan.replace_key(key);
             signer.sign(plan, credentials, now()).expect("the plan can be signed")
         }
         other => panic!("not an instruction: {other:?}"),
@@ -314,14 +314,14 @@ fn request(method: &str) -> ApiRequest {
         length: if method == "PUT" {
             BodyLength::Declared(1024)
         } else {
-            BodyLength::Undeclared
+            BodyLength::Missing
         },
         base_url: "https://files.example.com".into(),
         request_id: "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0".into(),
         invocation: "00000000-0000-4000-8000-000000000001".into(),
         body: Bytes::new(),
         gateway: None,
-        defect: None,
+        parse_error: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The settings: each is declared once, with its documentation, its default and the name of its parser in [`parse`].
+//! The settings. Each one is declared once, with its documentation, its default and its parser in [`parse`].
 
 mod parse;
 
@@ -12,30 +12,30 @@ use tracing::level_filters::LevelFilter;
 use crate::auth::Keyring;
 use crate::key::ObjectKey;
 
-/// A setting that stops the start-up. It begins with the name of the variable.
+/// An invalid setting. The message begins with the name of the variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{var}: {problem}")]
 pub struct ConfigError {
     /// The environment variable.
     pub var: &'static str,
-    /// What is wrong with it, the value quoted unless it is a secret.
+    /// The problem. It quotes the value unless it is a secret.
     pub problem: String,
 }
 
-/// One environment variable, for the documentation and the tests that hold it to the code.
+/// One environment variable, for the documentation and the tests that compare it with the code.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The name of the variable.
     pub var: &'static str,
-    /// What it means.
+    /// The description.
     pub doc: &'static str,
-    /// What it is when unset; `None` where it is required or simply absent.
+    /// The default. `None` if the setting is required or optional without a default.
     pub default: Option<&'static str>,
 }
 
 macro_rules! settings {
     ($(#[doc = $doc:literal] $field:ident: $type:ty = $var:literal, default $default:expr, $parse:ident;)*) => {
-        /// What the environment says.
+        /// The settings from the environment.
         #[derive(Clone, Debug)]
         pub struct Settings {
             $(#[doc = $doc] pub $field: $type,)*
@@ -45,10 +45,10 @@ macro_rules! settings {
             /// Every setting, in the order of the documentation.
             pub const ALL: &[Setting] = &[$(Setting { var: $var, doc: $doc, default: $default },)*];
 
-            /// Reads the environment; variables that begin with `SIGNPOST_` and are unknown are an error.
+            /// Reads the environment. Unknown variables that begin with `SIGNPOST_` are an error.
             pub fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
                 let env: Vec<(String, String)> = env.into_iter().collect();
-                refuse_unknown(&env)?;
+                reject_unknown(&env)?;
                 let settings = Self {
                     $($field: {
                         let value = env.iter().find(|(name, _)| name == $var).map(|(_, value)| value.as_str());
@@ -56,7 +56,7 @@ macro_rules! settings {
                         parse::$parse(value).map_err(|problem: String| ConfigError { var: $var, problem })?
                     },)*
                 };
-                settings.check()?;
+                settings.check_combinations()?;
                 Ok(settings)
             }
         }
@@ -81,7 +81,7 @@ settings! {
     client_secret: Option<ClientSecret> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
     #[doc = " The id table: the name or ARN of a `DynamoDB` table with the ids of objects and the uses of share \
               links. Without it, rules cannot use `{id}`, and share links cannot limit their uses."]
-    table: Option<TablePlace> = "SIGNPOST_TABLE", default None, table;
+    table: Option<IdTableLocation> = "SIGNPOST_TABLE", default None, table;
     #[doc = " The origin of S3 for clients, if it is not an endpoint of AWS: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;
     #[doc = " If `true`, the bucket is in the path of URLs instead of the host name. `auto`: only with a custom \
@@ -133,38 +133,38 @@ settings! {
     dynamodb_endpoint: Option<String> = "AWS_ENDPOINT_URL_DYNAMODB", default None, endpoint;
 }
 
-/// Where is kept what must be remembered between requests.
+/// The location of the id table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TablePlace {
-    /// In a table of `DynamoDB`, by its name or ARN.
+pub enum IdTableLocation {
+    /// A `DynamoDB` table, by its name or ARN.
     DynamoDb(String),
-    /// In a folder, for a service that is one process; no variable says this.
+    /// A folder, for a service with a single process. No variable sets this.
     Folder(PathBuf),
 }
 
-/// Where rules are kept outside the function.
+/// The location of rules that are stored outside the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RulesSource {
-    /// In an object.
+    /// An object.
     S3 {
-        /// Its bucket, in the region of the settings.
+        /// The bucket, in the region of the settings.
         bucket: String,
-        /// Its key.
+        /// The key.
         key: ObjectKey,
     },
-    /// In a parameter of Systems Manager.
+    /// A parameter of Systems Manager.
     Ssm {
-        /// Its name or ARN.
+        /// The name or ARN.
         name: String,
     },
 }
 
-/// What proves to an issuer that this service is its client.
+/// The secret with which this service authenticates to an issuer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecret(String);
 
 impl ClientSecret {
-    /// The text, for the issuer and nobody else.
+    /// The text, for the issuer only.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -176,14 +176,14 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// Whether the bucket stands in the path.
+/// The position of the bucket in a URL: the path or the host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathStyle {
-    /// Where the endpoint is one's own, or the bucket's name can't be part of a host name.
+    /// In the path if the endpoint is custom, or if the name of the bucket is not valid in a host name.
     Auto,
-    /// Always.
+    /// Always in the path.
     Always,
-    /// Never, unless the bucket's name can't be part of a host name.
+    /// In the host name, unless the name of the bucket is not valid there.
     Never,
 }
 
@@ -198,10 +198,10 @@ pub enum SigningMode {
     Scoped,
 }
 
-/// Whether requests are counted.
+/// The metrics of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metrics {
-    /// They are not.
+    /// No metrics.
     Off,
     /// In the embedded metric format of `CloudWatch`.
     Emf,
@@ -210,14 +210,14 @@ pub enum Metrics {
 /// The origins whose pages may use the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CorsOrigins {
-    /// Every origin; no page sends credentials of the browser's own here, so that is safe.
+    /// Every origin. This is safe, because browsers send no credentials of their own to the service.
     Any,
-    /// These.
+    /// These origins.
     Listed(Vec<String>),
 }
 
 impl Settings {
-    /// The endpoint of one's own, if any.
+    /// The custom endpoint of S3, if any.
     pub fn custom_endpoint(&self) -> Option<&str> {
         self.endpoint
             .as_deref()
@@ -225,67 +225,76 @@ impl Settings {
             .or(self.any_endpoint.as_deref())
     }
 
-    /// The endpoint of STS, if it is one's own.
+    /// The custom endpoint of STS, if any.
     pub fn custom_sts_endpoint(&self) -> Option<&str> {
         self.sts_endpoint.as_deref().or(self.any_endpoint.as_deref())
     }
 
-    /// The endpoint of `DynamoDB`, if it is one's own.
+    /// The custom endpoint of `DynamoDB`, if any.
     pub fn custom_dynamodb_endpoint(&self) -> Option<&str> {
         self.dynamodb_endpoint.as_deref().or(self.any_endpoint.as_deref())
     }
 
-    /// The endpoint of Systems Manager, if it is one's own.
+    /// The custom endpoint of Systems Manager, if any.
     pub fn custom_ssm_endpoint(&self) -> Option<&str> {
         self.ssm_endpoint.as_deref().or(self.any_endpoint.as_deref())
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let contradiction = |var, problem: &str| {
-            Err(ConfigError {
-                var,
-                problem: problem.into(),
-            })
-        };
-        if self.rules.is_some() && self.rules_file.is_some() {
-            return contradiction("SIGNPOST_RULES_FILE", "set it or SIGNPOST_RULES, not both");
-        }
-        if self.rules_source.is_some() && (self.rules.is_some() || self.rules_file.is_some()) {
-            return contradiction(
-                "SIGNPOST_RULES_SOURCE",
-                "set it, SIGNPOST_RULES or SIGNPOST_RULES_FILE, not two of them",
-            );
-        }
-        if matches!(&self.rules_source, Some(RulesSource::S3 { bucket, .. }) if *bucket == self.bucket) {
-            return contradiction(
-                "SIGNPOST_RULES_SOURCE",
-                "whoever may write to the bucket that Signpost serves could change the rules; keep them in another",
-            );
-        }
-        match (self.signing_mode, &self.signer_role_arn) {
-            (SigningMode::Execution, Some(_)) => {
-                return contradiction(
-                    "SIGNPOST_SIGNER_ROLE_ARN",
-                    "mode execution does not assume a role; set SIGNPOST_SIGNING_MODE to signer or scoped",
-                );
-            }
-            (SigningMode::Signer | SigningMode::Scoped, None) => {
-                return contradiction(
-                    "SIGNPOST_SIGNING_MODE",
-                    "modes signer and scoped require SIGNPOST_SIGNER_ROLE_ARN",
-                );
-            }
-            (SigningMode::Execution, None) | (SigningMode::Signer | SigningMode::Scoped, Some(_)) => {}
-        }
+    fn check_combinations(&self) -> Result<(), ConfigError> {
+        self.check_rules_location()?;
+        self.check_signing_mode()?;
         if self.accelerate && self.custom_endpoint().is_some() {
-            return contradiction("SIGNPOST_ACCELERATE", "an endpoint of one's own can't be accelerated");
+            return invalid("SIGNPOST_ACCELERATE", "a custom endpoint does not support acceleration");
         }
         Ok(())
     }
+
+    fn check_rules_location(&self) -> Result<(), ConfigError> {
+        if self.rules.is_some() && self.rules_file.is_some() {
+            return invalid(
+                "SIGNPOST_RULES_FILE",
+                "set only one of SIGNPOST_RULES_FILE and SIGNPOST_RULES",
+            );
+        }
+        if self.rules_source.is_some() && (self.rules.is_some() || self.rules_file.is_some()) {
+            return invalid(
+                "SIGNPOST_RULES_SOURCE",
+                "set only one of SIGNPOST_RULES_SOURCE, SIGNPOST_RULES and SIGNPOST_RULES_FILE",
+            );
+        }
+        if matches!(&self.rules_source, Some(RulesSource::S3 { bucket, .. }) if *bucket == self.bucket) {
+            return invalid(
+                "SIGNPOST_RULES_SOURCE",
+                "the rules must be in another bucket: a user who may write to the served bucket could change them",
+            );
+        }
+        Ok(())
+    }
+
+    fn check_signing_mode(&self) -> Result<(), ConfigError> {
+        match (self.signing_mode, &self.signer_role_arn) {
+            (SigningMode::Execution, Some(_)) => invalid(
+                "SIGNPOST_SIGNER_ROLE_ARN",
+                "mode execution does not assume a role; set SIGNPOST_SIGNING_MODE to signer or scoped",
+            ),
+            (SigningMode::Signer | SigningMode::Scoped, None) => invalid(
+                "SIGNPOST_SIGNING_MODE",
+                "modes signer and scoped require SIGNPOST_SIGNER_ROLE_ARN",
+            ),
+            (SigningMode::Execution, None) | (SigningMode::Signer | SigningMode::Scoped, Some(_)) => Ok(()),
+        }
+    }
+}
+
+fn invalid(var: &'static str, problem: &str) -> Result<(), ConfigError> {
+    Err(ConfigError {
+        var,
+        problem: problem.into(),
+    })
 }
 
 impl CorsOrigins {
-    /// What `Access-Control-Allow-Origin` says to a page of this origin, if anything.
+    /// The value of `Access-Control-Allow-Origin` for a page of this origin, if it is allowed.
     pub fn allow(&self, origin: &HeaderValue) -> Option<HeaderValue> {
         match self {
             Self::Any => Some(HeaderValue::from_static("*")),
@@ -296,20 +305,20 @@ impl CorsOrigins {
         }
     }
 
-    /// Whether pages may use the service at all.
+    /// Returns true if no origin is allowed.
     pub const fn is_empty(&self) -> bool {
         matches!(self, Self::Listed(origins) if origins.is_empty())
     }
 }
 
-/// The time for which a browser may remember a preflight.
+/// How long a browser may cache the response to a preflight request.
 pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
-fn refuse_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
-    let known = |name: &str| Settings::ALL.iter().any(|setting| setting.var == name);
+fn reject_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
+    let is_known = |name: &str| Settings::ALL.iter().any(|setting| setting.var == name);
     match env
         .iter()
-        .find(|(name, _)| name.starts_with("SIGNPOST_") && !known(name))
+        .find(|(name, _)| name.starts_with("SIGNPOST_") && !is_known(name))
     {
         Some((name, _)) => Err(ConfigError {
             var: "SIGNPOST_*",

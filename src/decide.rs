@@ -1,214 +1,113 @@
-//! From a request and the rules to a decision: a value, which a shell carries out.
+//! The decision about a request: a pure function of the request, the rules and the time.
 
+mod attachment;
+mod authorize;
+mod authorized_request;
 mod bulk;
-mod draft;
-mod entry;
-mod form;
-mod generated;
-mod refused;
+mod caller;
+mod generated_key;
 mod listing;
-mod page;
-mod share;
+mod object_location;
+mod object_page;
+mod page_actions;
+mod plan_builder;
+mod post_form;
+mod preview;
+mod rejected_request;
+mod share_link;
 mod sign_in;
 
 use std::time::SystemTime;
 
 use http::Method;
 
-use crate::auth::{KeySet, Principal};
-use crate::operation::ObjectPage;
-use crate::plan::{CountedUse, Kept, PresignPlan};
-use crate::policy::{Grant, Policy, Scope};
-use crate::rejection::Rejection;
-use crate::request::{ApiRequest, Document, Form, ObjectRequest, ServicePath, Target};
-pub use bulk::{Decided, MAX_REQUESTS};
-use draft::plan;
-pub use form::UploadForm;
-pub use listing::{List, View};
-pub use page::{Account, OfObject, Offers, Preview};
-pub use refused::{Known, Refused};
-pub use share::Shared;
+use crate::auth::KeySet;
+use crate::plan::{ObjectLocation, PresignPlan};
+use crate::policy::Policy;
+use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route};
+use authorize::presign;
+pub use bulk::{BulkResult, MAX_REQUESTS};
+use caller::CallerContext;
+pub use listing::{ListingDecision, ListingView};
+pub use object_page::ObjectPageDecision;
+pub use page_actions::{PageActions, SignInState};
+pub use post_form::PostFormDecision;
+pub use preview::PreviewKind;
+pub use rejected_request::{RejectedRequest, RejectionContext};
+pub use share_link::NewShareLink;
 pub use sign_in::SignInStep;
 
-/// What is to be done about a request.
+/// The response that the service must produce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Sign this plan and tell it in this form.
+    /// Sign this plan and return the instruction in this format.
     Instruct {
-        /// What to sign.
-        plan: PresignPlan<Kept>,
-        /// How to tell it.
-        form: Form,
+        /// The plan to sign.
+        plan: PresignPlan<ObjectLocation>,
+        /// The format of the response.
+        format: ResponseFormat,
     },
-    /// Sign each of these, and tell them in their order.
-    InstructEach(Vec<Decided>),
-    /// Sign this form and tell it.
-    Form(UploadForm),
-    /// Ask S3 for this listing and tell what the caller may see of it.
-    List(List),
-    /// Tell or do what a page about one object is for.
-    OfObject(OfObject),
-    /// Tell a part of the pages, by its name.
+    /// Sign each of these plans and return the instructions in the same order.
+    BulkSign(Vec<BulkResult>),
+    /// Sign this HTML form and return it.
+    PostForm(PostFormDecision),
+    /// Request this listing from S3 and return the part that the caller may see.
+    Listing(ListingDecision),
+    /// Return a page about one object, or delete the object.
+    ObjectPage(ObjectPageDecision),
+    /// Return the asset of the pages with this name.
     Asset(String),
-    /// Tell this share link.
-    Share(Shared),
-    /// Sign in or out.
+    /// Return this new share link.
+    ShareLink(NewShareLink),
+    /// Carry out a step of the sign-in or sign-out.
     SignIn(SignInStep),
-    /// Say that the service is up.
+    /// Report that the service is available.
     Health,
-    /// Tell this document.
+    /// Return this document.
     Document(Document),
-    /// Answer `OPTIONS`: what may be asked here.
+    /// Respond to an `OPTIONS` request.
     Preflight {
-        /// The methods.
+        /// The methods that the path supports.
         allow: Vec<Method>,
     },
 }
 
-/// Decides about `request`, received at `now`. `keys` are those that [`crate::auth::Authenticators::keys_wanted`] asks for.
+/// Decides about a `request` that arrived at `now`. `keys` are the keys that
+/// [`crate::auth::Authenticators::keys_wanted`] requires for it.
 pub fn decide(
     policy: &Policy,
     request: &ApiRequest,
     keys: Option<&KeySet>,
     now: SystemTime,
-) -> Result<Decision, Refused> {
-    if let Some(defect) = &request.defect {
-        return Err(defect.clone().into());
-    }
-    let target = Target::from_path(&request.path, request.encoding)?;
-    if request.method == Method::OPTIONS.as_str() {
-        return Ok(Decision::Preflight {
-            allow: target.allow(&request.query),
-        });
-    }
-    if let Some(decision) = open_to_all(&target).filter(|_| matches!(&*request.method, "GET" | "HEAD")) {
-        return Ok(decision);
-    }
-    if let Some(step) = sign_in::decide(policy, request, &target, now)? {
-        return Ok(Decision::SignIn(step));
-    }
-    let caller = Caller::new(policy, request, keys, now);
-    if request.method == Method::POST.as_str() {
-        match &target {
-            Target::Service(ServicePath::Share) => return Ok(Decision::Share(share::make(&caller)?)),
-            Target::Service(ServicePath::Sign) => return Ok(Decision::InstructEach(bulk::decide_each(&caller)?)),
-            Target::Prefix(prefix) => {
-                let (plan, form) = generated::upload(&caller, request, prefix.as_ref(), now)?;
-                return Ok(Decision::Instruct { plan, form });
-            }
-            Target::Object(_) | Target::Presign(_) | Target::Service(_) => {}
+) -> Result<Decision, RejectedRequest> {
+    let route = Route::from_request(request)?;
+    let caller = || CallerContext::new(policy, request, keys, now);
+    Ok(match route {
+        Route::Preflight { allow } => Decision::Preflight { allow },
+        Route::Health => Decision::Health,
+        Route::Document(document) => Decision::Document(document),
+        Route::Asset(name) => Decision::Asset(name),
+        Route::SignIn(path) => Decision::SignIn(sign_in::decide(policy, request, path, now)?),
+        Route::CreateShareLink => Decision::ShareLink(share_link::create(&caller())?),
+        Route::BulkSign => Decision::BulkSign(bulk::decide(&caller())?),
+        Route::GeneratedKeyUpload { prefix } => {
+            let (plan, format) = generated_key::decide(&caller(), prefix.as_ref())?;
+            Decision::Instruct { plan, format }
         }
-    }
-    if form::is_asked_for(request) {
-        return form::decide(&caller, &target, now).map(Decision::Form);
-    }
-    if let (Target::Prefix(prefix), "GET" | "HEAD") = (&target, request.method.as_str()) {
-        return listing::decide(&caller, prefix.as_ref()).map(Decision::List);
-    }
-    if let (Target::Object(key), Some(page)) = (&target, ObjectPage::asked_for(&request.query)) {
-        return page::decide(&caller, page, key).map(Decision::OfObject);
-    }
-    let wanted = ObjectRequest::parse(request, &target)?;
-    let form = wanted.form;
-    let plan = instruct(&caller, wanted)?;
-    Ok(Decision::Instruct { plan, form })
-}
-
-/// What needs no rule.
-fn open_to_all(target: &Target) -> Option<Decision> {
-    match target {
-        Target::Service(ServicePath::Health) => Some(Decision::Health),
-        Target::Service(ServicePath::Document(document)) => Some(Decision::Document(*document)),
-        Target::Service(ServicePath::Asset(name)) => Some(Decision::Asset(name.clone())),
-        Target::Service(_) | Target::Object(_) | Target::Prefix(_) | Target::Presign(_) => None,
-    }
-}
-
-/// Who sends a request, by what it carries besides the operation.
-struct Caller<'a> {
-    policy: &'a Policy,
-    request: &'a ApiRequest,
-    now: SystemTime,
-    principal: Result<Principal, Rejection>,
-}
-
-impl<'a> Caller<'a> {
-    fn new(policy: &'a Policy, request: &'a ApiRequest, keys: Option<&KeySet>, now: SystemTime) -> Self {
-        Self {
-            policy,
-            request,
-            now,
-            principal: policy.authenticators.authenticate(request, keys, now),
+        Route::PostForm(target) => Decision::PostForm(post_form::decide(&caller(), target)?),
+        Route::Listing { listing, prefix } => Decision::Listing(listing::decide(&caller(), listing, prefix.as_ref())?),
+        Route::ObjectPage { page, key } => Decision::ObjectPage(object_page::decide(&caller(), page, &key)?),
+        Route::Object { operation, key } => instruct(&caller(), ObjectRequest::parse(request, operation, key)?)?,
+        Route::Presign { operation, key } => {
+            let format = ResponseFormat::GoExample;
+            let object_request = ObjectRequest::from_query(operation, key, format, &request.query)?;
+            instruct(&caller(), object_request)?
         }
-    }
-
-    /// Refuses a credential that is wrong before anything else is read.
-    fn check_credential(&self) -> Result<(), Rejection> {
-        self.principal.as_ref().map(|_| ()).map_err(Clone::clone)
-    }
-}
-
-/// The plan of one operation, if the rules let its caller.
-fn instruct(caller: &Caller<'_>, wanted: ObjectRequest) -> Result<PresignPlan<Kept>, Refused> {
-    with_grant(caller, wanted, |wanted, permit| {
-        plan(wanted, permit, &caller.request.request_id)
     })
 }
 
-/// What the rules and a share link lend to one request.
-struct Permit<'a> {
-    grant: Grant<'a>,
-    scope: Scope,
-    /// Where in the bucket the object is.
-    kept: Kept,
-    /// The use of the link that this takes, where it lends only so many.
-    counted: Option<CountedUse>,
-}
-
-/// What `then` makes of the grant for `wanted`, if the rules let its caller.
-fn with_grant<T>(
-    caller: &Caller<'_>,
-    wanted: ObjectRequest,
-    then: impl FnOnce(ObjectRequest, Permit<'_>) -> Result<T, Rejection>,
-) -> Result<T, Refused> {
-    let mut known = Known::of(&wanted);
-    granted(caller, wanted, then, &mut known).map_err(|rejection| Refused {
-        rejection,
-        known: Box::new(known),
-    })
-}
-
-fn granted<T>(
-    caller: &Caller<'_>,
-    wanted: ObjectRequest,
-    then: impl FnOnce(ObjectRequest, Permit<'_>) -> Result<T, Rejection>,
-    known: &mut Known,
-) -> Result<T, Rejection> {
-    let Caller {
-        policy, request, now, ..
-    } = *caller;
-    let action = wanted.operation.action();
-    let lent = match &wanted.share {
-        None => None,
-        Some(text) => Some(share::redeem(policy, request, &wanted, text.expose(), now)?),
-    };
-    let (principal, link) = match &lent {
-        None => (caller.principal.as_ref().map_err(Clone::clone)?, None),
-        Some((maker, link)) => (maker, Some(link)),
-    };
-    known.user_id = Some(principal.user_id().to_owned());
-    let verdict = policy.verdict(principal, action, wanted.key.as_str());
-    known.rule = verdict.rule().map(str::to_owned);
-    let mut grant = verdict.into_grant()?;
-    let narrowed = link.map(|link| share::narrow(link, grant, action, now)).transpose()?;
-    if let Some(constraints) = &narrowed {
-        grant.constraints = constraints;
-    }
-    let permit = Permit {
-        kept: entry::kept(policy, principal, grant, &wanted)?,
-        scope: grant.scope(principal),
-        grant,
-        counted: link.and_then(share::counted),
-    };
-    then(wanted, permit)
+fn instruct(caller: &CallerContext<'_>, object_request: ObjectRequest) -> Result<Decision, RejectedRequest> {
+    let format = object_request.format;
+    let plan = presign(caller, object_request)?;
+    Ok(Decision::Instruct { plan, format })
 }

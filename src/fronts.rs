@@ -28,11 +28,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use serde::{Serialize, Serializer};
 
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, BodyLength, GatewayIdentity, Pairs};
 use crate::response::{ApiResponse, Failure};
 use event::FrontEvent;
+use front_response::FrontResponse;
 use key_path::KeyPath;
 
 /// The AWS service in front of the function.
@@ -62,7 +64,7 @@ pub struct ServiceAddress<'a> {
 impl Front {
     /// Parses the event of a front. `invocation` is Lambda's own id of the request.
     ///
-    /// A request that cannot be read has a [`ApiRequest::defect`]. The event of an unknown front is a [`Failure`].
+    /// A request that cannot be read has a [`ApiRequest::parse_error`]. The event of an unknown front is a [`Failure`].
     pub fn parse(event: &str, address: ServiceAddress<'_>, invocation: &str) -> Result<(Self, ApiRequest), Failure> {
         let event: FrontEvent<'_> = serde_json::from_str(event).map_err(|_| Failure::UnknownFront {
             problem: "the event is not an HTTP request of a front",
@@ -100,11 +102,11 @@ impl Front {
         invocation: &str,
     ) -> Result<ApiRequest, Failure> {
         let KeyPath { path, encoding, prefix } = self.key_path(event, address.base_path)?;
-        let mut defect = path.is_none().then_some(Rejection::OutsideBasePath);
-        let headers = or_reject(event.header_map(), HeaderMap::new(), &mut defect);
-        let query = or_reject(self.query(event), Pairs::new(), &mut defect);
-        let length = or_reject(self.body_length(event, &headers), BodyLength::Untold, &mut defect);
-        let body = or_reject(event.post_body(), Bytes::new(), &mut defect);
+        let mut parse_error = path.is_none().then_some(Rejection::OutsideBasePath);
+        let headers = or_reject(event.header_map(), HeaderMap::new(), &mut parse_error);
+        let query = or_reject(self.query(event), Pairs::new(), &mut parse_error);
+        let length = or_reject(self.body_length(event, &headers), BodyLength::Unknown, &mut parse_error);
+        let body = or_reject(event.post_body(), Bytes::new(), &mut parse_error);
         let reported_url = || origin(event, &headers).map(|origin| origin + &prefix);
         let base_url = address.public_url.map(str::to_owned).or_else(reported_url);
         let request_id = event.request_context.request_id.as_deref();
@@ -120,7 +122,7 @@ impl Front {
             invocation: invocation.to_owned(),
             gateway: self.identity(event),
             headers,
-            defect,
+            parse_error,
         })
     }
 
@@ -158,22 +160,33 @@ impl Front {
         }
     }
 
-    /// Returns a response as the JSON that this front expects.
-    pub fn render(self, response: &ApiResponse) -> String {
-        let rendered = match self {
+    fn render(self, response: &ApiResponse) -> FrontResponse<'_> {
+        match self {
             Self::Rest => rest::render(response),
             Self::HttpApi | Self::FunctionUrl => payload2::render(response),
             Self::Alb => alb::render(response),
             Self::AlbMultiValue => alb::render_multi_value(response),
-        };
-        serde_json::to_string(&rendered).expect("strings and numbers are always JSON")
+        }
+    }
+}
+
+/// A response, and the front that receives it. It is serialized in the format of this front.
+#[derive(Debug)]
+pub(crate) struct EventResponse {
+    pub(crate) front: Front,
+    pub(crate) response: ApiResponse,
+}
+
+impl Serialize for EventResponse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.front.render(&self.response).serialize(serializer)
     }
 }
 
 /// Returns the value, or `default` after recording the rejection.
-fn or_reject<T>(value: Result<T, Rejection>, default: T, defect: &mut Option<Rejection>) -> T {
+fn or_reject<T>(value: Result<T, Rejection>, default: T, parse_error: &mut Option<Rejection>) -> T {
     value.unwrap_or_else(|rejection| {
-        *defect = Some(rejection);
+        *parse_error = Some(rejection);
         default
     })
 }

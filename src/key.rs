@@ -1,4 +1,4 @@
-//! The object key: parsed once from a request path, written back as one, and never changed between.
+//! The object key. It is parsed once from a request path, and never changes until it is written to a URL.
 
 use std::fmt;
 
@@ -8,28 +8,28 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// ([Naming Amazon S3 objects](https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html)).
 pub const MAX_KEY_BYTES: usize = 1024;
 
-/// What stands unescaped in a query value: the unreserved characters of RFC 3986.
+/// The characters that are escaped in a query value: all but the unreserved characters of RFC 3986.
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What stands unescaped in the path of a signed URL: `QUERY` and the slash, as `SigV4` wants for S3.
+/// The characters that are escaped in the path of a signed URL: `QUERY` without the slash, as `SigV4` requires for S3.
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
-/// The segment below which paths name no objects.
+/// The reserved prefix: paths below it do not name objects.
 pub(crate) const RESERVED: &str = "-/";
 
-/// How a front spells the path that it delivers.
+/// The encoding of the path that a front delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathEncoding {
     /// Percent-encoded, as the client sent it.
     Percent,
-    /// Already decoded once by the front.
+    /// Decoded once by the front.
     Decoded,
 }
 
 /// The key of an S3 object.
 ///
 /// Invariants: 1 to 1,024 bytes of UTF-8; no segment is `.` or `..`, because clients normalise such a `Location`
-/// in different ways; no control character. Everything else is legal and kept byte for byte: `//`, a leading or
+/// in different ways; no control character. Everything else is valid and preserved byte for byte: `//`, a leading or
 /// trailing `/`, `+`, `%`, spaces, any Unicode, unnormalised.
 ///
 /// ```
@@ -56,20 +56,20 @@ pub enum PathEncoding {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);
 
-/// Why a path is not an object key.
+/// The reason why a path is not an object key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The path names no object.
+    /// The key is empty.
     #[error("the object key is empty")]
     Empty,
-    /// More than [`MAX_KEY_BYTES`].
+    /// The key is longer than [`MAX_KEY_BYTES`].
     #[error("the object key has {bytes} bytes, and S3 allows {MAX_KEY_BYTES}")]
     TooLong {
         /// The length of the key in bytes.
         bytes: usize,
     },
-    /// A `%` that does not start two hexadecimal digits.
-    #[error("the path has a % that does not start two hexadecimal digits")]
+    /// A `%` that is not followed by two hexadecimal digits.
+    #[error("the path has a % that is not followed by two hexadecimal digits")]
     BadEscape,
     /// The decoded bytes are not UTF-8.
     #[error("the path does not decode to UTF-8")]
@@ -77,8 +77,8 @@ pub enum KeyError {
     /// A segment is `.` or `..`.
     #[error("the object key has a segment that is `.` or `..`, which clients rewrite in different ways")]
     DotSegment,
-    /// It begins with `-/`.
-    #[error("no object can be reached below `-/`, which Signpost keeps for itself")]
+    /// The key begins with `-/`.
+    #[error("object keys cannot begin with `-/`, which is reserved for Signpost")]
     Reserved,
     /// A control character (Unicode category Cc).
     #[error("the object key has a control character")]
@@ -86,12 +86,12 @@ pub enum KeyError {
 }
 
 impl ObjectKey {
-    /// Reads the key from a URL path: one leading `/` is dropped, and the rest is decoded as `encoding` says.
+    /// Parses the key from a URL path: removes one leading `/`, and decodes the rest according to `encoding`.
     pub fn from_path(path: &str, encoding: PathEncoding) -> Result<Self, KeyError> {
         Self::new(decode_path(path, encoding)?)
     }
 
-    /// Takes `key` as it is.
+    /// Creates a key from unescaped text.
     pub fn new(key: impl Into<String>) -> Result<Self, KeyError> {
         let key = key.into();
         if key.is_empty() {
@@ -109,7 +109,7 @@ impl ObjectKey {
         Ok(Self(key))
     }
 
-    /// Takes `key` as it is, if there is a path for it: for keys that come by another way.
+    /// Creates a key from unescaped text. Rejects keys that no path can name, for keys that do not come from a path.
     pub fn with_path(key: impl Into<String>) -> Result<Self, KeyError> {
         let key = Self::new(key)?;
         if key.0.starts_with(RESERVED) {
@@ -135,12 +135,12 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// A key, or a part of one, as the end of a relative URL.
+/// Escapes a key, or a part of a key, for a relative URL.
 pub(crate) fn to_relative(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, PATH)
 }
 
-/// Drops one leading `/` and undoes the percent-encoding that the front left in place.
+/// Removes one leading `/` and the percent-encoding that the front has not decoded.
 pub(crate) fn decode_path(path: &str, encoding: PathEncoding) -> Result<String, KeyError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     match encoding {
@@ -149,7 +149,7 @@ pub(crate) fn decode_path(path: &str, encoding: PathEncoding) -> Result<String, 
     }
 }
 
-/// Percent-decodes once; `+` stays `+`.
+/// Percent-decodes once. A `+` remains a `+`.
 pub(crate) fn percent_decode(text: &str) -> Result<String, KeyError> {
     let bytes = text.as_bytes();
     let is_escape = |at: usize| {

@@ -20,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{ConfigError, Settings};
 use crate::error::chain;
-use crate::fronts::Front;
+use crate::fronts::{EventResponse, Front};
 use crate::outbound::aws::CredentialSource;
 use crate::response;
 use crate::service::handler::Handler;
@@ -53,8 +53,7 @@ async fn start() -> Result<(), RunError> {
         let handler = Arc::clone(&handler);
         async move {
             let now = SystemTime::now();
-            let response = respond(&handler, event.payload.get(), &event.context.request_id, now).await;
-            Ok::<_, Infallible>(RawValue::from_string(response).expect("the response is JSON"))
+            Ok::<_, Infallible>(handle_event(&handler, event.payload.get(), &event.context.request_id, now).await)
         }
     });
     // `lambda_runtime::run` would add a span to each event, which takes more time than the log line itself.
@@ -88,12 +87,24 @@ fn json_log(
 
 /// Handles one event and returns the response as JSON for the front that sent it. `invocation` is Lambda's own id of the
 /// request.
+#[expect(clippy::missing_panics_doc, reason = "strings and numbers are always JSON")]
 pub async fn respond(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> String {
+    let response = handle_event(handler, event, invocation, now).await;
+    serde_json::to_string(&response).expect("strings and numbers are JSON")
+}
+
+async fn handle_event(handler: &Handler, event: &str, invocation: &str, now: SystemTime) -> EventResponse {
     match Front::parse(event, handler.address(), invocation) {
-        Ok((front, request)) => front.render(&handler.handle(&request, now).await),
+        Ok((front, request)) => EventResponse {
+            front,
+            response: handler.handle(&request, now).await,
+        },
         Err(failure) => {
             tracing::error!(request.invocation = invocation, error = %failure, "could not read the event");
-            Front::Rest.render(&response::failure(None, invocation, &failure))
+            EventResponse {
+                front: Front::Rest,
+                response: response::failure(None, invocation, &failure),
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What is to be signed, as a value; and what comes of it.
+//! Plans: the requests to sign, as values. And the signed results.
 
-mod entry;
 mod listing;
+mod object_location;
+mod post_form;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,82 +11,84 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::policy::{MIN_LIFETIME, Scope};
 use crate::request::Pairs;
-pub use entry::{Entry, Kept};
-pub use listing::{LIST_EXPIRES, ListPlan, Marker, Page, Pending, StorageError, Stored};
+pub use listing::{LISTING_EXPIRES, ListedObject, ListingPage, ListingPlan, PendingUpload, StorageError, UploadMarker};
+pub use object_location::{IdLookup, ObjectLocation};
+pub use post_form::{PolicyCondition, PostFormKey, PostPolicyPlan, SignedPostForm};
 
-/// One request to S3, complete but for the signature. Signing it is a pure function of the plan, the credentials and
-/// the time. What is decided may be a plan for what is [`Kept`] where only the table knows; what is signed has a key.
+/// One request to S3, complete except for the signature. Signing is a pure function of the plan, the credentials and
+/// the time. A decision contains a plan with an [`ObjectLocation`], because the object may have an id that must be
+/// looked up. A plan that is signed has an [`ObjectKey`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresignPlan<K = ObjectKey> {
-    /// What S3 is to do.
+    /// The operation.
     pub operation: Operation,
-    /// To which object.
+    /// The storage key of the object.
     pub key: K,
-    /// What the client calls it: another key only where the rule rewrites keys.
-    pub name: ObjectKey,
-    /// The headers that are signed and that the client must send verbatim, by lower-case name; `host` aside.
+    /// The public key of the object. It differs from the storage key only if the rule rewrites keys.
+    pub public_key: ObjectKey,
+    /// The signed headers that the client must send unchanged, by lower-case name. `host` is not included.
     pub headers: Pairs,
-    /// The query that is signed, unescaped, besides `SigV4`'s own parameters.
+    /// The signed query, unescaped, without the parameters of `SigV4`.
     pub query: Pairs,
-    /// How long the URL is to live, unless the credentials end first.
+    /// The lifetime of the URL, unless the credentials expire first.
     pub expires: Duration,
-    /// For how long the same plan becomes the same URL.
+    /// If set, the same plan produces the same URL for this long.
     pub reuse_url_for: Option<Duration>,
-    /// What the rule grants beyond this request: credentials that sign it need not be able to do more.
+    /// The permissions that the rule grants. The credentials that sign the request need no others.
     pub scope: Scope,
-    /// The use that must be had before anybody is told the URL.
-    pub counted: Option<CountedUse>,
+    /// The use of a share link that must be consumed before the URL is returned.
+    pub link_use: Option<LinkUse>,
 }
 
-/// One use of a share link that lends only so many.
+/// One use of a share link with a limited number of uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CountedUse {
+pub struct LinkUse {
     /// The id of the link.
-    pub link: String,
-    /// How many uses it lends.
-    pub most: u32,
-    /// The end of its life, after which nobody asks for its uses any more.
-    pub ends: SystemTime,
+    pub link_id: String,
+    /// The maximum number of uses.
+    pub max_uses: u32,
+    /// The expiry of the link. The record of its uses can be deleted after it.
+    pub expires_at: SystemTime,
 }
 
 impl<K> PresignPlan<K> {
-    /// What it had for a key, and the same plan with another.
-    pub fn replace<L>(self, key: L) -> (K, PresignPlan<L>) {
+    /// Returns the key, and the same plan with another key.
+    pub fn replace_key<L>(self, key: L) -> (K, PresignPlan<L>) {
         let plan = PresignPlan {
             operation: self.operation,
             key,
-            name: self.name,
+            public_key: self.public_key,
             headers: self.headers,
             query: self.query,
             expires: self.expires,
             reuse_url_for: self.reuse_url_for,
             scope: self.scope,
-            counted: self.counted,
+            link_use: self.link_use,
         };
         (self.key, plan)
     }
 }
 
-impl PresignPlan<Kept> {
-    /// The entry of the table that must be asked first.
-    pub fn entry(&self) -> Option<&Entry> {
+impl PresignPlan<ObjectLocation> {
+    /// The id lookup that is required before signing, if any.
+    pub fn id_lookup(&self) -> Option<&IdLookup> {
         match &self.key {
-            Kept::At(_) => None,
-            Kept::By(entry) => Some(entry),
+            ObjectLocation::Key(_) => None,
+            ObjectLocation::Lookup(lookup) => Some(lookup),
         }
     }
 }
 
 impl PresignPlan {
-    /// The time to sign at, in whole seconds, which is all that a signature tells: the beginning of the window in which
-    /// the URL is to stay the same, or `now`. Never in the future.
+    /// The signing time in whole seconds, the resolution of a signature: the start of the window in which the URL stays
+    /// the same, or `now`. It is never in the future.
     pub fn signing_time(&self, now: SystemTime) -> SystemTime {
         let window = self.reuse_url_for.map_or(1, |window| window.as_secs().max(1));
-        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        SystemTime::UNIX_EPOCH + Duration::from_secs(since - since % window)
+        let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch - since_epoch % window)
     }
 
-    /// How long from `now` a client may keep to the URL that was signed at `signed_at` and ends at `expires_at`.
+    /// How long from `now` a client may cache the URL that was signed at `signed_at` and expires at `expires_at`.
     pub fn cache_for(&self, signed_at: SystemTime, expires_at: SystemTime, now: SystemTime) -> Option<Duration> {
         let end = (signed_at + self.reuse_url_for?).min(expires_at - MIN_LIFETIME);
         let left = Duration::from_secs(end.duration_since(now).unwrap_or_default().as_secs());
@@ -93,163 +96,59 @@ impl PresignPlan {
     }
 }
 
-/// A form by which a browser stores one object, complete but for the signature
-/// ([POST policy](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormPlan<K = ObjectKey> {
-    /// Where the object goes.
-    pub key: FormKey<K>,
-    /// What the client calls that.
-    pub name: FormKey,
-    /// Fields that the form must send as they are.
-    pub fields: Pairs,
-    /// What else S3 is to hold the form to.
-    pub conditions: Vec<Condition>,
-    /// How long the form is to live, unless the credentials end first.
-    pub expires: Duration,
-    /// What the rule grants beyond this request.
-    pub scope: Scope,
-}
-
-/// The key of what a form stores.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormKey<K = ObjectKey> {
-    /// This one.
-    Exactly(K),
-    /// The file's own name below this prefix.
-    Below(ObjectKey),
-}
-
-/// A condition of a POST policy that is not the value of a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// The value of a field begins so.
-    StartsWith {
-        /// The field.
-        field: &'static str,
-        /// The beginning.
-        prefix: String,
-    },
-    /// The length of the file, in bytes.
-    ContentLengthRange {
-        /// At least.
-        min: u64,
-        /// At most.
-        max: u64,
-    },
-}
-
-/// A signed form. Whoever has its fields may store what they say, so they are a secret.
-pub struct PostForm {
-    /// What was signed.
-    pub plan: FormPlan,
-    /// Where to send it.
-    pub url: String,
-    /// The hidden fields, which come before the file.
-    pub fields: Pairs,
-    /// How long S3 will take it.
-    pub expires_in: Duration,
-    /// Until when.
-    pub expires_at: SystemTime,
-}
-
-impl fmt::Debug for PostForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostForm")
-            .field("plan", &self.plan)
-            .finish_non_exhaustive()
-    }
-}
-
-impl FormPlan<Kept> {
-    /// The entry of the table that must be asked first.
-    pub fn entry(&self) -> Option<&Entry> {
-        match &self.key {
-            FormKey::Exactly(Kept::By(entry)) => Some(entry),
-            FormKey::Exactly(Kept::At(_)) | FormKey::Below(_) => None,
-        }
-    }
-
-    /// The same plan, with the key that `find` makes of what it has.
-    pub fn settle<E>(self, find: impl FnOnce(Kept) -> Result<ObjectKey, E>) -> Result<FormPlan, E> {
-        Ok(FormPlan {
-            key: match self.key {
-                FormKey::Exactly(kept) => FormKey::Exactly(find(kept)?),
-                FormKey::Below(folder) => FormKey::Below(folder),
-            },
-            name: self.name,
-            fields: self.fields,
-            conditions: self.conditions,
-            expires: self.expires,
-            scope: self.scope,
-        })
-    }
-}
-
-impl FormKey {
-    /// The field `key`, in which S3 puts the name of the file.
-    pub fn field(&self) -> String {
-        match self {
-            Self::Exactly(key) => key.as_str().to_owned(),
-            Self::Below(prefix) => format!("{prefix}${{filename}}"),
-        }
-    }
-}
-
-/// The shortest life with which a URL that is to live for `expires` is still of use: its own, and of a longer one
-/// [`MIN_LIFETIME`].
-pub fn least_lifetime(expires: Duration) -> Duration {
+/// The minimum useful lifetime of a URL: `expires`, but at most [`MIN_LIFETIME`].
+pub fn min_useful_lifetime(expires: Duration) -> Duration {
     expires.min(MIN_LIFETIME)
 }
 
-/// A signed URL: whoever has it may do what it says, so it is a secret.
+/// A signed URL. It is a secret: it works for everyone who has it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresignedUrl(String);
 
-/// A signed request, ready to be told.
+/// A signed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
-    /// What was signed.
+    /// The plan that was signed.
     pub plan: PresignPlan,
     /// The URL.
     pub url: PresignedUrl,
-    /// How long S3 will take it.
+    /// The remaining lifetime.
     pub expires_in: Duration,
-    /// Until when.
+    /// The expiry.
     pub expires_at: SystemTime,
-    /// How long a client may keep to this URL without asking again.
+    /// How long a client may cache this URL.
     pub cache_for: Option<Duration>,
 }
 
-/// Why a plan could not be signed; ours to mend, so the client learns nothing of it.
+/// An error of the service in signing a plan. The client does not see it.
 #[derive(Debug, thiserror::Error)]
 pub enum PresignError {
     /// There are no credentials.
-    #[error("no credentials to sign with")]
+    #[error("no credentials for signing")]
     NoCredentials(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The credentials end too soon for any URL to be of use.
-    #[error("the credentials end before a URL could be used")]
+    /// The credentials expire too soon for a useful URL.
+    #[error("the credentials expire before a URL could be used")]
     CredentialsExpire,
-    /// What the rule grants to this caller can't be told to STS.
+    /// The permissions of the rule do not fit in a session policy.
     #[error("rule {rule:?}: {problem}")]
     SessionPolicy {
         /// The id of the rule.
         rule: String,
-        /// What is wrong with its session policy.
+        /// The problem with its session policy.
         problem: String,
     },
-    /// The signer refused the request.
-    #[error("the request can't be signed")]
+    /// The signer failed.
+    #[error("failed to sign the request")]
     Signer(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl PresignedUrl {
-    /// Wraps a URL that holds a signature.
+    /// Wraps a URL that contains a signature.
     pub const fn new(url: String) -> Self {
         Self(url)
     }
 
-    /// The URL, for the answer to the client and nothing else.
+    /// The URL, for the response to the client only.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,78 +1,78 @@
-//! Every way in which a request can be the client's fault: what is wrong, and what to do.
+//! Rejections: the errors that a client can correct, each with a message and a remedy.
 
 use http::Method;
 
 use crate::key::KeyError;
 use crate::operation::Parameter;
 
-/// The largest body of one `PutObject`
+/// The maximum size of the body of one `PutObject`
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
 pub const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
-/// The largest object that S3 keeps: one of as many parts as it takes, each as large as it takes.
+/// The maximum size of an object in S3: the maximum number of parts, each of the maximum size.
 pub const MAX_OBJECT_BYTES: u64 = 10_000 * MAX_PUT_BYTES;
 
-/// A refusal that the client can mend. `Display` tells what is wrong; [`Rejection::remedy`] what to do.
+/// An error that the client can correct. `Display` says what is wrong, and [`Rejection::remedy`] what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The path is not an object key.
     #[error("{0}")]
     BadKey(#[from] KeyError),
-    /// The query string does not decode.
+    /// The query string cannot be decoded.
     #[error("the query string is not percent-encoded UTF-8")]
     BadQuery,
-    /// A query parameter that the operation does not take.
+    /// The operation does not accept this query parameter.
     #[error("unknown query parameter {name:?}")]
     UnknownParameter {
         /// The name that was sent.
         name: String,
-        /// What was asked for, by its name in the S3 API.
+        /// The requested operation, by its name in the S3 API.
         operation: &'static str,
-        /// What that takes.
-        takes: &'static [Parameter],
+        /// The parameters that the operation accepts.
+        allowed: &'static [Parameter],
     },
-    /// A query parameter that stands twice, or that says other than the header it stands for.
-    #[error("query parameter {name:?} is given twice, or differs from the header that it stands for")]
+    /// A query parameter is repeated, or differs from the header that it represents.
+    #[error("query parameter {name:?} is repeated, or differs from the header that it represents")]
     ConflictingParameter {
-        /// Its name.
+        /// The name.
         name: String,
     },
-    /// A value that cannot be used.
+    /// A value is invalid.
     #[error("{}: {problem}", name.escape_debug())]
     BadValue {
         /// The query parameter or header.
         name: String,
-        /// A fragment that says what is wrong and what would be right.
+        /// A fragment that says what is wrong, or which values are valid.
         problem: String,
     },
-    /// An `x-amz-` header that Signpost does not sign, so that S3 would refuse the request.
-    #[error("request header {name:?} can't be part of this request")]
+    /// An `x-amz-` header that Signpost does not sign. S3 would reject the request.
+    #[error("request header {name:?} is not supported for this request")]
     UnsupportedHeader {
-        /// Its name.
+        /// The name.
         name: String,
     },
-    /// A parameter or header that the rule does not let the client choose.
-    #[error("the rule does not let the client choose {name:?}")]
-    NotAccepted {
-        /// The name that a rule's `client_may_set` would have to hold.
+    /// A parameter or header that the rule does not allow the client to set.
+    #[error("the rule does not allow the client to set {name:?}")]
+    NotClientSettable {
+        /// The name that the rule's `client_may_set` does not contain.
         name: &'static str,
     },
-    /// No operation goes by that method here.
-    #[error("no operation goes by this method on this path")]
+    /// The path does not support this method.
+    #[error("method not allowed on this path")]
     MethodNotAllowed {
-        /// The methods that do.
+        /// The methods that it supports.
         allow: Vec<Method>,
     },
-    /// Nothing lives at this path below the reserved segment.
-    #[error("nothing is served at this path; `/-/` is reserved")]
+    /// There is nothing at this path below `/-/`.
+    #[error("not found: paths below `/-/` are reserved for the service")]
     UnknownReservedPath,
-    /// The path lies outside `SIGNPOST_BASE_PATH`.
-    #[error("the path lies outside the base path of this service")]
+    /// The path is outside `SIGNPOST_BASE_PATH`.
+    #[error("the path is outside the base path of this service")]
     OutsideBasePath,
-    /// A PUT in chunks or without any length, which S3 does not take.
-    #[error("an upload in chunks or without a length can't be stored, since S3 needs to know the length")]
+    /// A PUT that is chunked or has no length, which S3 does not accept.
+    #[error("S3 requires the length of an upload, and this upload is chunked or has no length")]
     NoLength,
-    /// A PUT that declares no length where the rule limits it.
+    /// A PUT without a declared length, although the rule limits the length.
     #[error("the rule limits uploads to {max_bytes} bytes, so the length must be declared")]
     LengthRequired {
         /// The rule's limit.
@@ -86,65 +86,67 @@ pub enum Rejection {
         /// The rule's limit.
         max_bytes: u64,
     },
-    /// A declared length that S3 does not take in one PUT.
-    #[error("the upload has {length} bytes, and S3 takes {MAX_PUT_BYTES} in one PUT")]
+    /// A declared length above the limit of S3 for one PUT.
+    #[error("the upload has {length} bytes, and S3 allows {MAX_PUT_BYTES} bytes in one PUT")]
     PutTooLarge {
         /// The declared length.
         length: u64,
     },
-    /// An upload in parts that does not say how large the object is, where the rule limits it.
-    #[error("the rule limits objects to {max_bytes} bytes, so the end of an upload in parts must say how many it has")]
+    /// A multipart upload is completed without the size of the object, although the rule limits the size.
+    #[error(
+        "the rule limits objects to {max_bytes} bytes, so completing a multipart upload requires the size of the object"
+    )]
     ObjectSizeRequired {
         /// The rule's limit.
         max_bytes: u64,
     },
-    /// A body that the front itself cannot take in.
-    #[error("the request body is above the {max_bytes} bytes that this front takes")]
+    /// A body above the limit of the front.
+    #[error("the request body is larger than the {max_bytes} bytes that this front accepts")]
     BodyTooLarge {
         /// The front's limit.
         max_bytes: u64,
     },
-    /// The media type is missing, or not among those of the rule.
-    #[error("the media type is not one that the rule takes")]
+    /// The media type is missing, or the rule does not allow it.
+    #[error("the rule does not allow this media type")]
     MediaType {
-        /// The media types of the rule.
+        /// The media types that the rule allows.
         content_types: Vec<String>,
     },
-    /// A credential that is wrong, malformed, or one too many.
+    /// A credential is wrong or malformed, or the request contains more than one.
     #[error("{problem}")]
     BadCredential {
-        /// A fragment that never holds the credential.
+        /// A fragment that never contains the credential.
         problem: &'static str,
     },
-    /// A page of another site, or what does not say that it is ours, uses a session to change something.
-    #[error("a session changes nothing unless a page of this service asks for it")]
+    /// A request with a session would change something, but does not prove that it comes from a page of this service.
+    #[error("a session can change something only from a page of this service")]
     CrossSite,
-    /// Nobody can sign in here.
-    #[error("there is no sign-in here")]
+    /// The service has no sign-in.
+    #[error("sign-in is disabled")]
     SignInOff,
-    /// Nobody is signed in, and no rule lets everybody.
-    #[error("this request needs a credential")]
+    /// An anonymous request, and no rule allows it for everyone.
+    #[error("this request requires a credential")]
     CredentialRequired,
-    /// A share link that does not lend this.
-    #[error("the share link does not lend this method on this key")]
-    NotLent,
-    /// No share link can be made here.
-    #[error("share links are switched off here")]
+    /// The share link does not allow this request.
+    #[error("the share link does not allow this method on this key")]
+    NotGrantedByLink,
+    /// The service has no share links.
+    #[error("share links are disabled")]
     SharingOff,
-    /// A form for one key, where the rule lets nothing be replaced: S3 knows no create-only forms.
-    #[error("a form can't be kept from replacing the object, and the rule lets none be replaced")]
-    FormWouldReplace,
-    /// The table has no id for this key, so there is no object.
-    #[error("there is no object under this key")]
+    /// A form for one key, although the rule forbids overwriting. S3 has no create-only forms.
+    #[error("HTML form uploads can overwrite objects, and this rule forbids overwriting")]
+    FormCanOverwrite,
+    /// The id table has no id for this key, so there is no object.
+    #[error("the object does not exist")]
     NoSuchKey,
-    /// The table has no id for this key, so no upload to it has begun.
-    #[error("no upload in parts has begun under this key")]
+    /// The id table has no id for this key, so there is no upload to it.
+    #[error("no multipart upload is in progress for this key")]
     NoSuchUpload,
-    /// Perhaps there is no object, but that is not for this caller to know.
-    #[error("whether there is an object under this key is told to those alone who may list it")]
-    NotTold,
-    /// A known caller, and no rule that allows it.
-    #[error("no rule lets this caller {action} this key")]
+    /// There may be no object, but this caller may not find out.
+    #[error("not found, or you may not list this prefix")]
+    ExistenceHidden,
+    /// No rule allows the action, and the caller has a credential.
+    #[error("no rule allows this caller to {action} this key")]
     AccessDenied {
         /// The name of the action.
         action: &'static str,
@@ -152,7 +154,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The code, as S3 names it where S3 knows the case
+    /// The error code: the code of S3, if S3 has one for the error
     /// ([Error responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)).
     pub const fn code(&self) -> &'static str {
         match self {
@@ -163,11 +165,11 @@ impl Rejection {
             | Self::ConflictingParameter { .. }
             | Self::BadValue { .. }
             | Self::UnsupportedHeader { .. } => "InvalidArgument",
-            Self::NotAccepted { .. }
+            Self::NotClientSettable { .. }
             | Self::AccessDenied { .. }
-            | Self::NotLent
-            | Self::NotTold
-            | Self::FormWouldReplace => "AccessDenied",
+            | Self::NotGrantedByLink
+            | Self::ExistenceHidden
+            | Self::FormCanOverwrite => "AccessDenied",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath
             | Self::OutsideBasePath
@@ -184,7 +186,7 @@ impl Rejection {
         }
     }
 
-    /// What the client can do about it. `url` is the URL of the request without its query.
+    /// How the client can correct the request. `url` is the URL of the request without its query.
     pub fn remedy(&self, url: &str) -> String {
         match self {
             Self::BadKey(KeyError::Reserved) => "Use a key that does not begin with `-/`.".into(),
@@ -192,20 +194,20 @@ impl Rejection {
                 characters and without `.` or `..` segments."
                 .into(),
             Self::BadQuery => "Percent-encode the query string once, as UTF-8.".into(),
-            Self::UnknownParameter { operation, takes, .. } => format!("{operation} takes: {}.", names(takes)),
-            Self::ConflictingParameter { .. } => "Say it once.".into(),
+            Self::UnknownParameter { operation, allowed, .. } => format!("{operation} accepts: {}.", names(allowed)),
+            Self::ConflictingParameter { .. } => "Send it once.".into(),
             Self::BadValue { .. } => "Correct the value and send the request again.".into(),
-            Self::UnsupportedHeader { .. } => "Leave the header out. A client that signs requests itself should ask \
-                with `Accept: application/json` and send only the headers of the answer."
+            Self::UnsupportedHeader { .. } => "Remove the header. A client that signs its requests should send \
+                `Accept: application/json`, and then only the headers in the response."
                 .into(),
-            Self::NotAccepted { name } => {
-                format!("Leave it out, or ask the operator to add {name:?} to the rule's `client_may_set`.")
+            Self::NotClientSettable { name } => {
+                format!("Remove it, or ask the operator to add {name:?} to the rule's `client_may_set`.")
             }
-            Self::MethodNotAllowed { allow } => format!("Use one of {}.", methods(allow)),
+            Self::MethodNotAllowed { allow } => format!("Use one of {}.", method_list(allow)),
             Self::UnknownReservedPath => "See /-/docs.".into(),
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
             Self::NoLength => format!(
-                "Send a file of known length; this works at any size: {}",
+                "Send a file with a known length. This works for any size: {}",
                 two_steps(url)
             ),
             Self::LengthRequired { .. } => format!(
@@ -213,17 +215,17 @@ impl Rejection {
                 curl -fT FILE \"$(curl -fsS -X PUT '{url}?url&contentLength=BYTES')\""
             ),
             Self::PutTooLarge { .. } => {
-                format!("Upload it in parts (S3 multipart upload): begin with POST {url}?uploads")
+                format!("Use a multipart upload: start with POST {url}?uploads")
             }
             Self::ObjectSizeRequired { .. } => {
                 "Declare the length of the whole object, which S3 then checks: send the \
-                header x-amz-mp-object-size, or add &mp-object-size=BYTES and send the headers of the JSON answer."
+                header x-amz-mp-object-size, or add &mp-object-size=BYTES and send the headers in the JSON response."
                     .into()
             }
             Self::TooLarge { .. } => "Send a smaller file, or ask the operator to raise the rule's `max_bytes`.".into(),
-            Self::BodyTooLarge { .. } => format!("Upload in two steps, at any size: {}", two_steps(url)),
+            Self::BodyTooLarge { .. } => format!("Upload in two steps, which works for any size: {}", two_steps(url)),
             Self::MediaType { content_types } => format!(
-                "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; in two steps also as ?contentType=).",
+                "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; with two steps, also ?contentType=).",
                 content_types.join(", ")
             ),
             Self::BadCredential { .. } => "Send exactly one valid credential, or none.".into(),
@@ -232,32 +234,31 @@ impl Rejection {
             }
             Self::CrossSite => "Use the page of this service, or send a token in the header Authorization.".into(),
             Self::SignInOff => {
-                "The operator switches it on with SIGNPOST_KEYS, and a [[token]] or an [[issuer]] with client_id."
-                    .into()
+                "The operator can enable it with SIGNPOST_KEYS, and a [[token]] or an [[issuer]] with client_id.".into()
             }
-            Self::NotLent => "Use the link for what it was made for, or ask its maker for another.".into(),
-            Self::FormWouldReplace => {
-                "Ask for a form at a path that ends in /, which stores each file in a new folder; or \
+            Self::NotGrantedByLink => "Ask the creator of the link for one that allows it.".into(),
+            Self::FormCanOverwrite => {
+                "Request a form at a path that ends in /, which uploads each file to a new folder, or \
                 ask the operator for `overwrite = true`."
                     .into()
             }
             Self::NoSuchKey => "Check the key, or upload the object first.".into(),
-            Self::NoSuchUpload => format!("Begin one with POST {url}?uploads"),
-            Self::NotTold => "Check the key, or ask the operator for a rule that lets you list it.".into(),
-            Self::SharingOff => "The operator switches them on with SIGNPOST_KEYS.".into(),
+            Self::NoSuchUpload => format!("Start one with POST {url}?uploads"),
+            Self::ExistenceHidden => "Check the key, or ask the operator for a rule that allows you to list it.".into(),
+            Self::SharingOff => "The operator can enable them with SIGNPOST_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
         }
     }
 }
 
-/// The upload that works at any size: ask without a body, then send the file to the answer.
+/// The command for an upload of any size: request the URL without a body, then send the file to it.
 pub(crate) fn two_steps(url: &str) -> String {
     format!("curl -fT FILE \"$(curl -fsS -X PUT '{url}?url')\"")
 }
 
-/// A list of methods as the `Allow` header wants it.
-pub(crate) fn methods(allow: &[Method]) -> String {
-    allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+/// The methods as a comma-separated list, for the `Allow` header.
+pub(crate) fn method_list(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn names(parameters: &[Parameter]) -> String {

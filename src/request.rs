@@ -1,79 +1,84 @@
-//! What a front delivered, and the object request parsed from it.
+//! The request that a front delivers, and the operation or listing that it requests.
 
-mod form;
 mod listing;
 mod object;
+mod path;
+mod response_format;
+mod route;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 
-use crate::key::{ObjectKey, PathEncoding, RESERVED, decode_path};
-use crate::operation::Operation;
+use crate::key::{ObjectKey, PathEncoding, decode_path};
 use crate::rejection::Rejection;
-pub use form::Form;
-pub(crate) use form::preferred;
-pub use listing::{ListForm, ListRequest, Order, Sort};
-pub use object::{LinkText, ObjectRequest};
-pub(crate) use object::{bad_value, json_object, parse_expires, parse_length, signable};
+pub use listing::{ListingFormat, ListingRequest, SortColumn, SortOrder};
+pub use object::{ObjectRequest, ShareToken};
+pub(crate) use path::object_methods;
+pub use path::{Document, RequestPath, ServicePath, SignInPath};
+pub use response_format::ResponseFormat;
+pub(crate) use response_format::preferred_type;
+pub use route::{PostFormTarget, Route};
+pub(crate) use value::{bad_value, check_names, check_signable, json_object, parse_expires, parse_length};
 
-/// Names with their values, in order.
+/// Pairs of a name and a value, in order.
 pub type Pairs = Vec<(String, String)>;
 
-/// One HTTP request as a front delivered it, with the front's own additions to the path removed.
+/// One HTTP request as a front delivers it, without the parts of the path that the front adds.
 #[derive(Clone)]
 pub struct ApiRequest {
-    /// The method, as sent.
+    /// The method, as sent by the client.
     pub method: String,
     /// The path below the front's stage and base path, with its leading `/`.
     pub path: String,
-    /// How `path` is spelled.
+    /// The encoding of `path`.
     pub encoding: PathEncoding,
-    /// The query, decoded, in the order in which the front tells it.
+    /// The decoded query, in the order in which the front delivers it.
     pub query: Pairs,
-    /// The headers that reached the function.
+    /// The headers that the front delivers.
     pub headers: HeaderMap,
-    /// The length of the upload, as far as the front lets one know.
+    /// The length of the upload, if the front reports it.
     pub length: BodyLength,
-    /// The body of a POST, decoded; empty otherwise, since uploads are for S3.
+    /// The decoded body of a POST. Empty for other methods, because S3 receives the uploads.
     pub body: Bytes,
-    /// Scheme, host and whatever stands before the key, without a trailing `/`, when the front tells them.
+    /// Scheme, host and path prefix in front of the key, without a trailing `/`. Empty if the front does not report them.
     pub base_url: String,
-    /// The front's id of this request.
+    /// The id that the front gives to this request.
     pub request_id: String,
-    /// Lambda's own id of this request, as in the platform's log lines.
+    /// The id that Lambda gives to this request, as in the log lines of the platform.
     pub invocation: String,
-    /// What the front has verified of the caller.
+    /// The identity of the caller, if the front has verified it.
     pub gateway: Option<GatewayIdentity>,
-    /// What made the delivery unreadable, if anything; such a request is refused with it.
-    pub defect: Option<Rejection>,
+    /// Set if the front delivered a request that cannot be parsed. Signpost responds with this rejection.
+    pub parse_error: Option<Rejection>,
 }
 
-/// What is known of the length of a request's body.
+/// The length of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
-    /// No body, from a front that tells no lengths.
-    Untold,
-    /// No body, and no `Content-Length` from a front that would have told it.
-    Undeclared,
-    /// A `Content-Length`, or on a REST API the length of the body that it delivered.
+    /// No body, from a front that does not report lengths.
+    Unknown,
+    /// No body, and no `Content-Length`, from a front that reports lengths.
+    Missing,
+    /// A `Content-Length`, or on a REST API the length of the delivered body.
     Declared(u64),
-    /// A body that came in chunks.
+    /// A body with chunked transfer encoding.
     Chunked,
 }
 
-/// Whom the front has verified, in its own words; nothing follows from it unless the rules name its issuer.
+/// An identity that the front has verified, with its own claims. It has no effect unless the rules name its issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayIdentity {
-    /// What verified it.
+    /// The authorizer that verified it.
     pub authorizer: GatewayAuthorizer,
-    /// The claims, by name; only texts, numbers and booleans, as texts.
+    /// The claims by name: only strings, numbers and booleans, as strings.
     pub claims: BTreeMap<String, String>,
 }
 
-/// The kinds of authorizer of the gateways.
+/// The kinds of gateway authorizers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayAuthorizer {
     /// A JWT authorizer of an HTTP API, or a Cognito authorizer of a REST API.
@@ -84,135 +89,7 @@ pub enum GatewayAuthorizer {
     Iam,
 }
 
-/// What a path names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// An object.
-    Object(ObjectKey),
-    /// A path that ends in `/`: a prefix, `None` at the root.
-    Prefix(Option<ObjectKey>),
-    /// `/-/presign/{key}`.
-    Presign(ObjectKey),
-    /// A path of the service itself, below `/-/`.
-    Service(ServicePath),
-}
-
-/// What a path below `/-/` names that stands for no object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServicePath {
-    /// `/-/health`.
-    Health,
-    /// `/-/openapi.yaml` and `/-/docs`.
-    Document(Document),
-    /// `/-/share`.
-    Share,
-    /// `/-/sign`.
-    Sign,
-    /// `/-/login`.
-    Login,
-    /// `/-/callback`.
-    Callback,
-    /// `/-/logout`.
-    Logout,
-    /// `/-/assets/{name}`.
-    Asset(String),
-}
-
-/// A document about the service itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// `/-/openapi.yaml`: the description of the HTTP interface, for programs.
-    OpenApi,
-    /// `/-/docs`: the same for people.
-    Page,
-}
-
-impl Target {
-    /// Reads what a path names. The decision rests on the decoded path, since one front decodes it.
-    pub fn from_path(path: &str, encoding: PathEncoding) -> Result<Self, Rejection> {
-        let path = decode_path(path, encoding)?;
-        if let Some(reserved) = path.strip_prefix(RESERVED) {
-            return Self::reserved(reserved);
-        }
-        if path.is_empty() {
-            return Ok(Self::Prefix(None));
-        }
-        let is_prefix = path.ends_with('/');
-        let key = ObjectKey::new(path)?;
-        Ok(if is_prefix {
-            Self::Prefix(Some(key))
-        } else {
-            Self::Object(key)
-        })
-    }
-
-    fn reserved(path: &str) -> Result<Self, Rejection> {
-        if let Some(key) = path.strip_prefix("presign/") {
-            return Ok(Self::Presign(ObjectKey::with_path(key)?));
-        }
-        if let Some(name) = path.strip_prefix("assets/") {
-            return Ok(Self::Service(ServicePath::Asset(name.to_owned())));
-        }
-        match path {
-            "health" => Ok(ServicePath::Health),
-            "openapi.yaml" => Ok(ServicePath::Document(Document::OpenApi)),
-            "docs" => Ok(ServicePath::Document(Document::Page)),
-            "share" => Ok(ServicePath::Share),
-            "sign" => Ok(ServicePath::Sign),
-            "login" => Ok(ServicePath::Login),
-            "callback" => Ok(ServicePath::Callback),
-            "logout" => Ok(ServicePath::Logout),
-            _ => Err(Rejection::UnknownReservedPath),
-        }
-        .map(Self::Service)
-    }
-
-    /// The methods that mean something here with this query, `OPTIONS` always among them.
-    pub fn allow(&self, query: &[(String, String)]) -> Vec<Method> {
-        let mut allow = match self {
-            Self::Object(_) => Operation::on(query).map(Operation::method).collect(),
-            Self::Prefix(Some(_)) => vec![Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::POST],
-            Self::Prefix(None) => vec![Method::GET, Method::HEAD, Method::POST],
-            Self::Presign(_) => vec![Method::GET],
-            Self::Service(path) => path.methods(),
-        };
-        allow.push(Method::OPTIONS);
-        allow
-    }
-}
-
-impl ServicePath {
-    fn methods(&self) -> Vec<Method> {
-        match self {
-            Self::Health | Self::Document(_) | Self::Asset(_) => vec![Method::GET, Method::HEAD],
-            Self::Share | Self::Sign | Self::Logout => vec![Method::POST],
-            Self::Login => vec![Method::GET, Method::POST],
-            Self::Callback => vec![Method::GET],
-        }
-    }
-}
-
-/// The most parameters that one request may name; S3 itself keeps 2 KB of metadata.
-const MAX_PARAMETERS: usize = 100;
-
-/// Refuses a query that names a parameter twice, since readers differ in which of the two counts, or more than anybody
-/// needs: this is asked of everyone, before the rules.
-pub(crate) fn check_names(query: &Pairs) -> Result<(), Rejection> {
-    if query.len() > MAX_PARAMETERS {
-        let problem = format!("has {} parameters, and the limit is {MAX_PARAMETERS}", query.len());
-        return Err(bad_value("query", &problem));
-    }
-    let repeated = query
-        .iter()
-        .enumerate()
-        .find(|(index, (name, _))| query[..*index].iter().any(|(earlier, _)| earlier == name));
-    match repeated {
-        Some((_, (name, _))) => Err(Rejection::ConflictingParameter { name: name.clone() }),
-        None => Ok(()),
-    }
-}
-
-/// Names the parameters and the headers without their values: credentials stand in both.
+/// Prints the names of parameters and headers without their values, because both can contain credentials.
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parameters: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
@@ -228,36 +105,35 @@ impl fmt::Debug for ApiRequest {
             .field("request_id", &self.request_id)
             .field("invocation", &self.invocation)
             .field("gateway", &self.gateway)
-            .field("defect", &self.defect)
+            .field("parse_error", &self.parse_error)
             .finish_non_exhaustive()
     }
 }
 
 impl ApiRequest {
-    /// The URL of this request without its query, in the spelling that every client sends alike.
+    /// The URL of this request without its query, in canonical encoding.
     pub fn url(&self) -> String {
         let path = decode_path(&self.path, self.encoding).unwrap_or_default();
         let path = ObjectKey::new(path).map_or_else(|_| "/".into(), |key| key.to_path());
         format!("{}{path}", self.base_url)
     }
 
-    /// Scheme and host of this service, when the front tells them.
+    /// Scheme and host of this service, if the front reports them.
     pub fn origin(&self) -> Option<&str> {
         let (scheme, rest) = self.base_url.split_once("://")?;
         let host = rest.split('/').next()?;
         Some(&self.base_url[..scheme.len() + 3 + host.len()])
     }
 
-    /// The only value of a header; one that was sent twice is refused.
+    /// The value of a header. A repeated header is rejected.
     fn header(&self, name: &str) -> Result<Option<&str>, Rejection> {
         let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
-            return Err(bad_value(name, "the header is sent twice"));
+            return Err(bad_value(name, "the header is repeated; send it once"));
         }
         let value = value.to_str().ok().filter(|value| !value.contains('\t'));
-        let value =
-            value.ok_or_else(|| bad_value(name, "only visible ASCII can be signed (RFC 2047 encodes the rest)"))?;
+        let value = value.ok_or_else(|| bad_value(name, "must be visible ASCII (encode other text as in RFC 2047)"))?;
         Ok(Some(value.trim()))
     }
 }

@@ -17,12 +17,12 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
 use crate::config::{CorsOrigins, PREFLIGHT_MAX_AGE};
-use crate::decide::{Refused, Shared};
+use crate::decide::{NewShareLink, RejectedRequest};
 use crate::key::{ObjectKey, QUERY};
 use crate::operation::Operation;
 use crate::plan::Instruction;
-use crate::rejection::{methods, two_steps};
-use crate::request::{ApiRequest, Form, preferred};
+use crate::rejection::{method_list, two_steps};
+use crate::request::{ApiRequest, ResponseFormat, preferred_type};
 
 pub use assets::asset;
 pub use document::document;
@@ -46,16 +46,16 @@ const COMMON_HEADERS: [(header::HeaderName, HeaderValue); 4] = [
 const EXPOSED: HeaderValue = HeaderValue::from_static("Allow, Location, Retry-After");
 
 /// Tells a signed request in the form that was asked for.
-pub fn instruction(request: &ApiRequest, instruction: &Instruction, form: Form) -> ApiResponse {
+pub fn instruction(request: &ApiRequest, instruction: &Instruction, form: ResponseFormat) -> ApiResponse {
     match form {
-        Form::Redirect => redirect(request, instruction),
-        Form::Text => answer(StatusCode::OK, TEXT, format!("{}\n", instruction.url.expose())),
-        Form::KeyAndText => {
-            let text = format!("{}\n{}\n", instruction.plan.name, instruction.url.expose());
+        ResponseFormat::Redirect => redirect(request, instruction),
+        ResponseFormat::Text => answer(StatusCode::OK, TEXT, format!("{}\n", instruction.url.expose())),
+        ResponseFormat::KeyAndText => {
+            let text = format!("{}\n{}\n", instruction.plan.public_key, instruction.url.expose());
             answer(StatusCode::OK, TEXT, text)
         }
-        Form::Json => answer(StatusCode::OK, JSON, instruction_json(instruction).to_string()),
-        Form::GoExample => answer(StatusCode::OK, JSON, go_example_json(instruction)),
+        ResponseFormat::Json => answer(StatusCode::OK, JSON, instruction_json(instruction).to_string()),
+        ResponseFormat::GoExample => answer(StatusCode::OK, JSON, go_example_json(instruction)),
     }
 }
 
@@ -70,7 +70,7 @@ pub struct Told {
 /// Why there is no instruction.
 pub enum Trouble {
     /// The client's fault.
-    Rejected(Refused),
+    Rejected(RejectedRequest),
     /// Ours.
     Failed(Failure),
 }
@@ -85,10 +85,10 @@ pub fn instructions(request: &ApiRequest, told: &[Told]) -> ApiResponse {
 }
 
 /// Tells a share link: as JSON where that is asked for, else the URL alone.
-pub fn shared(request: &ApiRequest, shared: &Shared) -> ApiResponse {
-    let path = shared.place.to_path();
+pub fn shared(request: &ApiRequest, shared: &NewShareLink) -> ApiResponse {
+    let path = shared.target.to_path();
     let url = format!("{}{path}?share={}", request.base_url, shared.token.expose());
-    if preferred(&request.headers, &["application/json"]).is_none() {
+    if preferred_type(&request.headers, &["application/json"]).is_none() {
         return answer(StatusCode::OK, TEXT, format!("{url}\n"));
     }
     let mut body = json!({
@@ -113,7 +113,7 @@ pub fn health() -> ApiResponse {
 pub fn preflight(allow: &[Method]) -> ApiResponse {
     let mut response = answer(StatusCode::NO_CONTENT, TEXT, String::new());
     response.headers_mut().remove(header::CONTENT_TYPE);
-    set(&mut response, header::ALLOW, &methods(allow));
+    set(&mut response, header::ALLOW, &method_list(allow));
     response
 }
 
@@ -250,7 +250,7 @@ fn instruction_json(instruction: &Instruction) -> Value {
         "method": instruction.plan.operation.method().as_str(),
         "url": instruction.url.expose(),
         "headers": headers,
-        "key": instruction.plan.name.as_str(),
+        "key": instruction.plan.public_key.as_str(),
         "expires_in": instruction.expires_in.as_secs(),
         "expires_at": humantime::format_rfc3339_seconds(instruction.expires_at).to_string(),
     })

@@ -6,7 +6,7 @@
 //! 2. [`metrics`]: the metrics of a request.
 //! 3. [`active_policy`]: the policy that decides about requests.
 //! 4. [`handler`]: the handler of requests.
-//! 5. [`listing`]: listings.
+//! 5. [`listing`]: requests for listings.
 //! 6. [`object_page`]: pages about one object.
 //! 7. [`sign_in`]: sign-in and sign-out.
 

@@ -1,17 +1,17 @@
-//! The parsers of the settings: each takes the text of a variable, or none where it is unset.
+//! The parsers of the settings. Each one parses the text of a variable, or `None` if it is not set.
 
 use std::time::Duration;
 
 use http::{Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
-use super::{ClientSecret, CorsOrigins, Metrics, PathStyle, RulesSource, SigningMode, TablePlace};
+use super::{ClientSecret, CorsOrigins, IdTableLocation, Metrics, PathStyle, RulesSource, SigningMode};
 use crate::auth::Keyring;
 use crate::auth::keyring::KeyringError;
 use crate::key::ObjectKey;
 use crate::policy::MAX_EXPIRES;
 
-/// The longest session of any role
+/// The maximum session duration of a role
 /// ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)).
 const MAX_SESSION: Duration = Duration::from_hours(12);
 
@@ -20,7 +20,7 @@ pub(super) fn text(value: Option<&str>) -> Result<Option<String>, String> {
     Ok(value.map(str::to_owned))
 }
 
-/// The value is a secret, so nothing of it is repeated.
+/// The value is a secret, so the error does not contain it.
 pub(super) fn keyring(value: Option<&str>) -> Result<Keyring, String> {
     value
         .unwrap_or_default()
@@ -37,13 +37,13 @@ fn required(value: Option<&str>) -> Result<&str, String> {
     value.ok_or_else(|| "is required".into())
 }
 
-/// The names that S3 has allowed since 2018, and access point ARNs as the SDK's resolver takes them
+/// The names that S3 has allowed since 2018, and the access point ARNs that the SDK accepts
 /// ([bucket naming rules](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)).
 pub(super) fn bucket(value: Option<&str>) -> Result<String, String> {
     let value = required(value)?;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-    let named = (3..=63).contains(&value.len()) && value.bytes().all(plain);
-    if !named && !value.starts_with("arn:") {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let is_name = (3..=63).contains(&value.len()) && value.bytes().all(is_plain);
+    if !is_name && !value.starts_with("arn:") {
         return Err(format!(
             "{value:?} is not a bucket name (3 to 63 lower-case letters, digits, `-` and `.`)"
         ));
@@ -51,34 +51,34 @@ pub(super) fn bucket(value: Option<&str>) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
-pub(super) fn table(value: Option<&str>) -> Result<Option<TablePlace>, String> {
+pub(super) fn table(value: Option<&str>) -> Result<Option<IdTableLocation>, String> {
     let Some(value) = value else { return Ok(None) };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let name = match value.split_once(":table/") {
         Some((arn, name)) if arn.starts_with("arn:") => name,
         _ => value,
     };
-    if !(3..=255).contains(&name.len()) || !name.bytes().all(plain) {
-        return Err(format!("{value:?} is neither the name nor the ARN of a table"));
+    if !(3..=255).contains(&name.len()) || !name.bytes().all(is_plain) {
+        return Err(format!("{value:?} must be the name or the ARN of a table"));
     }
-    Ok(Some(TablePlace::DynamoDb(value.to_owned())))
+    Ok(Some(IdTableLocation::DynamoDb(value.to_owned())))
 }
 
 pub(super) fn rules_source(value: Option<&str>) -> Result<Option<RulesSource>, String> {
     let Some(value) = value else { return Ok(None) };
-    let wrong = || format!("{value:?} is neither s3://BUCKET/KEY nor ssm:NAME");
-    if let Some(place) = value.strip_prefix("s3://") {
-        let (name, key) = place.split_once('/').ok_or_else(wrong)?;
+    let invalid = || format!("{value:?} must be s3://BUCKET/KEY or ssm:NAME");
+    if let Some(location) = value.strip_prefix("s3://") {
+        let (name, key) = location.split_once('/').ok_or_else(invalid)?;
         let key = ObjectKey::new(key).map_err(|error| format!("{value:?}: {error}"))?;
         return Ok(Some(RulesSource::S3 {
             bucket: bucket(Some(name))?,
             key,
         }));
     }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:".contains(&byte);
-    let name = value.strip_prefix("ssm:").ok_or_else(wrong)?;
-    if name.is_empty() || !name.bytes().all(plain) {
-        return Err(wrong());
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:".contains(&byte);
+    let name = value.strip_prefix("ssm:").ok_or_else(invalid)?;
+    if name.is_empty() || !name.bytes().all(is_plain) {
+        return Err(invalid());
     }
     Ok(Some(RulesSource::Ssm { name: name.to_owned() }))
 }
@@ -98,23 +98,23 @@ pub(super) fn boolean(value: Option<&str>) -> Result<bool, String> {
     match required(value)? {
         value if value.eq_ignore_ascii_case("true") => Ok(true),
         value if value.eq_ignore_ascii_case("false") => Ok(false),
-        value => Err(format!("{value:?} is neither true nor false")),
+        value => Err(format!("{value:?} must be true or false")),
     }
 }
 
 pub(super) fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
     let Some(value) = value else { return Ok(None) };
-    let wrong = || format!("{value:?} is not an origin such as https://s3.example.com");
-    let uri: Uri = value.parse().map_err(|_| wrong())?;
+    let invalid = || format!("{value:?} is not an origin such as https://s3.example.com");
+    let uri: Uri = value.parse().map_err(|_| invalid())?;
     let is_http = uri
         .scheme()
         .is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
     let authority = uri
         .authority()
         .filter(|authority| is_http && !authority.as_str().contains('@'))
-        .ok_or_else(wrong)?;
+        .ok_or_else(invalid)?;
     if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
-        return Err(wrong());
+        return Err(invalid());
     }
     Ok(Some(format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))))
 }
@@ -124,28 +124,28 @@ pub(super) fn path_style(value: Option<&str>) -> Result<PathStyle, String> {
         "auto" => Ok(PathStyle::Auto),
         "true" => Ok(PathStyle::Always),
         "false" => Ok(PathStyle::Never),
-        value => Err(format!("{value:?} is none of auto, true, false")),
+        value => Err(format!("{value:?} must be auto, true or false")),
     }
 }
 
-/// Other servers than AWS's leave the account out.
+/// Servers other than AWS omit the account.
 pub(super) fn role_arn(value: Option<&str>) -> Result<Option<String>, String> {
     let Some(value) = value else { return Ok(None) };
     let mut parts = value.splitn(6, ':');
     let mut next = || parts.next().unwrap_or_default();
     let (arn, partition, service, region, account, role) = (next(), next(), next(), next(), next(), next());
-    let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&byte);
-    let named = role
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&byte);
+    let is_role = role
         .strip_prefix("role/")
-        .is_some_and(|path| !path.is_empty() && path.bytes().all(name));
+        .is_some_and(|path| !path.is_empty() && path.bytes().all(is_name));
     if arn != "arn"
         || partition.is_empty()
-        || !word(partition)
+        || !is_word(partition)
         || service != "iam"
         || !region.is_empty()
-        || !word(account)
-        || !named
+        || !is_word(account)
+        || !is_role
     {
         return Err(format!(
             "{value:?} is not a role such as arn:aws:iam::123456789012:role/signer"
@@ -159,56 +159,56 @@ pub(super) fn signing_mode(value: Option<&str>) -> Result<SigningMode, String> {
         "execution" => Ok(SigningMode::Execution),
         "signer" => Ok(SigningMode::Signer),
         "scoped" => Ok(SigningMode::Scoped),
-        value => Err(format!("{value:?} is not execution, signer or scoped")),
+        value => Err(format!("{value:?} must be execution, signer or scoped")),
     }
 }
 
-/// The upper limit is that of any role; the lower one differs with the STS.
+/// The maximum is the same for every role. The minimum depends on the STS.
 pub(super) fn session(value: Option<&str>) -> Result<Duration, String> {
     let value = required(value)?;
-    let wrong = || format!("{value:?} is not a whole number of seconds up to 12h, such as 1h");
-    let session = humantime::parse_duration(value).map_err(|_| wrong())?;
+    let invalid = || format!("{value:?} is not a whole number of seconds up to 12h, such as 1h");
+    let session = humantime::parse_duration(value).map_err(|_| invalid())?;
     if session.is_zero() || session.subsec_nanos() != 0 || session > MAX_SESSION {
-        return Err(wrong());
+        return Err(invalid());
     }
     Ok(session)
 }
 
-/// Rules are held to the upper limit whatever this says.
+/// The upper limit also applies to the rules.
 pub(super) fn max_expires(value: Option<&str>) -> Result<Duration, String> {
     let value = required(value)?;
-    let wrong = || format!("{value:?} is not a lifetime of at most 15m");
-    let longest = humantime::parse_duration(value).map_err(|_| wrong())?;
-    if longest.is_zero() || longest > MAX_EXPIRES {
-        return Err(wrong());
+    let invalid = || format!("{value:?} is not a lifetime of at most 15m");
+    let max_expires = humantime::parse_duration(value).map_err(|_| invalid())?;
+    if max_expires.is_zero() || max_expires > MAX_EXPIRES {
+        return Err(invalid());
     }
-    Ok(longest)
+    Ok(max_expires)
 }
 
 pub(super) fn base_path(value: Option<&str>) -> Result<String, String> {
     let value = required(value)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let dots = value.split('/').any(|segment| segment == "." || segment == "..");
-    if !value.starts_with('/') || value.contains("//") || dots || !value.bytes().all(plain) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let has_dots = value.split('/').any(|segment| segment == "." || segment == "..");
+    if !value.starts_with('/') || value.contains("//") || has_dots || !value.bytes().all(is_plain) {
         return Err(format!("{value:?} is not a path such as /files"));
     }
     Ok(value.trim_end_matches('/').to_owned())
 }
 
-/// An origin, and a path below it or none. It stands in commands that are pasted into a shell.
+/// An origin with an optional path. Users paste commands with this URL into a shell, so its characters are restricted.
 pub(super) fn public_url(value: Option<&str>) -> Result<Option<String>, String> {
     let Some(value) = value else { return Ok(None) };
-    let wrong = |_| format!("{value:?} is not a URL such as https://files.example.com");
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:[]".contains(&byte);
-    if !value.bytes().all(plain) {
-        return Err(wrong(String::new()));
+    let invalid = |_| format!("{value:?} is not a URL such as https://files.example.com");
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:[]".contains(&byte);
+    if !value.bytes().all(is_plain) {
+        return Err(invalid(String::new()));
     }
     let (origin, path) = match value.match_indices('/').nth(2) {
         Some((end, _)) => value.split_at(end),
         None => (value, "/"),
     };
-    let origin = endpoint(Some(origin)).map_err(wrong)?;
-    let path = base_path(Some(path)).map_err(wrong)?;
+    let origin = endpoint(Some(origin)).map_err(invalid)?;
+    let path = base_path(Some(path)).map_err(invalid)?;
     Ok(origin.map(|origin| origin + &path))
 }
 
@@ -229,7 +229,7 @@ pub(super) fn metrics(value: Option<&str>) -> Result<Metrics, String> {
     match required(value)? {
         "off" => Ok(Metrics::Off),
         "emf" => Ok(Metrics::Emf),
-        value => Err(format!("{value:?} is neither off nor emf")),
+        value => Err(format!("{value:?} must be off or emf")),
     }
 }
 
@@ -237,5 +237,5 @@ pub(super) fn level(value: Option<&str>) -> Result<LevelFilter, String> {
     let value = required(value)?;
     value
         .parse()
-        .map_err(|_| format!("{value:?} is none of off, error, warn, info, debug, trace"))
+        .map_err(|_| format!("{value:?} must be off, error, warn, info, debug or trace"))
 }

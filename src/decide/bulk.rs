@@ -1,4 +1,4 @@
-//! Many instructions for one request: `POST /-/sign`.
+//! Several instructions in one request: `POST /-/sign`.
 
 use std::fmt;
 
@@ -6,145 +6,147 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Caller, Refused, instruct};
+use super::authorize::presign;
+use super::caller::CallerContext;
+use super::rejected_request::RejectedRequest;
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::plan::{Kept, PresignPlan};
+use crate::plan::{ObjectLocation, PresignPlan};
 use crate::rejection::Rejection;
-use crate::request::{Form, ObjectRequest, Pairs, Target, bad_value, json_object};
+use crate::request::{ObjectRequest, Pairs, ResponseFormat, bad_value, json_object, object_methods};
 
-/// The most requests in one body.
+/// The maximum number of items in one body.
 pub const MAX_REQUESTS: usize = 100;
 
-/// More than that many requests take, and little enough for each of its names to be told back in an error.
+/// The maximum size of the body: enough for `MAX_REQUESTS` items, and small enough to repeat every name in an error.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// One of many requests, decided.
+/// The decision about one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
-    /// The key, as far as it could be read.
+pub struct BulkResult {
+    /// The key, if the item contains a valid one.
     pub key: Option<ObjectKey>,
-    /// What to sign, or why not.
-    pub outcome: Result<PresignPlan<Kept>, Refused>,
+    /// The plan to sign, or the rejection.
+    pub outcome: Result<PresignPlan<ObjectLocation>, RejectedRequest>,
 }
 
-/// The elements of the body, each to be read on its own.
-struct Elements(Vec<Box<RawValue>>);
+/// The items of the body. Each one is parsed on its own, so that an invalid item does not affect the others.
+struct BulkItems(Vec<Box<RawValue>>);
 
-/// An element of the body.
+/// One item of the body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct BulkItem {
     method: String,
     key: String,
     #[serde(default)]
-    query: Query,
+    query: BulkQuery,
 }
 
-/// A query as it is written, so that a name which stands twice is refused as it is in a URL.
+/// The query of an item. It preserves repeated names, so that they are rejected as in a URL.
 #[derive(Default)]
-struct Query(Pairs);
+struct BulkQuery(Pairs);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Scalar {
+enum QueryValue {
     Text(String),
     Number(u64),
 }
 
-/// Decides each request in the body on its own, for the caller of the one that carries them.
-pub(super) fn decide_each(caller: &Caller<'_>) -> Result<Vec<Decided>, Rejection> {
+/// Decides about each item of the body separately, for the caller of the whole request.
+pub(super) fn decide(caller: &CallerContext<'_>) -> Result<Vec<BulkResult>, Rejection> {
     let request = caller.request;
     if let Some((name, _)) = request.query.first() {
-        return Err(bad_value(name, "belongs into the `query` of the requests in the body"));
+        return Err(bad_value(name, "belongs in the `query` of the items in the body"));
     }
-    caller.check_credential()?;
+    caller.principal()?;
     if request.body.len() > MAX_BODY {
         let problem = format!("has {} bytes, and the limit is {MAX_BODY}", request.body.len());
         return Err(bad_value("body", &problem));
     }
-    let Elements(elements) = serde_json::from_slice(&request.body)
+    let BulkItems(items) = serde_json::from_slice(&request.body)
         .map_err(|error| bad_value("body", &format!("is not a JSON array of requests: {error}")))?;
-    Ok(elements.iter().map(|element| decide_one(caller, element)).collect())
+    Ok(items.iter().map(|item| decide_item(caller, item)).collect())
 }
 
-fn decide_one(caller: &Caller<'_>, element: &RawValue) -> Decided {
-    let read = json_object::<Wanted>("request", element.get().as_bytes())
-        .and_then(|wanted| Ok((ObjectKey::with_path(wanted.key.clone())?, wanted)));
-    match read {
-        Err(rejection) => Decided {
+fn decide_item(caller: &CallerContext<'_>, item: &RawValue) -> BulkResult {
+    let parsed = json_object::<BulkItem>("request", item.get().as_bytes())
+        .and_then(|item| Ok((ObjectKey::with_path(item.key.clone())?, item)));
+    match parsed {
+        Err(rejection) => BulkResult {
             key: None,
             outcome: Err(rejection.into()),
         },
-        Ok((key, wanted)) => Decided {
-            outcome: wanted
-                .describe(key.clone())
-                .map_err(Refused::from)
-                .and_then(|wanted| instruct(caller, wanted)),
+        Ok((key, item)) => BulkResult {
+            outcome: item
+                .into_object_request(key.clone())
+                .map_err(RejectedRequest::from)
+                .and_then(|object_request| presign(caller, object_request)),
             key: Some(key),
         },
     }
 }
 
-impl Wanted {
-    fn describe(self, key: ObjectKey) -> Result<ObjectRequest, Rejection> {
-        let Query(query) = self.query;
+impl BulkItem {
+    fn into_object_request(self, key: ObjectKey) -> Result<ObjectRequest, Rejection> {
+        let BulkQuery(query) = self.query;
         let operation = Operation::from_request(&self.method, &query).ok_or_else(|| Rejection::MethodNotAllowed {
-            allow: Target::Object(key.clone()).allow(&query),
+            allow: object_methods(&query),
         })?;
-        ObjectRequest::described(operation, key, Form::Json, &query)
+        ObjectRequest::from_query(operation, key, ResponseFormat::Json, &query)
     }
 }
 
-impl<'de> Deserialize<'de> for Elements {
+impl<'de> Deserialize<'de> for BulkItems {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Elements;
+        struct ItemsVisitor;
+        impl<'de> Visitor<'de> for ItemsVisitor {
+            type Value = BulkItems;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "an array of up to {MAX_REQUESTS} requests")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Elements, A::Error> {
-                let mut read = Vec::new();
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<BulkItems, A::Error> {
+                let mut items = Vec::new();
                 while let Some(element) = elements.next_element()? {
-                    if read.len() == MAX_REQUESTS {
+                    if items.len() == MAX_REQUESTS {
                         return Err(A::Error::custom(format!("the limit is {MAX_REQUESTS}")));
                     }
-                    read.push(element);
+                    items.push(element);
                 }
-                Ok(Elements(read))
+                Ok(BulkItems(items))
             }
         }
-        deserializer.deserialize_seq(Read)
+        deserializer.deserialize_seq(ItemsVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Query {
+impl<'de> Deserialize<'de> for BulkQuery {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Query;
+        struct QueryVisitor;
+        impl<'de> Visitor<'de> for QueryVisitor {
+            type Value = BulkQuery;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of parameters")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut parameters: A) -> Result<Query, A::Error> {
-                let mut read = Pairs::new();
-                while let Some((name, value)) = parameters.next_entry::<String, Scalar>()? {
-                    read.push((name, value.text()));
+            fn visit_map<A: MapAccess<'de>>(self, mut parameters: A) -> Result<BulkQuery, A::Error> {
+                let mut pairs = Pairs::new();
+                while let Some((name, value)) = parameters.next_entry::<String, QueryValue>()? {
+                    pairs.push((name, value.into_text()));
                 }
-                Ok(Query(read))
+                Ok(BulkQuery(pairs))
             }
         }
-        deserializer.deserialize_map(Read)
+        deserializer.deserialize_map(QueryVisitor)
     }
 }
 
-impl Scalar {
-    fn text(self) -> String {
+impl QueryValue {
+    fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
             Self::Number(number) => number.to_string(),

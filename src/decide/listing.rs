@@ -1,195 +1,221 @@
 //! Listings: `GET /{prefix}/` and `GET /{prefix}/?uploads`.
 
-use super::{Caller, Known, Offers, Refused};
+use super::caller::CallerContext;
+use super::page_actions::PageActions;
+use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
-use crate::plan::{ListPlan, Marker, Page};
+use crate::plan::{ListingPage, ListingPlan, UploadMarker};
 use crate::policy::{Policy, Reach, Scope};
 use crate::rejection::Rejection;
-use crate::request::{ListForm, ListRequest, Order, Pairs, Sort, bad_value};
+use crate::request::{ListingFormat, ListingRequest, Pairs, SortColumn, SortOrder, bad_value};
 
-/// A listing that is to be told.
+/// A listing to return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
-    /// What to ask S3 for; nothing where the rules alone tell which folders there are.
-    pub plan: Option<ListPlan>,
-    /// What of it to show.
-    pub view: View,
+pub struct ListingDecision {
+    /// The request to S3. `None` if the folders follow from the rules alone.
+    pub plan: Option<ListingPlan>,
+    /// The part that the caller may see.
+    pub view: ListingView,
 }
 
-/// What a caller sees of a page, and how it is told.
+/// The part of a page that a caller may see, and its presentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// What was asked for.
-    pub wanted: ListRequest,
-    /// Who asks.
+pub struct ListingView {
+    /// The request.
+    pub request: ListingRequest,
+    /// The caller.
     pub principal: Principal,
-    /// What a page may offer.
-    pub offers: Offers,
-    /// The folders that lead to where the caller may list.
-    ways: Vec<String>,
+    /// The actions that a page offers.
+    pub actions: PageActions,
+    /// The folders on the way to prefixes that the caller may list.
+    folders: Vec<String>,
 }
 
-/// The listing of `prefix`, if the rules let its caller see anything there.
-pub(super) fn decide(caller: &Caller<'_>, prefix: Option<&ObjectKey>) -> Result<List, Refused> {
+/// The listing of `prefix`, if the rules allow the caller to see anything there.
+pub(super) fn decide(
+    caller: &CallerContext<'_>,
+    listing: Listing,
+    prefix: Option<&ObjectKey>,
+) -> Result<ListingDecision, RejectedRequest> {
     let request = caller.request;
-    // A link lends single objects: their names are for its maker to tell.
+    // A share link grants access to single objects. Its creator passes on their names.
     if request.query.iter().any(|(name, _)| name == "share") {
-        return Err(Rejection::NotLent.into());
+        return Err(Rejection::NotGrantedByLink.into());
     }
-    let wanted = ListRequest::parse(request, prefix)?;
-    let mut known = Known::of_listing(&wanted);
-    granted(caller, wanted, &mut known).map_err(|rejection| Refused {
+    let listing_request = ListingRequest::parse(request, listing, prefix)?;
+    let mut context = RejectionContext::from_listing_request(&listing_request);
+    check_rules(caller, listing_request, &mut context).map_err(|rejection| RejectedRequest {
         rejection,
-        known: Box::new(known),
+        context: Box::new(context),
     })
 }
 
-fn granted(caller: &Caller<'_>, wanted: ListRequest, known: &mut Known) -> Result<List, Rejection> {
-    let principal = caller.principal.as_ref().map_err(Clone::clone)?;
-    known.user_id = Some(principal.user_id().to_owned());
-    let action = wanted.listing.action();
-    let (plan, ways) = match (caller.policy.reach(principal, action, &wanted.prefix)?, wanted.listing) {
+fn check_rules(
+    caller: &CallerContext<'_>,
+    request: ListingRequest,
+    context: &mut RejectionContext,
+) -> Result<ListingDecision, Rejection> {
+    let principal = caller.principal()?;
+    context.user_id = Some(principal.user_id().to_owned());
+    let action = request.listing.action();
+    let (plan, folders) = match (
+        caller.policy.reach(principal, action, &request.prefix)?,
+        request.listing,
+    ) {
         (Reach::Whole(grant), _) => {
             let scope = grant.scope(principal);
-            let cursor = wanted.next.as_deref().map(|next| open(caller.policy, &wanted, next));
+            let cursor = request
+                .next
+                .as_deref()
+                .map(|next| decrypt_cursor(caller.policy, &request, next));
             let cursor = cursor.transpose()?;
-            let plan = plan(&wanted, cursor.as_deref(), scope, &caller.request.request_id)?;
+            let plan = plan(&request, cursor.as_deref(), scope, &caller.request.request_id)?;
             (Some(plan), Vec::new())
         }
         (Reach::Ways(ways), Listing::Objects) => (None, ways.into_iter().collect()),
         (Reach::Ways(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
     };
-    let offers = match wanted.form {
-        ListForm::Html => Offers::of_prefix(caller, &wanted.prefix)?,
-        ListForm::Json | ListForm::Text | ListForm::Names => Offers::default(),
+    let actions = match request.format {
+        ListingFormat::Html => PageActions::for_prefix(caller, &request.prefix)?,
+        ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => PageActions::default(),
     };
-    Ok(List {
+    Ok(ListingDecision {
         plan,
-        view: View {
-            wanted,
+        view: ListingView {
+            request,
             principal: principal.clone(),
-            offers,
-            ways,
+            actions,
+            folders,
         },
     })
 }
 
-/// What S3 calls the `next` that a client gives.
-fn open(policy: &Policy, wanted: &ListRequest, next: &str) -> Result<String, Rejection> {
-    let opened = cursor::open(policy.cursor_keys(), &place(wanted), next);
+/// Decrypts the `next` of a client to the cursor of S3.
+fn decrypt_cursor(policy: &Policy, request: &ListingRequest, next: &str) -> Result<String, Rejection> {
+    let opened = cursor::open(policy.cursor_keys(), &cursor_scope(request), next);
     opened.ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
 }
 
-/// The listing that a `next` belongs to.
-fn place(wanted: &ListRequest) -> String {
-    format!("{} {}", wanted.listing.name(), wanted.prefix)
+/// The listing that a `next` is valid for.
+fn cursor_scope(request: &ListingRequest) -> String {
+    format!("{} {}", request.listing.name(), request.prefix)
 }
 
-fn plan(wanted: &ListRequest, cursor: Option<&str>, scope: Scope, request_id: &str) -> Result<ListPlan, Rejection> {
-    let mut query = Pairs::new();
-    let mut say = |name: &str, value: &str| query.push((name.to_owned(), value.to_owned()));
-    match wanted.listing {
-        Listing::Objects => {
-            say("list-type", "2");
-            say("max-keys", &wanted.max_keys.to_string());
-            if !wanted.recursive {
-                say("delimiter", "/");
-            }
-            if let Some(next) = cursor {
-                say("continuation-token", next);
-            }
-        }
-        Listing::Uploads => {
-            say("uploads", "");
-            say("max-uploads", &wanted.max_keys.to_string());
-            if let Some(next) = cursor {
-                let marker = Marker::read(next).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?;
-                say("key-marker", &marker.key);
-                if let Some(id) = &marker.upload_id {
-                    say("upload-id-marker", id);
-                }
-            }
-        }
+fn plan(
+    request: &ListingRequest,
+    cursor: Option<&str>,
+    scope: Scope,
+    request_id: &str,
+) -> Result<ListingPlan, Rejection> {
+    let mut query = match request.listing {
+        Listing::Objects => objects_query(request, cursor),
+        Listing::Uploads => uploads_query(request, cursor)?,
+    };
+    // XML cannot represent every key.
+    query.push(pair("encoding-type", "url"));
+    if !request.prefix.is_empty() {
+        query.push(pair("prefix", &request.prefix));
     }
-    // XML can't hold every key.
-    say("encoding-type", "url");
-    if !wanted.prefix.is_empty() {
-        say("prefix", &wanted.prefix);
-    }
-    say("x-signpost", &format!("{request_id}.{}.{}", scope.user_id, scope.rule));
-    Ok(ListPlan {
-        listing: wanted.listing,
+    let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
+    query.push(pair("x-signpost", &audit));
+    Ok(ListingPlan {
+        listing: request.listing,
         query,
-        scope: match wanted.listing {
+        scope: match request.listing {
             Listing::Objects => scope,
             Listing::Uploads => scope.of_pending_uploads(),
         },
     })
 }
 
-const UNKNOWN_NEXT: &str = "is no `next` of a listing of ours";
+fn objects_query(request: &ListingRequest, cursor: Option<&str>) -> Pairs {
+    let mut query = vec![pair("list-type", "2"), pair("max-keys", &request.max_keys.to_string())];
+    if !request.recursive {
+        query.push(pair("delimiter", "/"));
+    }
+    query.extend(cursor.map(|token| pair("continuation-token", token)));
+    query
+}
 
-impl List {
-    /// Refuses a `next` that S3 does not know, if the client gave one.
-    pub fn unknown_next(&self) -> Option<Refused> {
-        let View { wanted, principal, .. } = &self.view;
-        wanted.next.as_ref().map(|_| Refused {
+fn uploads_query(request: &ListingRequest, cursor: Option<&str>) -> Result<Pairs, Rejection> {
+    let mut query = vec![pair("uploads", ""), pair("max-uploads", &request.max_keys.to_string())];
+    if let Some(cursor) = cursor {
+        let marker = UploadMarker::decode(cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?;
+        query.push(pair("key-marker", &marker.key));
+        query.extend(marker.upload_id.map(|id| pair("upload-id-marker", &id)));
+    }
+    Ok(query)
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+const UNKNOWN_NEXT: &str = "is not the `next` of a listing of this service";
+
+impl ListingDecision {
+    /// The rejection if S3 does not accept the cursor. `None` if the client sent no `next`.
+    pub fn invalid_cursor(&self) -> Option<RejectedRequest> {
+        let ListingView { request, principal, .. } = &self.view;
+        request.next.as_ref().map(|_| RejectedRequest {
             rejection: bad_value("next", UNKNOWN_NEXT),
-            known: Box::new(Known {
+            context: Box::new(RejectionContext {
                 user_id: Some(principal.user_id().to_owned()),
-                ..Known::of_listing(wanted)
+                ..RejectionContext::from_listing_request(request)
             }),
         })
     }
 }
 
-impl View {
-    /// What the caller sees of `page`: what the rules let it list, what its path can name, and what it asked for.
-    pub fn show(&self, policy: &Policy, mut page: Page) -> Page {
-        page.folders.extend(self.ways.iter().cloned());
+impl ListingView {
+    /// Removes the entries that the caller may not list, that no path can name, or that the request excludes.
+    pub fn filter(&self, policy: &Policy, mut page: ListingPage) -> ListingPage {
+        page.folders.extend(self.folders.iter().cloned());
         page.folders
-            .retain(|folder| self.finds(folder) && !policy.denies_below(&self.principal, Action::List, folder));
-        // An object whose key ends in a slash only marks a folder: its path is that of the listing.
-        page.objects
-            .retain(|object| self.finds(&object.key) && !object.key.ends_with('/') && self.may(policy, &object.key));
+            .retain(|folder| self.includes(folder) && !policy.denies_below(&self.principal, Action::List, folder));
+        // An object with a key that ends in a slash only marks a folder: its path is the path of the listing.
+        page.objects.retain(|object| {
+            self.includes(&object.key) && !object.key.ends_with('/') && self.may_list(policy, &object.key)
+        });
         page.uploads
-            .retain(|upload| self.finds(&upload.key) && self.may(policy, &upload.key));
+            .retain(|upload| self.includes(&upload.key) && self.may_list(policy, &upload.key));
         page.next = page
             .next
-            .and_then(|next| cursor::seal(policy.cursor_keys(), &place(&self.wanted), &next));
+            .and_then(|next| cursor::seal(policy.cursor_keys(), &cursor_scope(&self.request), &next));
         self.sort(&mut page);
         page
     }
 
-    /// The name of a key on this page.
+    /// The key without the prefix of the listing.
     pub fn name<'a>(&self, key: &'a str) -> &'a str {
-        key.strip_prefix(&self.wanted.prefix).unwrap_or(key)
+        key.strip_prefix(&self.request.prefix).unwrap_or(key)
     }
 
-    fn may(&self, policy: &Policy, key: &str) -> bool {
-        policy.allows(&self.principal, self.wanted.listing.action(), key)
+    fn may_list(&self, policy: &Policy, key: &str) -> bool {
+        policy.allows(&self.principal, self.request.listing.action(), key)
     }
 
-    fn finds(&self, key: &str) -> bool {
+    fn includes(&self, key: &str) -> bool {
         let name = self.name(key);
-        let asked = self.wanted.q.as_ref().is_none_or(|q| name.to_lowercase().contains(q));
-        asked && !name.is_empty() && !key.starts_with(RESERVED)
+        let search = self.request.search.as_ref();
+        let is_found = search.is_none_or(|text| name.to_lowercase().contains(text));
+        is_found && !name.is_empty() && !key.starts_with(RESERVED)
     }
 
-    /// S3 sorts by name; so do folders, which have neither size nor time.
-    fn sort(&self, page: &mut Page) {
-        let ListRequest { sort, order, .. } = self.wanted;
+    /// Sorts the page. S3 returns it sorted by name. Folders are always sorted by name: they have no size and no time.
+    fn sort(&self, page: &mut ListingPage) {
+        let ListingRequest { sort, order, .. } = self.request;
         page.folders.sort();
         match sort {
-            Sort::Name => page.objects.sort_by(|a, b| a.key.cmp(&b.key)),
-            Sort::Size => page.objects.sort_by_key(|object| object.size),
-            Sort::Modified => page.objects.sort_by_key(|object| object.modified),
+            SortColumn::Name => page.objects.sort_by(|a, b| a.key.cmp(&b.key)),
+            SortColumn::Size => page.objects.sort_by_key(|object| object.size),
+            SortColumn::Modified => page.objects.sort_by_key(|object| object.modified),
         }
-        if order == Order::Descending {
+        if order == SortOrder::Descending {
             page.objects.reverse();
-            if sort == Sort::Name {
+            if sort == SortColumn::Name {
                 page.folders.reverse();
             }
         }

@@ -1,4 +1,4 @@
-//! Signing in and out: `/-/login`, `/-/callback` and `/-/logout`.
+//! Sign-in and sign-out: `/-/login`, `/-/callback` and `/-/logout`.
 
 use std::time::SystemTime;
 
@@ -9,102 +9,95 @@ use crate::auth::session::NewSession;
 use crate::auth::sign_in::{Authorization, Exchange, SignIn, check_own_page};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, ServicePath, Target, bad_value};
+use crate::request::{ApiRequest, SignInPath, bad_value};
 
-/// The longest `?next=`.
+/// The maximum length of `?next=`.
 const MAX_NEXT: usize = 2048;
 
-/// A step of signing in or out.
+/// A step of the sign-in or sign-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInStep {
-    /// Ask for a token.
-    Ask {
-        /// Where to go then.
+    /// Show the page with the token form.
+    ShowTokenForm {
+        /// The path to open after the sign-in.
         next: String,
-        /// What was wrong with the token before.
+        /// The rejection of the previous token.
         problem: Option<Rejection>,
-        /// Whether to take away the cookie of a session that has ended.
-        forget: bool,
+        /// If true, delete the cookie of an expired session.
+        delete_cookie: bool,
     },
-    /// Send the browser to an issuer.
-    Authorize(Box<Authorization>),
-    /// Ask the issuer who it is.
-    Exchange(Box<Exchange>),
-    /// Begin a session.
-    Begin {
+    /// Redirect the browser to the issuer.
+    RedirectToIssuer(Box<Authorization>),
+    /// Exchange the code for the identity at the issuer.
+    ExchangeCode(Box<Exchange>),
+    /// Start a session.
+    StartSession {
         /// The session.
         session: NewSession,
-        /// Where to go then.
+        /// The path to open.
         next: String,
     },
     /// End the session.
-    End,
+    EndSession,
 }
 
-/// The step that `request` is, if it is one.
+/// The step that `request` requires.
 pub(super) fn decide(
     policy: &Policy,
     request: &ApiRequest,
-    target: &Target,
+    path: SignInPath,
     now: SystemTime,
-) -> Result<Option<SignInStep>, Rejection> {
-    let known = &policy.authenticators;
-    let Target::Service(path @ (ServicePath::Login | ServicePath::Callback | ServicePath::Logout)) = target else {
-        return Ok(None);
-    };
-    let sign_in = known.sign_in().ok_or(Rejection::SignInOff)?;
-    let step = match (path, sign_in, request.method.as_str()) {
-        (ServicePath::Login, SignIn::Token, "GET") => SignInStep::Ask {
+) -> Result<SignInStep, Rejection> {
+    let authenticators = &policy.authenticators;
+    let sign_in = authenticators.sign_in().ok_or(Rejection::SignInOff)?;
+    Ok(match (path, sign_in, request.method.as_str()) {
+        (SignInPath::Login, SignIn::Token, "GET") => SignInStep::ShowTokenForm {
             next: next_of_query(request)?,
             problem: None,
-            forget: known.carries_dead_session(request, now),
+            delete_cookie: authenticators.carries_dead_session(request, now),
         },
-        (ServicePath::Login, SignIn::Token, "POST") => {
+        (SignInPath::Login, SignIn::Token, "POST") => {
             check_own_page(request)?;
-            by_token(policy, request, now)?
+            with_token(policy, request, now)?
         }
-        (ServicePath::Login, SignIn::Issuer(issuer), "GET") => {
-            let authorization = known.begin(issuer, request, next_of_query(request)?, now);
-            SignInStep::Authorize(Box::new(authorization.ok_or(Rejection::SignInOff)?))
+        (SignInPath::Login, SignIn::Issuer(issuer), "GET") => {
+            let authorization = authenticators.begin(issuer, request, next_of_query(request)?, now);
+            SignInStep::RedirectToIssuer(Box::new(authorization.ok_or(Rejection::SignInOff)?))
         }
-        (ServicePath::Callback, SignIn::Issuer(_), "GET") => by_issuer(policy, request, now)?,
-        (ServicePath::Logout, _, "POST") => {
+        (SignInPath::Callback, SignIn::Issuer(_), "GET") => with_code(policy, request, now)?,
+        (SignInPath::Logout, _, "POST") => {
             check_own_page(request)?;
-            SignInStep::End
+            SignInStep::EndSession
         }
         _ => {
-            let allow = target.allow(&request.query);
-            let post = !(*path == ServicePath::Login && matches!(sign_in, SignIn::Issuer(_)));
-            return Err(Rejection::MethodNotAllowed {
-                allow: allow
-                    .into_iter()
-                    .filter(|method| post || *method != Method::POST)
-                    .collect(),
-            });
+            let mut allow = path.allowed_methods();
+            if path == SignInPath::Login && matches!(sign_in, SignIn::Issuer(_)) {
+                allow.retain(|method| *method != Method::POST);
+            }
+            return Err(Rejection::MethodNotAllowed { allow });
         }
-    };
-    Ok(Some(step))
+    })
 }
 
-/// What the form of the page sends.
-fn by_token(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<SignInStep, Rejection> {
+/// Signs in with the token from the form.
+fn with_token(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<SignInStep, Rejection> {
     let field = |name: &str| form_field(&request.body, name);
-    let next = next(field("next")?)?;
+    let next = next_path(field("next")?)?;
     let secret = field("token")?.unwrap_or_default();
     Ok(
         match policy.authenticators.sign_in_with(secret.trim(), &policy.asked(), now) {
-            Ok(session) => SignInStep::Begin { session, next },
-            Err(problem) => SignInStep::Ask {
+            Ok(session) => SignInStep::StartSession { session, next },
+            Err(problem) => SignInStep::ShowTokenForm {
                 next,
                 problem: Some(problem),
-                forget: false,
+                delete_cookie: false,
             },
         },
     )
 }
 
-/// What the browser brings back from the issuer.
-fn by_issuer(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<SignInStep, Rejection> {
+/// Resumes the sign-in with the code that the browser brings from the issuer.
+fn with_code(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<SignInStep, Rejection> {
     let value = |name: &str| {
         let mut values = request.query.iter().filter(|(own, _)| own == name);
         let value = values.next().map(|(_, value)| value.as_str());
@@ -119,43 +112,44 @@ fn by_issuer(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<S
         });
     }
     let (Some(state), Some(code)) = (value("state")?, value("code")?) else {
-        return Err(bad_value("code", "is missing, or `state` is"));
+        return Err(bad_value("code", "is missing, or `state` is missing"));
     };
     let exchange = policy.authenticators.resume(request, state, code, now)?;
-    Ok(SignInStep::Exchange(Box::new(exchange)))
+    Ok(SignInStep::ExchangeCode(Box::new(exchange)))
 }
 
 fn next_of_query(request: &ApiRequest) -> Result<String, Rejection> {
-    let told = request.query.iter().find(|(name, _)| name == "next");
-    next(told.map(|(_, value)| value.clone()))
+    let parameter = request.query.iter().find(|(name, _)| name == "next");
+    next_path(parameter.map(|(_, value)| value.clone()))
 }
 
-/// Where to go then: a path below our own base, so that nobody is sent to another site.
-fn next(told: Option<String>) -> Result<String, Rejection> {
-    let next = told.unwrap_or_else(|| "/".to_owned());
-    let visible = next.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
-    if !next.starts_with('/') || next.starts_with("//") || next.len() > MAX_NEXT || !visible {
+/// The path to open after the sign-in. It must be a path of this service, so that a link cannot redirect a user to
+/// another site.
+fn next_path(value: Option<String>) -> Result<String, Rejection> {
+    let next = value.unwrap_or_else(|| "/".to_owned());
+    let is_visible = next.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
+    if !next.starts_with('/') || next.starts_with("//") || next.len() > MAX_NEXT || !is_visible {
         return Err(bad_value("next", "is not a path of this service such as /docs/"));
     }
     Ok(next)
 }
 
-/// A field of a form as browsers send it.
+/// A field of an HTML form, as browsers encode it.
 fn form_field(body: &[u8], name: &str) -> Result<Option<String>, Rejection> {
     let pairs = body.split(|byte| *byte == b'&');
     let mut values = pairs.filter_map(|pair| {
-        let at = pair.iter().position(|byte| *byte == b'=')?;
-        (&pair[..at] == name.as_bytes()).then(|| &pair[at + 1..])
+        let separator = pair.iter().position(|byte| *byte == b'=')?;
+        (&pair[..separator] == name.as_bytes()).then(|| &pair[separator + 1..])
     });
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Rejection::ConflictingParameter { name: name.to_owned() });
     }
-    let spaced: Vec<u8> = value
+    let with_spaces: Vec<u8> = value
         .iter()
         .map(|byte| if *byte == b'+' { b' ' } else { *byte })
         .collect();
-    let decoded = percent_decode(&spaced)
+    let decoded = percent_decode(&with_spaces)
         .decode_utf8()
         .map_err(|_| bad_value(name, "is not UTF-8"))?;
     Ok(Some(decoded.into_owned()))

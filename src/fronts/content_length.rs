@@ -13,7 +13,7 @@ pub(super) fn from_headers(headers: &HeaderMap, body_bytes: u64) -> Result<BodyL
     match declared(headers)? {
         Some(length) => Ok(BodyLength::Declared(length)),
         None if body_bytes > 0 => Ok(BodyLength::Chunked),
-        None => Ok(BodyLength::Undeclared),
+        None => Ok(BodyLength::Missing),
     }
 }
 

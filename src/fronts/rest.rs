@@ -70,7 +70,7 @@ pub(super) fn body_length(event: &FrontEvent<'_>, headers: &HeaderMap) -> Result
         return Ok(BodyLength::Declared(delivered));
     }
     let declared = content_length::declared(headers)?;
-    Ok(declared.map_or(BodyLength::Untold, BodyLength::Declared))
+    Ok(declared.map_or(BodyLength::Unknown, BodyLength::Declared))
 }
 
 /// Returns the identity that an authorizer or IAM has verified.

@@ -1,41 +1,55 @@
-//! The listings that Signpost carries out itself, and what each takes from the client.
+//! The listings that Signpost requests from S3 itself, and the query parameters of each one.
 
-use super::{Action, Carrier, Parameter, UPLOADS, parameter};
+use super::Action;
+use super::parameter::{ListingParameter, Parameter, ParameterKind, UPLOADS, parameter};
 
-/// What a listing is of.
+/// A kind of listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listing {
     /// The objects and folders below a prefix:
     /// [ListObjectsV2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html)
     Objects,
-    /// The uploads in parts that have begun there and not ended:
+    /// The multipart uploads below a prefix that are in progress:
     /// [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html)
     Uploads,
 }
 
-/// The most entries of one page, of S3 and so of Signpost.
+/// The maximum number of entries on one page. S3 has the same limit.
 pub const MAX_KEYS: u32 = 1000;
 
-const NEXT: Parameter = parameter("next", Carrier::Signpost);
-const MAX: Parameter = parameter("max-keys", Carrier::Number(1, MAX_KEYS));
+const NEXT: Parameter = own("next", ListingParameter::Next);
+const PAGE_SIZE: Parameter = own("max-keys", ListingParameter::MaxKeys);
 
 const OBJECTS: &[Parameter] = &[
-    parameter("recursive", Carrier::Signpost),
-    parameter("simple", Carrier::Signpost),
-    parameter("q", Carrier::Signpost),
-    parameter("sort", Carrier::Signpost),
-    parameter("order", Carrier::Signpost),
+    own("recursive", ListingParameter::Recursive),
+    own("simple", ListingParameter::Simple),
+    own("q", ListingParameter::Search),
+    own("sort", ListingParameter::Sort),
+    own("order", ListingParameter::Order),
     NEXT,
-    MAX,
+    PAGE_SIZE,
 ];
 
-const PENDING: &[Parameter] = &[UPLOADS, NEXT, MAX];
+const IN_PROGRESS: &[Parameter] = &[UPLOADS, NEXT, PAGE_SIZE];
+
+const fn own(name: &'static str, option: ListingParameter) -> Parameter {
+    parameter(name, ParameterKind::Listing(option))
+}
 
 impl Listing {
-    /// Every listing.
+    /// Every kind of listing.
     pub const ALL: [Self; 2] = [Self::Objects, Self::Uploads];
 
-    /// Its name in the S3 API.
+    /// The listing that a query requests.
+    pub fn from_query(query: &[(String, String)]) -> Self {
+        if query.iter().any(|(name, _)| name == UPLOADS.name) {
+            Self::Uploads
+        } else {
+            Self::Objects
+        }
+    }
+
+    /// The name in the S3 API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Objects => "ListObjectsV2",
@@ -43,7 +57,7 @@ impl Listing {
         }
     }
 
-    /// What a rule must allow below the prefix. Uploads that have not ended concern those who upload, as their parts do.
+    /// The action that a rule must allow below the prefix. Uploads in progress require `write`, as their parts do.
     pub const fn action(self) -> Action {
         match self {
             Self::Objects => Action::List,
@@ -51,11 +65,11 @@ impl Listing {
         }
     }
 
-    /// The query parameters that it takes.
+    /// The query parameters that the listing accepts.
     pub const fn parameters(self) -> &'static [Parameter] {
         match self {
             Self::Objects => OBJECTS,
-            Self::Uploads => PENDING,
+            Self::Uploads => IN_PROGRESS,
         }
     }
 }

@@ -1,27 +1,27 @@
-//! The pages about one object, and what each takes from the client.
+//! The HTML pages about one object, and the query parameter of each one.
 
 use http::Method;
 
-use super::{Carrier, Parameter, parameter};
+use super::parameter::{Parameter, ParameterKind, parameter};
 
-/// A page about one object, at the object's own path.
+/// An HTML page about one object, at the path of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ObjectPage {
-    /// Shows the object, and what can be done with it.
+    /// Shows the object and the actions that the user may take.
     View,
-    /// Asks whether to delete it; its form is sent to the same place, and Signpost deletes the object itself, since a
-    /// form can't send a DELETE.
+    /// Asks the user to confirm the deletion. The page posts its form to the same path, and Signpost deletes the
+    /// object, because an HTML form cannot send a DELETE.
     Delete,
 }
 
-const VIEW: &[Parameter] = &[parameter("view", Carrier::SubResource)];
-const DELETE: &[Parameter] = &[parameter("delete", Carrier::SubResource)];
+const VIEW: &[Parameter] = &[parameter("view", ParameterKind::SubResource)];
+const DELETE: &[Parameter] = &[parameter("delete", ParameterKind::SubResource)];
 
 impl ObjectPage {
     /// Every page.
     pub const ALL: [Self; 2] = [Self::View, Self::Delete];
 
-    /// Its name in texts.
+    /// The name in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::View => "the page of an object",
@@ -29,7 +29,7 @@ impl ObjectPage {
         }
     }
 
-    /// The query parameters that it takes, by the first of which it is asked for.
+    /// The query parameters that the page accepts. The first one selects the page.
     pub const fn parameters(self) -> &'static [Parameter] {
         match self {
             Self::View => VIEW,
@@ -37,7 +37,7 @@ impl ObjectPage {
         }
     }
 
-    /// The methods that mean something there.
+    /// The methods that the page supports.
     pub fn methods(self) -> Vec<Method> {
         match self {
             Self::View => vec![Method::GET],
@@ -45,9 +45,9 @@ impl ObjectPage {
         }
     }
 
-    /// The page that a query asks for.
-    pub fn asked_for(query: &[(String, String)]) -> Option<Self> {
-        let named = |page: &Self| query.iter().any(|(name, _)| name == page.parameters()[0].name);
-        Self::ALL.into_iter().find(named)
+    /// The page that a query selects.
+    pub fn from_query(query: &[(String, String)]) -> Option<Self> {
+        let is_selected = |page: &Self| query.iter().any(|(name, _)| name == page.parameters()[0].name);
+        Self::ALL.into_iter().find(is_selected)
     }
 }

@@ -6,7 +6,7 @@
 //! 2. [`json_protocol`]: calls with the JSON protocols of AWS.
 //! 3. [`role_sessions`]: cached sessions of the signer role.
 //! 4. [`session_policy`]: the session policy of one user.
-//! 5. [`sts`]: `AssumeRole`.
+//! 5. [`sts`]: calls of `AssumeRole`.
 //! 6. [`credentials`]: the credentials that sign.
 //! 7. [`presigner`]: the endpoint of the bucket, and presigned URLs.
 //! 8. [`post_policy`]: signed POST policies.

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use super::aws::{CredentialSource, DynamoTable};
 use super::id_lookup::{IdLookupResult, TableError, shared};
-use crate::config::{ConfigError, Settings, TablePlace};
-use crate::plan::{CountedUse, Entry};
+use crate::config::{ConfigError, IdTableLocation, Settings};
+use crate::plan::{IdLookup, LinkUse};
 
 /// The store of the id table.
 #[derive(Clone, Debug)]
@@ -34,15 +34,15 @@ impl IdTable {
     pub(crate) fn new(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
         Ok(match &settings.table {
             None => Self::None,
-            Some(TablePlace::DynamoDb(name)) => {
+            Some(IdTableLocation::DynamoDb(name)) => {
                 Self::DynamoDb(Arc::new(DynamoTable::new(settings, name, credentials)?))
             }
-            Some(TablePlace::Folder(folder)) => Self::Folder(folder.clone()),
+            Some(IdTableLocation::Folder(folder)) => Self::Folder(folder.clone()),
         })
     }
 
     /// Consumes one use of a link. Returns false if none is left. No use is granted to two requests.
-    pub(crate) fn consume<'a>(&'a self, counted: &'a CountedUse) -> BoxFuture<'a, Result<bool, TableError>> {
+    pub(crate) fn consume<'a>(&'a self, counted: &'a LinkUse) -> BoxFuture<'a, Result<bool, TableError>> {
         Box::pin(async move {
             match self {
                 Self::None => Err(no_table()),
@@ -53,13 +53,13 @@ impl IdTable {
     }
 
     /// Returns the ids of all `entries`, looked up at once. An entry whose id must be created has one afterwards.
-    pub(crate) async fn look_up(&self, entries: Vec<&Entry>, now: SystemTime) -> IdLookups {
+    pub(crate) async fn look_up(&self, entries: Vec<&IdLookup>, now: SystemTime) -> IdLookups {
         if entries.is_empty() {
             return IdLookups::default();
         }
         let mut items: BTreeMap<String, bool> = BTreeMap::new();
         for entry in entries {
-            *items.entry(entry.text()).or_default() |= entry.make;
+            *items.entry(entry.table_key()).or_default() |= entry.create;
         }
         IdLookups(self.look_up_items(items, now).await)
     }
@@ -88,8 +88,11 @@ impl IdTable {
 
 impl IdLookups {
     /// Returns the id of `entry`, which must have been looked up.
-    pub(crate) fn get(&self, entry: &Entry) -> IdLookupResult {
-        self.0.get(&entry.text()).cloned().unwrap_or_else(|| Err(no_table()))
+    pub(crate) fn get(&self, entry: &IdLookup) -> IdLookupResult {
+        self.0
+            .get(&entry.table_key())
+            .cloned()
+            .unwrap_or_else(|| Err(no_table()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The metadata and keys that OpenID Connect providers publish, cached, and the exchange of authorization codes.
+//! The metadata and keys that `OpenID` Connect providers publish, cached, and the exchange of authorization codes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

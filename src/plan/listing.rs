@@ -1,4 +1,4 @@
-//! A listing as a value: what to ask S3 for, what it tells, and why it tells nothing.
+//! Listings as values: the plan, the page that S3 returns, and the error.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,132 +10,132 @@ use crate::operation::Listing;
 use crate::policy::Scope;
 use crate::request::Pairs;
 
-/// One listing, complete but for the signature.
+/// One request for a listing, complete except for the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListPlan {
-    /// Of what.
+pub struct ListingPlan {
+    /// The kind of listing.
     pub listing: Listing,
-    /// The query, unescaped, besides `SigV4`'s own parameters.
+    /// The query, unescaped, without the parameters of `SigV4`.
     pub query: Pairs,
-    /// What the credentials that sign it need not be able to exceed.
+    /// The permissions that the rule grants. The credentials that sign the request need no others.
     pub scope: Scope,
 }
 
-/// How long the signature of a listing lives: it is used at once, but clocks differ.
-pub const LIST_EXPIRES: Duration = super::MIN_LIFETIME;
+/// The lifetime of the signature of a listing. Signpost uses it immediately, but clocks differ.
+pub const LISTING_EXPIRES: Duration = super::MIN_LIFETIME;
 
-/// One page, as S3 tells it.
+/// One page of a listing, as S3 returns it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// Folders, by the whole of their prefix.
+pub struct ListingPage {
+    /// The folders, by their full prefix.
     pub folders: Vec<String>,
-    /// Objects.
-    pub objects: Vec<Stored>,
-    /// Uploads that have not ended.
-    pub uploads: Vec<Pending>,
-    /// Where to go on, if there is more.
+    /// The objects.
+    pub objects: Vec<ListedObject>,
+    /// The uploads in progress.
+    pub uploads: Vec<PendingUpload>,
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
 }
 
-/// An object, as a listing tells it.
+/// An object in a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
-    /// Its key, which need not be one that a request can name.
+pub struct ListedObject {
+    /// The key. Some keys in a bucket are not valid in a request.
     pub key: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// When it was stored.
+    /// The time of the last modification.
     pub modified: Option<SystemTime>,
-    /// Its entity tag, with the quotes.
+    /// The entity tag, with quotes.
     pub etag: Option<String>,
-    /// The algorithms of its checksums.
+    /// The algorithms of the checksums.
     pub checksum_algorithm: Vec<String>,
-    /// Whether its checksum is of the whole, or of those of its parts.
+    /// The type of the checksum: of the full object, or of the checksums of the parts.
     pub checksum_type: Option<String>,
-    /// Its storage class.
+    /// The storage class.
     pub storage_class: Option<String>,
 }
 
-/// An upload in parts that has not ended.
+/// A multipart upload in progress.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
-    /// The key of the object that it is to become.
+pub struct PendingUpload {
+    /// The key of the future object.
     pub key: String,
-    /// Its id.
+    /// The upload id.
     pub upload_id: String,
-    /// When it began.
+    /// The time when it began.
     pub initiated: Option<SystemTime>,
     /// The storage class of the object.
     pub storage_class: Option<String>,
 }
 
-/// Why S3 did not do what Signpost itself asked of it. Ours to mend but for a `next` that S3 does not know.
+/// An error of a request that Signpost itself sends to S3. It is an error of the service, except for an invalid `next`.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The request could not be signed.
     #[error(transparent)]
     Presign(#[from] PresignError),
-    /// No connection, or one that broke.
-    #[error("S3 was not reached")]
-    Unreached(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No answer in time.
-    #[error("S3 did not answer within {} s", limit.as_secs())]
-    Silent {
-        /// How long was waited.
+    /// The connection failed.
+    #[error("failed to connect to S3")]
+    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No response in time.
+    #[error("S3 did not respond within {} s", limit.as_secs())]
+    Timeout {
+        /// The time limit.
         limit: Duration,
     },
-    /// An error of S3's.
-    #[error("S3 refused: {status}, {code}: {message}")]
-    Refused {
+    /// S3 returned an error.
+    #[error("S3 rejected the request: {status}, {code}: {message}")]
+    Rejected {
         /// The status.
         status: u16,
-        /// S3's code.
+        /// The error code.
         code: String,
-        /// S3's words.
+        /// The error message.
         message: String,
     },
-    /// An answer that is no listing.
-    #[error("the answer of S3 is no listing: {problem}")]
-    Unreadable {
-        /// What is wrong with it.
+    /// The response is not a listing.
+    #[error("S3 returned an invalid listing: {problem}")]
+    InvalidResponse {
+        /// The problem.
         problem: String,
     },
 }
 
 impl StorageError {
-    /// Whether the same call may succeed in a moment.
-    pub const fn may_pass(&self) -> bool {
+    /// Returns true if the same request may succeed soon.
+    pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreached(_) | Self::Silent { .. } => true,
-            Self::Refused { status, .. } => *status >= 500,
-            Self::Presign(_) | Self::Unreadable { .. } => false,
+            Self::Connect(_) | Self::Timeout { .. } => true,
+            Self::Rejected { status, .. } => *status >= 500,
+            Self::Presign(_) | Self::InvalidResponse { .. } => false,
         }
     }
 
-    /// Whether S3 found fault with what the client may choose, as far as Signpost can't check it: where to go on.
-    pub fn is_of_next(&self) -> bool {
-        matches!(self, Self::Refused { status: 400, code, .. } if code == "InvalidArgument")
+    /// Returns true if S3 rejected the cursor, the only part of the request that Signpost cannot check.
+    pub fn is_invalid_cursor(&self) -> bool {
+        matches!(self, Self::Rejected { status: 400, code, .. } if code == "InvalidArgument")
     }
 }
 
-/// Where a listing of uploads goes on, which S3 tells in two parts.
+/// The cursor of a listing of uploads. S3 returns it in two parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marker {
+pub struct UploadMarker {
     /// The key of the last upload.
     pub key: String,
-    /// Its id; absent behind a folder.
+    /// The upload id. Absent after a folder.
     pub upload_id: Option<String>,
 }
 
-impl Marker {
-    /// The marker as one opaque word.
-    pub fn write(&self) -> String {
+impl UploadMarker {
+    /// Encodes the marker as one opaque word.
+    pub fn encode(&self) -> String {
         let id = self.upload_id.as_deref().unwrap_or_default();
         BASE64_URL_SAFE_NO_PAD.encode(format!("{id}\n{}", self.key))
     }
 
-    /// The inverse of [`Marker::write`]. No id has a line break.
-    pub fn read(word: &str) -> Option<Self> {
+    /// The inverse of [`UploadMarker::encode`]. Upload ids contain no line breaks.
+    pub fn decode(word: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(word).ok()?).ok()?;
         let (id, key) = text.split_once('\n')?;
         Some(Self {

@@ -1,88 +1,82 @@
-//! The request for a listing, as its parameters and `Accept` say it.
+//! A request for a listing, parsed from its parameters and `Accept`.
 
-use super::object::check_number;
-use super::{ApiRequest, Pairs, bad_value, check_names, preferred};
+use super::value::check_number;
+use super::{ApiRequest, Pairs, bad_value, check_names, preferred_type};
 use crate::key::ObjectKey;
-use crate::operation::{Carrier, Listing, MAX_KEYS};
+use crate::operation::{Listing, ListingParameter, MAX_KEYS, ParameterKind};
 use crate::rejection::Rejection;
 
 /// A request for a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListRequest {
-    /// Of what.
+pub struct ListingRequest {
+    /// The kind of listing.
     pub listing: Listing,
-    /// Below which prefix: empty, or it ends in `/`.
+    /// The prefix: empty, or ends in `/`.
     pub prefix: String,
-    /// Whether everything below is listed, and not this folder alone.
+    /// If true, the listing includes the objects in folders.
     pub recursive: bool,
-    /// Where to go on: the `next` of the page before.
+    /// The cursor: the `next` of the previous page.
     pub next: Option<String>,
-    /// The most entries to ask S3 for.
+    /// The maximum number of entries to request from S3.
     pub max_keys: u32,
-    /// By what to sort the page.
-    pub sort: Sort,
-    /// In which direction.
-    pub order: Order,
-    /// What a name on the page must contain, in lower case.
-    pub q: Option<String>,
-    /// How to tell it.
-    pub form: ListForm,
+    /// The column to sort the page by.
+    pub sort: SortColumn,
+    /// The sort direction.
+    pub order: SortOrder,
+    /// The text that names on the page must contain, in lower case.
+    pub search: Option<String>,
+    /// The format of the response.
+    pub format: ListingFormat,
 }
 
-/// By what a page is sorted.
+/// The column that a page is sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// By name, byte for byte, as S3 does.
+pub enum SortColumn {
+    /// The name, by its bytes, as S3 sorts.
     #[default]
     Name,
-    /// By size.
+    /// The size.
     Size,
-    /// By the time of the last change.
+    /// The time of the last modification.
     Modified,
 }
 
-/// In which direction a page is sorted.
+/// The direction that a page is sorted in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// The smallest first.
+pub enum SortOrder {
+    /// Smallest first.
     #[default]
     Ascending,
-    /// The greatest first.
+    /// Greatest first.
     Descending,
 }
 
-/// The form in which a listing is told.
+/// The format of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListForm {
-    /// A page.
+pub enum ListingFormat {
+    /// An HTML page.
     Html,
     /// JSON.
     Json,
-    /// A line for each entry, as `ls -l` writes it.
+    /// One line for each entry, like `ls -l`.
     Text,
-    /// A line with the name of each entry.
+    /// One line with the name of each entry.
     Names,
 }
 
-impl ListRequest {
+impl ListingRequest {
     /// Parses a request for a listing of `prefix`; `None` is the root.
-    pub fn parse(request: &ApiRequest, prefix: Option<&ObjectKey>) -> Result<Self, Rejection> {
-        let asks_for_uploads = request.query.iter().any(|(name, _)| name == "uploads");
-        let listing = if asks_for_uploads {
-            Listing::Uploads
-        } else {
-            Listing::Objects
-        };
+    pub fn parse(request: &ApiRequest, listing: Listing, prefix: Option<&ObjectKey>) -> Result<Self, Rejection> {
         let mut parsed = Self {
             listing,
             prefix: prefix.map_or_else(String::new, |prefix| prefix.as_str().to_owned()),
             recursive: false,
             next: None,
             max_keys: MAX_KEYS,
-            sort: Sort::default(),
-            order: Order::default(),
-            q: None,
-            form: ListForm::negotiate(request),
+            sort: SortColumn::default(),
+            order: SortOrder::default(),
+            search: None,
+            format: ListingFormat::negotiate(request, listing),
         };
         parsed.read_parameters(&request.query)?;
         Ok(parsed)
@@ -96,35 +90,63 @@ impl ListRequest {
     }
 
     fn read_parameter(&mut self, name: &str, value: &str) -> Result<(), Rejection> {
-        let takes = self.listing.parameters();
-        let Some(parameter) = takes.iter().find(|parameter| parameter.name == name) else {
-            return Err(Rejection::UnknownParameter {
+        let parameters = self.listing.parameters();
+        let parameter = parameters.iter().find(|parameter| parameter.matches(name));
+        match parameter.map(|parameter| parameter.kind) {
+            Some(ParameterKind::Listing(option)) => self.read_option(option, name, value),
+            // The route has been computed from `uploads`.
+            Some(ParameterKind::SubResource) => check_no_value(name, value),
+            Some(
+                ParameterKind::Own(_)
+                | ParameterKind::SignedQuery
+                | ParameterKind::Number(..)
+                | ParameterKind::SignedHeader(_)
+                | ParameterKind::SignedQueryHeader(_)
+                | ParameterKind::SignedQueryHeaderPrefix(_),
+            )
+            | None => Err(Rejection::UnknownParameter {
                 name: name.to_owned(),
                 operation: self.listing.name(),
-                takes,
-            });
-        };
-        if let Carrier::Number(min, max) = parameter.carrier {
-            check_number(name, value, min, max)?;
+                allowed: parameters,
+            }),
         }
-        match name {
-            "max-keys" => self.max_keys = value.parse().unwrap_or(MAX_KEYS),
-            "next" if value.is_empty() => return Err(bad_value(name, "must be the `next` of the page before")),
-            "next" => self.next = Some(value.to_owned()),
-            "q" => self.q = Some(value.to_lowercase()).filter(|q| !q.is_empty()),
-            "sort" => self.sort = Sort::parse(value)?,
-            "order" => self.order = Order::parse(value)?,
-            _ if !value.is_empty() => return Err(bad_value(name, "takes no value")),
-            "recursive" => self.recursive = true,
-            "simple" => self.form = ListForm::Names,
-            _ => {} // `uploads` has been read.
+    }
+
+    fn read_option(&mut self, option: ListingParameter, name: &str, value: &str) -> Result<(), Rejection> {
+        match option {
+            ListingParameter::MaxKeys => {
+                check_number(name, value, 1, MAX_KEYS)?;
+                self.max_keys = value.parse().unwrap_or(MAX_KEYS);
+            }
+            ListingParameter::Next if value.is_empty() => {
+                return Err(bad_value(name, "must be the `next` of the previous page"));
+            }
+            ListingParameter::Next => self.next = Some(value.to_owned()),
+            ListingParameter::Search => self.search = Some(value.to_lowercase()).filter(|text| !text.is_empty()),
+            ListingParameter::Sort => self.sort = SortColumn::parse(value)?,
+            ListingParameter::Order => self.order = SortOrder::parse(value)?,
+            ListingParameter::Recursive => {
+                check_no_value(name, value)?;
+                self.recursive = true;
+            }
+            ListingParameter::Simple => {
+                check_no_value(name, value)?;
+                self.format = ListingFormat::Names;
+            }
         }
         Ok(())
     }
 }
 
-impl Sort {
-    /// Its name in the query.
+fn check_no_value(name: &str, value: &str) -> Result<(), Rejection> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    Err(bad_value(name, "must not have a value"))
+}
+
+impl SortColumn {
+    /// The name in the query.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -140,8 +162,8 @@ impl Sort {
     }
 }
 
-impl Order {
-    /// Its name in the query.
+impl SortOrder {
+    /// The name in the query.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ascending => "asc",
@@ -157,12 +179,13 @@ impl Order {
     }
 }
 
-impl ListForm {
-    /// Lines unless `Accept` names another form: who says nothing sits at a terminal.
-    fn negotiate(request: &ApiRequest) -> Self {
-        match preferred(&request.headers, &["application/json", "text/plain", "text/html"]) {
-            Some("application/json") => Self::Json,
-            Some("text/html") if !request.query.iter().any(|(name, _)| name == "uploads") => Self::Html,
+impl ListingFormat {
+    /// Text, unless `Accept` names another format: clients in a terminal rarely send a useful `Accept`.
+    fn negotiate(request: &ApiRequest, listing: Listing) -> Self {
+        let preferred = preferred_type(&request.headers, &["application/json", "text/plain", "text/html"]);
+        match (preferred, listing) {
+            (Some("application/json"), _) => Self::Json,
+            (Some("text/html"), Listing::Objects) => Self::Html,
             _ => Self::Text,
         }
     }

@@ -9,18 +9,18 @@ use serde::{Serialize, Serializer};
 use super::compress::compressible;
 use super::page::listing_page;
 use super::{ApiResponse, JSON, TEXT, answer, set, with_query};
-use crate::decide::View;
+use crate::decide::ListingView;
 use crate::operation::Listing;
-use crate::plan::{Page, Pending, Stored};
-use crate::request::{ApiRequest, ListForm};
+use crate::plan::{ListedObject, ListingPage, PendingUpload};
+use crate::request::{ApiRequest, ListingFormat};
 
 /// Tells a page of a listing in the form that was asked for. `s3` is the origin of the bucket.
-pub fn listing(request: &ApiRequest, view: &View, page: &Page, s3: &str) -> ApiResponse {
-    let mut response = match view.wanted.form {
-        ListForm::Html => listing_page(request, view, page, s3),
-        ListForm::Json => answer(StatusCode::OK, JSON, json(view, page)),
-        ListForm::Text => answer(StatusCode::OK, TEXT, lines(view, page)),
-        ListForm::Names => answer(StatusCode::OK, TEXT, names(view, page)),
+pub fn listing(request: &ApiRequest, view: &ListingView, page: &ListingPage, s3: &str) -> ApiResponse {
+    let mut response = match view.request.format {
+        ListingFormat::Html => listing_page(request, view, page, s3),
+        ListingFormat::Json => answer(StatusCode::OK, JSON, json(view, page)),
+        ListingFormat::Text => answer(StatusCode::OK, TEXT, lines(view, page)),
+        ListingFormat::Names => answer(StatusCode::OK, TEXT, names(view, page)),
     };
     if let Some(next) = &page.next {
         set(
@@ -89,8 +89,8 @@ struct Begun<'a> {
 /// A time as RFC 3339 writes it.
 struct Time(SystemTime);
 
-fn json(view: &View, page: &Page) -> String {
-    let entries = match view.wanted.listing {
+fn json(view: &ListingView, page: &ListingPage) -> String {
+    let entries = match view.request.listing {
         Listing::Objects => Entries::Objects {
             folders: page.folders.iter().map(|key| folder(view, key)).collect(),
             objects: page.objects.iter().map(|stored| object(view, stored)).collect(),
@@ -100,21 +100,21 @@ fn json(view: &View, page: &Page) -> String {
         },
     };
     let told = Told {
-        prefix: &view.wanted.prefix,
+        prefix: &view.request.prefix,
         entries,
         next: page.next.as_deref(),
     };
     serde_json::to_string(&told).expect("texts and numbers are JSON")
 }
 
-fn folder<'a>(view: &View, key: &'a str) -> Folder<'a> {
+fn folder<'a>(view: &ListingView, key: &'a str) -> Folder<'a> {
     Folder {
         name: view.name(key),
         key,
     }
 }
 
-fn object<'a>(view: &View, stored: &'a Stored) -> Object<'a> {
+fn object<'a>(view: &ListingView, stored: &'a ListedObject) -> Object<'a> {
     Object {
         name: view.name(&stored.key),
         key: &stored.key,
@@ -127,7 +127,7 @@ fn object<'a>(view: &View, stored: &'a Stored) -> Object<'a> {
     }
 }
 
-fn upload<'a>(view: &View, pending: &'a Pending) -> Begun<'a> {
+fn upload<'a>(view: &ListingView, pending: &'a PendingUpload) -> Begun<'a> {
     Begun {
         key: &pending.key,
         name: view.name(&pending.key),
@@ -144,7 +144,7 @@ impl Serialize for Time {
 }
 
 /// Size, time and name of each entry, in columns.
-fn lines(view: &View, page: &Page) -> String {
+fn lines(view: &ListingView, page: &ListingPage) -> String {
     let mut lines = String::new();
     let mut line = |size: &dyn std::fmt::Display, time: Option<SystemTime>, name: &str| {
         let time = time.map_or_else(
@@ -165,7 +165,7 @@ fn lines(view: &View, page: &Page) -> String {
     lines
 }
 
-fn names(view: &View, page: &Page) -> String {
+fn names(view: &ListingView, page: &ListingPage) -> String {
     let keys = page.folders.iter().chain(page.objects.iter().map(|object| &object.key));
     keys.fold(String::new(), |mut names, key| {
         writeln!(names, "{}", printable(view.name(key))).expect("a String takes every write");

@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::assets;
 use super::sign_in::login_url;
 use super::{ApiResponse, HTML, answer};
-use crate::decide::{Account, Offers};
+use crate::decide::{PageActions, SignInState};
 use crate::key::{decode_path, to_relative};
 use crate::request::ApiRequest;
 pub(super) use listing::listing_page;
@@ -44,7 +44,7 @@ struct Can(Vec<&'static str>);
 
 impl Shell {
     /// The shell of a page about `key`, or about a prefix.
-    fn new(request: &ApiRequest, page: &'static str, key: &str, account: Account) -> Self {
+    fn new(request: &ApiRequest, page: &'static str, key: &str, account: SignInState) -> Self {
         let api = root(request);
         let mut crumbs = vec![Crumb {
             href: api.clone(),
@@ -71,8 +71,8 @@ impl Shell {
             style: assets::name("style"),
             script: assets::name("script"),
             icon: assets::name("icon"),
-            login: (account != Account::Off).then_some(login),
-            signed_in: account == Account::Somebody,
+            login: (account != SignInState::Disabled).then_some(login),
+            signed_in: account == SignInState::SignedIn,
             api,
         }
     }
@@ -81,15 +81,15 @@ impl Shell {
     pub(super) fn plain(request: &ApiRequest, page: &'static str, title: &str) -> Self {
         Self {
             title: format!("{title} – Signpost"),
-            ..Self::new(request, page, "", Account::Off)
+            ..Self::new(request, page, "", SignInState::Disabled)
         }
     }
 }
 
 impl Can {
-    fn of(offers: &Offers) -> Self {
-        let actions = offers.can.iter().map(|action| action.name());
-        Self(actions.chain(offers.share.then_some("share")).collect())
+    fn of(actions: &PageActions) -> Self {
+        let names = actions.can.iter().map(|action| action.name());
+        Self(names.chain(actions.share.then_some("share")).collect())
     }
 
     fn has(&self, what: &str) -> bool {

@@ -6,11 +6,11 @@ use serde_json::{Map, json};
 
 use super::page::{Shell, page, visible};
 use super::{ApiResponse, JSON, answer};
-use crate::plan::{Condition, FormKey, PostForm};
+use crate::plan::{PolicyCondition, PostFormKey, SignedPostForm};
 use crate::request::{ApiRequest, Pairs};
 
 /// Tells a form as JSON: where to send it, and its fields.
-pub fn form_json(form: &PostForm) -> ApiResponse {
+pub fn form_json(form: &SignedPostForm) -> ApiResponse {
     let fields: Map<_, _> = form
         .fields
         .iter()
@@ -38,7 +38,7 @@ struct FormPage<'a> {
 }
 
 /// Tells a form as a page. `stored` is the key of the file that the form before it has stored.
-pub fn form_page(request: &ApiRequest, form: &PostForm, stored: Option<&str>) -> ApiResponse {
+pub fn form_page(request: &ApiRequest, form: &SignedPostForm, stored: Option<&str>) -> ApiResponse {
     let place = visible(place(form));
     let template = FormPage {
         shell: Shell::plain(request, "form", &format!("Upload to {place}")),
@@ -56,21 +56,21 @@ pub fn form_page(request: &ApiRequest, form: &PostForm, stored: Option<&str>) ->
     )
 }
 
-fn place(form: &PostForm) -> &str {
-    let (FormKey::Exactly(key) | FormKey::Below(key)) = &form.plan.name;
+fn place(form: &SignedPostForm) -> &str {
+    let (PostFormKey::Exact(key) | PostFormKey::InFolder(key)) = &form.plan.public_key;
     key.as_str()
 }
 
-fn limit(form: &PostForm) -> String {
+fn limit(form: &SignedPostForm) -> String {
     let max = form.plan.conditions.iter().find_map(|condition| match condition {
-        Condition::ContentLengthRange { max, .. } => Some(*max),
-        Condition::StartsWith { .. } => None,
+        PolicyCondition::ContentLengthRange { max, .. } => Some(*max),
+        PolicyCondition::StartsWith { .. } => None,
     });
     max.map_or_else(String::new, |max| format!(", up to {}", bytesize::ByteSize(max)))
 }
 
 /// Where the form is sent, and where S3 then leads.
-fn targets(form: &PostForm) -> String {
+fn targets(form: &SignedPostForm) -> String {
     let redirect = form.fields.iter().find(|(name, _)| name == "success_action_redirect");
     let targets = [Some(form.url.as_str()), redirect.map(|(_, url)| url.as_str())];
     let targets: Vec<_> = targets.into_iter().flatten().filter_map(origin).collect();

@@ -10,11 +10,11 @@ use super::listing::printable;
 use super::page::{Shell, page, visible};
 use super::sign_in::login_url;
 use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
-use crate::decide::Refused;
+use crate::decide::RejectedRequest;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
-use crate::rejection::{Rejection, methods};
-use crate::request::{ApiRequest, preferred};
+use crate::rejection::{Rejection, method_list};
+use crate::request::{ApiRequest, preferred_type};
 
 /// What went wrong on our side; the log has the details.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> 
     }
     let mut response = problem.answer(Some(request), &request.request_id);
     match rejection {
-        Rejection::MethodNotAllowed { allow } => set(&mut response, header::ALLOW, &methods(allow)),
+        Rejection::MethodNotAllowed { allow } => set(&mut response, header::ALLOW, &method_list(allow)),
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
             let browser = response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(HTML));
             let challenge = if sign_in && browser { BEARER } else { CHALLENGE };
@@ -87,7 +87,7 @@ pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Failure
 /// What is wrong with one request of many.
 pub(super) fn of_one(request: &ApiRequest, key: Option<&ObjectKey>, trouble: &Trouble) -> Value {
     let problem = match trouble {
-        Trouble::Rejected(Refused { rejection, .. }) => {
+        Trouble::Rejected(RejectedRequest { rejection, .. }) => {
             let path = key.map_or_else(|| "/".to_owned(), ObjectKey::to_path);
             Problem::of_rejection(rejection, &format!("{}{path}", request.base_url))
         }
@@ -105,12 +105,12 @@ pub(super) const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::BadValue { .. }
         | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
-        Rejection::NotAccepted { .. }
+        Rejection::NotClientSettable { .. }
         | Rejection::AccessDenied { .. }
-        | Rejection::NotLent
-        | Rejection::NotTold
+        | Rejection::NotGrantedByLink
+        | Rejection::ExistenceHidden
         | Rejection::CrossSite
-        | Rejection::FormWouldReplace => StatusCode::FORBIDDEN,
+        | Rejection::FormCanOverwrite => StatusCode::FORBIDDEN,
         Rejection::UnknownReservedPath
         | Rejection::OutsideBasePath
         | Rejection::SharingOff
@@ -158,7 +158,7 @@ impl Problem {
 
     fn of_failure(failure: &Failure) -> Self {
         let (status, code, wrong, remedy) = match failure {
-            Failure::Storage(error) if error.may_pass() => (
+            Failure::Storage(error) if error.is_transient() => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "S3 does not answer just now".to_owned(),
@@ -216,7 +216,7 @@ impl Problem {
 
     fn answer(&self, request: Option<&ApiRequest>, request_id: &str) -> ApiResponse {
         let offers = ["application/problem+json", "application/json", "text/html"];
-        let form = request.and_then(|request| Some((request, preferred(&request.headers, &offers)?)));
+        let form = request.and_then(|request| Some((request, preferred_type(&request.headers, &offers)?)));
         match form {
             Some((request, "text/html")) => self.page(request, request_id),
             Some(_) => {

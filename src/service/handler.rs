@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
-use crate::decide::{Decided, Decision, Refused, UploadForm, decide};
+use crate::decide::{BulkResult, Decision, PostFormDecision, RejectedRequest, decide};
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
 use crate::outbound::aws::{CredentialSource, Presigner, S3Client, SigningCredentials};
 use crate::outbound::id_lookup::TableError;
 use crate::outbound::id_table::{IdLookups, IdTable};
 use crate::outbound::oidc_provider::{ProviderCache, ProviderMetadata, ProviderUnavailable};
-use crate::plan::{FormPlan, Instruction, Kept, PostForm, PresignPlan};
+use crate::plan::{Instruction, ObjectLocation, PostPolicyPlan, PresignPlan, SignedPostForm};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
@@ -119,19 +119,23 @@ impl Handler {
         };
         let keys = provider.as_ref().map(|provider| &provider.keys);
         match decide(policy, request, keys, now) {
-            Ok(Decision::Instruct { plan, form }) => match self.sign(policy, plan, now).await {
+            Ok(Decision::Instruct { plan, format }) => match self.sign(policy, plan, now).await {
                 Ok(instruction) => (
-                    response::instruction(request, &instruction, form),
+                    response::instruction(request, &instruction, format),
                     RequestLog::signed(&instruction),
                 ),
                 Err(trouble) => not_signed(policy, request, &trouble),
             },
-            Ok(Decision::InstructEach(decided)) => self.respond_each(policy, request, decided, now).await,
-            Ok(Decision::Form(UploadForm { plan, page, stored })) => match self.sign_form(policy, plan, now).await {
+            Ok(Decision::BulkSign(decided)) => self.respond_each(policy, request, decided, now).await,
+            Ok(Decision::PostForm(PostFormDecision {
+                plan,
+                as_page,
+                uploaded_key,
+            })) => match self.sign_form(policy, plan, now).await {
                 Ok(form) => {
                     let log = RequestLog::signed_form(&form);
-                    let response = if page {
-                        response::form_page(request, &form, stored.as_deref())
+                    let response = if as_page {
+                        response::form_page(request, &form, uploaded_key.as_deref())
                     } else {
                         response::form_json(&form)
                     };
@@ -139,10 +143,12 @@ impl Handler {
                 }
                 Err(trouble) => not_signed(policy, request, &trouble),
             },
-            Ok(Decision::List(list)) => self.list(policy, request, list, now).await,
-            Ok(Decision::OfObject(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
+            Ok(Decision::Listing(list)) => self.list(policy, request, list, now).await,
+            Ok(Decision::ObjectPage(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
             Ok(Decision::Asset(name)) => (response::asset(request, &name), RequestLog::new("loaded")),
-            Ok(Decision::Share(shared)) => (response::shared(request, &shared), RequestLog::shared(&shared.link.id)),
+            Ok(Decision::ShareLink(shared)) => {
+                (response::shared(request, &shared), RequestLog::shared(&shared.link.id))
+            }
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
             Ok(Decision::Health) => (response::health(), RequestLog::new("healthy")),
             Ok(Decision::Document(document)) => (response::document(document), RequestLog::new("described")),
@@ -177,16 +183,16 @@ impl Handler {
         &self,
         policy: &Policy,
         request: &ApiRequest,
-        decided: Vec<Decided>,
+        decided: Vec<BulkResult>,
         now: SystemTime,
     ) -> (ApiResponse, RequestLog) {
         let plans = decided.iter().filter_map(|decided| decided.outcome.as_ref().ok());
         let ids = self
             .id_table
-            .look_up(plans.filter_map(PresignPlan::entry).collect(), now)
+            .look_up(plans.filter_map(PresignPlan::id_lookup).collect(), now)
             .await;
         let mut told = Vec::with_capacity(decided.len());
-        for Decided { key, outcome } in decided {
+        for BulkResult { key, outcome } in decided {
             let outcome = match outcome {
                 Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
                 Err(refused) => Err(Trouble::Rejected(refused)),
@@ -205,10 +211,10 @@ impl Handler {
     pub(super) async fn sign(
         &self,
         policy: &Policy,
-        plan: PresignPlan<Kept>,
+        plan: PresignPlan<ObjectLocation>,
         now: SystemTime,
     ) -> Result<Instruction, Trouble> {
-        let ids = self.id_table.look_up(plan.entry().into_iter().collect(), now).await;
+        let ids = self.id_table.look_up(plan.id_lookup().into_iter().collect(), now).await;
         self.sign_with(policy, plan, &ids, now).await
     }
 
@@ -216,34 +222,39 @@ impl Handler {
     async fn sign_with(
         &self,
         policy: &Policy,
-        plan: PresignPlan<Kept>,
+        plan: PresignPlan<ObjectLocation>,
         ids: &IdLookups,
         now: SystemTime,
     ) -> Result<Instruction, Trouble> {
-        let (kept, plan) = plan.replace(());
-        let key = storage_key(kept, ids, |rejection| Refused::of_plan(&plan, rejection))?;
-        let ((), plan) = plan.replace(key);
+        let (location, plan) = plan.replace_key(());
+        let key = storage_key(location, ids, |rejection| RejectedRequest::from_plan(&plan, rejection))?;
+        let ((), plan) = plan.replace_key(key);
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, plan.expires, now)
             .await;
         let signed = credentials.and_then(|credentials| self.presigner.sign(plan, &credentials, now));
         let instruction = signed.map_err(|error| Trouble::Failed(error.into()))?;
-        let consumed = match &instruction.plan.counted {
+        let consumed = match &instruction.plan.link_use {
             Some(counted) => self.id_table.consume(counted).await.map_err(no_table)?,
             None => true,
         };
         if !consumed {
             let problem = "the share link has no uses left";
-            let refused = Refused::of_plan(&instruction.plan, Rejection::BadCredential { problem });
+            let refused = RejectedRequest::from_plan(&instruction.plan, Rejection::BadCredential { problem });
             return Err(Trouble::Rejected(refused));
         }
         Ok(instruction)
     }
 
-    async fn sign_form(&self, policy: &Policy, plan: FormPlan<Kept>, now: SystemTime) -> Result<PostForm, Trouble> {
-        let ids = self.id_table.look_up(plan.entry().into_iter().collect(), now).await;
-        let plan = plan.settle(|kept| storage_key(kept, &ids, Refused::from))?;
+    async fn sign_form(
+        &self,
+        policy: &Policy,
+        plan: PostPolicyPlan<ObjectLocation>,
+        now: SystemTime,
+    ) -> Result<SignedPostForm, Trouble> {
+        let ids = self.id_table.look_up(plan.id_lookup().into_iter().collect(), now).await;
+        let plan = plan.resolve(|location| storage_key(location, &ids, RejectedRequest::from))?;
         let credentials = self
             .credentials
             .credentials(policy, &plan.scope, plan.expires, now)
@@ -254,7 +265,7 @@ impl Handler {
 }
 
 /// Returns the response to a rejected request.
-pub(super) fn reject(policy: &Policy, request: &ApiRequest, refused: &Refused) -> (ApiResponse, RequestLog) {
+pub(super) fn reject(policy: &Policy, request: &ApiRequest, refused: &RejectedRequest) -> (ApiResponse, RequestLog) {
     let sign_in = policy.authenticators.sign_in().is_some();
     let response = response::rejection(request, &refused.rejection, sign_in);
     (response, RequestLog::rejected(refused))
@@ -268,12 +279,18 @@ pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, trouble: &Troubl
 }
 
 /// Returns the storage key of an object, whose id may have been looked up.
-fn storage_key(kept: Kept, ids: &IdLookups, refused: impl FnOnce(Rejection) -> Refused) -> Result<ObjectKey, Trouble> {
-    match kept {
-        Kept::At(key) => Ok(key),
-        Kept::By(entry) => {
+fn storage_key(
+    location: ObjectLocation,
+    ids: &IdLookups,
+    refused: impl FnOnce(Rejection) -> RejectedRequest,
+) -> Result<ObjectKey, Trouble> {
+    match location {
+        ObjectLocation::Key(key) => Ok(key),
+        ObjectLocation::Lookup(entry) => {
             let id = ids.get(&entry).map_err(no_table)?;
-            entry.key(id).map_err(|rejection| Trouble::Rejected(refused(rejection)))
+            entry
+                .storage_key(id)
+                .map_err(|rejection| Trouble::Rejected(refused(rejection)))
         }
     }
 }

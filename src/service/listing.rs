@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use super::handler::{Handler, failed, reject};
-use crate::decide::List;
-use crate::plan::{LIST_EXPIRES, ListPlan, Page, StorageError};
+use crate::decide::ListingDecision;
+use crate::plan::{LISTING_EXPIRES, ListingPage, ListingPlan, StorageError};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse};
@@ -16,30 +16,35 @@ impl Handler {
         &self,
         policy: &Policy,
         request: &ApiRequest,
-        list: List,
+        list: ListingDecision,
         now: SystemTime,
     ) -> (ApiResponse, RequestLog) {
         let found = match &list.plan {
             Some(plan) => self.list_page(policy, plan, now).await,
-            None => Ok(Page::default()),
+            None => Ok(ListingPage::default()),
         };
-        match (found, list.unknown_next()) {
+        match (found, list.invalid_cursor()) {
             (Ok(page), _) => {
-                let page = list.view.show(policy, page);
+                let page = list.view.filter(policy, page);
                 (
                     response::listing(request, &list.view, &page, self.presigner.origin()),
                     RequestLog::listed(&list),
                 )
             }
-            (Err(error), Some(refused)) if error.is_of_next() => reject(policy, request, &refused),
+            (Err(error), Some(refused)) if error.is_invalid_cursor() => reject(policy, request, &refused),
             (Err(error), _) => failed(request, &error.into()),
         }
     }
 
-    async fn list_page(&self, policy: &Policy, plan: &ListPlan, now: SystemTime) -> Result<Page, StorageError> {
+    async fn list_page(
+        &self,
+        policy: &Policy,
+        plan: &ListingPlan,
+        now: SystemTime,
+    ) -> Result<ListingPage, StorageError> {
         let credentials = self
             .credentials
-            .credentials(policy, &plan.scope, LIST_EXPIRES, now)
+            .credentials(policy, &plan.scope, LISTING_EXPIRES, now)
             .await?;
         self.s3.list(&self.presigner, plan, &credentials, now).await
     }

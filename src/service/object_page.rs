@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use super::handler::{Handler, not_signed};
-use crate::decide::OfObject;
-use crate::plan::{Instruction, Kept, PresignPlan};
+use crate::decide::ObjectPageDecision;
+use crate::plan::{Instruction, ObjectLocation, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, Trouble};
@@ -16,37 +16,37 @@ impl Handler {
         &self,
         policy: &Policy,
         request: &ApiRequest,
-        page: OfObject,
+        page: ObjectPageDecision,
         now: SystemTime,
     ) -> (ApiResponse, RequestLog) {
         match page {
-            OfObject::Show {
+            ObjectPageDecision::Show {
                 preview: None,
                 key,
-                offers,
+                actions,
             } => {
-                let response = response::object_page(request, &key, None, &offers, self.presigner.origin());
+                let response = response::object_page(request, &key, None, &actions, self.presigner.origin());
                 (response, RequestLog::object_page(&key))
             }
-            OfObject::Show {
+            ObjectPageDecision::Show {
                 preview: Some((preview, plan)),
                 key,
-                offers,
+                actions,
             } => match self.sign(policy, plan, now).await {
                 Ok(instruction) => {
                     let shown = Some((preview, &instruction));
-                    let response = response::object_page(request, &key, shown, &offers, self.presigner.origin());
+                    let response = response::object_page(request, &key, shown, &actions, self.presigner.origin());
                     (response, RequestLog::signed(&instruction))
                 }
                 Err(trouble) => not_signed(policy, request, &trouble),
             },
-            OfObject::AskToDelete { key, offers } => (
-                response::delete_page(request, &key, &offers),
+            ObjectPageDecision::ConfirmDelete { key, actions } => (
+                response::delete_page(request, &key, &actions),
                 RequestLog::object_page(&key),
             ),
-            OfObject::Delete(plan) => match self.delete(policy, plan, now).await {
+            ObjectPageDecision::Delete(plan) => match self.delete(policy, plan, now).await {
                 Ok(instruction) => (
-                    response::deleted(request, &instruction.plan.name),
+                    response::deleted(request, &instruction.plan.public_key),
                     RequestLog::deleted(&instruction),
                 ),
                 Err(trouble) => not_signed(policy, request, &trouble),
@@ -54,7 +54,12 @@ impl Handler {
         }
     }
 
-    async fn delete(&self, policy: &Policy, plan: PresignPlan<Kept>, now: SystemTime) -> Result<Instruction, Trouble> {
+    async fn delete(
+        &self,
+        policy: &Policy,
+        plan: PresignPlan<ObjectLocation>,
+        now: SystemTime,
+    ) -> Result<Instruction, Trouble> {
         let instruction = self.sign(policy, plan, now).await?;
         let deleted = self.s3.delete(&instruction).await;
         deleted.map_err(|error| Trouble::Failed(error.into()))?;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use crate::decide::{Known, List, Refused};
+use crate::decide::{ListingDecision, RejectedRequest, RejectionContext};
 use crate::error::chain;
 use crate::key::ObjectKey;
-use crate::plan::{Instruction, PostForm};
+use crate::plan::{Instruction, SignedPostForm};
 use crate::request::ApiRequest;
 use crate::response::{Failure, Trouble};
 
@@ -64,33 +64,33 @@ impl RequestLog {
             user_id: Some(plan.scope.user_id.clone()),
             rule: Some(plan.scope.rule.clone()),
             operation: Some(plan.operation.name()),
-            key: Some(plan.name.as_str().to_owned()),
-            object: (plan.key != plan.name).then(|| plan.key.as_str().to_owned()),
+            key: Some(plan.public_key.as_str().to_owned()),
+            object: (plan.key != plan.public_key).then(|| plan.key.as_str().to_owned()),
             expires_in: Some(instruction.expires_in.as_secs()),
             ..Self::new("signed")
         }
     }
 
-    pub(super) fn signed_form(form: &PostForm) -> Self {
+    pub(super) fn signed_form(form: &SignedPostForm) -> Self {
         let plan = &form.plan;
         Self {
             user_id: Some(plan.scope.user_id.clone()),
             rule: Some(plan.scope.rule.clone()),
             operation: Some("PostObject"),
-            key: Some(plan.name.field()),
-            object: (plan.key != plan.name).then(|| plan.key.field()),
+            key: Some(plan.public_key.field()),
+            object: (plan.key != plan.public_key).then(|| plan.key.field()),
             expires_in: Some(form.expires_in.as_secs()),
             ..Self::new("signed")
         }
     }
 
-    pub(super) fn listed(list: &List) -> Self {
+    pub(super) fn listed(list: &ListingDecision) -> Self {
         let view = &list.view;
         Self {
             user_id: Some(view.principal.user_id().to_owned()),
             rule: list.plan.as_ref().map(|plan| plan.scope.rule.clone()),
-            operation: Some(view.wanted.listing.name()),
-            key: Some(view.wanted.prefix.clone()),
+            operation: Some(view.request.listing.name()),
+            key: Some(view.request.prefix.clone()),
             ..Self::new("listed")
         }
     }
@@ -118,13 +118,13 @@ impl RequestLog {
         }
     }
 
-    pub(super) fn rejected(refused: &Refused) -> Self {
-        let Known {
+    pub(super) fn rejected(refused: &RejectedRequest) -> Self {
+        let RejectionContext {
             user_id,
             rule,
             operation,
             key,
-        } = (*refused.known).clone();
+        } = (*refused.context).clone();
         Self {
             user_id,
             rule,

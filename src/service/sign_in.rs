@@ -31,9 +31,13 @@ impl Handler {
         now: SystemTime,
     ) -> (ApiResponse, RequestLog) {
         match step {
-            SignInStep::Ask { next, problem, forget } => {
+            SignInStep::ShowTokenForm {
+                next,
+                problem,
+                delete_cookie,
+            } => {
                 let mut response = response::ask_for_token(request, &next, problem.as_ref());
-                if forget {
+                if delete_cookie {
                     response::forget(&mut response);
                 }
                 let log = problem.map_or_else(
@@ -42,16 +46,16 @@ impl Handler {
                 );
                 (response, log)
             }
-            SignInStep::Begin { session, next } => begun(request, &session, &next),
-            SignInStep::End => (response::signed_out(request), RequestLog::new("signed out")),
-            SignInStep::Authorize(authorization) => match self.authorize(&authorization, now).await {
+            SignInStep::StartSession { session, next } => begun(request, &session, &next),
+            SignInStep::EndSession => (response::signed_out(request), RequestLog::new("signed out")),
+            SignInStep::RedirectToIssuer(authorization) => match self.authorize(&authorization, now).await {
                 Ok(url) => (
                     response::authorize(&url, &authorization.cookie),
                     RequestLog::new("sent to sign in"),
                 ),
                 Err(error) => not_signed_in(policy, request, error),
             },
-            SignInStep::Exchange(exchange) => match self.exchange(policy, &exchange, now).await {
+            SignInStep::ExchangeCode(exchange) => match self.exchange(policy, &exchange, now).await {
                 Ok(session) => begun(request, &session, &exchange.next),
                 Err(error) => not_signed_in(policy, request, error),
             },

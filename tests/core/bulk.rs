@@ -1,4 +1,4 @@
-//! Many instructions for one request, and uploads under a key of Signpost's making.
+//! Bulk signing, and uploads under generated keys.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ async fn told(handler: &Handler, request: &ApiRequest) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn requests_are_answered_in_their_order_each_as_if_it_were_alone() {
+async fn results_are_in_the_order_of_the_items_and_equal_single_requests() {
     let handler = handler(OPEN_RULES).await;
     let wanted = json!([
         {"method": "PUT", "key": "a b", "query": {"partNumber": 2, "uploadId": "u", "contentLength": 5}},
@@ -72,7 +72,7 @@ async fn requests_are_answered_in_their_order_each_as_if_it_were_alone() {
 }
 
 #[tokio::test]
-async fn a_bad_request_is_an_error_in_its_place_and_spoils_nothing() {
+async fn an_invalid_item_does_not_affect_other_items() {
     let handler = handler(RULES).await;
     let wanted = json!([
         {"method": "GET", "key": "public/a"},
@@ -139,7 +139,7 @@ async fn a_bad_request_is_an_error_in_its_place_and_spoils_nothing() {
 }
 
 #[tokio::test]
-async fn the_caller_is_the_one_who_sends_the_request() {
+async fn the_credential_of_the_request_applies_to_every_item() {
     let handler = handler(RULES).await;
     let wanted = json!([{"method": "PUT", "key": "ann/a"}, {"method": "PUT", "key": "bob/a"}]);
     let outcome = told(&handler, &sign(&wanted).with("authorization", "Bearer secret")).await;
@@ -154,7 +154,7 @@ async fn the_caller_is_the_one_who_sends_the_request() {
 }
 
 #[tokio::test]
-async fn a_share_link_lends_in_bulk_what_it_lends_alone() {
+async fn a_share_link_grants_the_same_in_bulk_and_alone() {
     let env = [
         ("SIGNPOST_RULES", RULES),
         ("SIGNPOST_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
@@ -177,7 +177,7 @@ async fn a_share_link_lends_in_bulk_what_it_lends_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_array_of_up_to_a_hundred_requests_is_refused_whole() {
+async fn a_body_other_than_an_array_of_up_to_100_items_is_rejected() {
     let handler = handler(OPEN_RULES).await;
     let item = json!({"method": "GET", "key": "k"});
     assert_eq!(told(&handler, &sign(&json!(vec![item.clone(); 100]))).await.len(), 100);
@@ -202,7 +202,7 @@ fn sign_text(text: impl Into<Bytes>) -> ApiRequest {
 }
 
 #[tokio::test]
-async fn what_stands_twice_is_refused_and_not_read_in_one_of_two_ways() {
+async fn repeated_members_are_rejected() {
     let handler = handler(OPEN_RULES).await;
     let wanted = sign_text(
         r#"[{"method": "GET", "key": "a", "key": "b"}, {"method": "GET", "method": "PUT", "key": "a"},
@@ -216,7 +216,7 @@ async fn what_stands_twice_is_refused_and_not_read_in_one_of_two_ways() {
 }
 
 #[tokio::test]
-async fn a_hostile_body_is_refused_whole_in_a_short_answer() {
+async fn a_hostile_body_is_rejected_with_a_short_response() {
     let handler = handler(OPEN_RULES).await;
     for (what, text) in [
         ("nothing", String::new()),
@@ -242,7 +242,7 @@ async fn a_hostile_body_is_refused_whole_in_a_short_answer() {
 }
 
 #[tokio::test]
-async fn an_upload_without_a_name_gets_one_that_sorts_by_time() {
+async fn generated_keys_sort_by_time() {
     let handler = handler(OPEN_RULES).await;
     let ask = ask("POST", "/videos/?ext=mp4&contentLength=5").with("accept", "application/json");
     let told = json(&handler.handle(&ask, now()).await);
@@ -259,7 +259,7 @@ async fn an_upload_without_a_name_gets_one_that_sorts_by_time() {
 }
 
 #[tokio::test]
-async fn the_key_and_the_url_are_two_lines_of_text_and_never_a_redirect() {
+async fn the_response_to_an_upload_with_a_generated_key_contains_key_and_url() {
     let handler = handler(OPEN_RULES).await;
     for accept in ["*/*", "text/plain", "text/html"] {
         let response = handler.handle(&ask("POST", "/in/").with("accept", accept), now()).await;
@@ -273,7 +273,7 @@ async fn the_key_and_the_url_are_two_lines_of_text_and_never_a_redirect() {
 }
 
 #[tokio::test]
-async fn every_upload_without_a_name_gets_another() {
+async fn every_generated_key_is_unique() {
     let handler = handler(OPEN_RULES).await;
     let mut keys = BTreeSet::new();
     for number in 0..100 {
@@ -288,7 +288,7 @@ async fn every_upload_without_a_name_gets_another() {
 }
 
 #[tokio::test]
-async fn an_upload_without_a_name_is_held_to_the_rules_and_its_body_is_not_lost_in_silence() {
+async fn the_rules_apply_to_generated_keys_and_a_body_is_rejected() {
     let handler = handler(RULES).await;
     let with_body = ApiRequest {
         body: Bytes::from_static(b"the file"),
@@ -339,9 +339,9 @@ async fn an_upload_without_a_name_is_held_to_the_rules_and_its_body_is_not_lost_
     }
 }
 
-/// What is asked before the rules is asked of everyone: it must not grow with the square of the query.
+/// Anonymous callers reach this check before the rules, so its time must not grow with the square of the query.
 #[tokio::test]
-async fn a_query_of_more_parameters_than_anybody_needs_is_refused_unread() {
+async fn a_query_with_too_many_parameters_is_rejected() {
     let handler = handler(OPEN_RULES).await;
     let with = |count: usize| {
         let query = (0..count).map(|n| (format!("meta-{n}"), json!("x")));
@@ -355,7 +355,7 @@ async fn a_query_of_more_parameters_than_anybody_needs_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_request_is_an_object_and_no_array_of_its_values() {
+async fn an_item_must_be_an_object() {
     let handler = handler(OPEN_RULES).await;
     let error = &told(&handler, &sign(&json!([["GET", "a", {}]]))).await[0]["error"];
     assert_eq!(error["status"], 400, "{error}");

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::Presigner;
-use signpost::plan::{FormKey, FormPlan};
+use signpost::plan::{PostFormKey, PostPolicyPlan};
 use signpost::policy::Scope;
 use signpost::request::ApiRequest;
 
@@ -85,7 +85,7 @@ async fn policy_and_signature_are_boto3s() {
 }
 
 #[tokio::test]
-async fn the_rule_goes_into_the_policy() {
+async fn the_policy_contains_the_limits_of_the_rule() {
     let told = told(RULES, form("/images/a.png?form&contentType=image/png")).await;
     let policy = policy(&told);
     assert_eq!(policy["expiration"], "2026-07-10T19:24:04Z");
@@ -106,7 +106,7 @@ async fn the_rule_goes_into_the_policy() {
 }
 
 #[tokio::test]
-async fn below_a_prefix_each_form_has_a_folder_of_its_own() {
+async fn below_a_prefix_each_form_has_its_own_folder() {
     let told = told(RULES, form("/new/?form")).await;
     let key = told["fields"]["key"].as_str().unwrap();
     let folder = key.strip_suffix("${filename}").unwrap();
@@ -125,7 +125,7 @@ async fn below_a_prefix_each_form_has_a_folder_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_range_of_media_types_is_a_condition_that_a_script_fills() {
+async fn a_range_of_media_types_is_a_condition() {
     let ranged = told(RULES, form("/images/?form&contentType=image/*")).await;
     let conditions = policy(&ranged)["conditions"].clone();
     assert!(
@@ -146,7 +146,7 @@ async fn a_range_of_media_types_is_a_condition_that_a_script_fills() {
 }
 
 #[tokio::test]
-async fn what_no_form_can_keep_is_refused() {
+async fn settings_that_a_form_cannot_have_are_rejected() {
     let handler = handler(RULES).await;
     for (path, status, code) in [
         ("/new/a?form", 403, "AccessDenied"),
@@ -235,7 +235,7 @@ async fn what_no_form_can_keep_is_refused() {
 }
 
 #[tokio::test]
-async fn the_page_needs_no_script_and_leads_back_to_itself() {
+async fn the_form_page_requires_no_script_and_returns_to_itself() {
     let handler = handler(OPEN_RULES).await;
     let response = handler.handle(&ask("GET", "/a%20%22b/?form&expires=60"), now()).await;
     let page = body(&response);
@@ -263,7 +263,7 @@ async fn the_page_needs_no_script_and_leads_back_to_itself() {
 }
 
 #[tokio::test]
-async fn the_page_says_what_the_form_before_it_has_stored() {
+async fn the_form_page_shows_the_uploaded_key() {
     let handler = handler(OPEN_RULES).await;
     let back = "/in/?form&bucket=b&key=in/<script>alert(1)</script>&etag=%22e%22";
     let response = handler.handle(&ask("GET", back), now()).await;
@@ -276,10 +276,10 @@ async fn the_page_says_what_the_form_before_it_has_stored() {
 }
 
 #[tokio::test]
-async fn no_debug_output_holds_a_signed_form() {
-    let plan = FormPlan {
-        key: FormKey::Exactly(ObjectKey::new("k").unwrap()),
-        name: FormKey::Exactly(ObjectKey::new("k").unwrap()),
+async fn debug_output_contains_no_signed_form() {
+    let plan = PostPolicyPlan {
+        key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
+        name: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),
@@ -296,7 +296,7 @@ async fn no_debug_output_holds_a_signed_form() {
 }
 
 #[tokio::test]
-async fn the_page_of_a_form_sends_nobody_on_to_another_site() {
+async fn the_form_page_does_not_redirect_to_another_site() {
     let handler = handler(RULES).await;
     for (target, status) in [
         ("https://files.example.com/thanks", 200),

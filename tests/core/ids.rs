@@ -1,4 +1,4 @@
-//! The table of ids in `DynamoDB`: what it is asked, how often, and what becomes of a request that it does not answer.
+//! The id table in `DynamoDB`: the requests to it, their number, and the response while it is unavailable.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ type Items = Arc<Mutex<HashMap<String, String>>>;
 const UPDATE: &str = "DynamoDB_20120810.UpdateItem";
 const LOOKUP: &str = "DynamoDB_20120810.BatchGetItem";
 
-/// Keeps ids as `DynamoDB` does, and takes nothing but the one update and the one lookup that there are.
+/// Stores ids as `DynamoDB` does, and accepts only the update and the lookup that the service sends.
 fn keeping(items: &Items) -> impl FnMut(&Asked) -> Told + Send + use<> {
     let items = Arc::clone(items);
     move |asked| {
@@ -37,7 +37,7 @@ fn keeping(items: &Items) -> impl FnMut(&Asked) -> Told + Send + use<> {
 fn update(items: &mut HashMap<String, String>, input: &Value) -> Value {
     assert_eq!(
         input["UpdateExpression"], "SET #ulid = if_not_exists(#ulid, :ulid)",
-        "an entry has no end, and keeps its id"
+        "an entry does not expire, and its id never changes"
     );
     assert_eq!(input["ExpressionAttributeNames"], json!({"#ulid": "ulid"}));
     assert_eq!(
@@ -61,7 +61,7 @@ fn lookup(items: &HashMap<String, String>, input: &Value) -> Value {
     let keys: Vec<_> = keys.iter().map(|key| key["id"]["S"].as_str().unwrap()).collect();
     assert!(
         (1..keys.len()).all(|index| !keys[index..].contains(&keys[index - 1])),
-        "a key twice is refused"
+        "a repeated key is rejected"
     );
     let found = keys.iter().rev().filter_map(|id| Some((id, items.get(*id)?)));
     let found: Vec<_> = found
@@ -94,8 +94,8 @@ fn upload(key: &str) -> Value {
 }
 
 /// The path in S3 of an instruction.
-fn path(told: &Value) -> &str {
-    let url = told["url"].as_str().unwrap_or_else(|| panic!("{told}"));
+fn path(instruction: &Value) -> &str {
+    let url = instruction["url"].as_str().unwrap_or_else(|| panic!("{instruction}"));
     url.split_once(".com/").unwrap().1.split('?').next().unwrap()
 }
 
@@ -108,7 +108,7 @@ fn targets(table: &Fake) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_fifty_first_uploads_at_once_all_go_to_one_key() {
+async fn concurrent_first_uploads_use_one_storage_key() {
     let table = Fake::start(keeping(&Items::default())).await;
     let handler = serve(&table).await;
     let uploads = (0..50).map(|_| {
@@ -120,19 +120,20 @@ async fn of_fifty_first_uploads_at_once_all_go_to_one_key() {
         keys.push(upload.await.unwrap());
     }
     keys.dedup();
-    assert_eq!((keys.len(), table.asked().len()), (1, 50));
+    assert_eq!(keys.len(), 1, "one storage key for all uploads: {keys:?}");
+    assert_eq!(table.asked().len(), 50, "one request to the table for each upload");
 }
 
 #[tokio::test]
-async fn an_upload_is_one_update_and_whatever_follows_one_lookup() {
+async fn an_upload_needs_one_update_and_other_requests_one_lookup() {
     let items = Items::default();
     let table = Fake::start(keeping(&items)).await;
     let handler = serve(&table).await;
-    let kept = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
+    let stored = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
     assert_eq!(targets(&table), [UPDATE]);
     let expected = HashMap::from([(
         "key:objects/{id}:docs/x".to_owned(),
-        kept["/objects/".len()..].to_owned(),
+        stored["/objects/".len()..].to_owned(),
     )]);
     assert_eq!(*items.lock().unwrap(), expected);
     for (method, path) in [
@@ -145,14 +146,15 @@ async fn an_upload_is_one_update_and_whatever_follows_one_lookup() {
         let before = table.asked().len();
         assert_eq!(
             signed(&handler, by("a", ask(method, path).sized(5))).await,
-            Ok(kept.clone())
+            Ok(stored.clone()),
+            "{method} {path}"
         );
         assert_eq!(targets(&table)[before..], [LOOKUP], "{method} {path}");
     }
 }
 
 #[tokio::test]
-async fn what_no_id_is_needed_for_asks_no_table() {
+async fn requests_without_an_id_do_not_query_the_table() {
     let table = Fake::start(keeping(&Items::default())).await;
     let handler = serve(&table).await;
     for (token, method, path) in [
@@ -166,13 +168,14 @@ async fn what_no_id_is_needed_for_asks_no_table() {
         ("a", "OPTIONS", "/docs/x"),
     ] {
         handler.handle(&by(token, ask(method, path).sized(5)), now()).await;
+        assert_eq!(targets(&table), [""; 0], "{token}: {method} {path}");
     }
     handler.handle(&ask("PUT", "/docs/x").sized(5), now()).await;
-    assert!(table.asked().is_empty(), "{:?}", targets(&table));
+    assert_eq!(targets(&table), [""; 0], "an anonymous upload");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_in_one_request_are_asked_for_at_once() {
+async fn a_bulk_request_looks_up_all_ids_in_one_batch() {
     let table = Fake::start(keeping(&Items::default())).await;
     let handler = serve(&table).await;
     let names: Vec<_> = (0..100).map(|number| format!("docs/{number}")).collect();
@@ -182,7 +185,7 @@ async fn a_hundred_in_one_request_are_asked_for_at_once() {
     let uploads = each(&handler, &names.iter().map(|name| upload(name)).collect::<Vec<_>>()).await;
     assert!(
         began.elapsed() < delay * 20,
-        "{:?}: one after the other",
+        "{:?}: the requests to the table are not concurrent",
         began.elapsed()
     );
     assert_eq!(table.asked().len(), 100);
@@ -191,19 +194,21 @@ async fn a_hundred_in_one_request_are_asked_for_at_once() {
     let reads = each(&handler, &reads).await;
     assert!(
         began.elapsed() < delay * 3,
-        "{:?}: one after the other",
+        "{:?}: the requests to the table are not concurrent",
         began.elapsed()
     );
     assert_eq!(targets(&table)[100..], [LOOKUP; 4]);
     for (name, (upload, read)) in names.iter().zip(uploads.iter().zip(&reads)) {
-        assert_eq!((&read["key"], path(read)), (&json!(name), path(upload)));
+        assert_eq!((&read["key"], path(read)), (&json!(name), path(upload)), "{name}");
     }
-    // The parts of one object are looked up once.
+    // The parts of one object need one lookup.
     let part = |number| json!({"method": "PUT", "key": "docs/7", "query": {"partNumber": number, "uploadId": "u"}});
     let parts = each(&handler, &(1..=100).map(part).collect::<Vec<_>>()).await;
-    assert!(parts.iter().all(|told| path(told) == path(&uploads[7])));
+    for (index, part) in parts.iter().enumerate() {
+        assert_eq!(path(part), path(&uploads[7]), "part {}", index + 1);
+    }
     assert_eq!(table.asked().len(), 105);
-    // And whoever stores and gets in one request gets what is stored.
+    // An upload and a download in one bulk request use the same id.
     let both = each(
         &handler,
         &[json!({"method": "GET", "key": "docs/new"}), upload("docs/new")],
@@ -213,11 +218,11 @@ async fn a_hundred_in_one_request_are_asked_for_at_once() {
 }
 
 #[tokio::test]
-async fn while_the_table_does_not_answer_nothing_is_signed_that_needs_it() {
+async fn nothing_that_needs_an_id_is_signed_while_the_table_is_unavailable() {
     let items = Items::default();
     let table = Fake::start(keeping(&items)).await;
     let handler = serve(&table).await;
-    let kept = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
+    let stored = signed(&handler, by("a", ask("PUT", "/docs/x").sized(5))).await.unwrap();
     let unfinished =
         json!({"Responses": {}, "UnprocessedKeys": {"signpost": {"Keys": [{"id": {"S": "key:"}}]}}}).to_string();
     let no_id =
@@ -232,7 +237,7 @@ async fn while_the_table_does_not_answer_nothing_is_signed_that_needs_it() {
         (200, no_id),
         (200, "garbage".to_owned()),
     ] {
-        let said = answer.clone();
+        let shown = answer.clone();
         table.answer(move |_| (status, Vec::new(), answer.clone()));
         for request in [
             ask("GET", "/docs/x"),
@@ -240,7 +245,7 @@ async fn while_the_table_does_not_answer_nothing_is_signed_that_needs_it() {
             ask("GET", "/docs/x?form"),
         ] {
             let failed = handler.handle(&by("a", request), now()).await;
-            assert_eq!(failed.status(), 503, "{said}");
+            assert_eq!(failed.status(), 503, "the table responds {status} {shown}");
             assert!(
                 !body(&failed).contains("Denied") && !body(&failed).contains("amazon"),
                 "{}",
@@ -255,7 +260,7 @@ async fn while_the_table_does_not_answer_nothing_is_signed_that_needs_it() {
         assert_eq!(told[0]["error"]["status"], 503, "{told:?}");
         assert_eq!(path(&told[1]), "plain/x");
     }
-    // What it has too much to do for is asked again.
+    // A throttled request is sent again.
     let mut turn = 0;
     let mut good = keeping(&items);
     table.answer(move |asked| {
@@ -274,5 +279,5 @@ async fn while_the_table_does_not_answer_nothing_is_signed_that_needs_it() {
             _ => good(asked),
         }
     });
-    assert_eq!(signed(&handler, by("a", ask("GET", "/docs/x"))).await, Ok(kept));
+    assert_eq!(signed(&handler, by("a", ask("GET", "/docs/x"))).await, Ok(stored));
 }

@@ -1,4 +1,4 @@
-//! What an allowed request is told, and what is signed for it.
+//! Instructions: the responses to allowed requests, and the signed parts.
 
 use crate::support::{self, OPEN_RULES, With as _, ask, body, handler, header, json, now, parameter};
 use signpost::request::ApiRequest;
@@ -9,7 +9,7 @@ async fn told(handler: &Handler, request: ApiRequest) -> ApiResponse {
     handler.handle(&request, now()).await
 }
 
-/// The redirect's target.
+/// The target of the redirect.
 async fn location(request: ApiRequest) -> String {
     let response = told(&handler(OPEN_RULES).await, request).await;
     assert_eq!(response.status(), 307, "{}", body(&response));
@@ -51,7 +51,7 @@ async fn a_redirect_is_never_cached_and_leaks_no_referrer() {
 }
 
 #[tokio::test]
-async fn the_form_follows_accept() {
+async fn the_response_format_follows_accept() {
     let handler = handler(OPEN_RULES).await;
     for (accept, status, kind) in [
         ("*/*", 307, "text/plain; charset=utf-8"),
@@ -86,7 +86,7 @@ async fn a_bare_url_is_the_url_and_a_newline() {
 }
 
 #[tokio::test]
-async fn json_tells_everything_that_the_client_needs() {
+async fn json_contains_everything_that_the_client_needs() {
     let told = instruction(ask("PUT", "/a%20b?contentLength=5&contentType=text/plain")).await;
     assert_eq!(told["method"], "PUT");
     assert_eq!(told["key"], "a b");
@@ -129,7 +129,7 @@ async fn headers_that_s3_wants_signed_are_mirrored() {
 }
 
 #[tokio::test]
-async fn range_and_conditions_of_a_get_pass_unsigned() {
+async fn range_and_conditional_headers_of_a_get_are_not_signed() {
     let request = ask("GET", "/k")
         .with("range", "bytes=0-1")
         .with("if-none-match", "\"e\"")
@@ -141,7 +141,7 @@ async fn range_and_conditions_of_a_get_pass_unsigned() {
 }
 
 #[tokio::test]
-async fn metadata_asked_for_by_parameter_needs_no_header_from_a_redirected_client() {
+async fn metadata_set_by_parameter_requires_no_header_after_a_redirect() {
     let url = location(ask("PUT", "/k?meta-Color=red").sized(5)).await;
     assert_eq!(parameter(&url, "x-amz-meta-color").unwrap(), "red");
     let told = instruction(ask("PUT", "/k?meta-Color=red")).await;
@@ -149,7 +149,7 @@ async fn metadata_asked_for_by_parameter_needs_no_header_from_a_redirected_clien
 }
 
 #[tokio::test]
-async fn what_the_operator_enforces_is_applied_in_every_form() {
+async fn settings_of_the_rule_apply_in_every_response_format() {
     let rules = format!(
         "{OPEN_RULES}\noverwrite = true\nmetadata = {{ team = \"blue\" }}\nstorage_class = \"STANDARD_IA\"\n\
          sse = \"aws:kms\"\nsse_kms_key_id = \"key-1\"\nexpires = \"1m\""
@@ -172,7 +172,7 @@ async fn what_the_operator_enforces_is_applied_in_every_form() {
 }
 
 #[tokio::test]
-async fn a_download_is_an_attachment_under_the_name_asked_for() {
+async fn a_download_is_an_attachment_with_the_requested_name() {
     let disposition =
         async |path| parameter(&location(ask("GET", path)).await, "response-content-disposition").unwrap();
     assert_eq!(disposition("/a/b.html").await, "attachment");
@@ -187,14 +187,14 @@ async fn a_download_is_an_attachment_under_the_name_asked_for() {
 }
 
 #[tokio::test]
-async fn version_and_overrides_are_signed_where_the_rule_accepts_them() {
+async fn version_and_overrides_are_signed_if_the_rule_allows_them() {
     let url = location(ask("GET", "/k?versionId=v1&response-content-type=text/plain")).await;
     assert_eq!(parameter(&url, "versionId").unwrap(), "v1");
     assert_eq!(parameter(&url, "response-content-type").unwrap(), "text/plain");
 }
 
 #[tokio::test]
-async fn every_signed_url_names_request_caller_and_rule() {
+async fn every_signed_url_contains_request_caller_and_rule() {
     assert_eq!(
         parameter(&location(ask("GET", "/k")).await, "x-signpost").unwrap(),
         "request-1.-.open"
@@ -202,13 +202,13 @@ async fn every_signed_url_names_request_caller_and_rule() {
 }
 
 #[tokio::test]
-async fn a_shorter_lifetime_can_be_chosen() {
+async fn a_client_can_request_a_shorter_lifetime() {
     assert_eq!(instruction(ask("GET", "/k?expires=60")).await["expires_in"], 60);
     assert_eq!(instruction(ask("GET", "/k?expires=2m")).await["expires_in"], 120);
 }
 
 #[tokio::test]
-async fn the_presign_path_answers_like_the_go_example() {
+async fn the_presign_path_responds_like_the_go_example() {
     let handler = handler(OPEN_RULES).await;
     let put = json(&told(&handler, ask("GET", "/-/presign/a/b%20c?method=PUT&contentLength=1234")).await);
     assert_eq!(put["Method"], "PUT");
@@ -229,7 +229,7 @@ async fn the_presign_path_answers_like_the_go_example() {
 }
 
 #[tokio::test]
-async fn health_needs_no_rule() {
+async fn health_requires_no_rule() {
     let response = told(&handler("version = 1").await, ask("GET", "/-/health")).await;
     assert_eq!(response.status(), 200);
     assert_eq!(
@@ -239,7 +239,7 @@ async fn health_needs_no_rule() {
 }
 
 #[tokio::test]
-async fn options_is_answered_and_never_redirected() {
+async fn options_is_never_redirected() {
     let handler = support::handler_with(
         &[
             ("SIGNPOST_RULES", "version = 1"),
@@ -276,7 +276,7 @@ async fn options_is_answered_and_never_redirected() {
 }
 
 #[tokio::test]
-async fn errors_and_redirects_carry_the_cors_headers() {
+async fn errors_and_redirects_contain_the_cors_headers() {
     let handler = support::handler_with(
         &[
             ("SIGNPOST_RULES", OPEN_RULES),
@@ -296,7 +296,7 @@ async fn errors_and_redirects_carry_the_cors_headers() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_follow_is_told_that_nothing_has_happened() {
+async fn a_client_that_does_not_follow_redirects_learns_that_nothing_was_sent() {
     for (method, words) in [
         ("PUT", "Nothing has been stored yet"),
         ("DELETE", "Nothing has been deleted yet"),

@@ -1,9 +1,9 @@
-//! Keys: every legal one survives the trip through a path, and nothing else gets in.
+//! Object keys: every valid key survives the conversion to a path and back, and no other text is accepted.
 
 use proptest::prelude::*;
 use signpost::key::{KeyError, MAX_KEY_BYTES, ObjectKey, PathEncoding};
 
-fn legal_key() -> impl Strategy<Value = String> {
+fn valid_key() -> impl Strategy<Value = String> {
     let segment = prop_oneof![
         "[a-zA-Z0-9 +%.~_'\"()*!$&,;=:@\\\\-]{0,20}",
         "\\PC{0,12}",
@@ -16,7 +16,7 @@ fn legal_key() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn every_legal_key_survives_its_path(key in legal_key()) {
+    fn every_legal_key_survives_its_path(key in valid_key()) {
         let key = ObjectKey::new(key).unwrap();
         let path = key.to_path();
         prop_assert_eq!(&ObjectKey::from_path(&path, PathEncoding::Percent).unwrap(), &key);
@@ -25,7 +25,7 @@ proptest! {
     }
 
     #[test]
-    fn a_path_holds_only_unreserved_characters(key in legal_key()) {
+    fn a_path_holds_only_unreserved_characters(key in valid_key()) {
         let path = ObjectKey::new(key).unwrap().to_path();
         prop_assert!(path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~/%".contains(&byte)));
     }
@@ -49,7 +49,7 @@ proptest! {
 }
 
 #[test]
-fn keys_are_kept_byte_for_byte() {
+fn keys_are_preserved_byte_for_byte() {
     for (path, key) in [
         ("/a", "a"),
         ("//a", "/a"),
@@ -73,7 +73,7 @@ fn keys_are_kept_byte_for_byte() {
 }
 
 #[test]
-fn what_is_no_key_is_refused() {
+fn invalid_keys_are_rejected() {
     let long = format!("/{}", "é".repeat(513));
     for (path, problem) in [
         ("", KeyError::Empty),

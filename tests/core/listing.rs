@@ -1,4 +1,4 @@
-//! Listings: who sees what of a prefix, in which form, and what happens when S3 does not tell.
+//! Listings: the entries that each caller may see, the formats, and the errors of S3.
 
 use std::io::Read as _;
 
@@ -34,7 +34,7 @@ const LISTS_ALL: &str = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]
 const MONDAY: &str = "2026-11-23T18:00:00.000Z";
 const TUESDAY: &str = "2026-11-24T18:00:00.000Z";
 
-/// What `rules` show of S3's `answer` to `request`, and what S3 was asked.
+/// The response to `request` under `rules`, and the requests to S3, which returns `answer`.
 async fn listed(rules: &str, answers: &[String], request: ApiRequest) -> (ApiResponse, Vec<String>) {
     let s3 = FakeS3::start(answers).await;
     let response = s3.handler(rules).await.handle(&request, now()).await;
@@ -46,7 +46,7 @@ fn as_json(path: &str) -> ApiRequest {
 }
 
 #[tokio::test]
-async fn a_long_listing_is_compressed_for_clients_that_take_it() {
+async fn a_long_listing_is_compressed_for_clients_that_accept_it() {
     let many: String = (0..50).map(|n| object(&format!("in/{n}.txt"), n, MONDAY)).collect();
     let many = [objects(&many)];
     let plain = listed(LISTS_ALL, &many, as_json("/in/")).await.0;
@@ -72,7 +72,7 @@ async fn a_long_listing_is_compressed_for_clients_that_take_it() {
 }
 
 #[tokio::test]
-async fn what_holds_a_signature_is_never_compressed() {
+async fn a_response_with_a_signature_is_never_compressed() {
     let requests: Vec<_> = (0..10)
         .map(|n| json!({"method": "GET", "key": format!("{n}.txt")}))
         .collect();
@@ -92,7 +92,7 @@ fn names(listing: &Value, what: &str) -> Vec<String> {
         .collect()
 }
 
-/// A page that is cut off before `token`.
+/// A page that ends before the cursor `token`.
 fn cut_off(token: &str) -> String {
     format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>")
 }
@@ -163,7 +163,7 @@ async fn what_the_client_asks_for_reaches_s3() {
 }
 
 #[tokio::test]
-async fn pending_uploads_are_told_to_those_who_may_write_there() {
+async fn uploads_in_progress_are_listed_for_callers_who_may_write() {
     let rules = LISTS_ALL.replace("\"list\"", "\"write\"") + "allow_anonymous_write = true\n";
     let xml = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>videos/b</NextKeyMarker>\
         <NextUploadIdMarker>id-1</NextUploadIdMarker><Upload><Key>videos/b</Key><UploadId>id-1</UploadId>\
@@ -189,7 +189,7 @@ async fn pending_uploads_are_told_to_those_who_may_write_there() {
 }
 
 #[tokio::test]
-async fn text_is_for_terminals_whatever_stands_in_a_name() {
+async fn text_listings_contain_no_control_characters_of_names() {
     let inner =
         folder("d%1B%5B31m/") + &object("a%0Ab%07", 1234, MONDAY) + &object("%E2%80%AE%C3%A9%C2%9B", 5, TUESDAY);
     for (accept, path) in [("*/*", "/"), ("text/plain", "/"), ("", "/")] {
@@ -235,7 +235,7 @@ async fn a_page_is_sorted_and_filtered() {
     }
 }
 
-/// One who may list a folder of its own, and what others may.
+/// Rules for a user who may list its own folder, and for other users.
 const MEMBERS: &str = r#"
 version = 1
 [[token]]
@@ -293,7 +293,7 @@ async fn folders_lead_to_where_a_caller_may_list_and_s3_is_not_asked_for_them() 
 }
 
 #[tokio::test]
-async fn nobody_sees_what_the_rules_hide() {
+async fn a_listing_contains_only_keys_that_the_caller_may_list() {
     let inner = folder("shared/open/")
         + &folder("shared/secret/")
         + &object("shared/", 0, MONDAY)
@@ -341,7 +341,7 @@ async fn who_may_not_list_is_refused_and_s3_is_not_asked() {
 }
 
 #[tokio::test]
-async fn what_a_listing_does_not_take_is_refused_with_what_it_takes() {
+async fn an_unknown_parameter_of_a_listing_is_rejected_with_the_known_ones() {
     let rules = LISTS_ALL.replace("[\"list\"]", "[\"list\", \"write\"]") + "allow_anonymous_write = true\n";
     for listing in Listing::ALL {
         let asks = if listing == Listing::Uploads { "uploads&" } else { "" };
@@ -464,15 +464,15 @@ async fn a_next_that_s3_does_not_know_is_the_fault_of_the_client() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_as_a_get_without_the_body() {
+async fn a_head_of_a_listing_equals_a_get_without_the_body() {
     let (response, _) = listed(LISTS_ALL, &[objects(&cut_off("t"))], ask("HEAD", "/a/")).await;
     assert_eq!((response.status().as_u16(), body(&response)), (200, ""));
     assert!(header(&response, "link").starts_with("<?next="));
 }
 
-/// S3 tells where to go on by the last key, which may be one that the rules hide.
+/// The cursor of S3 contains the last key, which the caller may not be allowed to see.
 #[tokio::test]
-async fn where_a_listing_goes_on_tells_nobody_a_key() {
+async fn the_cursor_reveals_no_key() {
     let hidden = "[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"list\", \"write\"]\non = [\"a/merger/**\"]\n";
     let rules = LISTS_ALL.replace("\"list\"", "\"list\", \"write\"") + "allow_anonymous_write = true\n" + hidden;
     let uploads = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a/merger/plan</NextKeyMarker>\
@@ -494,7 +494,7 @@ async fn where_a_listing_goes_on_tells_nobody_a_key() {
 }
 
 #[tokio::test]
-async fn a_next_is_of_one_listing_and_of_our_making() {
+async fn a_cursor_is_valid_for_one_listing_only() {
     let s3 = FakeS3::start(&[objects(&cut_off("a/b"))]).await;
     let handler = s3.handler(LISTS_ALL).await;
     let next = next(&handler.handle(&as_json("/a/"), now()).await);

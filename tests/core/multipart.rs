@@ -1,11 +1,11 @@
-//! Uploads in parts: which operation a request names, what of it is signed, and what the rules hold of it.
+//! Multipart uploads: the operation that a request selects, the signed parts, and the limits of the rules.
 
 use serde_json::json;
 use signpost::request::ApiRequest;
 
 use crate::support::{OPEN_RULES, With as _, ask, body, handler, header, json, now, parameter};
 
-/// A rule that limits and describes what is stored.
+/// A rule that limits and describes uploaded objects.
 const LIMITED: &str = r#"
 version = 1
 [[rule]]
@@ -37,7 +37,7 @@ async fn refused(rules: &str, request: ApiRequest) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn each_step_of_an_upload_in_parts_is_redirected_to_its_sub_resource() {
+async fn each_step_of_a_multipart_upload_is_redirected_to_its_sub_resource() {
     let handler = handler(OPEN_RULES).await;
     for (method, path, signed) in [
         ("POST", "/a%20b?uploads", &[("uploads", "")][..]),
@@ -70,7 +70,7 @@ async fn each_step_of_an_upload_in_parts_is_redirected_to_its_sub_resource() {
 }
 
 #[tokio::test]
-async fn instructions_for_parts_carry_what_the_client_must_send() {
+async fn instructions_for_parts_contain_the_headers_that_the_client_must_send() {
     let part = told(
         OPEN_RULES,
         ask(
@@ -112,7 +112,7 @@ async fn instructions_for_parts_carry_what_the_client_must_send() {
 }
 
 #[tokio::test]
-async fn headers_of_the_upload_are_mirrored_where_the_operation_takes_them() {
+async fn headers_of_an_upload_are_signed_if_the_operation_accepts_them() {
     let handler = handler(OPEN_RULES).await;
     let part = ask("PUT", "/k?partNumber=1&uploadId=u")
         .sized(9)
@@ -134,7 +134,7 @@ async fn headers_of_the_upload_are_mirrored_where_the_operation_takes_them() {
 }
 
 #[tokio::test]
-async fn an_upload_in_parts_is_held_to_the_rule_as_a_whole_one_is() {
+async fn the_limits_of_a_rule_apply_to_multipart_uploads() {
     let begun = told(
         LIMITED,
         ask("POST", "/in/k?uploads&contentType=video/mp4&contentLength=1000"),
@@ -206,7 +206,7 @@ async fn an_upload_in_parts_is_held_to_the_rule_as_a_whole_one_is() {
 }
 
 #[tokio::test]
-async fn who_may_only_read_or_delete_neither_sees_nor_ends_an_upload() {
+async fn read_and_delete_permissions_do_not_allow_listing_or_aborting_uploads() {
     let rules = r#"
         version = 1
         [[rule]]
@@ -279,7 +279,7 @@ async fn what_s3_would_not_take_as_part_of_an_upload_is_refused() {
 }
 
 #[tokio::test]
-async fn allow_names_the_methods_of_the_sub_resource() {
+async fn allow_contains_the_methods_of_the_sub_resource() {
     let handler = handler(OPEN_RULES).await;
     for (path, allow) in [
         ("/k", "GET, HEAD, PUT, DELETE, OPTIONS"),
@@ -294,7 +294,7 @@ async fn allow_names_the_methods_of_the_sub_resource() {
 }
 
 #[tokio::test]
-async fn the_go_example_asks_for_parts_as_well() {
+async fn the_go_example_supports_parts() {
     let path = "/-/presign/k?method=PUT&uploadId=u&partNumber=3&contentLength=5";
     let told = json(&handler(OPEN_RULES).await.handle(&ask("GET", path), now()).await);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Rules that keep objects under ids: the key in S3 has nothing to do with the one that clients name, and stays the same.
+//! Rules that store objects under ids: the storage key is independent of the public key, and never changes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use signpost::auth::{Issuer, Member};
-use signpost::config::{Settings, TablePlace};
+use signpost::config::{IdTableLocation, Settings};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::CredentialSource;
-use signpost::plan::Entry;
+use signpost::plan::IdLookup;
 use signpost::rejection::Rejection;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
@@ -76,7 +76,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A service whose table is a new folder of this name.
+/// A service with an id table in a new folder of this name.
 async fn serve(name: &str) -> Handler {
     serve_in(&folder(name), RULES, &[]).await
 }
@@ -84,7 +84,7 @@ async fn serve(name: &str) -> Handler {
 async fn serve_in(folder: &Path, rules: &str, more: &[(&str, &str)]) -> Handler {
     let env = [&[("SIGNPOST_RULES", rules), SHARING], more].concat();
     let settings = Settings {
-        table: Some(TablePlace::Folder(folder.to_owned())),
+        table: Some(IdTableLocation::Folder(folder.to_owned())),
         ..settings(&env)
     };
     Handler::start(settings, CredentialSource::from_provider(credentials(None, None)))
@@ -96,7 +96,7 @@ pub(crate) fn by(token: &str, request: ApiRequest) -> ApiRequest {
     request.with("authorization", &format!("Bearer {token}"))
 }
 
-/// The path in S3 of the redirect, or the status and the code of the refusal.
+/// The path in S3 of the redirect, or the status and the code of the rejection.
 pub(crate) async fn signed(handler: &Handler, request: ApiRequest) -> Result<String, (u16, String)> {
     let answer = handler.handle(&request, now()).await;
     path_in(&answer)
@@ -146,7 +146,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_object_is_kept_under_an_id_from_its_first_upload_on() {
+async fn an_object_is_stored_under_an_id_from_its_first_upload() {
     let handler = serve("ids-kept").await;
     let kept = handler.handle(&by("a", put("/docs/annual-report.pdf")), now()).await;
     assert!(
@@ -167,7 +167,7 @@ async fn an_object_is_kept_under_an_id_from_its_first_upload_on() {
         ("a", "POST", "?uploadId=u"),
         ("a", "DELETE", "?uploadId=u"),
         ("a", "DELETE", ""),
-        // Whoever deletes is led to S3, and may not go there.
+        // A client need not follow the redirect of its DELETE, so the id remains.
         ("a", "GET", ""),
         ("a", "PUT", ""),
     ] {
@@ -179,7 +179,7 @@ async fn an_object_is_kept_under_an_id_from_its_first_upload_on() {
 }
 
 #[tokio::test]
-async fn an_upload_in_parts_finds_the_id_that_its_beginning_made() {
+async fn the_steps_of_a_multipart_upload_use_one_id() {
     let handler = serve("ids-parts").await;
     let part = || by("a", put("/docs/big?partNumber=1&uploadId=u"));
     for (method, query) in [("PUT", "partNumber=1&"), ("GET", ""), ("POST", ""), ("DELETE", "")] {
@@ -192,7 +192,7 @@ async fn an_upload_in_parts_finds_the_id_that_its_beginning_made() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_fifty_first_uploads_at_once_all_go_to_one_key() {
+async fn concurrent_first_uploads_use_one_storage_key() {
     let folder = folder("ids-at-once");
     let handler = serve_in(&folder, RULES, &[]).await;
     let uploads = (0..50).map(|_| {
@@ -215,10 +215,10 @@ async fn of_fifty_first_uploads_at_once_all_go_to_one_key() {
 }
 
 #[tokio::test]
-async fn what_was_never_stored_is_missing_and_gets_no_id_by_being_asked_for() {
+async fn a_request_for_a_missing_object_creates_no_id() {
     let place = folder("ids-missing");
     let handler = serve_in(&place, RULES, &[]).await;
-    // An answer to HEAD has no body to say why.
+    // The response to HEAD has no body, and so no code.
     for (method, code) in [("GET", "NoSuchKey"), ("HEAD", ""), ("DELETE", "NoSuchKey")] {
         let missing = signed(&handler, by("a", ask(method, "/docs/never"))).await;
         assert_eq!(missing, refusal(404, code), "{method}");
@@ -248,7 +248,7 @@ async fn what_was_never_stored_is_missing_and_gets_no_id_by_being_asked_for() {
 }
 
 #[tokio::test]
-async fn with_sessions_of_the_members_own_a_miss_is_told_to_those_alone_who_may_list() {
+async fn with_scoped_sessions_only_callers_who_may_list_learn_that_an_object_is_missing() {
     let sts = FakeSts::start(Answer::SessionUntil(now() + Duration::from_hours(1))).await;
     let rules = format!(
         "{RULES}\n[[rule]]\nid = \"lists\"\nwho = [\"token:b\"]\ncan = [\"list\"]\non = [\"docs/listed/**\"]\n"
@@ -280,7 +280,7 @@ async fn with_sessions_of_the_members_own_a_miss_is_told_to_those_alone_who_may_
 }
 
 #[tokio::test]
-async fn one_name_in_two_folders_is_two_objects_and_neither_tells_of_the_other() {
+async fn the_same_name_in_two_folders_is_two_independent_objects() {
     let handler = serve("ids-folders").await;
     let a = signed(&handler, by("a", put("/mine/x"))).await.unwrap();
     assert_eq!(
@@ -308,7 +308,7 @@ async fn the_key_in_s3_is_no_name() {
             assert!(reached.as_ref() != Ok(&kept), "{method} {path} reaches the object");
         }
     }
-    // Where a rule gives ids to whatever is named, the key is a name like any other.
+    // A storage key is also a valid public key, with its own id.
     let all = RULES.replace("on = [\"docs/**\"]", "on = [\"**\"]");
     let handler = serve_in(&folder("ids-all"), &all, &[]).await;
     let kept = signed(&handler, by("a", put("/x"))).await.unwrap();
@@ -321,7 +321,7 @@ async fn the_key_in_s3_is_no_name() {
 }
 
 #[tokio::test]
-async fn a_deny_protects_an_object_by_its_name_its_folder_and_its_id() {
+async fn a_deny_rule_matches_the_public_key_the_folder_and_the_id() {
     let place = folder("ids-denied");
     let handler = serve_in(&place, RULES, &[]).await;
     let kept = signed(&handler, by("a", put("/docs/x"))).await.unwrap();
@@ -360,7 +360,7 @@ async fn a_deny_protects_an_object_by_its_name_its_folder_and_its_id() {
 }
 
 #[tokio::test]
-async fn the_client_is_told_the_name_and_never_the_id_but_in_the_url() {
+async fn responses_contain_the_id_in_the_url_only() {
     let handler = serve("ids-told-names").await;
     let kept = signed(&handler, by("a", put("/docs/r%C3%A9sum%C3%A9.pdf")))
         .await
@@ -401,7 +401,7 @@ async fn the_client_is_told_the_name_and_never_the_id_but_in_the_url() {
         let named = parameter(body(&url).trim(), "response-content-disposition");
         assert_eq!(named.as_deref(), Some(expected), "{query}");
     }
-    // Where the key is the name, S3's own default is as good.
+    // If the storage key equals the public key, the default of S3 is the same.
     let plain = handler.handle(&by("a", ask("GET", "/plain/x?url")), now()).await;
     let named = parameter(body(&plain).trim(), "response-content-disposition");
     assert_eq!(named.as_deref(), Some("attachment"));
@@ -423,7 +423,7 @@ async fn the_client_is_told_the_name_and_never_the_id_but_in_the_url() {
 }
 
 #[tokio::test]
-async fn a_generated_name_has_an_id_of_its_own() {
+async fn a_generated_key_has_its_own_id() {
     let handler = serve("ids-generated").await;
     let told = handler.handle(&by("a", ask("POST", "/docs/?ext=mp4")), now()).await;
     let (name, url) = body(&told).split_once('\n').unwrap();
@@ -435,7 +435,7 @@ async fn a_generated_name_has_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_form_stores_under_the_id_of_its_key_and_there_is_none_for_a_folder() {
+async fn a_form_uploads_under_the_id_of_its_key_and_folders_have_no_form() {
     let handler = serve("ids-forms").await;
     let form = async |path: &str| {
         let request = by("a", ask("GET", path)).with("accept", "application/json");
@@ -465,15 +465,15 @@ async fn a_form_stores_under_the_id_of_its_key_and_there_is_none_for_a_folder() 
     assert!(body(&page).contains("Uploaded: <code>docs/x</code>") && !body(&page).contains("told-by-s3"));
     let refused = form("/docs/?form").await;
     assert_eq!(refused.status(), 400);
-    assert!(body(&refused).contains("an id of its own"), "{}", body(&refused));
-    // No more is there a listing of what clients can't name.
+    assert!(body(&refused).contains("its own id"), "{}", body(&refused));
+    // Storage keys that clients cannot name are not listed either.
     for path in ["/docs/", "/docs/?uploads"] {
         assert_eq!(form(path).await.status(), 403, "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_share_link_lends_the_object_by_its_name() {
+async fn a_share_link_grants_the_object_by_its_public_key() {
     let handler = serve("ids-shared").await;
     let kept = signed(&handler, by("a", put("/docs/x"))).await.unwrap();
     let link = async |wanted: Value, id: &str| {
@@ -500,7 +500,7 @@ async fn a_share_link_lends_the_object_by_its_name() {
     ] {
         assert_eq!(signed(&handler, ask("GET", &path)).await, expected, "{path}");
     }
-    // What was missing took no use.
+    // A request for a missing object consumed no use.
     let stored = signed(&handler, by("a", put("/docs/never"))).await;
     assert_eq!(signed(&handler, ask("GET", &once)).await, stored);
     assert_eq!(
@@ -510,7 +510,7 @@ async fn a_share_link_lends_the_object_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_stable_url_stays_the_same() {
+async fn a_reused_url_does_not_change() {
     let handler = serve("ids-stable").await;
     signed(&handler, by("a", put("/stable/x"))).await.unwrap();
     let url = async |id: &str| {
@@ -524,7 +524,7 @@ async fn a_stable_url_stays_the_same() {
 }
 
 #[tokio::test]
-async fn a_name_may_be_as_long_as_a_key_and_the_folder_with_an_id_too() {
+async fn public_key_and_storage_key_may_each_have_the_maximum_length() {
     let long = format!("/docs/{}", "x".repeat(1024 - "docs/".len()));
     let handler = serve("ids-long").await;
     assert!(signed(&handler, by("a", put(&long))).await.is_ok());
@@ -543,11 +543,11 @@ async fn a_name_may_be_as_long_as_a_key_and_the_folder_with_an_id_too() {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_damaged_is_no_missing_one() {
+async fn a_damaged_entry_is_not_treated_as_missing() {
     let place = folder("ids-damaged");
     let handler = serve_in(&place, RULES, &[]).await;
     let kept = signed(&handler, by("a", put("/docs/x"))).await.unwrap();
-    // What a kill leaves behind.
+    // A process that is killed leaves this entry.
     std::fs::write(place.join("new.01ARZ3NDEKTSV4RRFFQ69G5FAV"), "01ARZ3").unwrap();
     assert_eq!(signed(&handler, by("a", put("/docs/x"))).await, Ok(kept));
     let entry = files(&place).into_iter().find(|name| name.starts_with("key.")).unwrap();
@@ -563,7 +563,7 @@ async fn an_entry_that_is_damaged_is_no_missing_one() {
 }
 
 #[tokio::test]
-async fn without_a_table_such_rules_stop_the_start_up() {
+async fn rules_with_ids_require_a_table() {
     let source = || CredentialSource::from_provider(credentials(None, None));
     let error = Handler::start(settings(&[("SIGNPOST_RULES", RULES)]), source())
         .await
@@ -581,27 +581,27 @@ async fn without_a_table_such_rules_stop_the_start_up() {
     .await;
 }
 
-fn entry(folder: &str, name: &str) -> Entry {
-    Entry {
+fn entry(folder: &str, name: &str) -> IdLookup {
+    IdLookup {
         folder: folder.to_owned(),
-        name: ObjectKey::new(name).unwrap(),
-        make: false,
+        public_key: ObjectKey::new(name).unwrap(),
+        create: false,
         missing: Rejection::NoSuchKey,
-        denied: Vec::new(),
-        refusal: Rejection::NoSuchKey,
+        denied_keys: Vec::new(),
+        denial: Rejection::NoSuchKey,
     }
 }
 
 proptest! {
-    /// Folders have no braces; names may have what separates them from folders.
+    /// Folders contain no braces. Names may contain the separator.
     #[test]
-    fn no_two_places_have_one_text(
+    fn table_keys_are_unique(
         segments in prop::collection::vec("[ab:]{1,2}|\\{id\\}:?[ab]", 3..6),
         cuts in prop::array::uniform2(1..3_usize),
     ) {
         let folders = cuts.map(|cut| segments[..cut].join("/") + "/");
         prop_assume!(folders.iter().all(|folder| !folder.contains('{')));
-        let texts = [0, 1].map(|index| entry(&folders[index], &segments[cuts[index]..].join("/")).text());
+        let texts = [0, 1].map(|index| entry(&folders[index], &segments[cuts[index]..].join("/")).table_key());
         prop_assert_eq!(texts[0] == texts[1], cuts[0] == cuts[1]);
     }
 }

@@ -172,8 +172,8 @@ fn the_codes_of_errors_are_those_of_the_code() {
 
 #[test]
 fn the_paths_below_the_reserved_segment_are_those_of_the_code() {
-    let source = include_str!("../../src/request.rs");
-    let known = quoted(source, "fn reserved", "UnknownReservedPath", |_| true);
+    let source = include_str!("../../src/request/path.rs");
+    let known = quoted(source, "fn parse_reserved", "UnknownReservedPath", |_| true);
     let document = document();
     let paths = document["paths"].as_object().expect("paths").keys();
     let told = paths.filter_map(|path| path.strip_prefix("/-/"));

@@ -1,4 +1,4 @@
-//! The pages: what they offer to whom, that no name becomes markup, and that links lead to what they name.
+//! HTML pages: the actions that they offer, escaping of names, and links.
 
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
@@ -43,7 +43,7 @@ fn attributes(page: &str, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_row_links_to_the_object_that_it_names_and_no_name_becomes_markup() {
+async fn rows_link_to_their_objects_and_escape_names() {
     for name in [
         "\"><img src=x onerror=alert(1)>",
         "javascript:alert(1)",
@@ -81,7 +81,7 @@ async fn a_row_links_to_the_object_that_it_names_and_no_name_becomes_markup() {
 }
 
 #[tokio::test]
-async fn characters_that_hide_or_turn_are_spelled_out_and_what_no_request_can_name_is_no_link() {
+async fn invisible_characters_are_escaped_and_invalid_keys_have_no_link() {
     let page = folder("/", &["\u{202e}fdp.exe", "a\u{1b}[31m", "b/../c"]).await;
     assert!(page.contains(">\\u202efdp.exe</a>"), "{page}");
     assert!(page.contains("<span>a\\u001b[31m</span>"), "{page}");
@@ -90,7 +90,7 @@ async fn characters_that_hide_or_turn_are_spelled_out_and_what_no_request_can_na
 }
 
 #[tokio::test]
-async fn links_are_relative_and_lead_up_as_many_steps_as_the_browser_sees() {
+async fn links_are_relative_to_the_path_in_the_browser() {
     for (path, root) in [
         ("/", "./"),
         ("/a/", "../"),
@@ -124,7 +124,7 @@ async fn links_are_relative_and_lead_up_as_many_steps_as_the_browser_sees() {
 }
 
 #[tokio::test]
-async fn a_root_without_its_slash_is_left_for_the_one_with_it() {
+async fn a_root_without_a_slash_redirects_to_the_slash() {
     let mut request = html("GET", "?q=x");
     request.base_url = "https://id.execute-api.eu-central-1.amazonaws.com/live".into();
     let s3 = FakeS3::start(&[answer("200 OK", "<ListBucketResult/>")]).await;
@@ -196,13 +196,13 @@ async fn a_page_may_load_the_script_the_style_and_what_s3_holds_and_nothing_else
     }
 }
 
-/// The request whose Accept is a browser's, answered under `rules`.
+/// The response under `rules` to a request with the `Accept` of a browser.
 async fn shown(rules: &str, request: ApiRequest) -> ApiResponse {
     handler(rules).await.handle(&request, now()).await
 }
 
 #[tokio::test]
-async fn a_preview_shows_the_object_under_a_media_type_that_runs_no_script() {
+async fn a_preview_uses_a_media_type_that_runs_no_script() {
     for (key, element, media_type, disposition) in [
         ("a.PNG", "<img", "image/png", "attachment"),
         ("a.svg", "<img", "image/svg+xml", "attachment"),
@@ -250,7 +250,7 @@ async fn a_preview_shows_the_object_under_a_media_type_that_runs_no_script() {
     }
 }
 
-/// One who may only read, and one who may only delete.
+/// Rules for a user who may only read, and a user who may only delete.
 const PARTS: &str = r#"
 version = 1
 [[token]]
@@ -269,7 +269,7 @@ on = ["d/**"]
 "#;
 
 #[tokio::test]
-async fn a_page_offers_what_the_rules_allow_and_is_refused_where_they_do_not() {
+async fn a_page_offers_only_actions_that_the_rules_allow() {
     let as_reader = |method: &str, path: &str| html(method, path).with("authorization", "Bearer secret");
     let page = shown(PARTS, as_reader("GET", "/r/a.txt?view")).await;
     assert_eq!(attributes(body(&page), "data-can"), ["list read"]);
@@ -311,7 +311,7 @@ async fn a_page_offers_what_the_rules_allow_and_is_refused_where_they_do_not() {
 }
 
 #[tokio::test]
-async fn the_form_of_our_own_page_deletes_the_object_and_leads_to_its_folder() {
+async fn the_delete_form_deletes_the_object_and_redirects_to_its_folder() {
     let s3 = FakeS3::start(&[answer("204 No Content", "")]).await;
     let request = html("POST", "/d/e/a%20b?delete").with("sec-fetch-site", "same-origin");
     let response = s3.handler(OPEN).await.handle(&request, now()).await;
@@ -328,7 +328,7 @@ async fn the_form_of_our_own_page_deletes_the_object_and_leads_to_its_folder() {
 }
 
 #[tokio::test]
-async fn no_other_page_deletes_anything() {
+async fn another_site_cannot_delete_an_object() {
     let post = || html("POST", "/d/a?delete");
     for request in [
         post(),
@@ -367,7 +367,7 @@ async fn a_delete_that_s3_refuses_is_an_opaque_failure() {
 }
 
 #[tokio::test]
-async fn an_empty_folder_and_an_empty_search_say_so() {
+async fn empty_folders_and_searches_show_a_message() {
     assert!(folder("/d/", &[]).await.contains("Nothing here yet."));
     assert!(
         folder("/d/?q=x", &["d/a"])
@@ -377,7 +377,7 @@ async fn an_empty_folder_and_an_empty_search_say_so() {
 }
 
 #[tokio::test]
-async fn columns_sort_and_say_how_the_page_is_sorted() {
+async fn column_headers_sort_the_page_and_show_the_order() {
     let page = folder("/d/?q=a&sort=size", &["d/a"]).await;
     let head = page.split("<thead>").nth(1).unwrap().split("</thead>").next().unwrap();
     assert_eq!(
@@ -393,7 +393,7 @@ async fn columns_sort_and_say_how_the_page_is_sorted() {
 }
 
 #[tokio::test]
-async fn signing_in_and_out_is_offered_where_there_is_a_way() {
+async fn sign_in_and_sign_out_are_offered_if_enabled() {
     let keys = "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
     let env = [("SIGNPOST_RULES", PARTS), ("SIGNPOST_KEYS", keys)];
     let handler = handler_with(&env, credentials(None, None)).await;

@@ -1,9 +1,10 @@
-//! Requests that are refused before S3 is reached: the status, the code, and the remedy.
+//! Requests that are rejected without a request to S3: the status, the code, and the remedy.
 
 use crate::support::{OPEN_RULES, With as _, ask, body, handler, header, json, now};
 use signpost::request::{ApiRequest, BodyLength};
 
-async fn refused(rules: &str, request: ApiRequest) -> (u16, String) {
+/// The status and the code of the rejection.
+async fn rejection(rules: &str, request: ApiRequest) -> (u16, String) {
     let response = handler(rules)
         .await
         .handle(&request.with("accept", "application/json"), now())
@@ -23,7 +24,7 @@ async fn refused(rules: &str, request: ApiRequest) -> (u16, String) {
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-async fn what_cannot_be_honoured_is_refused() {
+async fn invalid_requests_are_rejected() {
     let chunked = ApiRequest {
         length: BodyLength::Chunked,
         ..ask("PUT", "/k")
@@ -156,19 +157,27 @@ async fn what_cannot_be_honoured_is_refused() {
         ),
         (ask("GET", "/k").with("authorization", ""), 401, "InvalidCredential"),
     ];
-    for (request, status, code) in cases {
+    let mut differences = Vec::new();
+    for (row, (request, status, code)) in cases.into_iter().enumerate() {
         let shown = format!(
             "{} {} {:?} {:?}",
             request.method, request.path, request.query, request.headers
         );
-        assert_eq!(refused(OPEN_RULES, request).await, (status, code.to_owned()), "{shown}");
+        let actual = rejection(OPEN_RULES, request).await;
+        if actual != (status, code.to_owned()) {
+            differences.push(format!(
+                "row {row}: {shown}\n  expected: {status} {code}\n  actual:   {} {}",
+                actual.0, actual.1
+            ));
+        }
     }
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
 }
 
 #[tokio::test]
-async fn only_a_redirected_upload_must_bring_its_length() {
+async fn only_a_redirected_upload_requires_a_length() {
     let undeclared = |path| ApiRequest {
-        length: BodyLength::Undeclared,
+        length: BodyLength::Missing,
         ..ask("PUT", path)
     };
     let handler = handler(OPEN_RULES).await;
@@ -177,12 +186,17 @@ async fn only_a_redirected_upload_must_bring_its_length() {
         (undeclared("/k?url"), 200),
         (ask("PUT", "/k"), 307),
     ] {
-        assert_eq!(handler.handle(&request, now()).await.status(), status, "{request:?}");
+        let actual = handler.handle(&request, now()).await.status();
+        assert_eq!(
+            actual, status,
+            "{} {:?} {:?}",
+            request.path, request.query, request.length
+        );
     }
 }
 
 #[tokio::test]
-async fn a_limited_rule_wants_the_length_and_holds_to_it() {
+async fn a_rule_with_a_limit_requires_the_length_and_checks_it() {
     let rules = format!("{OPEN_RULES}\nmax_bytes = \"10MB\"");
     let handler = handler(&rules).await;
     for (request, status) in [
@@ -201,7 +215,7 @@ async fn a_limited_rule_wants_the_length_and_holds_to_it() {
 }
 
 #[tokio::test]
-async fn a_rule_with_media_types_signs_the_one_that_it_takes() {
+async fn a_rule_with_media_types_signs_the_allowed_one() {
     let rules = format!("{OPEN_RULES}\ncontent_types = [\"image/*\", \"text/plain\"]");
     let handler = handler(&rules).await;
     for (content_type, status) in [
@@ -263,7 +277,7 @@ async fn an_error_is_two_plain_lines_for_curl_and_escaped_html_for_browsers() {
 }
 
 #[tokio::test]
-async fn an_error_text_holds_no_control_character_of_the_request() {
+async fn errors_contain_no_control_characters_of_the_request() {
     let handler = handler(OPEN_RULES).await;
     for path in ["/k?meta-\u{1b}[31m=x", "/k?meta-x\nInvalid: forged=x", "/k?\u{7}=x"] {
         let response = handler.handle(&ask("PUT", path), now()).await;
@@ -280,12 +294,13 @@ async fn a_head_is_redirected_whatever_it_accepts() {
         ask("HEAD", "/k").with("accept", "application/json"),
         ask("HEAD", "/k?url"),
     ] {
-        assert_eq!(handler.handle(&request, now()).await.status(), 307);
+        let actual = handler.handle(&request, now()).await.status();
+        assert_eq!(actual, 307, "{:?} {:?}", request.query, request.headers);
     }
 }
 
 #[tokio::test]
-async fn a_long_download_name_is_cut_and_hides_no_ending() {
+async fn a_long_download_name_is_shortened_and_hides_no_extension() {
     let handler = handler(OPEN_RULES).await;
     let long = format!("/k?download={}", "'".repeat(8200));
     let response = handler.handle(&ask("GET", &long), now()).await;
@@ -300,7 +315,7 @@ async fn a_long_download_name_is_cut_and_hides_no_ending() {
 }
 
 #[tokio::test]
-async fn allow_is_told_with_405() {
+async fn a_405_response_contains_allow() {
     let response = handler(OPEN_RULES).await.handle(&ask("POST", "/k"), now()).await;
     assert_eq!(header(&response, "allow"), "GET, HEAD, PUT, DELETE, OPTIONS");
 }

@@ -1,4 +1,4 @@
-//! Rules that keep objects under other keys than clients name: what is signed, for whom, and how nobody gets out of it.
+//! Rules that rewrite keys: the storage key that is signed for each user, and attempts to escape from it.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ async fn signed(handler: &Handler, request: ApiRequest) -> Result<String, u16> {
 }
 
 #[tokio::test]
-async fn the_public_key_is_decided_on_and_the_other_is_signed() {
+async fn rules_match_the_public_key_and_the_storage_key_is_signed() {
     let handler = serve().await;
     let (a, b) = (user_id("a"), user_id("b"));
     for (token, method, path, expected) in [
@@ -116,7 +116,7 @@ async fn the_public_key_is_decided_on_and_the_other_is_signed() {
 }
 
 #[tokio::test]
-async fn nothing_leads_out_of_the_folder_or_past_a_deny() {
+async fn no_key_escapes_the_folder_or_a_deny_rule() {
     let handler = serve().await;
     let b = user_id("b");
     let long = format!("/mine/{}", "x".repeat(1000));
@@ -142,13 +142,13 @@ async fn nothing_leads_out_of_the_folder_or_past_a_deny() {
         let request = if token.is_empty() { request } else { by(token, request) };
         assert_eq!(signed(&handler, request).await, Err(expected), "{method} {path}");
     }
-    // What looks like another member's folder is a name below one's own.
+    // A path like the folder of another user is a name in the own folder.
     let named = signed(&handler, by("a", ask("GET", &format!("/mine/{b}/x")))).await;
     assert_eq!(named, Ok(format!("/tenants/{}/{b}/x", user_id("a"))));
 }
 
 #[tokio::test]
-async fn the_client_is_told_the_key_that_it_knows() {
+async fn responses_contain_the_public_key() {
     let handler = serve().await;
     let a = user_id("a");
     let request = by("a", ask("GET", "/mine/x")).with("accept", "application/json");
@@ -173,7 +173,7 @@ async fn the_client_is_told_the_key_that_it_knows() {
 }
 
 #[tokio::test]
-async fn forms_store_where_the_rule_keeps_objects() {
+async fn forms_upload_to_the_storage_key() {
     let handler = serve().await;
     let a = user_id("a");
     let form = async |path: &str| {
@@ -190,7 +190,7 @@ async fn forms_store_where_the_rule_keeps_objects() {
 }
 
 #[tokio::test]
-async fn a_share_link_lends_the_makers_object_under_the_public_key() {
+async fn a_share_link_grants_the_object_of_its_creator() {
     let handler = serve().await;
     let wanted = ApiRequest {
         body: Bytes::from(json!({"key": "mine/x"}).to_string()),
@@ -216,7 +216,7 @@ async fn a_share_link_lends_the_makers_object_under_the_public_key() {
 }
 
 #[tokio::test]
-async fn a_members_session_may_reach_the_folder_and_nothing_else() {
+async fn the_session_of_a_user_allows_its_folder_only() {
     let sts = FakeSts::start(Answer::SessionUntil(now() + Duration::from_hours(1))).await;
     let env = [
         ("SIGNPOST_RULES", RULES),
@@ -245,7 +245,7 @@ async fn a_members_session_may_reach_the_folder_and_nothing_else() {
 }
 
 #[test]
-fn what_is_no_rewriting_stops_the_start_up() {
+fn invalid_rewriting_prevents_startup() {
     let rules = |on: &str, more: &str| {
         format!("version = 1\n[[rule]]\nid = \"r\"\nwho = [\"authenticated\"]\ncan = [\"read\"]\non = [{on}]\n{more}\n")
     };
@@ -270,7 +270,7 @@ fn what_is_no_rewriting_stops_the_start_up() {
         ("\"a/**\"", "x/**/{key}", false),
         ("\"a/**\"", "../{key}", false),
         ("\"a/**\"", "x-{user_id}/{key}", false),
-        // Whose claim would that be?
+        // No issuer of this rule provides the claim.
         ("\"a/**\"", "{email}/{key}", false),
     ] {
         let parsed = Policy::parse(&rules(on, &format!("rewrite = {rewrite:?}")));

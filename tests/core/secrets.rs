@@ -17,13 +17,13 @@ async fn debug_output_redacts_urls_and_credentials() {
     let plan = PresignPlan {
         operation: Operation::GetObject,
         key: ObjectKey::new("k").unwrap(),
-        name: ObjectKey::new("k").unwrap(),
+        public_key: ObjectKey::new("k").unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
         reuse_url_for: None,
         expires: std::time::Duration::from_mins(1),
         scope: Scope::default(),
-        counted: None,
+        link_use: None,
     };
     let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     let instruction = signer.sign(plan, &credentials, now()).unwrap();

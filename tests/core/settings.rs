@@ -1,4 +1,4 @@
-//! The settings: what is required, what is refused, and where the bucket's URLs then point.
+//! Settings: required ones, rejected values, and their effect on the URLs of the bucket.
 
 use signpost::config::Settings;
 use signpost::outbound::aws::{CredentialSource, Presigner};
@@ -14,7 +14,7 @@ fn parse(env: &[(&str, &str)]) -> Result<Settings, String> {
 }
 
 #[test]
-fn a_wrong_setting_stops_the_start_up_and_is_named() {
+fn an_invalid_setting_prevents_startup_and_is_reported() {
     let good = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
     assert!(parse(&good).is_ok());
     assert_eq!(parse(&good[1..]).unwrap_err(), "SIGNPOST_BUCKET: is required");
@@ -89,7 +89,7 @@ fn a_wrong_setting_stops_the_start_up_and_is_named() {
     for [one, other] in [[0, 1], [0, 2], [1, 2]] {
         let both = [good[0], good[1], places[one], places[other]];
         let error = parse(&both).unwrap_err();
-        assert!(error.starts_with(places[other].0) && error.contains("not "), "{error}");
+        assert!(error.starts_with(places[other].0) && error.contains("set only one of "), "{error}");
         assert!(parse(&both[..3]).is_ok());
     }
     let accelerated = [
@@ -102,7 +102,7 @@ fn a_wrong_setting_stops_the_start_up_and_is_named() {
 }
 
 #[tokio::test]
-async fn bad_rules_stop_the_start_up() {
+async fn invalid_rules_prevent_startup() {
     for env in [
         ("SIGNPOST_RULES", "nonsense"),
         ("SIGNPOST_RULES_FILE", "/nowhere/rules.toml"),
@@ -114,7 +114,7 @@ async fn bad_rules_stop_the_start_up() {
 }
 
 #[tokio::test]
-async fn rules_that_outlive_the_longest_lifetime_stop_the_start_up() {
+async fn rules_with_a_lifetime_above_the_maximum_prevent_startup() {
     let rules = |expires| format!("{}\n[defaults]\nexpires = \"{expires}\"", crate::support::OPEN_RULES);
     for (expires, longest, starts) in [("5m", "300s", true), ("301s", "5m", false), ("15m", "15m", true)] {
         let rules = rules(expires);
@@ -129,7 +129,7 @@ async fn rules_that_outlive_the_longest_lifetime_stop_the_start_up() {
 }
 
 #[tokio::test]
-async fn the_bucket_is_where_the_sdk_says() {
+async fn bucket_urls_equal_those_of_the_sdk() {
     let open = ("SIGNPOST_RULES", crate::support::OPEN_RULES);
     let cases: &[(&[(&str, &str)], &str)] = &[
         (&[], "https://example-bucket.s3.eu-central-1.amazonaws.com/k?"),
@@ -220,7 +220,7 @@ async fn an_access_point_is_signed_for_its_own_region() {
 }
 
 #[tokio::test]
-async fn buckets_that_are_signed_in_another_way_are_refused() {
+async fn buckets_with_another_signing_scheme_are_rejected() {
     for bucket in [
         "demo--use1-az4--x-s3",
         "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
@@ -233,7 +233,7 @@ async fn buckets_that_are_signed_in_another_way_are_refused() {
 }
 
 #[test]
-fn the_readme_lists_every_setting_as_the_code_declares_it() {
+fn the_readme_lists_every_setting() {
     let readme = include_str!("../../README.md");
     for setting in Settings::ALL {
         let default = match setting.default {
@@ -254,7 +254,7 @@ fn the_readme_lists_every_setting_as_the_code_declares_it() {
 }
 
 #[test]
-fn the_template_sets_only_what_the_code_knows() {
+fn the_template_sets_only_known_settings() {
     let template = include_str!("../../template.yaml");
     let set = template
         .lines()

@@ -1,4 +1,4 @@
-//! Share links: what they lend, to whom, for how long, and all the ways in which they end.
+//! Share links: the access that they grant, and how they expire.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn share(wanted: &Value) -> ApiRequest {
     .with("accept", "application/json")
 }
 
-/// The value of `?share` in the link that is made for `wanted`.
+/// The value of `?share` in a new link.
 async fn link(handler: &Handler, wanted: Value) -> String {
     let response = handler.handle(&share(&wanted), now()).await;
     assert_eq!(response.status(), 200, "{}", body(&response));
@@ -78,7 +78,7 @@ async fn status(handler: &Handler, method: &str, path: &str, link: &str) -> u16 
 }
 
 #[tokio::test]
-async fn a_link_opens_one_object_for_reading_and_nothing_else() {
+async fn a_link_allows_reading_one_object_only() {
     let handler = serve(RULES, KEYS).await;
     let link = link(&handler, json!({"key": "docs/a b"})).await;
     for (method, path, expected) in [
@@ -96,7 +96,7 @@ async fn a_link_opens_one_object_for_reading_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_answer_is_our_own_url_and_its_end() {
+async fn the_response_contains_the_url_and_its_expiry() {
     let handler = serve(RULES, KEYS).await;
     let response = handler
         .handle(&share(&json!({"key": "docs/a b", "expires": "2h"})), now())
@@ -114,7 +114,7 @@ async fn the_answer_is_our_own_url_and_its_end() {
 }
 
 #[tokio::test]
-async fn a_drop_link_takes_new_uploads_below_its_prefix_up_to_its_size() {
+async fn an_upload_link_allows_new_objects_below_its_prefix_up_to_its_limit() {
     let handler = serve(RULES, KEYS).await;
     let wanted = json!({"prefix": "drop/x/", "methods": ["PUT"], "max_bytes": 5, "expires": 600});
     let link = link(&handler, wanted).await;
@@ -154,7 +154,7 @@ async fn a_drop_link_takes_new_uploads_below_its_prefix_up_to_its_size() {
 }
 
 #[tokio::test]
-async fn only_what_the_rules_let_one_share_is_shared() {
+async fn a_link_requires_a_rule_that_allows_sharing() {
     let handler = serve(RULES, KEYS).await;
     for (wanted, expected) in [
         (json!({"key": "private/a"}), 403),
@@ -188,7 +188,7 @@ async fn only_what_the_rules_let_one_share_is_shared() {
 }
 
 #[tokio::test]
-async fn a_name_in_the_body_is_told_without_its_control_characters() {
+async fn errors_contain_no_control_characters_of_the_body() {
     let handler = serve(RULES, KEYS).await;
     let mut request = share(&json!({"key": "docs/a", "\u{1b}[31mcolour\r\nX: y": 1}));
     request.headers.remove("accept");
@@ -202,7 +202,7 @@ async fn a_name_in_the_body_is_told_without_its_control_characters() {
 }
 
 #[tokio::test]
-async fn a_link_ends_with_its_time_and_no_url_outlives_it() {
+async fn a_link_expires_and_no_url_outlives_it() {
     let handler = serve(RULES, KEYS).await;
     let link = link(&handler, json!({"key": "docs/a", "expires": 100})).await;
     let at = async |seconds| {
@@ -259,7 +259,7 @@ async fn an_altered_foreign_or_revoked_link_is_401() {
 }
 
 #[tokio::test]
-async fn a_link_lends_no_more_than_its_maker_has_now() {
+async fn a_link_grants_no_more_than_its_creator_has_now() {
     let link = link(&serve(RULES, KEYS).await, json!({"key": "docs/a"})).await;
     let without_rule = RULES.replace("docs/**", "else/**");
     let without_maker = RULES.replace("\"ann\"", "\"bea\"").replace("token:ann", "token:bea");
@@ -282,7 +282,7 @@ async fn a_link_lends_no_more_than_its_maker_has_now() {
 }
 
 #[tokio::test]
-async fn nothing_stands_beside_a_link() {
+async fn a_link_excludes_other_credentials() {
     let handler = serve(RULES, KEYS).await;
     let link = link(&handler, json!({"key": "docs/a"})).await;
     let request = ask("GET", &format!("/docs/a?share={link}")).with("authorization", "Bearer secret");
@@ -292,7 +292,7 @@ async fn nothing_stands_beside_a_link() {
 }
 
 #[tokio::test]
-async fn without_keys_there_are_no_links() {
+async fn share_links_require_keys() {
     let handler = serve(RULES, "").await;
     assert_eq!(
         handler.handle(&share(&json!({"key": "docs/a"})), now()).await.status(),
@@ -301,7 +301,7 @@ async fn without_keys_there_are_no_links() {
 }
 
 #[test]
-fn keys_that_are_none_stop_the_start_up_and_are_not_repeated() {
+fn invalid_keys_prevent_startup_and_are_not_printed() {
     let short = "k1:c2VjcmV0";
     for keys in [
         "secret",
@@ -325,7 +325,7 @@ fn keys_that_are_none_stop_the_start_up_and_are_not_repeated() {
 }
 
 #[tokio::test]
-async fn no_debug_output_holds_a_link_or_a_key() {
+async fn debug_output_contains_no_link_and_no_key() {
     let handler = serve(RULES, KEYS).await;
     let keys: signpost::auth::Keyring = KEYS.parse().unwrap();
     let decided = format!("{handler:?} {keys:?}");

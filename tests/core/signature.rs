@@ -22,13 +22,13 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
     PresignPlan {
         operation,
         key: ObjectKey::new(key).unwrap(),
-        name: ObjectKey::new(key).unwrap(),
+        public_key: ObjectKey::new(key).unwrap(),
         headers: Vec::new(),
         query: Vec::new(),
         reuse_url_for: None,
         expires: Duration::from_mins(5),
         scope: Scope::default(),
-        counted: None,
+        link_use: None,
     }
 }
 

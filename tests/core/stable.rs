@@ -1,4 +1,4 @@
-//! URLs that stay the same for a while, so that caches know them again.
+//! Reused URLs: a URL stays the same for some time, so that caches recognize it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -25,7 +25,7 @@ cache_control = "private, max-age=300"
 client_may_set = ["response-cache-control"]
 "#;
 
-/// Seconds since the beginning of a window of five minutes.
+/// Seconds since the start of a window of five minutes.
 fn at(seconds: u64) -> SystemTime {
     let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     SystemTime::UNIX_EPOCH + Duration::from_secs(now - now % 300 + seconds)
@@ -39,7 +39,7 @@ fn named(request: ApiRequest, id: &str) -> ApiRequest {
 }
 
 #[tokio::test]
-async fn one_window_has_one_url_and_the_next_has_another() {
+async fn the_url_changes_only_with_the_window() {
     let handler = handler(RULES).await;
     let mut urls = Vec::new();
     for (id, seconds) in [("a", 0), ("b", 1), ("c", 299), ("d", 300), ("e", 599)] {
@@ -62,8 +62,8 @@ async fn one_window_has_one_url_and_the_next_has_another() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_kept_no_longer_than_its_window_and_never_to_the_end_of_the_url() {
-    // The offset in the window, and for how long the redirect may be kept.
+async fn a_redirect_is_cached_until_the_end_of_its_window() {
+    // The offset in the window, and how long the redirect may be cached.
     for (seconds, kept) in [(0, 300), (1, 299), (299, 1)] {
         let response = handler(RULES).await.handle(&ask("GET", "/videos/a"), at(seconds)).await;
         assert_eq!(header(&response, "cache-control"), format!("private, max-age={kept}"));
@@ -72,7 +72,7 @@ async fn a_redirect_is_kept_no_longer_than_its_window_and_never_to_the_end_of_th
 }
 
 #[tokio::test]
-async fn what_is_told_of_the_end_is_what_was_signed() {
+async fn the_reported_expiry_equals_the_signed_expiry() {
     let request = ask("GET", "/videos/a").with("accept", "application/json");
     let told = json(&handler(RULES).await.handle(&request, at(200)).await);
     assert_eq!(told["expires_in"], 700, "900 s from the beginning of the window");
@@ -87,7 +87,7 @@ async fn what_is_told_of_the_end_is_what_was_signed() {
 }
 
 #[tokio::test]
-async fn credentials_that_end_first_cut_the_url_and_the_time_for_which_it_is_kept() {
+async fn credentials_that_expire_first_shorten_the_lifetime_and_the_caching() {
     let credentials = credentials(Some("token"), Some(at(330)));
     let handler = handler_with(&[("SIGNPOST_RULES", RULES)], credentials).await;
     let response = handler.handle(&ask("GET", "/videos/a"), at(100)).await;
@@ -110,7 +110,7 @@ async fn credentials_that_end_first_cut_the_url_and_the_time_for_which_it_is_kep
 }
 
 #[tokio::test]
-async fn only_reading_is_stable_and_only_for_lives_that_outlast_the_window() {
+async fn only_reads_reuse_urls_and_only_if_the_lifetime_exceeds_the_window() {
     let handler = handler(RULES).await;
     for request in [ask("PUT", "/videos/a").sized(5), ask("GET", "/videos/a?expires=359")] {
         let one = handler.handle(&named(request.clone(), "a"), at(0)).await;
@@ -125,7 +125,7 @@ async fn only_reading_is_stable_and_only_for_lives_that_outlast_the_window() {
 }
 
 #[tokio::test]
-async fn what_the_client_chooses_goes_before_the_rules_cache_control() {
+async fn a_parameter_of_the_client_overrides_cache_control_of_the_rule() {
     let request = ask("GET", "/videos/a?response-cache-control=no-cache");
     let response = handler(RULES).await.handle(&request, at(0)).await;
     assert_eq!(
@@ -135,7 +135,7 @@ async fn what_the_client_chooses_goes_before_the_rules_cache_control() {
 }
 
 #[test]
-fn a_window_without_a_minute_to_spare_is_refused_at_the_start() {
+fn a_window_within_a_minute_of_the_lifetime_is_rejected_at_startup() {
     let rules = |stable: &str, expires: &str| {
         RULES
             .replace("reuse_url_for = \"5m\"", &format!("reuse_url_for = {stable:?}"))

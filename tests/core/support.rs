@@ -72,13 +72,13 @@ pub(crate) fn ask(method: &str, path_and_query: &str) -> ApiRequest {
         encoding: PathEncoding::Percent,
         query: pairs.map(|(name, value)| (name.into(), value.into())).collect(),
         headers: HeaderMap::new(),
-        length: BodyLength::Untold,
+        length: BodyLength::Unknown,
         base_url: "https://files.example.com".into(),
         request_id: "request-1".into(),
         invocation: "invocation-1".into(),
         body: Bytes::new(),
         gateway: None,
-        defect: None,
+        parse_error: None,
     }
 }
 

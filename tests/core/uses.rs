@@ -1,4 +1,4 @@
-//! Share links with a number of uses: each is had once, whoever asks, and however many at once.
+//! Share links with limited uses: each use is granted once, even for concurrent requests.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::config::{Settings, TablePlace};
+use signpost::config::{IdTableLocation, Settings};
 use signpost::outbound::aws::CredentialSource;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
@@ -34,7 +34,7 @@ const ENV: [(&str, &str); 2] = [
     ("SIGNPOST_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
 ];
 
-/// Updates a counter as `DynamoDB` does, and takes nothing but the one update that there is.
+/// Updates a counter as `DynamoDB` does, and accepts only the update that the service sends.
 fn counting() -> impl FnMut(&Asked) -> Told + Send + 'static {
     let mut counters: HashMap<String, u64> = HashMap::new();
     move |asked| {
@@ -85,7 +85,7 @@ async fn in_folder(name: &str) -> Handler {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
     let settings = Settings {
-        table: Some(TablePlace::Folder(folder)),
+        table: Some(IdTableLocation::Folder(folder)),
         ..settings(&ENV)
     };
     let source = CredentialSource::from_provider(credentials(None, None));
@@ -107,7 +107,7 @@ fn share(wanted: &Value) -> ApiRequest {
     .with("accept", "application/json")
 }
 
-/// The value of `?share` in the link that is made for `wanted`.
+/// The value of `?share` in a new link.
 async fn link(handler: &Handler, wanted: Value) -> String {
     let told = handler.handle(&share(&wanted), now()).await;
     assert_eq!(told.status(), 200, "{}", body(&told));
@@ -124,7 +124,7 @@ async fn status(handler: &Handler, method: &str, path: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_fifty_clicks_at_once_as_many_are_served_as_the_link_has_uses() {
+async fn concurrent_requests_never_exceed_the_uses_of_a_link() {
     let table = Fake::start(counting()).await;
     for (place, handler) in [
         ("table", in_dynamodb(&table).await),
@@ -144,14 +144,14 @@ async fn of_fifty_clicks_at_once_as_many_are_served_as_the_link_has_uses() {
                 assert_eq!(header(&answer, "location").is_empty(), status != 307);
             }
             assert_eq!(statuses, HashMap::from([(307, uses), (401, 50 - uses)]), "{place}");
-            // And later it is no better.
+            // Later requests are rejected too.
             assert_eq!(status(&handler, "GET", &format!("/k{uses}?share={link}")).await, 401);
         }
     }
 }
 
 #[tokio::test]
-async fn a_use_is_taken_by_an_instruction_and_by_nothing_else() {
+async fn only_an_instruction_consumes_a_use() {
     let table = Fake::start(counting()).await;
     let handler = in_dynamodb(&table).await;
     let one = link(&handler, json!({"key": "k", "uses": 1})).await;
@@ -187,7 +187,7 @@ async fn a_use_is_taken_by_an_instruction_and_by_nothing_else() {
 }
 
 #[tokio::test]
-async fn whoever_names_head_has_it_counted() {
+async fn head_consumes_a_use() {
     let handler = in_folder("uses-head").await;
     let two = link(&handler, json!({"key": "k", "methods": ["GET", "HEAD"], "uses": 2})).await;
     let path = format!("/k?share={two}");
@@ -197,7 +197,7 @@ async fn whoever_names_head_has_it_counted() {
 }
 
 #[tokio::test]
-async fn what_would_be_more_than_one_use_is_not_lent() {
+async fn a_link_with_limited_uses_allows_no_multipart_upload() {
     let handler = in_folder("uses-many").await;
     let drop = link(&handler, json!({"prefix": "drop/", "methods": ["PUT"], "uses": 1})).await;
     for (method, path) in [
@@ -210,7 +210,7 @@ async fn what_would_be_more_than_one_use_is_not_lent() {
         let answer = handler.handle(&ask(method, &path.replace("{}", &drop)), now()).await;
         assert_eq!(answer.status(), 403, "{method} {path}: {}", body(&answer));
     }
-    // Many requests in one are as many uses.
+    // Each item of a bulk request consumes a use.
     let wanted = json!({"method": "PUT", "key": "drop/k", "query": {"share": drop}});
     let both = ApiRequest {
         body: Bytes::from(json!([wanted, wanted]).to_string()),
@@ -222,7 +222,7 @@ async fn what_would_be_more_than_one_use_is_not_lent() {
 }
 
 #[tokio::test]
-async fn a_link_without_a_number_asks_no_table() {
+async fn a_link_without_limited_uses_does_not_query_the_table() {
     let table = Fake::start(counting()).await;
     let handler = in_dynamodb(&table).await;
     let link = link(&handler, json!({"key": "k"})).await;
@@ -233,7 +233,7 @@ async fn a_link_without_a_number_asks_no_table() {
 }
 
 #[tokio::test]
-async fn without_a_table_that_counts_nothing_is_lent() {
+async fn limited_uses_require_a_table() {
     let table = Fake::start(counting()).await;
     let handler = in_dynamodb(&table).await;
     let one = link(&handler, json!({"key": "k", "uses": 1})).await;
@@ -261,7 +261,7 @@ async fn without_a_table_that_counts_nothing_is_lent() {
 }
 
 #[tokio::test]
-async fn a_number_of_uses_is_one_to_a_thousand_and_is_told() {
+async fn the_number_of_uses_is_limited_and_returned() {
     let handler = in_folder("uses-number").await;
     for (uses, expected) in [(0, 400), (1, 200), (1000, 200), (1001, 400)] {
         let told = handler.handle(&share(&json!({"key": "k", "uses": uses})), now()).await;

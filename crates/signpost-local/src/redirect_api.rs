@@ -96,13 +96,13 @@ impl RedirectApi {
             encoding: PathEncoding::Percent,
             query: Vec::new(),
             headers: parts.headers.clone(),
-            length: BodyLength::Undeclared,
+            length: BodyLength::Missing,
             base_url: self.base_url(parts),
             request_id: request_id.to_owned(),
             invocation: request_id.to_owned(),
             body: Bytes::new(),
             gateway: None,
-            defect: Some(rejection),
+            parse_error: Some(rejection),
         };
         let response = self.handler.handle(&request, SystemTime::now()).await;
         response.map(Full::new)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
-use signpost::config::{ConfigError, Settings, TablePlace};
+use signpost::config::{ConfigError, IdTableLocation, Settings};
 use signpost::outbound::aws::CredentialSource;
 use signpost::service::handler::Handler;
 use tokio::net::TcpListener;
@@ -173,7 +173,7 @@ async fn set_up_embedded_s3(
     environment.use_embedded_s3(&format!("http://{address}"), region);
     let source = CredentialSource::from_provider(credentials);
     let mut settings = load_settings(options, environment)?;
-    settings.table = Some(TablePlace::Folder(options.data.join("table")));
+    settings.table = Some(IdTableLocation::Folder(options.data.join("table")));
     Ok(StorageSetup {
         handler: start_handler(options, settings, source).await?,
         storage: StorageLocation::Embedded {

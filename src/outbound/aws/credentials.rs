@@ -12,7 +12,7 @@ use super::role_sessions::SessionCache;
 use super::session_policy::{self, BucketArn};
 use super::sts::{AssumeRoleRequest, StsClient};
 use crate::config::{ConfigError, Settings, SigningMode};
-use crate::plan::{PresignError, least_lifetime};
+use crate::plan::{PresignError, min_useful_lifetime};
 use crate::policy::{Policy, Scope};
 
 /// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.
@@ -142,7 +142,7 @@ impl SigningCredentials {
         expires: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
-        let min_lifetime = least_lifetime(expires);
+        let min_lifetime = min_useful_lifetime(expires);
         let epoch = policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH);
         match &self.0 {
             SigningSource::Execution(source) => source.credentials().await,
@@ -221,7 +221,7 @@ impl ScopedSessions {
 fn check_session(session_duration: Duration, policy: &Policy) -> Result<(), ConfigError> {
     let longest = policy
         .grants()
-        .map(|grant| least_lifetime(grant.constraints.expires))
+        .map(|grant| min_useful_lifetime(grant.constraints.expires))
         .max();
     let required = longest.unwrap_or_default() * 2;
     if session_duration < required {

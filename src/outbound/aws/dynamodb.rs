@@ -15,7 +15,7 @@ use super::signed_call::AwsService;
 use crate::config::{ConfigError, Settings};
 use crate::outbound::id_lookup::{IdLookupResult, new_id, shared};
 use crate::outbound::outbound_error::OutboundError;
-use crate::plan::CountedUse;
+use crate::plan::LinkUse;
 
 /// The time for which an item outlives its link. Clocks differ, and a link whose item is deleted too early could be used
 /// again.
@@ -55,7 +55,7 @@ impl DynamoTable {
     /// Consumes one use of a link. Returns false if none is left
     /// ([conditional updates](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate)).
     /// If a response is lost and the call is repeated, one use may be lost. No use is granted twice.
-    pub(crate) async fn consume(&self, counted: &CountedUse) -> Result<bool, OutboundError> {
+    pub(crate) async fn consume(&self, counted: &LinkUse) -> Result<bool, OutboundError> {
         match self.service.call("UpdateItem", &self.use_update(counted)).await {
             Ok(_) => Ok(true),
             Err(OutboundError::Rejected { code, .. }) if code == "ConditionalCheckFailedException" => Ok(false),
@@ -128,18 +128,18 @@ impl DynamoTable {
         json!({"RequestItems": tables})
     }
 
-    fn use_update(&self, counted: &CountedUse) -> Value {
-        let ends = (counted.ends + EXPIRY_MARGIN).duration_since(SystemTime::UNIX_EPOCH);
+    fn use_update(&self, counted: &LinkUse) -> Value {
+        let ends = (counted.expires_at + EXPIRY_MARGIN).duration_since(SystemTime::UNIX_EPOCH);
         let number = |number: u64| json!({"N": number.to_string()});
         json!({
             "TableName": self.name,
-            "Key": {"id": {"S": format!("use:{}", counted.link)}},
+            "Key": {"id": {"S": format!("use:{}", counted.link_id)}},
             "UpdateExpression": "SET #ends = :ends ADD #used :one",
             "ConditionExpression": "attribute_not_exists(#used) OR #used < :most",
             "ExpressionAttributeNames": {"#used": "used", "#ends": "ends"},
             "ExpressionAttributeValues": {
                 ":one": number(1),
-                ":most": number(counted.most.into()),
+                ":most": number(counted.max_uses.into()),
                 ":ends": number(ends.unwrap_or_default().as_secs()),
             },
         })

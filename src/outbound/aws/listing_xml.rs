@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use crate::operation::Listing;
-use crate::plan::{Marker, Page, Pending, Stored};
+use crate::plan::{ListedObject, ListingPage, PendingUpload, UploadMarker};
 
 /// A child of the root element: an entry with its fields, or a field of the page itself.
 struct XmlElement {
@@ -17,13 +17,13 @@ struct XmlElement {
 }
 
 /// Parses a page of `listing`, whose keys have `encoding-type=url`.
-pub(super) fn parse_page(xml: &str, listing: Listing) -> Result<Page, String> {
+pub(super) fn parse_page(xml: &str, listing: Listing) -> Result<ListingPage, String> {
     let root = match listing {
         Listing::Objects => "ListBucketResult",
         Listing::Uploads => "ListMultipartUploadsResult",
     };
     let elements = elements(xml, root)?;
-    let mut page = Page::default();
+    let mut page = ListingPage::default();
     for element in &elements {
         match element.name.as_str() {
             "CommonPrefixes" => page.folders.extend(element.key("Prefix")),
@@ -56,7 +56,7 @@ pub(super) fn parse_error(xml: &str) -> (String, String) {
 
 fn marker(key: String, upload_id: Option<String>) -> String {
     let upload_id = upload_id.filter(|id| !id.is_empty());
-    Marker { key, upload_id }.write()
+    UploadMarker { key, upload_id }.encode()
 }
 
 impl XmlElement {
@@ -79,8 +79,8 @@ impl XmlElement {
         humantime::parse_rfc3339(self.texts(name).next()?).ok()
     }
 
-    fn stored(&self) -> Option<Stored> {
-        Some(Stored {
+    fn stored(&self) -> Option<ListedObject> {
+        Some(ListedObject {
             key: self.key("Key")?,
             size: self.texts("Size").next()?.parse().ok()?,
             modified: self.time("LastModified"),
@@ -91,8 +91,8 @@ impl XmlElement {
         })
     }
 
-    fn pending(&self) -> Option<Pending> {
-        Some(Pending {
+    fn pending(&self) -> Option<PendingUpload> {
+        Some(PendingUpload {
             key: self.key("Key")?,
             upload_id: self.text("UploadId")?,
             initiated: self.time("Initiated"),

@@ -118,13 +118,13 @@ impl RulesObject {
         let plan = PresignPlan {
             operation: Operation::GetObject,
             key: self.key.clone(),
-            name: self.key.clone(),
+            public_key: self.key.clone(),
             headers: Vec::new(),
             query: Vec::new(),
             expires: Duration::from_mins(1),
             reuse_url_for: None,
             scope: Scope::default(),
-            counted: None,
+            link_use: None,
         };
         let credentials = self.credentials.credentials().await;
         let credentials = credentials.map_err(|error| OutboundError::NoCredentials {

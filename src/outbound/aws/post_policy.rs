@@ -11,7 +11,7 @@ use humantime::format_rfc3339_seconds;
 
 use super::presigner::{Presigner, lifetime, whole_seconds};
 use crate::encoding::ascii_json;
-use crate::plan::{Condition, FormKey, FormPlan, PostForm, PresignError};
+use crate::plan::{PolicyCondition, PostFormKey, PostPolicyPlan, PresignError, SignedPostForm};
 use crate::request::Pairs;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -20,10 +20,10 @@ impl Presigner {
     /// Signs `plan` at `time` with `credentials`. The form is valid as long as both allow.
     pub fn sign_form(
         &self,
-        plan: FormPlan,
+        plan: PostPolicyPlan,
         credentials: &Credentials,
         time: SystemTime,
-    ) -> Result<PostForm, PresignError> {
+    ) -> Result<SignedPostForm, PresignError> {
         let time = whole_seconds(time);
         let expires_in = lifetime(plan.expires, credentials, time, time)?;
         let expires_at = time + expires_in;
@@ -53,7 +53,7 @@ impl Presigner {
         fields.append(&mut signed);
         fields.push(("policy".into(), policy));
         fields.push(("x-amz-signature".into(), signature));
-        Ok(PostForm {
+        Ok(SignedPostForm {
             plan,
             url: format!("{}/", self.bucket_url),
             fields,
@@ -63,14 +63,14 @@ impl Presigner {
     }
 
     /// Returns the policy, byte for byte as boto3 writes it.
-    fn policy(&self, plan: &FormPlan, signed: &Pairs, expires_at: SystemTime) -> String {
+    fn policy(&self, plan: &PostPolicyPlan, signed: &Pairs, expires_at: SystemTime) -> String {
         let equal = |(name, value): &(String, String)| format!("{{{}: {}}}", ascii_json(name), ascii_json(value));
         let mut conditions: Vec<_> = plan.fields.iter().map(equal).collect();
         conditions.extend(plan.conditions.iter().map(condition));
         conditions.push(format!("{{\"bucket\": {}}}", ascii_json(&self.bucket)));
         conditions.push(match &plan.key {
-            FormKey::Exactly(key) => format!("{{\"key\": {}}}", ascii_json(key.as_str())),
-            FormKey::Below(prefix) => starts_with("key", prefix.as_str()),
+            PostFormKey::Exact(key) => format!("{{\"key\": {}}}", ascii_json(key.as_str())),
+            PostFormKey::InFolder(prefix) => starts_with("key", prefix.as_str()),
         });
         conditions.extend(signed.iter().map(equal));
         format!(
@@ -81,10 +81,10 @@ impl Presigner {
     }
 }
 
-fn condition(condition: &Condition) -> String {
+fn condition(condition: &PolicyCondition) -> String {
     match condition {
-        Condition::StartsWith { field, prefix } => starts_with(field, prefix),
-        Condition::ContentLengthRange { min, max } => format!("[\"content-length-range\", {min}, {max}]"),
+        PolicyCondition::StartsWith { field, prefix } => starts_with(field, prefix),
+        PolicyCondition::ContentLengthRange { min, max } => format!("[\"content-length-range\", {min}, {max}]"),
     }
 }
 

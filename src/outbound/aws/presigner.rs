@@ -17,7 +17,9 @@ use percent_encoding::utf8_percent_encode;
 
 use crate::config::{ConfigError, PathStyle, Settings};
 use crate::key::QUERY;
-use crate::plan::{Instruction, LIST_EXPIRES, ListPlan, PresignError, PresignPlan, PresignedUrl, least_lifetime};
+use crate::plan::{
+    Instruction, LISTING_EXPIRES, ListingPlan, PresignError, PresignPlan, PresignedUrl, min_useful_lifetime,
+};
 
 /// The initial capacity of a URL. A session token alone has about 1,000 bytes.
 const URL_CAPACITY: usize = 2048;
@@ -126,12 +128,12 @@ impl Presigner {
     /// Signs a listing, which Signpost itself requests at once.
     pub fn sign_listing(
         &self,
-        plan: &ListPlan,
+        plan: &ListingPlan,
         credentials: &Credentials,
         time: SystemTime,
     ) -> Result<PresignedUrl, PresignError> {
         let time = whole_seconds(time);
-        let expires_in = lifetime(LIST_EXPIRES, credentials, time, time)?;
+        let expires_in = lifetime(LISTING_EXPIRES, credentials, time, time)?;
         let request = S3Request {
             method: Method::GET,
             path: "/",
@@ -259,7 +261,7 @@ pub(super) fn lifetime(
         return Ok(expires);
     };
     let left = |from: SystemTime| expiry.duration_since(from).unwrap_or_default();
-    if left(now) < least_lifetime(expires) {
+    if left(now) < min_useful_lifetime(expires) {
         return Err(PresignError::CredentialsExpire);
     }
     Ok(expires.min(whole(left(signed_at))))

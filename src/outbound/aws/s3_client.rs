@@ -10,7 +10,7 @@ use super::listing_xml;
 use super::presigner::Presigner;
 use crate::outbound::https_client::{HttpsClient, REQUEST_TIMEOUT, SendError};
 use crate::outbound::outbound_error::with_retries;
-use crate::plan::{Instruction, ListPlan, Page, PresignedUrl, StorageError};
+use crate::plan::{Instruction, ListingPage, ListingPlan, PresignedUrl, StorageError};
 
 /// The maximum size of a response: a page of the longest keys, with every byte escaped.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
@@ -26,14 +26,14 @@ impl S3Client {
     pub async fn list(
         &self,
         presigner: &Presigner,
-        plan: &ListPlan,
+        plan: &ListingPlan,
         credentials: &Credentials,
         now: SystemTime,
-    ) -> Result<Page, StorageError> {
+    ) -> Result<ListingPage, StorageError> {
         let url = presigner.sign_listing(plan, credentials, now)?;
         let response = self.call(&Method::GET, &url).await?;
         let xml = String::from_utf8_lossy(response.body());
-        listing_xml::parse_page(&xml, plan.listing).map_err(|problem| StorageError::Unreadable { problem })
+        listing_xml::parse_page(&xml, plan.listing).map_err(|problem| StorageError::InvalidResponse { problem })
     }
 
     /// Deletes the object of `instruction`.
@@ -43,23 +43,27 @@ impl S3Client {
 
     /// Both operations are idempotent, so they can be repeated.
     async fn call(&self, method: &Method, url: &PresignedUrl) -> Result<Response<Bytes>, StorageError> {
-        with_retries(|| self.call_once(method, url), |error: &StorageError| error.may_pass()).await
+        with_retries(
+            || self.call_once(method, url),
+            |error: &StorageError| error.is_transient(),
+        )
+        .await
     }
 
     async fn call_once(&self, method: &Method, url: &PresignedUrl) -> Result<Response<Bytes>, StorageError> {
         // The URL is a secret, so no error contains it.
         let request = Request::builder().method(method).uri(url.expose()).body(Bytes::new());
-        let request = request.map_err(|_| StorageError::Unreached("the URL of the bucket is invalid".into()))?;
+        let request = request.map_err(|_| StorageError::Connect("the URL of the bucket is invalid".into()))?;
         let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
         let response = response.map_err(|error| match error {
-            SendError::Timeout => StorageError::Silent { limit: REQUEST_TIMEOUT },
-            SendError::Connect(source) => StorageError::Unreached(source),
+            SendError::Timeout => StorageError::Timeout { limit: REQUEST_TIMEOUT },
+            SendError::Connect(source) => StorageError::Connect(source),
         })?;
         if response.status().is_success() {
             return Ok(response);
         }
         let (code, message) = listing_xml::parse_error(&String::from_utf8_lossy(response.body()));
-        Err(StorageError::Refused {
+        Err(StorageError::Rejected {
             status: response.status().as_u16(),
             code,
             message,

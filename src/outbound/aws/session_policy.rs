@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::encoding::ascii_json;
-use crate::operation::Action;
+use crate::operation::{Action, Operation};
 use crate::policy::{KeyRange, Scope};
 
 /// The maximum number of characters of a session policy
@@ -82,19 +82,20 @@ pub fn render(scope: &Scope, bucket: &BucketArn) -> Result<String, String> {
 
 fn object_actions(scope: &Scope) -> Vec<&'static str> {
     let may = |action| scope.actions.contains(&action);
-    let actions = [
-        (may(Action::Read), "s3:GetObject"),
+    let operations = Operation::ALL.into_iter().filter(|operation| may(operation.action()));
+    // These actions belong to options of an operation, not to an operation.
+    let options = [
         (may(Action::Read) && scope.versions, "s3:GetObjectVersion"),
-        (may(Action::Write), "s3:PutObject"),
         (may(Action::Write) && scope.tags, "s3:PutObjectTagging"),
-        (may(Action::Write), "s3:AbortMultipartUpload"),
-        (may(Action::Write), "s3:ListMultipartUploadParts"),
-        (may(Action::Delete), "s3:DeleteObject"),
         (may(Action::Delete) && scope.versions, "s3:DeleteObjectVersion"),
     ];
-    actions
-        .into_iter()
-        .filter_map(|(granted, action)| granted.then_some(action))
+    operations
+        .map(Operation::iam_action)
+        .chain(
+            options
+                .into_iter()
+                .filter_map(|(granted, action)| granted.then_some(action)),
+        )
         .collect()
 }
 

@@ -10,13 +10,13 @@ use ulid::Ulid;
 
 use crate::auth::hex;
 use crate::outbound::id_lookup::new_id;
-use crate::plan::CountedUse;
+use crate::plan::LinkUse;
 
 /// Consumes one use of a link. Returns false if none is left.
-pub(super) fn consume(folder: &Path, counted: &CountedUse) -> io::Result<bool> {
+pub(super) fn consume(folder: &Path, counted: &LinkUse) -> io::Result<bool> {
     fs::create_dir_all(folder)?;
-    for number in 1..=counted.most {
-        match File::create_new(folder.join(format!("use.{}.{number}", counted.link))) {
+    for number in 1..=counted.max_uses {
+        match File::create_new(folder.join(format!("use.{}.{number}", counted.link_id))) {
             Ok(_) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),

@@ -4,10 +4,10 @@ use askama::Template;
 use http::{StatusCode, header};
 
 use super::{Can, Shell, page, scripted, text, visible};
-use crate::decide::View;
+use crate::decide::ListingView;
 use crate::key::{ObjectKey, to_relative};
-use crate::plan::{Page, Stored};
-use crate::request::{ApiRequest, Order, Sort};
+use crate::plan::{ListedObject, ListingPage};
+use crate::request::{ApiRequest, SortColumn, SortOrder};
 use crate::response::{ApiResponse, TEXT, answer, set, with_query};
 
 #[derive(Template)]
@@ -55,11 +55,16 @@ enum Row {
 }
 
 /// Tells a page of a listing to people. `s3` is the origin of the bucket.
-pub(in crate::response) fn listing_page(request: &ApiRequest, view: &View, found: &Page, s3: &str) -> ApiResponse {
+pub(in crate::response) fn listing_page(
+    request: &ApiRequest,
+    view: &ListingView,
+    found: &ListingPage,
+    s3: &str,
+) -> ApiResponse {
     if request.path.is_empty() {
         return with_slash(request);
     }
-    let wanted = &view.wanted;
+    let wanted = &view.request;
     let folders = found.folders.iter().map(|folder| folder_row(view, folder));
     let objects = found.objects.iter().map(|object| object_row(view, object));
     let heading = wanted
@@ -69,8 +74,8 @@ pub(in crate::response) fn listing_page(request: &ApiRequest, view: &View, found
         .next()
         .unwrap_or_default();
     let template = Folder {
-        shell: Shell::new(request, "listing", &wanted.prefix, view.offers.account),
-        can: Can::of(&view.offers),
+        shell: Shell::new(request, "listing", &wanted.prefix, view.actions.sign_in),
+        can: Can::of(&view.actions),
         prefix: &wanted.prefix,
         heading: if heading.is_empty() {
             "files".into()
@@ -81,7 +86,7 @@ pub(in crate::response) fn listing_page(request: &ApiRequest, view: &View, found
         recursive: wanted.recursive,
         columns: columns(request, wanted.sort, wanted.order),
         rows: folders.chain(objects).collect(),
-        empty: match (&wanted.q, &found.next) {
+        empty: match (&wanted.search, &found.next) {
             (Some(_), _) => "No name on this page contains that.",
             (None, Some(_)) => "Nothing on this page is for you; there may be more on the next.",
             (None, None) => "Nothing here yet.",
@@ -106,7 +111,7 @@ fn asked<'a>(request: &'a ApiRequest, name: &str) -> &'a str {
     found.map_or("", |(_, value)| value)
 }
 
-fn folder_row(view: &View, folder: &str) -> Row {
+fn folder_row(view: &ListingView, folder: &str) -> Row {
     let name = visible(view.name(folder));
     match ObjectKey::new(folder) {
         Ok(_) => Row::Folder {
@@ -121,7 +126,7 @@ fn folder_row(view: &View, folder: &str) -> Row {
     }
 }
 
-fn object_row(view: &View, object: &Stored) -> Row {
+fn object_row(view: &ListingView, object: &ListedObject) -> Row {
     let name = visible(view.name(&object.key));
     let size = text::size(object.size);
     let modified = object.modified.map(text::time);
@@ -137,21 +142,25 @@ fn object_row(view: &View, object: &Stored) -> Row {
 }
 
 /// The columns; the one that the page is sorted by leads to the other direction.
-fn columns(request: &ApiRequest, sort: Sort, order: Order) -> Vec<Column> {
-    let all = [(Sort::Name, "Name"), (Sort::Size, "Size"), (Sort::Modified, "Modified")];
-    let column = |(own, name): (Sort, &'static str)| {
+fn columns(request: &ApiRequest, sort: SortColumn, order: SortOrder) -> Vec<Column> {
+    let all = [
+        (SortColumn::Name, "Name"),
+        (SortColumn::Size, "Size"),
+        (SortColumn::Modified, "Modified"),
+    ];
+    let column = |(own, name): (SortColumn, &'static str)| {
         let sorted = own == sort;
-        let to = if sorted && order == Order::Ascending {
-            Order::Descending
+        let to = if sorted && order == SortOrder::Ascending {
+            SortOrder::Descending
         } else {
-            Order::Ascending
+            SortOrder::Ascending
         };
         Column {
             name,
             href: with_query(request, &[("sort", own.name()), ("order", to.name())]),
             sort: sorted.then_some(match order {
-                Order::Ascending => "ascending",
-                Order::Descending => "descending",
+                SortOrder::Ascending => "ascending",
+                SortOrder::Descending => "descending",
             }),
         }
     };
@@ -159,9 +168,9 @@ fn columns(request: &ApiRequest, sort: Sort, order: Order) -> Vec<Column> {
 }
 
 /// What does the same at a terminal.
-fn curl(request: &ApiRequest, view: &View) -> String {
+fn curl(request: &ApiRequest, view: &ListingView) -> String {
     let url = request.url();
-    let can = Can::of(&view.offers);
+    let can = Can::of(&view.actions);
     let lines = [
         Some(format!("curl -f '{url}'")),
         can.has("read").then(|| format!("curl -fL -O '{url}NAME'")),

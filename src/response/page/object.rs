@@ -4,7 +4,7 @@ use askama::Template;
 use http::{StatusCode, header};
 
 use super::{Can, Shell, page, root, scripted, visible};
-use crate::decide::{Offers, Preview};
+use crate::decide::{PageActions, PreviewKind};
 use crate::key::{ObjectKey, to_relative};
 use crate::plan::Instruction;
 use crate::request::ApiRequest;
@@ -25,7 +25,7 @@ struct Object<'a> {
 
 /// A preview, and the signed URL of what it shows.
 struct Shown<'a> {
-    preview: Preview,
+    preview: PreviewKind,
     url: &'a str,
 }
 
@@ -42,13 +42,13 @@ struct Delete {
 pub fn object_page(
     request: &ApiRequest,
     key: &ObjectKey,
-    preview: Option<(Preview, &Instruction)>,
-    offers: &Offers,
+    preview: Option<(PreviewKind, &Instruction)>,
+    actions: &PageActions,
     s3: &str,
 ) -> ApiResponse {
     let template = Object {
-        shell: Shell::new(request, "object", key.as_str(), offers.account),
-        can: Can::of(offers),
+        shell: Shell::new(request, "object", key.as_str(), actions.sign_in),
+        can: Can::of(actions),
         key: key.as_str(),
         name: visible(name(key)),
         href: format!("{}{}", root(request), to_relative(key.as_str())),
@@ -62,9 +62,9 @@ pub fn object_page(
 }
 
 /// Asks whether to delete an object.
-pub fn delete_page(request: &ApiRequest, key: &ObjectKey, offers: &Offers) -> ApiResponse {
+pub fn delete_page(request: &ApiRequest, key: &ObjectKey, actions: &PageActions) -> ApiResponse {
     let template = Delete {
-        shell: Shell::new(request, "delete", key.as_str(), offers.account),
+        shell: Shell::new(request, "delete", key.as_str(), actions.sign_in),
         key: visible(key.as_str()),
         folder: folder(request, key),
     };

@@ -18,7 +18,7 @@ fn the_deciding_rule_is_named() {
         ),
         (
             "--as anyone PUT releases/1".into(),
-            "rejected: this request needs a credential",
+            "rejected: this request requires a credential",
         ),
         (
             "--as anyone GET public/../a".into(),
@@ -60,7 +60,7 @@ fn upload_options_are_checked_against_the_constraints() {
         ("--content-type image/png", "allowed"),
         (
             "--content-type text/html",
-            "rejected by the constraints of rule \"deploy\": the media type",
+            "rejected by the constraints of rule \"deploy\": the rule does not allow this media type",
         ),
     ] {
         let said = explain(&format!("--as token:ci PUT releases/1 {arguments}"));

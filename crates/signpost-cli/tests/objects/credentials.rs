@@ -23,7 +23,7 @@ fn rules() -> String {
 fn a_token_is_read_from_every_source() {
     let local = guarded();
     let put = |key: &str| local.signpost(&["put", "-", key]);
-    put("none").fails(4, "needs a credential");
+    put("none").fails(4, "requires a credential");
     put("wrong")
         .with("SIGNPOST_TOKEN", "wrong")
         .fails(4, "Send exactly one valid credential");

@@ -146,9 +146,9 @@ fn a_one_time_link_works_once_also_after_a_restart() {
         let clicks: Vec<_> = (0..20).map(|_| scope.spawn(|| server.curl(&["-L"], &path))).collect();
         clicks.into_iter().map(|click| click.join().unwrap()).collect()
     });
-    let served: Vec<_> = clicks.iter().filter(|click| click.status == 200).collect();
-    assert_eq!(served.len(), 1);
-    assert_eq!(served[0].text(), "once");
+    let successful: Vec<_> = clicks.iter().filter(|click| click.status == 200).collect();
+    assert_eq!(successful.len(), 1);
+    assert_eq!(successful[0].text(), "once");
     assert!(clicks.iter().all(|click| [200, 401].contains(&click.status)));
     drop(server);
     let server = start().unwrap();

@@ -1,0 +1,70 @@
+//! The location of an object in the bucket, and the rejection of a request for an object without one.
+
+use ulid::Ulid;
+
+use crate::auth::Principal;
+use crate::key::ObjectKey;
+use crate::operation::{Action, Operation};
+use crate::plan::{IdLookup, ObjectLocation};
+use crate::policy::{Grant, Place, Policy};
+use crate::rejection::Rejection;
+use crate::request::ObjectRequest;
+
+/// The location under which `grant` stores the object that `principal` requests.
+pub(super) fn locate(
+    policy: &Policy,
+    principal: &Principal,
+    grant: Grant<'_>,
+    request: &ObjectRequest,
+) -> Result<ObjectLocation, Rejection> {
+    let folder = match grant.place(principal, &request.key)? {
+        Place::Key(key) => return Ok(ObjectLocation::Key(key)),
+        Place::IdIn(folder) => folder,
+    };
+    // Reject a folder that is too long before an unusable id is created.
+    ObjectKey::new(format!("{folder}{}", Ulid::nil()))?;
+    let action = request.operation.action();
+    Ok(ObjectLocation::Lookup(Box::new(IdLookup {
+        public_key: request.key.clone(),
+        create: creates_object(request.operation),
+        missing: missing_object(policy, principal, request),
+        denied_keys: policy.denied_in(principal, action, &folder),
+        denial: policy.refuse(principal, action),
+        folder,
+    })))
+}
+
+/// Returns true if `operation` can be the first operation on an object.
+const fn creates_object(operation: Operation) -> bool {
+    match operation {
+        Operation::PutObject | Operation::CreateMultipartUpload => true,
+        Operation::GetObject
+        | Operation::HeadObject
+        | Operation::DeleteObject
+        | Operation::UploadPart
+        | Operation::ListParts
+        | Operation::CompleteMultipartUpload
+        | Operation::AbortMultipartUpload => false,
+    }
+}
+
+/// The rejection of a request for an object that was never stored. It equals the response of S3 for a deleted object.
+fn missing_object(policy: &Policy, principal: &Principal, request: &ObjectRequest) -> Rejection {
+    match request.operation {
+        Operation::UploadPart
+        | Operation::ListParts
+        | Operation::CompleteMultipartUpload
+        | Operation::AbortMultipartUpload => Rejection::NoSuchUpload,
+        Operation::GetObject
+        | Operation::HeadObject
+        | Operation::DeleteObject
+        | Operation::PutObject
+        | Operation::CreateMultipartUpload => {
+            if policy.hides_misses && !policy.allows(principal, Action::List, request.key.as_str()) {
+                Rejection::ExistenceHidden
+            } else {
+                Rejection::NoSuchKey
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The actions that a page offers to its user.
+
+use super::caller::CallerContext;
+use crate::auth::Principal;
+use crate::key::ObjectKey;
+use crate::operation::Action;
+use crate::policy::Reach;
+use crate::rejection::Rejection;
+
+/// The actions that a page offers to its user. A hint only: each action is authorized again when the user takes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageActions {
+    /// The actions that the rules allow.
+    pub can: Vec<Action>,
+    /// True if the user may create share links.
+    pub share: bool,
+    /// The state of the sign-in.
+    pub sign_in: SignInState,
+}
+
+/// The state of the sign-in for the user of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignInState {
+    /// The service has no sign-in.
+    #[default]
+    Disabled,
+    /// The user is not signed in.
+    SignedOut,
+    /// The user is signed in.
+    SignedIn,
+}
+
+impl PageActions {
+    /// The actions of the caller below `prefix`.
+    pub(super) fn for_prefix(caller: &CallerContext<'_>, prefix: &str) -> Result<Self, Rejection> {
+        let policy = caller.policy;
+        Self::new(caller, |principal, action| {
+            match policy.reach(principal, action, prefix) {
+                Ok(Reach::Whole(grant)) => Some(grant.constraints.share.contains(&action)),
+                Ok(Reach::Ways(_)) | Err(_) => None,
+            }
+        })
+    }
+
+    /// The actions of the caller on the object `key`.
+    pub(super) fn for_object(caller: &CallerContext<'_>, key: &ObjectKey) -> Result<Self, Rejection> {
+        let policy = caller.policy;
+        Self::new(caller, |principal, action| {
+            let grant = policy.decide(principal, action, key).ok()?;
+            Some(grant.constraints.share.contains(&action))
+        })
+    }
+
+    /// `is_shareable` returns `None` if an action is not granted, and otherwise whether a share link may grant it.
+    fn new(
+        caller: &CallerContext<'_>,
+        is_shareable: impl Fn(&Principal, Action) -> Option<bool>,
+    ) -> Result<Self, Rejection> {
+        let principal = caller.principal()?;
+        let authenticators = &caller.policy.authenticators;
+        let is_granted = |action: &Action| is_shareable(principal, *action).is_some();
+        let can_share_reads = is_shareable(principal, Action::Read) == Some(true);
+        Ok(Self {
+            can: [Action::List, Action::Read, Action::Write, Action::Delete]
+                .into_iter()
+                .filter(is_granted)
+                .collect(),
+            share: can_share_reads && !authenticators.keys.is_empty() && principal.member().is_some(),
+            sign_in: match (authenticators.sign_in(), principal) {
+                (None, _) => SignInState::Disabled,
+                (Some(_), Principal::Anonymous) => SignInState::SignedOut,
+                (Some(_), Principal::Member(_)) => SignInState::SignedIn,
+            },
+        })
+    }
+}

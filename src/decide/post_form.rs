@@ -1,0 +1,328 @@
+//! HTML forms that upload an object: `GET /{key}?form` and `GET /{prefix}/?form`.
+
+use std::time::SystemTime;
+
+use http::Uri;
+
+use super::authorize::authorize;
+use super::authorized_request::AuthorizedRequest;
+use super::caller::CallerContext;
+use super::generated_key::generate_id;
+use super::plan_builder;
+use super::rejected_request::RejectedRequest;
+use crate::key::ObjectKey;
+use crate::operation::Operation;
+use crate::plan::{ObjectLocation, PolicyCondition, PostFormKey, PostPolicyPlan};
+use crate::policy::Constraints;
+use crate::rejection::{MAX_PUT_BYTES, Rejection};
+use crate::request::{
+    ApiRequest, BodyLength, ObjectRequest, Pairs, PostFormTarget, ResponseFormat, bad_value, check_names,
+    check_signable, parse_length, preferred_type,
+};
+
+/// The rules are checked against a file with this name in the folder of a form.
+const EXAMPLE_FILE: &str = "file";
+
+/// The placeholder that S3 replaces with the name of the file.
+const FILE_NAME: &str = "${filename}";
+
+/// The parameters that S3 adds to the redirect after an upload.
+const RESULT_PARAMETERS: [&str; 3] = ["bucket", "key", "etag"];
+
+/// The field with the URL to which S3 redirects the browser after an upload.
+const SUCCESS_REDIRECT: &str = "success_action_redirect";
+
+/// A form to sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostFormDecision {
+    /// The plan to sign.
+    pub plan: PostPolicyPlan<ObjectLocation>,
+    /// If true, the response is an HTML page. Otherwise it is JSON.
+    pub as_page: bool,
+    /// The key of the file that was uploaded with the previous form, as S3 reports it.
+    pub uploaded_key: Option<String>,
+}
+
+/// The options of a form, from its query.
+struct FormOptions {
+    content_type: Option<String>,
+    length: Option<(u64, u64)>,
+    success: Option<(String, String)>,
+}
+
+/// The form for `target`, if the rules allow the caller to upload there.
+pub(super) fn decide(caller: &CallerContext<'_>, target: PostFormTarget) -> Result<PostFormDecision, RejectedRequest> {
+    let request = caller.request;
+    let (form_key, example) = form_key(request, target, caller.now)?;
+    let as_page = preferred_type(&request.headers, &["application/json"]).is_none();
+    let (mut options, object_request) = FormOptions::parse(&request.query, example)?;
+    if as_page {
+        options.return_to_this_page(request)?;
+    }
+    let plan = authorize(caller, object_request, |object_request, authorized| {
+        options.plan(&object_request, form_key, as_page, authorized)
+    })?;
+    let uploaded = request.query.iter().find(|(name, _)| name == "key");
+    let uploaded_key = uploaded.map(|(_, reported)| match &plan.public_key {
+        PostFormKey::Exact(key) => key.as_str().to_owned(),
+        PostFormKey::InFolder(_) => reported.clone(),
+    });
+    Ok(PostFormDecision {
+        plan,
+        as_page,
+        uploaded_key,
+    })
+}
+
+/// The key of the form, and an example key to check the rules against. Below a prefix, each form has its own folder, so
+/// that it overwrites nothing and no rule for a single key applies.
+fn form_key(
+    request: &ApiRequest,
+    target: PostFormTarget,
+    now: SystemTime,
+) -> Result<(PostFormKey, ObjectKey), Rejection> {
+    let (form_key, key) = match target {
+        PostFormTarget::Key(key) => (PostFormKey::Exact(key.clone()), key),
+        PostFormTarget::Prefix(prefix) => {
+            let prefix = prefix.as_ref().map_or("", ObjectKey::as_str);
+            let folder = ObjectKey::new(format!("{prefix}{}/", generate_id(request, now)))?;
+            let key = ObjectKey::new(format!("{folder}{EXAMPLE_FILE}"))?;
+            (PostFormKey::InFolder(folder), key)
+        }
+    };
+    check_literal("form", key.as_str())?;
+    Ok((form_key, key))
+}
+
+/// Rejects a value that S3 would change.
+fn check_literal(name: &str, value: &str) -> Result<(), Rejection> {
+    if value.contains(FILE_NAME) {
+        let problem = "must not contain `${filename}`: S3 replaces it with the name of the file";
+        return Err(bad_value(name, problem));
+    }
+    Ok(())
+}
+
+/// The storage key of the form. `location` is the location of the example key.
+fn storage_key(form_key: &PostFormKey, location: ObjectLocation) -> Result<PostFormKey<ObjectLocation>, Rejection> {
+    Ok(match (form_key, location) {
+        (PostFormKey::Exact(_), location) => PostFormKey::Exact(location),
+        (PostFormKey::InFolder(_), ObjectLocation::Key(file)) => {
+            PostFormKey::InFolder(ObjectKey::new(file.as_str().trim_end_matches(EXAMPLE_FILE))?)
+        }
+        (PostFormKey::InFolder(_), ObjectLocation::Lookup(_)) => {
+            let problem = "the rule stores each object under its own id, so the form needs the name of the file: \
+                           request the form at the path of the file, or POST to this path";
+            return Err(bad_value("form", problem));
+        }
+    })
+}
+
+/// Rejects settings that a form cannot have. The form field for tags contains XML, unlike the header.
+fn check_form_fields(object_request: &ObjectRequest) -> Result<(), Rejection> {
+    let is_unsupported = |name: &str| name.starts_with("if-") || name == "x-amz-tagging";
+    let mut headers = object_request.query_headers.iter();
+    let header = object_request
+        .headers
+        .first()
+        .or_else(|| headers.find(|(name, _)| is_unsupported(name)));
+    let has_length = object_request.length != BodyLength::Unknown;
+    let name = header
+        .map(|(name, _)| name.as_str())
+        .or(has_length.then_some("contentLength"));
+    let problem = "is not supported in a form; `content-length-range=MIN,MAX` limits the length";
+    name.map_or(Ok(()), |name| Err(bad_value(name, problem)))
+}
+
+/// The URL of this page, to which S3 redirects the browser.
+fn this_page(request: &ApiRequest) -> String {
+    let query = request
+        .query
+        .iter()
+        .filter(|(name, _)| !RESULT_PARAMETERS.contains(&name.as_str()));
+    let escape = |text| percent_encoding::utf8_percent_encode(text, crate::key::QUERY);
+    let pairs = query.map(|(name, value)| match value.as_str() {
+        "" => escape(name).to_string(),
+        value => format!("{}={}", escape(name), escape(value)),
+    });
+    format!("{}?{}", request.url(), pairs.collect::<Vec<_>>().join("&"))
+}
+
+impl FormOptions {
+    fn parse(query: &Pairs, key: ObjectKey) -> Result<(Self, ObjectRequest), Rejection> {
+        let mut rest = Pairs::new();
+        let (mut content_type, mut length, mut success) = (None, None, None);
+        check_names(query)?;
+        for (name, value) in query {
+            match name.as_str() {
+                "form" if value.is_empty() => {}
+                "form" => return Err(bad_value(name, "must not have a value")),
+                "contentType" => {
+                    check_signable(name, "content-type", value)?;
+                    content_type = Some(value.clone());
+                }
+                "content-length-range" => length = Some(parse_range(name, value)?),
+                SUCCESS_REDIRECT | "success_action_status" if success.is_some() => {
+                    return Err(Rejection::ConflictingParameter { name: name.clone() });
+                }
+                SUCCESS_REDIRECT => success = Some((name.clone(), parse_absolute_url(name, value)?)),
+                "success_action_status" => success = Some((name.clone(), parse_status(name, value)?)),
+                _ if RESULT_PARAMETERS.contains(&name.as_str()) => {}
+                _ => rest.push((name.clone(), value.clone())),
+            }
+        }
+        let object_request = ObjectRequest::from_query(Operation::PutObject, key, ResponseFormat::Json, &rest)
+            .map_err(with_form_parameters)?;
+        check_form_fields(&object_request)?;
+        let options = Self {
+            content_type,
+            length,
+            success,
+        };
+        Ok((options, object_request))
+    }
+
+    /// Makes S3 redirect the browser to this page. A redirect to another site would reveal the key of the file to the
+    /// creator of the link.
+    fn return_to_this_page(&mut self, request: &ApiRequest) -> Result<(), Rejection> {
+        match &self.success {
+            None => self.success = Some((SUCCESS_REDIRECT.into(), this_page(request))),
+            Some((name, url)) if name == SUCCESS_REDIRECT && !is_own(url, request) => {
+                let problem = "must be a URL of this service for an HTML page; \
+                               request the form as JSON to use another URL";
+                return Err(bad_value(name, problem));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn plan(
+        &self,
+        object_request: &ObjectRequest,
+        public_key: PostFormKey,
+        as_page: bool,
+        authorized: AuthorizedRequest<'_>,
+    ) -> Result<PostPolicyPlan<ObjectLocation>, Rejection> {
+        let AuthorizedRequest {
+            grant,
+            scope,
+            location,
+            link_use,
+        } = authorized;
+        // A form can be submitted any number of times.
+        if link_use.is_some() {
+            return Err(Rejection::NotGrantedByLink);
+        }
+        let constraints = grant.constraints;
+        let key = storage_key(&public_key, location)?;
+        if matches!(key, PostFormKey::Exact(_)) && !constraints.overwrite {
+            return Err(Rejection::FormCanOverwrite);
+        }
+        let mut fields = plan_builder::object_headers(object_request, grant)?;
+        let (min, max) = length_range(self.length, constraints)?;
+        let mut conditions = vec![PolicyCondition::ContentLengthRange { min, max }];
+        match media_types(self.content_type.as_deref(), constraints)? {
+            None => {}
+            Some(range) if range.ends_with("/*") => conditions.push(media_type_condition(range, as_page)?),
+            Some(media_type) => fields.push(("Content-Type".into(), media_type.to_owned())),
+        }
+        fields.extend(self.success.clone());
+        for (name, value) in &fields {
+            check_literal(name, value)?;
+        }
+        Ok(PostPolicyPlan {
+            key,
+            public_key,
+            fields,
+            conditions,
+            expires: plan_builder::lifetime(object_request.expires, constraints.expires)?,
+            scope,
+        })
+    }
+}
+
+/// The condition for a range of media types such as `image/*`. A script fills in the media type of the file.
+fn media_type_condition(range: &str, as_page: bool) -> Result<PolicyCondition, Rejection> {
+    if as_page {
+        let problem = "must be one media type for an HTML page, because the page has no script";
+        return Err(bad_value("contentType", problem));
+    }
+    Ok(PolicyCondition::StartsWith {
+        field: "Content-Type",
+        prefix: range.trim_start_matches("*/").trim_end_matches('*').to_owned(),
+    })
+}
+
+/// The media type, or range of media types, that the form allows.
+fn media_types<'a>(requested: Option<&'a str>, constraints: &'a Constraints) -> Result<Option<&'a str>, Rejection> {
+    match (requested, &constraints.content_types[..]) {
+        (Some(range), allowed) if range.ends_with("/*") => {
+            if allowed.is_empty() || allowed.iter().any(|allowed| allowed == range) {
+                return Ok(Some(range));
+            }
+            constraints.check_content_type(None).map(|()| None)
+        }
+        (None, [only]) => Ok(Some(only)),
+        (requested, _) => {
+            constraints.check_content_type(requested)?;
+            Ok(requested)
+        }
+    }
+}
+
+fn length_range(requested: Option<(u64, u64)>, constraints: &Constraints) -> Result<(u64, u64), Rejection> {
+    match requested {
+        None => Ok((0, constraints.max_bytes.min(MAX_PUT_BYTES))),
+        Some((min, max)) => {
+            constraints.check_put(max)?;
+            Ok((min, max))
+        }
+    }
+}
+
+fn parse_range(name: &str, value: &str) -> Result<(u64, u64), Rejection> {
+    let (min, max) = value.split_once(',').unwrap_or(("0", value));
+    let (min, max) = (parse_length(name, min)?, parse_length(name, max)?);
+    if min > max {
+        return Err(bad_value(name, "must be MIN,MAX, and MIN must not be greater than MAX"));
+    }
+    Ok((min, max))
+}
+
+fn parse_absolute_url(name: &str, value: &str) -> Result<String, Rejection> {
+    let url = value.parse::<Uri>().ok();
+    let absolute = url.filter(|url| url.host().is_some());
+    let scheme = absolute.as_ref().and_then(Uri::scheme_str);
+    if matches!(scheme, Some("https" | "http")) && value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(value.to_owned());
+    }
+    Err(bad_value(
+        name,
+        "must be an absolute http or https URL, percent-encoded",
+    ))
+}
+
+/// Returns true if `url` is a URL of this service.
+fn is_own(url: &str, request: &ApiRequest) -> bool {
+    let rest = request.origin().and_then(|origin| url.strip_prefix(origin));
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn parse_status(name: &str, value: &str) -> Result<String, Rejection> {
+    if ["200", "201", "204"].contains(&value) {
+        return Ok(value.to_owned());
+    }
+    Err(bad_value(name, "must be 200, 201 or 204"))
+}
+
+fn with_form_parameters(rejection: Rejection) -> Rejection {
+    match rejection {
+        Rejection::UnknownParameter { name, .. } => bad_value(
+            &name,
+            "is not a parameter of a form; the parameters are form, content-length-range, contentType, success_action_redirect, \
+             success_action_status, expires, share, meta-*, storage-class, server-side-encryption",
+        ),
+        other => other,
+    }
+}

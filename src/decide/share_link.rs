@@ -1,0 +1,240 @@
+//! Share links: creating one, and the access that one grants.
+
+use std::time::{Duration, SystemTime};
+
+use http::Method;
+use serde::Deserialize;
+
+use super::caller::CallerContext;
+use crate::auth::Principal;
+use crate::auth::keyring::Sealed;
+use crate::auth::share::{self, Scope, ShareLink};
+use crate::key::ObjectKey;
+use crate::operation::{Action, Operation};
+use crate::plan::LinkUse;
+use crate::policy::{Constraints, Grant, MAX_SHARE_EXPIRES, Policy};
+use crate::rejection::Rejection;
+use crate::request::{ObjectRequest, ShareToken, bad_value, json_object, parse_expires};
+
+/// The maximum number of uses of a link.
+const MAX_USES: u32 = 1000;
+
+/// The lifetime of a link if the request does not contain one.
+const DEFAULT_LIFETIME: Duration = Duration::from_hours(24);
+
+/// A new share link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewShareLink {
+    /// The contents of the link.
+    pub link: ShareLink,
+    /// The signed link.
+    pub token: Sealed,
+    /// The object or prefix in its URL.
+    pub target: ObjectKey,
+}
+
+/// The body of `POST /-/share`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShareRequest {
+    key: Option<String>,
+    prefix: Option<String>,
+    methods: Option<Vec<String>>,
+    expires: Option<ExpiresValue>,
+    max_bytes: Option<u64>,
+    uses: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ExpiresValue {
+    Seconds(u64),
+    Text(String),
+}
+
+/// Creates the link that the caller requests.
+pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejection> {
+    let CallerContext {
+        policy, request, now, ..
+    } = *caller;
+    if policy.authenticators.keys.is_empty() {
+        return Err(Rejection::SharingOff);
+    }
+    if let Some((name, _)) = request.query.first() {
+        return Err(bad_value(name, "belongs in the JSON body"));
+    }
+    let principal = caller.principal()?;
+    let Principal::Member(member) = principal else {
+        return Err(Rejection::CredentialRequired);
+    };
+    let share_request: ShareRequest = json_object("body", &request.body)?;
+    let (scope, target) = share_request.scope()?;
+    let operations = share_request.operations()?;
+    let max_lifetime = max_lifetime(policy, principal, &operations, &target)?;
+    let lifetime = share_request.lifetime()?.unwrap_or(DEFAULT_LIFETIME.min(max_lifetime));
+    if lifetime > max_lifetime {
+        let limit = humantime::format_duration(max_lifetime);
+        return Err(bad_value("expires", &format!("the rule allows at most {limit}")));
+    }
+    let link = ShareLink {
+        id: share::name(&policy.authenticators.keys, &request.request_id, now),
+        scope,
+        methods: operations
+            .iter()
+            .map(|operation| operation.method().to_string())
+            .collect(),
+        expires: unix_seconds(now + lifetime),
+        max_bytes: share_request.max_bytes,
+        uses: share_request.uses(policy)?,
+        maker: member.as_maker(&policy.claims()),
+    };
+    let token = share::write(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
+    Ok(NewShareLink { link, token, target })
+}
+
+/// Verifies the share link of a request. Returns the creator of the link, and its contents.
+pub(super) fn redeem(
+    caller: &CallerContext<'_>,
+    object_request: &ObjectRequest,
+    token: &ShareToken,
+) -> Result<(Principal, ShareLink), Rejection> {
+    let authenticators = &caller.policy.authenticators;
+    let (link, creator) = authenticators.redeem(token.expose(), caller.request, caller.now)?;
+    let operation = object_request.operation;
+    let is_granted = link
+        .methods
+        .iter()
+        .any(|method| granting_method(operation) == method.as_str());
+    if !is_granted || !link.scope.holds(&object_request.key) || link.uses.is_some() && !is_single_use(operation) {
+        return Err(Rejection::NotGrantedByLink);
+    }
+    Ok((Principal::Member(creator), link))
+}
+
+/// The method that a link must contain to allow `operation`. PUT also allows multipart uploads.
+const fn granting_method(operation: Operation) -> Method {
+    match operation.action() {
+        Action::Write => Method::PUT,
+        Action::Read | Action::Delete | Action::List => operation.method(),
+    }
+}
+
+/// Returns true if one instruction for `operation` is one use of a link. A multipart upload needs several instructions.
+const fn is_single_use(operation: Operation) -> bool {
+    match operation {
+        Operation::GetObject | Operation::HeadObject | Operation::PutObject | Operation::DeleteObject => true,
+        Operation::CreateMultipartUpload
+        | Operation::UploadPart
+        | Operation::ListParts
+        | Operation::CompleteMultipartUpload
+        | Operation::AbortMultipartUpload => false,
+    }
+}
+
+/// The use that a request with `link` consumes, if the link limits its uses.
+pub(super) fn link_use(link: &ShareLink) -> Option<LinkUse> {
+    Some(LinkUse {
+        link_id: link.id.clone(),
+        max_uses: link.uses?,
+        expires_at: link.ends(),
+    })
+}
+
+/// The constraints of the rule, narrowed to the access that the link grants. A link never allows overwriting.
+pub(super) fn narrow(
+    link: &ShareLink,
+    grant: Grant<'_>,
+    action: Action,
+    now: SystemTime,
+) -> Result<Constraints, Rejection> {
+    check_shareable(grant, action)?;
+    let remaining = link.ends().duration_since(now).unwrap_or_default();
+    let remaining = Duration::from_secs(remaining.as_secs()).max(Duration::from_secs(1));
+    let mut constraints = grant.constraints.clone();
+    constraints.overwrite = false;
+    constraints.expires = constraints.expires.min(remaining);
+    constraints.max_bytes = constraints.max_bytes.min(link.max_bytes.unwrap_or(u64::MAX));
+    Ok(constraints)
+}
+
+impl ShareRequest {
+    fn scope(&self) -> Result<(Scope, ObjectKey), Rejection> {
+        match (&self.key, &self.prefix) {
+            (Some(key), None) => Ok((Scope::Key(key.clone()), ObjectKey::with_path(key.clone())?)),
+            (None, Some(prefix)) if prefix.ends_with('/') => {
+                Ok((Scope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
+            }
+            (None, Some(_)) => Err(bad_value("prefix", "must end in /")),
+            (Some(_), Some(_)) | (None, None) => Err(bad_value("body", "must contain either a key or a prefix")),
+        }
+    }
+
+    fn operations(&self) -> Result<Vec<Operation>, Rejection> {
+        let Some(methods) = &self.methods else {
+            // A HEAD also consumes a use. A client that sends HEAD before GET could exhaust the link.
+            return Ok(match self.uses {
+                None => vec![Operation::GetObject, Operation::HeadObject],
+                Some(_) => vec![Operation::GetObject],
+            });
+        };
+        let is_named = |operation: &Operation| methods.iter().any(|method| *method == operation.method().as_str());
+        let operations: Vec<_> = Operation::on(&[]).filter(is_named).collect();
+        if operations.is_empty() || operations.len() != methods.len() {
+            return Err(bad_value(
+                "methods",
+                "must contain only GET, HEAD, PUT and DELETE, each at most once",
+            ));
+        }
+        Ok(operations)
+    }
+
+    fn uses(&self, policy: &Policy) -> Result<Option<u32>, Rejection> {
+        match self.uses {
+            None => Ok(None),
+            Some(_) if !policy.has_table => Err(bad_value(
+                "uses",
+                "is not supported by this service: it requires the setting SIGNPOST_TABLE",
+            )),
+            Some(uses) if (1..=MAX_USES).contains(&uses) => Ok(Some(uses)),
+            Some(_) => Err(bad_value("uses", &format!("must be from 1 to {MAX_USES}"))),
+        }
+    }
+
+    fn lifetime(&self) -> Result<Option<Duration>, Rejection> {
+        match &self.expires {
+            None => Ok(None),
+            Some(ExpiresValue::Seconds(seconds)) => parse_expires(&seconds.to_string()).map(Some),
+            Some(ExpiresValue::Text(text)) => parse_expires(text).map(Some),
+        }
+    }
+}
+
+fn check_shareable(grant: Grant<'_>, action: Action) -> Result<(), Rejection> {
+    if grant.constraints.share.contains(&action) {
+        return Ok(());
+    }
+    Err(Rejection::AccessDenied { action: "share" })
+}
+
+/// The maximum lifetime that the rules of all operations allow. Rejects the request if one of them does not allow
+/// `principal` to share.
+fn max_lifetime(
+    policy: &Policy,
+    principal: &Principal,
+    operations: &[Operation],
+    target: &ObjectKey,
+) -> Result<Duration, Rejection> {
+    let mut max_lifetime = MAX_SHARE_EXPIRES;
+    for operation in operations {
+        let grant = policy.decide(principal, operation.action(), target)?;
+        check_shareable(grant, operation.action())?;
+        max_lifetime = max_lifetime.min(grant.constraints.share_expires);
+    }
+    Ok(max_lifetime)
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
