@@ -1,276 +1,169 @@
-//! Who is asking: exactly one credential a request, and one that is wrong is refused, never taken for nobody.
+//! Authentication: each request has at most one credential. An invalid credential is rejected; it never makes the caller
+//! anonymous.
+//!
+//! A module imports only from modules above it in this list:
+//!
+//! 1. [`algorithm`]: the signature algorithms of JSON Web Tokens.
+//! 2. `error`: the rejection of invalid credentials.
+//! 3. [`principal`]: the caller.
+//! 4. [`keyring`]: the keys with which Signpost signs its own tokens.
+//! 5. [`cursor`]: the encryption of continuation tokens.
+//! 6. [`jwks`]: the public keys of an issuer.
+//! 7. [`jwt`]: parsing and signature verification of JSON Web Tokens.
+//! 8. [`gateway`]: identities that the gateway has verified.
+//! 9. [`oidc`]: issuers whose tokens Signpost verifies.
+//! 10. [`token`]: generated tokens.
+//! 11. [`share`]: share links.
+//! 12. [`session`]: browser sessions.
+//! 13. [`sign_in`]: sign-in for the page.
 
+pub mod algorithm;
 pub mod cursor;
+mod error;
 pub mod gateway;
 pub mod jwks;
 pub mod jwt;
 pub mod keyring;
 pub mod oidc;
+pub mod principal;
 pub mod session;
 pub mod share;
 pub mod sign_in;
 pub mod token;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use http::header;
-use sha2::{Digest, Sha256};
 
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, GatewayIdentity};
+pub use algorithm::Algorithm;
+use error::bad_credential;
 pub use gateway::GatewayIssuer;
 pub use jwks::KeySet;
 use jwt::Jwt;
 pub use keyring::Keyring;
-pub use oidc::{KeysWanted, OidcIssuer};
-use share::{Maker, ShareLink};
+pub use oidc::{OidcIssuer, RequiredKeys};
+pub use principal::{Issuer, Principal, StoredUser, User};
+pub use session::ReferencedClaims;
+use share::ShareLink;
 pub use token::{Token, TokenDigest};
 
-/// The caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Principal {
-    /// Nobody in particular.
-    Anonymous,
-    /// Somebody who has proven an identity.
-    Member(Member),
-}
-
-/// An identity: what its issuer says of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Who vouches for it.
-    pub issuer: Issuer,
-    /// Its name, unique with its issuer only.
-    pub subject: String,
-    /// The groups that rules can name.
-    pub groups: Vec<String>,
-    claims: BTreeMap<String, String>,
-    user_id: String,
-}
-
-/// Who vouches for an identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Issuer {
-    /// The `[[token]]` table of the rules.
-    Token,
-    /// An `[[issuer]]` of the rules.
-    Named {
-        /// Its name in the rules.
-        name: String,
-        /// What it calls itself, so that a new name in the rules changes no member's `user_id`.
-        iss: String,
-    },
-}
-
-/// The ways of proving an identity that are switched on.
+/// The enabled authentication methods.
 #[derive(Clone, Debug, Default)]
 pub struct Authenticators {
-    /// Generated tokens, by Basic or Bearer.
+    /// Generated tokens, sent as Basic or Bearer.
     pub tokens: Vec<Token>,
-    /// What the gateway has verified.
+    /// Issuers whose identities the gateway verifies.
     pub gateway: Vec<GatewayIssuer>,
-    /// Bearer tokens that are verified here.
+    /// Issuers whose bearer tokens Signpost verifies.
     pub oidc: Vec<OidcIssuer>,
-    /// Share links that no longer count, by their ids.
+    /// The ids of revoked share links.
     pub revoked_links: Vec<String>,
-    /// The keys of share links.
+    /// The keys of share links and sessions.
     pub keys: Keyring,
 }
 
-/// What a request proves its sender's identity with.
+/// The credential of a request.
 enum Credential<'a> {
-    /// What came in the `Authorization` header, verified by the gateway.
+    /// An identity from the `Authorization` header that the gateway has verified.
     Verified(&'a GatewayIdentity),
-    /// A JSON Web Token that nobody has verified yet.
+    /// A JSON Web Token that has not been verified yet.
     Jwt(&'a str),
     /// Any other `Authorization` header.
     Authorization(&'a [u8]),
-    /// The cookie of a session.
+    /// A session cookie.
     Session(&'a str),
 }
 
-impl Issuer {
-    /// Whether it is the `[[issuer]]` of this name.
-    pub fn is_named(&self, name: &str) -> bool {
-        matches!(self, Self::Named { name: own, .. } if own == name)
-    }
-}
-
-impl Principal {
-    /// The identity, when there is one.
-    pub const fn member(&self) -> Option<&Member> {
-        match self {
-            Self::Anonymous => None,
-            Self::Member(member) => Some(member),
-        }
-    }
-
-    /// A short name for logs and signed URLs: [`Member::user_id`], or `-` for nobody.
-    pub fn user_id(&self) -> &str {
-        self.member().map_or("-", Member::user_id)
-    }
-}
-
-impl Member {
-    /// An identity that `issuer` vouches for.
-    pub fn new(issuer: Issuer, subject: String, groups: Vec<String>) -> Self {
-        let user_id = user_id(&issuer, &subject);
-        Self {
-            issuer,
-            subject,
-            groups,
-            claims: BTreeMap::new(),
-            user_id,
-        }
-    }
-
-    /// Adds what else the issuer says of it.
-    #[must_use]
-    pub fn with_claims(self, claims: BTreeMap<String, String>) -> Self {
-        Self { claims, ..self }
-    }
-
-    /// What a share link must tell of it: of its claims, those that the rules ask for.
-    pub fn as_maker(&self, claims: &BTreeSet<&str>) -> Maker {
-        let asked = self.claims.iter().filter(|(name, _)| claims.contains(name.as_str()));
-        Maker {
-            issuer: match &self.issuer {
-                Issuer::Token => None,
-                Issuer::Named { name, .. } => Some(name.clone()),
-            },
-            subject: self.subject.clone(),
-            groups: self.groups.clone(),
-            claims: asked.map(|(name, value)| (name.clone(), value.clone())).collect(),
-        }
-    }
-
-    /// A hash of issuer and subject: the same for the same member always, different for any two members.
-    pub fn user_id(&self) -> &str {
-        &self.user_id
-    }
-
-    /// A claim by its name: `user_id`, `sub`, or one that its issuer made.
-    pub fn claim(&self, name: &str) -> Option<&str> {
-        match name {
-            "user_id" => Some(&self.user_id),
-            "sub" => Some(&self.subject),
-            name => self.claims.get(name).map(String::as_str),
-        }
-    }
-}
-
-/// Many rules may ask for it, so it is made once for each member.
-fn user_id(issuer: &Issuer, subject: &str) -> String {
-    let issuer = match issuer {
-        Issuer::Token => "token".to_owned(),
-        Issuer::Named { iss, .. } => format!("iss:{iss}"),
-    };
-    let digest = Sha256::new()
-        .chain_update(issuer)
-        .chain_update([0])
-        .chain_update(subject)
-        .finalize();
-    hex(&digest[..16])
-}
-
-/// In hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a String takes every write");
-            hex
-        })
-}
-
 impl Authenticators {
-    /// Whether any credential at all could be accepted.
+    /// Returns true if no credential can be accepted.
     pub const fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.gateway.is_empty() && self.oidc.is_empty()
     }
 
-    /// Whether the rules have an `[[issuer]]` of this name.
+    /// Returns true if the rules contain an `[[issuer]]` with this name.
     pub fn names_issuer(&self, name: &str) -> bool {
         self.issuers().any(|issuer| issuer.is_named(name))
     }
 
-    /// The member that stands behind a request once this subject of the issuer `name` has been verified with these
-    /// claims; `None` where the rules name no such issuer.
-    pub fn vouch(
+    /// Returns the user that a request has after this subject of the issuer `name` has been verified with these claims;
+    /// `None` if the rules do not contain the issuer.
+    pub fn issuer_user(
         &self,
         name: &str,
         subject: &str,
         claims: BTreeMap<String, String>,
-    ) -> Option<Result<Member, Rejection>> {
+    ) -> Option<Result<User, Rejection>> {
         if let Some(issuer) = self.gateway.iter().find(|issuer| issuer.name == name) {
-            return Some(issuer.vouch(subject, claims));
+            return Some(issuer.user(subject, claims));
         }
         let issuer = self.oidc.iter().find(|issuer| issuer.name == name)?;
-        Some(Ok(issuer.vouch(subject, claims)))
+        Some(Ok(issuer.user(subject, claims)))
     }
 
-    /// Every `[[issuer]]` of the rules.
+    /// Returns every `[[issuer]]` of the rules.
     pub fn issuers(&self) -> impl Iterator<Item = Issuer> {
         let gateway = self.gateway.iter().map(GatewayIssuer::issuer);
         gateway.chain(self.oidc.iter().map(OidcIssuer::issuer))
     }
 
-    /// The keys that [`Authenticators::authenticate`] needs for `request`, if any.
-    pub fn keys_wanted<'a>(&'a self, request: &ApiRequest) -> Option<KeysWanted<'a>> {
+    /// Returns the signing keys that [`Authenticators::authenticate`] requires for `request`, if any.
+    pub fn required_keys<'a>(&'a self, request: &ApiRequest) -> Option<RequiredKeys<'a>> {
         let Ok(Some(Credential::Jwt(token))) = self.credential(request) else {
             return None;
         };
-        let token = Jwt::read(token).ok()?;
-        Some(KeysWanted {
+        let token = Jwt::parse(token).ok()?;
+        Some(RequiredKeys {
             issuer: self.issuer_of(&token).ok()?,
             kid: token.kid().map(str::to_owned),
         })
     }
 
-    /// Finds out who sent `request`.
+    /// Authenticates the caller of `request`.
     ///
-    /// What the gateway has verified came in the `Authorization` header, so the two count as one credential.
-    /// `keys` are those that [`Authenticators::keys_wanted`] asks for.
+    /// The gateway verifies the `Authorization` header, so the header and the verified identity count as one credential.
+    /// `keys` are those that [`Authenticators::required_keys`] names.
     pub fn authenticate(
         &self,
         request: &ApiRequest,
         keys: Option<&KeySet>,
         now: SystemTime,
     ) -> Result<Principal, Rejection> {
-        let member = match self.credential(request)? {
-            None => return self.nobody(),
+        let user = match self.credential(request)? {
+            None => return self.anonymous(),
             Some(Credential::Verified(identity)) => gateway::authenticate(&self.gateway, identity),
-            Some(Credential::Jwt(token)) => self.verify(token, keys, now),
+            Some(Credential::Jwt(token)) => self.verify_jwt(token, keys, now),
             Some(Credential::Authorization(header)) => token::authenticate(&self.tokens, header),
             Some(Credential::Session(cookie)) => {
-                if !session::only_reads(&request.method) {
-                    sign_in::check_own_page(request)?;
+                if !session::is_read_only(&request.method) {
+                    session::check_same_origin(request)?;
                 }
-                self.of_session(cookie, now)
+                self.session_user(cookie, now)
             }
         };
-        member.map(Principal::Member)
+        user.map(Principal::User)
     }
 
-    /// Whose a request without a credential is. Where the rules rely on the gateway, it should have had one.
-    pub fn nobody(&self) -> Result<Principal, Rejection> {
+    /// Returns the principal of a request without a credential. If the rules rely on the gateway, such a request is
+    /// rejected, because the gateway should have verified a credential.
+    pub fn anonymous(&self) -> Result<Principal, Rejection> {
         if self.gateway.is_empty() {
             Ok(Principal::Anonymous)
         } else {
-            Err(refused(UNVERIFIED))
+            Err(bad_credential(UNVERIFIED))
         }
     }
 
-    /// The one credential of `request`.
+    /// Returns the only credential of `request`.
     fn credential<'a>(&self, request: &'a ApiRequest) -> Result<Option<Credential<'a>>, Rejection> {
         let cookie = session::cookie(&request.headers, session::COOKIE)?;
         let verified = request.gateway.as_ref().filter(|_| !self.gateway.is_empty());
         let mut headers = request.headers.get_all(header::AUTHORIZATION).iter();
         let (authorization, second) = (headers.next(), headers.next());
         if second.is_some() || (cookie.is_some() && (verified.is_some() || authorization.is_some())) {
-            return Err(refused(TWO_CREDENTIALS));
+            return Err(bad_credential(TWO_CREDENTIALS));
         }
         if let Some(identity) = verified {
             return Ok(Some(Credential::Verified(identity)));
@@ -279,68 +172,57 @@ impl Authenticators {
             return Ok(cookie.map(Credential::Session));
         };
         let authorization = authorization.as_bytes();
-        let jwt = token::bearer(authorization).filter(|text| !self.oidc.is_empty() && jwt::is_one(text));
+        let jwt = token::bearer(authorization).filter(|text| !self.oidc.is_empty() && jwt::is_jwt(text));
         Ok(Some(
             jwt.map_or(Credential::Authorization(authorization), Credential::Jwt),
         ))
     }
 
-    fn verify(&self, token: &str, keys: Option<&KeySet>, now: SystemTime) -> Result<Member, Rejection> {
-        let token = Jwt::read(token)?;
+    fn verify_jwt(&self, token: &str, keys: Option<&KeySet>, now: SystemTime) -> Result<User, Rejection> {
+        let token = Jwt::parse(token)?;
         let issuer = self.issuer_of(&token)?;
-        let keys = keys.ok_or_else(|| refused("the keys of the bearer token's issuer are not known"))?;
+        let missing = "the signing keys of the bearer token's issuer are not available";
+        let keys = keys.ok_or_else(|| bad_credential(missing))?;
         issuer.authenticate(token, keys, now)
     }
 
     fn issuer_of(&self, token: &Jwt<'_>) -> Result<&OidcIssuer, Rejection> {
-        let named = token.issuer();
-        let issuer = self.oidc.iter().find(|issuer| Some(issuer.iss.as_str()) == named);
-        issuer.ok_or_else(|| refused("the bearer token is of an issuer that the rules do not name"))
+        let iss = token.issuer();
+        let issuer = self.oidc.iter().find(|issuer| Some(issuer.iss.as_str()) == iss);
+        issuer.ok_or_else(|| bad_credential("the rules do not contain the issuer of the bearer token"))
     }
 
-    /// The link in `?share`, and its maker as the rules know it now.
+    /// Verifies the link in `?share`, and returns it with its creator as the current rules describe that user.
     ///
-    /// The link is the request's one credential, so nothing may stand beside it.
-    pub fn redeem(&self, text: &str, request: &ApiRequest, now: SystemTime) -> Result<(ShareLink, Member), Rejection> {
-        let verified = request.gateway.is_some() && !self.gateway.is_empty();
-        if verified || request.headers.contains_key(header::AUTHORIZATION) {
-            return Err(refused(TWO_CREDENTIALS));
+    /// The link is the only credential of the request, so the request must not contain another one.
+    pub fn redeem(&self, text: &str, request: &ApiRequest, now: SystemTime) -> Result<(ShareLink, User), Rejection> {
+        let is_verified = request.gateway.is_some() && !self.gateway.is_empty();
+        if is_verified || request.headers.contains_key(header::AUTHORIZATION) {
+            return Err(bad_credential(TWO_CREDENTIALS));
         }
-        let link = share::read(&self.keys, text, now)?;
+        let link = share::verify(&self.keys, text, now)?;
         if self.revoked_links.contains(&link.id) {
-            return Err(refused("the share link has been revoked"));
+            return Err(bad_credential("the share link has been revoked"));
         }
-        let maker = self
-            .maker(&link.maker)
-            .ok_or_else(|| refused("the maker of the share link is no longer known"))?;
-        Ok((link, maker))
+        let creator = self.find_user(&link.creator);
+        let creator =
+            creator.ok_or_else(|| bad_credential("the rules no longer contain the creator of the share link"))?;
+        Ok((link, creator))
     }
 
-    /// Groups of a token are those that the rules give it now; those of an issuer's member are what it had then.
-    fn maker(&self, maker: &Maker) -> Option<Member> {
-        let Some(name) = &maker.issuer else {
-            return self
-                .tokens
-                .iter()
-                .find(|token| token.id == maker.subject)
-                .map(Token::member);
+    /// Finds a stored user in the current rules. A token has the groups of the current rules; a user of an issuer has the
+    /// stored groups.
+    fn find_user(&self, stored: &StoredUser) -> Option<User> {
+        let Some(name) = &stored.issuer else {
+            let token = self.tokens.iter().find(|token| token.id == stored.subject);
+            return token.map(Token::user);
         };
         let issuer = self.issuers().find(|issuer| issuer.is_named(name))?;
-        let member = Member::new(issuer, maker.subject.clone(), maker.groups.clone());
-        Some(member.with_claims(maker.claims.clone()))
+        let user = User::new(issuer, stored.subject.clone(), stored.groups.clone());
+        Some(user.with_claims(stored.claims.clone()))
     }
 }
 
-const TWO_CREDENTIALS: &str = "the request carries more than one credential";
+const TWO_CREDENTIALS: &str = "the request contains more than one credential";
 
-const UNVERIFIED: &str = "the gateway has verified no credential of this request";
-
-const fn refused(problem: &'static str) -> Rejection {
-    Rejection::BadCredential { problem }
-}
-
-/// The one group that a value names; it counts with its issuer only. An HTTP API flattens an array to `[a b c]`, where a group called `b c` looks like
-/// two; such a value names no group.
-fn group(issuer: &str, value: &str) -> Option<String> {
-    (!value.is_empty() && !value.starts_with('[')).then(|| format!("{issuer}/{value}"))
-}
+const UNVERIFIED: &str = "the gateway did not verify a credential for this request";

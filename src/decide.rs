@@ -26,7 +26,7 @@ use crate::plan::{ObjectLocation, PresignPlan};
 use crate::policy::Policy;
 use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route};
 use authorize::presign;
-pub use bulk::{BulkResult, MAX_REQUESTS};
+pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
 pub use listing::{ListingDecision, ListingView};
 pub use object_page::ObjectPageDecision;
@@ -48,7 +48,7 @@ pub enum Decision {
         format: ResponseFormat,
     },
     /// Sign each of these plans and return the instructions in the same order.
-    BulkSign(Vec<BulkResult>),
+    BulkSign(Vec<BulkDecision>),
     /// Sign this HTML form and return it.
     PostForm(PostFormDecision),
     /// Request this listing from S3 and return the part that the caller may see.
@@ -73,7 +73,7 @@ pub enum Decision {
 }
 
 /// Decides about a `request` that arrived at `now`. `keys` are the keys that
-/// [`crate::auth::Authenticators::keys_wanted`] requires for it.
+/// [`crate::auth::Authenticators::required_keys`] requires for it.
 pub fn decide(
     policy: &Policy,
     request: &ApiRequest,

@@ -38,3 +38,12 @@ pub fn ascii_json(text: &str) -> String {
     }
     ascii
 }
+
+/// Encodes bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().fold(text, |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}

@@ -32,7 +32,7 @@ use serde::{Serialize, Serializer};
 
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, BodyLength, GatewayIdentity, Pairs};
-use crate::response::{ApiResponse, Failure};
+use crate::response::{ApiResponse, ServiceFailure};
 use event::FrontEvent;
 use front_response::FrontResponse;
 use key_path::KeyPath;
@@ -64,9 +64,13 @@ pub struct ServiceAddress<'a> {
 impl Front {
     /// Parses the event of a front. `invocation` is Lambda's own id of the request.
     ///
-    /// A request that cannot be read has a [`ApiRequest::parse_error`]. The event of an unknown front is a [`Failure`].
-    pub fn parse(event: &str, address: ServiceAddress<'_>, invocation: &str) -> Result<(Self, ApiRequest), Failure> {
-        let event: FrontEvent<'_> = serde_json::from_str(event).map_err(|_| Failure::UnknownFront {
+    /// A request that cannot be read has a [`ApiRequest::parse_error`]. The event of an unknown front is a [`ServiceFailure`].
+    pub fn parse(
+        event: &str,
+        address: ServiceAddress<'_>,
+        invocation: &str,
+    ) -> Result<(Self, ApiRequest), ServiceFailure> {
+        let event: FrontEvent<'_> = serde_json::from_str(event).map_err(|_| ServiceFailure::UnknownFront {
             problem: "the event is not an HTTP request of a front",
         })?;
         let front = Self::of_event(&event)?;
@@ -75,7 +79,7 @@ impl Front {
     }
 
     /// Returns the front that sent `event`.
-    fn of_event(event: &FrontEvent<'_>) -> Result<Self, Failure> {
+    fn of_event(event: &FrontEvent<'_>) -> Result<Self, ServiceFailure> {
         let context = &event.request_context;
         if context.elb.is_some() {
             let multi_value = event.has_multi_value_headers();
@@ -86,10 +90,12 @@ impl Front {
             (Some("2.0"), Some(_), _) if function_url::is_domain_name(domain) => Ok(Self::FunctionUrl),
             (Some("2.0"), Some(_), _) => Ok(Self::HttpApi),
             (None, None, Some(_)) if event.http_method.is_some() => Ok(Self::Rest),
-            (Some("1.0"), ..) | (None, None, None) if event.http_method.is_some() => Err(Failure::UnknownFront {
-                problem: "an HTTP API must use payload format 2.0; format 1.0 does not contain the exact key",
-            }),
-            _ => Err(Failure::UnknownFront {
+            (Some("1.0"), ..) | (None, None, None) if event.http_method.is_some() => {
+                Err(ServiceFailure::UnknownFront {
+                    problem: "an HTTP API must use payload format 2.0; format 1.0 does not contain the exact key",
+                })
+            }
+            _ => Err(ServiceFailure::UnknownFront {
                 problem: "the event is not an HTTP request of a front",
             }),
         }
@@ -100,7 +106,7 @@ impl Front {
         event: &FrontEvent<'_>,
         address: ServiceAddress<'_>,
         invocation: &str,
-    ) -> Result<ApiRequest, Failure> {
+    ) -> Result<ApiRequest, ServiceFailure> {
         let KeyPath { path, encoding, prefix } = self.key_path(event, address.base_path)?;
         let mut parse_error = path.is_none().then_some(Rejection::OutsideBasePath);
         let headers = or_reject(event.header_map(), HeaderMap::new(), &mut parse_error);
@@ -126,7 +132,7 @@ impl Front {
         })
     }
 
-    fn key_path<'a>(self, event: &'a FrontEvent<'_>, base_path: &str) -> Result<KeyPath<'a>, Failure> {
+    fn key_path<'a>(self, event: &'a FrontEvent<'_>, base_path: &str) -> Result<KeyPath<'a>, ServiceFailure> {
         match self {
             Self::Rest => rest::key_path(event),
             Self::HttpApi => http_api::key_path(event, base_path),

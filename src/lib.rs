@@ -28,11 +28,12 @@
 //! 9. [`plan`]: a request to S3 before it is signed.
 //! 10. [`config`]: the settings.
 //! 11. [`decide`]: the decision about a request.
-//! 12. [`response`]: the only module that knows status codes and response headers.
-//! 13. [`fronts`]: the events of the AWS services in front of the function.
-//! 14. [`outbound`]: calls to other services.
-//! 15. [`service`]: the application, which connects all modules above.
-//! 16. [`lambda`]: the runtime of the Lambda function.
+//! 12. [`wire`]: the JSON that the service and the `signpost` command exchange.
+//! 13. [`response`]: the only module that knows status codes and response headers.
+//! 14. [`fronts`]: the events of the AWS services in front of the function.
+//! 15. [`outbound`]: calls to other services.
+//! 16. [`service`]: the application, which connects all modules above.
+//! 17. [`lambda`]: the runtime of the Lambda function.
 
 pub mod error;
 pub mod key;
@@ -45,6 +46,7 @@ pub mod policy;
 pub mod plan;
 pub mod config;
 pub mod decide;
+pub mod wire;
 pub mod response;
 pub mod fronts;
 #[cfg(feature = "aws")]

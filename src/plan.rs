@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::policy::{MIN_LIFETIME, Scope};
+use crate::policy::{GrantScope, MIN_LIFETIME};
 use crate::request::Pairs;
 pub use listing::{LISTING_EXPIRES, ListedObject, ListingPage, ListingPlan, PendingUpload, StorageError, UploadMarker};
 pub use object_location::{IdLookup, ObjectLocation};
@@ -35,7 +35,7 @@ pub struct PresignPlan<K = ObjectKey> {
     /// If set, the same plan produces the same URL for this long.
     pub reuse_url_for: Option<Duration>,
     /// The permissions that the rule grants. The credentials that sign the request need no others.
-    pub scope: Scope,
+    pub scope: GrantScope,
     /// The use of a share link that must be consumed before the URL is returned.
     pub link_use: Option<LinkUse>,
 }

@@ -1,183 +1,167 @@
-//! The rules, and what they grant: any matching deny wins, then the first matching allow supplies the constraints,
-//! and what no rule speaks of is refused.
+//! The rules and their evaluation: a matching deny rule always wins. Otherwise the first matching allow rule supplies the
+//! constraints. A request that matches no rule is rejected.
+//!
+//! A module imports only from modules above it in this list:
+//!
+//! 1. `errors`: the errors of a rules file.
+//! 2. `identifiers`: the ids of rules, tokens and issuers.
+//! 3. `lifetime`: the origin of the lifetime of a rule's URLs.
+//! 4. [`pattern`]: patterns over keys.
+//! 5. `constraints`: the constraints of an allow rule.
+//! 6. `key_rewrite`: the rewriting of public keys to storage keys.
+//! 7. `rule`: one rule.
+//! 8. `grant`: the result of evaluating the rules.
+//! 9. `storage_key`: the storage key of an object.
+//! 10. `list_access`: the keys below a prefix that a caller may list.
+//! 11. `grant_scope`: the scope of a grant.
+//! 12. `explain`: explanations of decisions.
+//! 13. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 14. `tokens`: the `[[token]]` tables of a rules file.
+//! 15. `rules_file`: the parser of a rules file.
 
 mod constraints;
+mod errors;
 mod explain;
+mod grant;
+mod grant_scope;
+mod identifiers;
 mod issuers;
+mod key_rewrite;
+mod lifetime;
+mod list_access;
 pub mod pattern;
-mod place;
-mod reach;
-mod rewrite;
 mod rule;
-mod scope;
-mod table;
+mod rules_file;
+mod storage_key;
+mod tokens;
 
 use std::collections::BTreeSet;
 
-use crate::auth::sign_in::Asked;
-use crate::auth::{Authenticators, Keyring, Principal};
+use crate::auth::{Authenticators, Keyring, Principal, ReferencedClaims};
 use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 pub use constraints::{
     Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, MIN_LIFETIME,
 };
-pub use explain::{Aspect, Explanation, Finding, LifetimeSource, Miss, Source, Verdict};
+pub use errors::RulesError;
+pub use explain::{ExplainedListAccess, Explanation, Mismatch, RuleComparison};
+pub use grant::{Grant, PolicyOutcome};
+pub use grant_scope::GrantScope;
+pub use lifetime::{LifetimeSource, ValueSource};
+pub use list_access::ListAccess;
 pub use pattern::{KeyRange, Pattern, PatternError};
-pub use place::Place;
-pub use reach::{ExplainedReach, Reach};
-pub use rule::Effect;
 use rule::Rule;
-pub use scope::Scope;
-pub use table::RulesError;
+pub use rule::{Effect, RulePart};
+pub use storage_key::StorageKey;
 
-/// Everything that a rules file says. The default has no rules, and so refuses everything.
+/// The content of a rules file. The default has no rules and rejects every request.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// How identities are proven.
+    /// The enabled authentication methods.
     pub authenticators: Authenticators,
-    /// A word in the name of every session of the signer role; with another one the role is assumed anew.
+    /// A part of the name of every session of the signer role. A new value makes Signpost assume the role again.
     pub signer_epoch: Option<String>,
-    /// Whether there is a table for what must be remembered between requests.
-    pub has_table: bool,
-    /// Whether S3 tells that an object is missing to those alone who may list it, as with sessions of the members' own.
-    pub hides_misses: bool,
+    /// True if an id table is configured.
+    pub has_id_table: bool,
+    /// True if S3 reports a missing object only to callers who may list it, as with sessions of the users' own.
+    pub masks_not_found: bool,
     rules: Vec<Rule>,
     digest: String,
-    /// What seals where a listing goes on, where no keys are set: every copy of the function has the same rules.
-    own_keys: Keyring,
-}
-
-/// What a rule allows.
-#[derive(Clone, Copy, Debug)]
-pub struct Grant<'a> {
-    /// The id of the rule.
-    pub rule: &'a str,
-    /// What holds for the operation.
-    pub constraints: &'a Constraints,
-    granted_by: &'a Rule,
-}
-
-impl<'a> From<&'a Rule> for Grant<'a> {
-    fn from(rule: &'a Rule) -> Self {
-        Self {
-            rule: &rule.id,
-            constraints: &rule.constraints,
-            granted_by: rule,
-        }
-    }
+    /// The keys for continuation tokens if no keys are configured. They are derived from the rules, which every instance
+    /// of the function shares.
+    fallback_cursor_keys: Keyring,
 }
 
 impl Policy {
-    /// Reads a rules file; anything unknown in it is an error.
+    /// Parses a rules file. An unknown field is an error.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
-        table::parse(text)
+        rules_file::parse(text)
     }
 
-    /// The SHA-256 of the text of the rules, in hexadecimal digits; empty where there is none.
+    /// Returns the SHA-256 digest of the rules file in hexadecimal digits; empty for the default policy.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// What seals where a listing goes on.
+    /// Returns the keys that encrypt continuation tokens.
     pub(crate) const fn cursor_keys(&self) -> &Keyring {
         if self.authenticators.keys.is_empty() {
-            &self.own_keys
+            &self.fallback_cursor_keys
         } else {
             &self.authenticators.keys
         }
     }
 
-    /// How many rules there are.
+    /// Returns the number of rules.
     pub const fn len(&self) -> usize {
         self.rules.len()
     }
 
-    /// Whether there is no rule, so that everything is refused.
+    /// Returns true if there are no rules, so that every request is rejected.
     pub const fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// What a session must keep for the rules to decide.
-    pub fn asked(&self) -> Asked<'_> {
-        Asked {
+    /// Returns the claims and groups that a session must store for the rules.
+    pub fn referenced_claims(&self) -> ReferencedClaims<'_> {
+        ReferencedClaims {
             claims: self.claims(),
             groups: self.rules.iter().flat_map(Rule::groups).collect(),
         }
     }
 
-    /// The claims that the rules ask for.
+    /// Returns the names of the claims that the rules refer to.
     pub fn claims(&self) -> BTreeSet<&str> {
         self.rules.iter().flat_map(Rule::claims).collect()
     }
 
-    /// Decides whether `principal` may do `action` on `key`.
+    /// Decides whether `principal` may perform `action` on `key`.
     pub fn decide(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Result<Grant<'_>, Rejection> {
-        self.verdict(principal, action, key.as_str()).into_grant()
+        self.evaluate(principal, action, key.as_str()).into_grant()
     }
 
-    /// Whether `principal` may do `action` on a key that S3 has told, which need not be one that a request can name.
+    /// Returns true if `principal` may perform `action` on a key that S3 returned, which may be invalid in a request.
     pub fn allows(&self, principal: &Principal, action: Action, key: &str) -> bool {
-        matches!(self.verdict(principal, action, key), Verdict::Allowed(_))
+        matches!(self.evaluate(principal, action, key), PolicyOutcome::Allowed(_))
     }
 
-    /// Tells what [`Policy::decide`] decides, and why.
-    pub fn explain(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Explanation<'_> {
-        let verdict = self.verdict(principal, action, key.as_str());
-        let granting = match verdict {
-            Verdict::Allowed(grant) => self.rules.iter().find(|rule| rule.id == grant.rule),
-            Verdict::Denied { .. } | Verdict::Unspoken { .. } => None,
+    /// Returns the decision of [`Policy::decide`] with the deciding rule.
+    pub(crate) fn evaluate(&self, principal: &Principal, action: Action, key: &str) -> PolicyOutcome<'_> {
+        let denied = |rule| PolicyOutcome::Denied {
+            rule,
+            rejection: self.rejection_for(principal, action),
         };
-        Explanation {
-            lifetime: granting.map(|rule| rule.lifetime),
-            findings: self
-                .rules
-                .iter()
-                .map(|rule| explain::finding(rule, |aspect| rule.agrees_on(aspect, principal, action, key.as_str())))
-                .collect(),
-            verdict,
-        }
-    }
-
-    /// What [`Policy::decide`] decides, and by which rule.
-    pub(crate) fn verdict(&self, principal: &Principal, action: Action, key: &str) -> Verdict<'_> {
-        let mut granted = None;
-        for rule in self.rules.iter().filter(|rule| rule.speaks_of(principal, action, key)) {
+        let mut granting = None;
+        let rules = self.rules.iter();
+        for rule in rules.filter(|rule| rule.matches_key(principal, action, key)) {
             match rule.effect {
-                Effect::Deny => {
-                    return Verdict::Denied {
-                        rule: &rule.id,
-                        refusal: self.refuse(principal, action),
-                    };
-                }
-                Effect::Allow => granted = granted.or(Some(rule)),
+                Effect::Deny => return denied(&rule.id),
+                Effect::Allow => granting = granting.or(Some(rule)),
             }
         }
-        match granted {
-            Some(rule) => match self.denies_place(rule, principal, action, key) {
-                Some(denying) => Verdict::Denied {
-                    rule: &denying.id,
-                    refusal: self.refuse(principal, action),
-                },
-                None => Verdict::Allowed(rule.into()),
-            },
-            None => Verdict::Unspoken {
-                refusal: self.refuse(principal, action),
-            },
+        let Some(rule) = granting else {
+            return PolicyOutcome::NoMatchingRule {
+                rejection: self.rejection_for(principal, action),
+            };
+        };
+        match self.storage_key_deny_rule(rule, principal, action, key) {
+            Some(denying) => denied(&denying.id),
+            None => PolicyOutcome::Allowed(rule.into()),
         }
     }
 
-    /// What could be granted to one caller or another: every rule that allows.
+    /// Returns the grants of all allow rules.
     pub fn grants(&self) -> impl Iterator<Item = Grant<'_>> {
-        let allowing = self.rules.iter().filter(|rule| rule.effect == Effect::Allow);
-        allowing.map(Grant::from)
+        let allow_rules = self.rules.iter().filter(|rule| rule.effect == Effect::Allow);
+        allow_rules.map(Grant::from)
     }
 
-    /// What `principal` is told where it may not do `action`.
-    pub(crate) fn refuse(&self, principal: &Principal, action: Action) -> Rejection {
+    /// Returns the rejection for `principal` if it may not perform `action`.
+    pub(crate) fn rejection_for(&self, principal: &Principal, action: Action) -> Rejection {
         match principal {
             Principal::Anonymous if !self.authenticators.is_empty() => Rejection::CredentialRequired,
-            Principal::Anonymous | Principal::Member(_) => Rejection::AccessDenied { action: action.name() },
+            Principal::Anonymous | Principal::User(_) => Rejection::AccessDenied { action: action.name() },
         }
     }
 }

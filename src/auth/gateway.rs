@@ -1,42 +1,42 @@
-//! Identities that the gateway has verified: believed only where the rules name their issuer.
+//! Identities that the gateway has verified. They are accepted only if the rules contain their issuer.
 
 use std::collections::BTreeMap;
 use std::slice;
 
-use super::{Issuer, Member, group, refused};
+use super::error::bad_credential;
+use super::principal::{Issuer, User, qualified_group};
 use crate::rejection::Rejection;
 use crate::request::{GatewayAuthorizer, GatewayIdentity};
 
 /// An `[[issuer]]` whose identities the gateway verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayIssuer {
-    /// Its name in the rules.
+    /// The name of the issuer in the rules.
     pub name: String,
-    /// The kind of authorizer that speaks for it.
+    /// The kind of authorizer that verifies its identities.
     pub authorizer: GatewayAuthorizer,
-    /// The `iss` of its tokens, the AWS account of its IAM identities, or what stands for them with a Lambda authorizer.
+    /// The `iss` of its tokens, the AWS account of its IAM identities, or a chosen name for a Lambda authorizer.
     pub iss: String,
-    /// The claim that tells a group.
+    /// The claim that contains a group.
     pub groups: Option<String>,
 }
 
-/// The member that the gateway's identity stands for.
-pub(super) fn authenticate(issuers: &[GatewayIssuer], identity: &GatewayIdentity) -> Result<Member, Rejection> {
-    let issuer = issuers.iter().find(|issuer| issuer.vouches_for(identity));
-    let issuer =
-        issuer.ok_or_else(|| refused("the gateway verified an identity of an issuer that the rules do not name"))?;
-    let subject = subject(identity).ok_or_else(|| refused("the identity that the gateway verified has no subject"))?;
+/// Returns the user with this identity.
+pub(super) fn authenticate(issuers: &[GatewayIssuer], identity: &GatewayIdentity) -> Result<User, Rejection> {
+    let issuer = issuers.iter().find(|issuer| issuer.issued(identity));
+    let unknown = "the rules do not contain the issuer of the identity that the gateway verified";
+    let issuer = issuer.ok_or_else(|| bad_credential(unknown))?;
+    let subject = subject(identity);
+    let subject = subject.ok_or_else(|| bad_credential("the identity that the gateway verified has no subject"))?;
     let groups = issuer.groups.as_ref().and_then(|claim| identity.claims.get(claim));
-    let groups = groups
-        .into_iter()
-        .filter_map(|value| group(&issuer.name, value))
-        .collect();
-    Ok(Member::new(issuer.issuer(), subject.to_owned(), groups).with_claims(identity.claims.clone()))
+    let groups = groups.and_then(|name| qualified_group(&issuer.name, name));
+    let user = User::new(issuer.issuer(), subject.to_owned(), groups.into_iter().collect());
+    Ok(user.with_claims(identity.claims.clone()))
 }
 
 impl GatewayIssuer {
-    /// The member that stands behind a request once the gateway has verified this subject with these claims.
-    pub(super) fn vouch(&self, subject: &str, claims: BTreeMap<String, String>) -> Result<Member, Rejection> {
+    /// Returns the user that a request has after the gateway has verified this subject with these claims.
+    pub(super) fn user(&self, subject: &str, claims: BTreeMap<String, String>) -> Result<User, Rejection> {
         authenticate(slice::from_ref(self), &self.identity(subject, claims))
     }
 
@@ -47,30 +47,28 @@ impl GatewayIssuer {
         }
     }
 
-    /// What the gateway would tell.
+    /// Returns the identity as the gateway would report it.
     fn identity(&self, subject: &str, mut claims: BTreeMap<String, String>) -> GatewayIdentity {
-        let told: &[(&str, &str)] = match self.authorizer {
+        let reported: &[(&str, &str)] = match self.authorizer {
             GatewayAuthorizer::Jwt => &[("iss", &self.iss), ("sub", subject)],
             GatewayAuthorizer::Iam => &[("accountId", &self.iss), ("userArn", subject)],
             GatewayAuthorizer::Lambda => &[("principalId", subject)],
         };
-        claims.extend(
-            told.iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        );
+        let reported = reported.iter();
+        claims.extend(reported.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         GatewayIdentity {
             authorizer: self.authorizer,
             claims,
         }
     }
 
-    fn vouches_for(&self, identity: &GatewayIdentity) -> bool {
+    fn issued(&self, identity: &GatewayIdentity) -> bool {
         let claim = |name: &str| identity.claims.get(name) == Some(&self.iss);
         self.authorizer == identity.authorizer
             && match identity.authorizer {
                 GatewayAuthorizer::Jwt => claim("iss"),
                 GatewayAuthorizer::Iam => claim("accountId"),
-                // The operator's own function; it has decided already whom to let in.
+                // The function of the operator has already decided that the caller is accepted.
                 GatewayAuthorizer::Lambda => true,
             }
     }
@@ -90,7 +88,7 @@ fn subject(identity: &GatewayIdentity) -> Option<&str> {
     Some(subject).filter(|subject| !subject.is_empty())
 }
 
-/// An assumed role's ARN ends in a session name that the caller chooses, so it is nobody's name.
+/// Removes the session name from the ARN of an assumed role. The caller chooses that name, so it identifies no user.
 fn without_session(arn: &str) -> &str {
     match arn.split_once(":assumed-role/") {
         Some((_, role)) => role.rfind('/').map_or(arn, |at| &arn[..arn.len() - role.len() + at]),

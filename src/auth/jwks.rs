@@ -1,4 +1,4 @@
-//! The public keys of an issuer, as its JWK set tells them ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)).
+//! The public keys that an issuer publishes as a JWK set ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -6,39 +6,39 @@ use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPubli
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::jwt::Algorithm;
+use super::algorithm::Algorithm;
 
-/// More than this no issuer has at a time.
+/// The maximum number of keys of an issuer. No known issuer has more at a time.
 const MAX_KEYS: usize = 100;
 
 /// The public keys that an issuer signs with.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet(Vec<PublicKey>);
 
-/// A text is not a JWK set.
+/// The error for a text that is not a JWK set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a set of up to {MAX_KEYS} JSON Web Keys")]
+#[error("not a set of at most {MAX_KEYS} JSON Web Keys")]
 pub struct KeySetError;
 
-/// A key, and what its issuer says it is for.
+/// A public key with the algorithm for which its issuer intends it.
 #[derive(Clone, Debug)]
 pub(super) struct PublicKey {
     kid: Option<String>,
     algorithm: Option<String>,
-    material: Material,
+    material: KeyMaterial,
 }
 
 #[derive(Clone, Debug)]
-enum Material {
+enum KeyMaterial {
     Rsa(RsaPublicKeyComponents<Vec<u8>>),
-    /// The point, uncompressed.
+    /// The uncompressed point.
     P256(Vec<u8>),
     P384(Vec<u8>),
     Ed25519(Vec<u8>),
 }
 
 #[derive(Deserialize)]
-struct Set {
+struct JwkSet {
     keys: Vec<Value>,
 }
 
@@ -58,30 +58,31 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a JWK set. Keys that verify nothing here are left out, as the specification wants it.
+    /// Parses a JWK set. It ignores keys that cannot verify a token, as the specification recommends.
     pub fn parse(text: &[u8]) -> Result<Self, KeySetError> {
-        let set: Set = serde_json::from_slice(text).map_err(|_| KeySetError)?;
+        let set: JwkSet = serde_json::from_slice(text).map_err(|_| KeySetError)?;
         if set.keys.len() > MAX_KEYS {
             return Err(KeySetError);
         }
         let keys = set
             .keys
             .into_iter()
-            .filter_map(|key| Jwk::deserialize(key).ok()?.read());
+            .filter_map(|key| Jwk::deserialize(key).ok()?.into_public_key());
         Ok(Self(keys.collect()))
     }
 
-    /// Whether there is a key of this id.
-    pub fn holds(&self, kid: &str) -> bool {
+    /// Returns true if the set contains a key with this id.
+    pub fn contains(&self, kid: &str) -> bool {
         self.0.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
-    /// The keys that can have made a signature; none where a token that names no key could mean several.
+    /// Returns the keys that may have made a signature. If the token names no key and several keys are possible, returns
+    /// none.
     pub(super) fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<&PublicKey> {
-        let fitting = self.0.iter().filter(|key| key.fits(algorithm));
+        let usable = self.0.iter().filter(|key| key.supports(algorithm));
         match kid {
-            Some(kid) => fitting.filter(|key| key.kid.as_deref() == Some(kid)).collect(),
-            None => Some(fitting.collect::<Vec<_>>())
+            Some(kid) => usable.filter(|key| key.kid.as_deref() == Some(kid)).collect(),
+            None => Some(usable.collect::<Vec<_>>())
                 .filter(|keys| keys.len() == 1)
                 .unwrap_or_default(),
         }
@@ -89,7 +90,7 @@ impl KeySet {
 }
 
 impl Jwk {
-    fn read(self) -> Option<PublicKey> {
+    fn into_public_key(self) -> Option<PublicKey> {
         let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig");
         let verifies = self
             .key_ops
@@ -99,13 +100,13 @@ impl Jwk {
             return None;
         }
         let material = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => Material::Rsa(RsaPublicKeyComponents {
+            ("RSA", _) => KeyMaterial::Rsa(RsaPublicKeyComponents {
                 n: integer(self.n.as_deref()?)?,
                 e: integer(self.e.as_deref()?)?,
             }),
-            ("EC", Some("P-256")) => Material::P256(self.point(32)?),
-            ("EC", Some("P-384")) => Material::P384(self.point(48)?),
-            ("OKP", Some("Ed25519")) => Material::Ed25519(coordinate(self.x.as_deref()?, 32)?),
+            ("EC", Some("P-256")) => KeyMaterial::P256(self.point(32)?),
+            ("EC", Some("P-384")) => KeyMaterial::P384(self.point(48)?),
+            ("OKP", Some("Ed25519")) => KeyMaterial::Ed25519(coordinate(self.x.as_deref()?, 32)?),
             _ => return None,
         };
         Some(PublicKey {
@@ -124,7 +125,7 @@ impl Jwk {
     }
 }
 
-/// A number without the zeros that some issuers put before it.
+/// Decodes a number and removes leading zeros, which some issuers write.
 fn integer(text: &str) -> Option<Vec<u8>> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -137,32 +138,35 @@ fn coordinate(text: &str, length: usize) -> Option<Vec<u8>> {
 }
 
 impl PublicKey {
-    /// Whether it may be used with `algorithm`: by its kind, and by what its issuer says.
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        let said = self.algorithm.as_deref().is_none_or(|said| said == algorithm.name());
-        said && match &self.material {
-            Material::Rsa(_) => rsa(algorithm).is_some(),
-            Material::P256(_) => algorithm == Algorithm::Es256,
-            Material::P384(_) => algorithm == Algorithm::Es384,
-            Material::Ed25519(_) => algorithm == Algorithm::EdDsa,
-        }
+    /// Returns true if the key can be used with `algorithm`: its type fits, and its issuer intends it.
+    fn supports(&self, algorithm: Algorithm) -> bool {
+        let is_intended = self.algorithm.as_deref().is_none_or(|name| name == algorithm.name());
+        is_intended
+            && match &self.material {
+                KeyMaterial::Rsa(_) => rsa(algorithm).is_some(),
+                KeyMaterial::P256(_) => algorithm == Algorithm::Es256,
+                KeyMaterial::P384(_) => algorithm == Algorithm::Es384,
+                KeyMaterial::Ed25519(_) => algorithm == Algorithm::EdDsa,
+            }
     }
 
-    /// Whether it has made `signature` of `message`.
+    /// Returns true if `signature` is a valid signature of `message` by this key.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         let plain = |scheme: &'static dyn VerificationAlgorithm, key: &[u8]| {
             UnparsedPublicKey::new(scheme, key).verify(message, signature).is_ok()
         };
         match &self.material {
-            Material::Rsa(key) => rsa(algorithm).is_some_and(|scheme| key.verify(scheme, message, signature).is_ok()),
-            Material::P256(point) => plain(&signature::ECDSA_P256_SHA256_FIXED, point),
-            Material::P384(point) => plain(&signature::ECDSA_P384_SHA384_FIXED, point),
-            Material::Ed25519(key) => plain(&signature::ED25519, key),
+            KeyMaterial::Rsa(key) => {
+                rsa(algorithm).is_some_and(|scheme| key.verify(scheme, message, signature).is_ok())
+            }
+            KeyMaterial::P256(point) => plain(&signature::ECDSA_P256_SHA256_FIXED, point),
+            KeyMaterial::P384(point) => plain(&signature::ECDSA_P384_SHA384_FIXED, point),
+            KeyMaterial::Ed25519(key) => plain(&signature::ED25519, key),
         }
     }
 }
 
-/// RSA keys of 2,048 bits and more; shorter ones verify nothing.
+/// Returns the RSA parameters of an algorithm. They require keys of at least 2,048 bits.
 const fn rsa(algorithm: Algorithm) -> Option<&'static RsaParameters> {
     match algorithm {
         Algorithm::Rs256 => Some(&signature::RSA_PKCS1_2048_8192_SHA256),

@@ -1,5 +1,5 @@
-//! The keys of what Signpost hands out to get back: share links and sign-in sessions. Each is a statement with an HMAC,
-//! so that nothing need be stored.
+//! The keys with which Signpost signs its own tokens: share links and sign-in sessions. Each token is a payload with an
+//! HMAC, so Signpost does not store it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,89 +11,89 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-/// The keys of `SIGNPOST_KEYS`: the first seals, every one opens.
+/// The keys of `SIGNPOST_KEYS`: the first key signs, every key verifies.
 #[derive(Clone, Debug, Default)]
-pub struct Keyring(Vec<Key>);
+pub struct Keyring(Vec<SigningKey>);
 
 #[derive(Clone)]
-struct Key {
+struct SigningKey {
     id: String,
     secret: Vec<u8>,
 }
 
-/// What a statement is for. One that is sealed for one purpose opens for no other.
+/// The purpose of a token. A token that is signed for one purpose is invalid for every other purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A link that lends a part of its maker's rights.
+    /// A link that grants a part of its creator's rights.
     ShareLink,
     /// The session of a browser.
     Session,
     /// An attempt to sign in.
     SignIn,
-    /// Where a listing goes on.
+    /// The continuation token of a listing.
     Cursor,
 }
 
-/// A sealed statement: whoever has it may do what it says, so it is a secret.
+/// A signed token. It grants access to every holder, so it is a secret.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Sealed(String);
+pub struct SignedToken(String);
 
-/// Why a text is not a list of keys; it repeats no part of them.
+/// The error for a text that is not a list of keys. The message never contains a part of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// Not `ID:KEY`.
-    #[error("is not a list of at most two ID:KEY, as `signpost key new` makes them")]
+    #[error("is not a list of one or two ID:KEY, as `signpost key new` creates them")]
     Malformed,
-    /// A key that could be guessed.
-    #[error("a key has fewer than 32 bytes; `signpost key new` makes good ones")]
+    /// A key that is too short to resist guessing.
+    #[error("a key has fewer than 32 bytes; create one with `signpost key new`")]
     Short,
-    /// Two keys of one id.
+    /// Two keys with the same id.
     #[error("two keys have the same id")]
     Repeated,
 }
 
 impl Keyring {
-    /// A ring of one key, made of a text that others do not know.
-    pub fn of(text: &str) -> Self {
-        Self(vec![Key {
+    /// Creates a keyring with one key that is derived from a secret text.
+    pub fn from_secret(text: &str) -> Self {
+        Self(vec![SigningKey {
             id: "own".into(),
             secret: Sha256::digest(text).to_vec(),
         }])
     }
 
-    /// Whether nothing can be sealed or opened.
+    /// Returns true if there are no keys, so that nothing can be signed or verified.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Writes `statement` so that only these keys can have written it; `None` without keys.
-    pub fn seal(&self, purpose: Purpose, statement: &impl Serialize) -> Option<Sealed> {
+    /// Signs `payload` with the first key; returns `None` without keys.
+    pub fn sign(&self, purpose: Purpose, payload: &impl Serialize) -> Option<SignedToken> {
         let key = self.0.first()?;
-        let statement = serde_json::to_vec(statement).ok()?;
-        let signed = format!("{}.{}", key.id, BASE64_URL_SAFE_NO_PAD.encode(statement));
+        let payload = serde_json::to_vec(payload).ok()?;
+        let signed = format!("{}.{}", key.id, BASE64_URL_SAFE_NO_PAD.encode(payload));
         let mac = BASE64_URL_SAFE_NO_PAD.encode(key.mac(purpose, &signed).finalize().into_bytes());
-        Some(Sealed(format!("{signed}.{mac}")))
+        Some(SignedToken(format!("{signed}.{mac}")))
     }
 
-    /// Reads what [`Keyring::seal`] wrote for this purpose: whole, unaltered, and by a key that still counts.
-    pub fn open<T: DeserializeOwned>(&self, purpose: Purpose, text: &str) -> Option<T> {
+    /// Verifies a token of [`Keyring::sign`] for the same purpose with any of the keys, and returns its payload.
+    pub fn verify<T: DeserializeOwned>(&self, purpose: Purpose, text: &str) -> Option<T> {
         let (signed, mac) = text.rsplit_once('.')?;
-        let (id, statement) = signed.split_once('.')?;
+        let (id, payload) = signed.split_once('.')?;
         let key = self.0.iter().find(|key| key.id == id)?;
         let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).ok()?;
         key.mac(purpose, signed).verify_slice(&mac).ok()?;
-        let statement = BASE64_URL_SAFE_NO_PAD.decode(statement).ok()?;
-        serde_json::from_slice(&statement).ok()
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
+        serde_json::from_slice(&payload).ok()
     }
 
-    /// What `text` becomes under the first key: the same always, and nothing that others could foretell.
+    /// Derives a value from `text` with the first key. It is always the same, and unpredictable without the key.
     pub fn derive(&self, purpose: Purpose, text: &str) -> Option<[u8; 32]> {
         self.derive_by_each(purpose, text).next()
     }
 
-    /// What `text` becomes under each of the keys.
+    /// Derives a value from `text` with each of the keys.
     pub fn derive_by_each(&self, purpose: Purpose, text: &str) -> impl Iterator<Item = [u8; 32]> {
-        let derive = move |key: &Key| key.mac(purpose, text).finalize().into_bytes().into();
+        let derive = move |key: &SigningKey| key.mac(purpose, text).finalize().into_bytes().into();
         self.0.iter().map(derive)
     }
 }
@@ -109,23 +109,23 @@ impl Purpose {
     }
 }
 
-impl Key {
+impl SigningKey {
     fn mac(&self, purpose: Purpose, text: &str) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
+        let mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC accepts keys of any length");
         mac.chain_update(purpose.name()).chain_update([0]).chain_update(text)
     }
 }
 
-impl Sealed {
-    /// The text, for whom it is meant and nobody else.
+impl SignedToken {
+    /// Returns the secret text. Give it only to the caller for whom it was signed.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Sealed {
+impl fmt::Debug for SignedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sealed(redacted)")
+        f.write_str("SignedToken(redacted)")
     }
 }
 
@@ -138,7 +138,7 @@ impl FromStr for Keyring {
             .map(str::trim)
             .filter(|key| !key.is_empty())
             .map(str::parse);
-        let keys = keys.collect::<Result<Vec<Key>, _>>()?;
+        let keys = keys.collect::<Result<Vec<SigningKey>, _>>()?;
         match keys.as_slice() {
             [one, two] if one.id == two.id => Err(KeyringError::Repeated),
             [] | [_] | [_, _] => Ok(Self(keys)),
@@ -147,7 +147,7 @@ impl FromStr for Keyring {
     }
 }
 
-impl FromStr for Key {
+impl FromStr for SigningKey {
     type Err = KeyringError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -169,8 +169,8 @@ impl FromStr for Key {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({}, redacted)", self.id)
+        write!(f, "SigningKey({}, redacted)", self.id)
     }
 }

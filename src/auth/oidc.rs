@@ -1,43 +1,46 @@
-//! Issuers whose tokens are verified here ([OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html)).
+//! Issuers whose tokens Signpost verifies ([OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html)).
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::time::{Duration, SystemTime};
 
 use http::Uri;
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
+use super::algorithm::Algorithm;
+use super::error::bad_credential;
 use super::jwks::KeySet;
-use super::jwt::{Algorithm, Claims, Jwt};
-use super::{Issuer, Member, group, refused};
+use super::jwt::{Claims, Jwt};
+use super::principal::{Issuer, User, qualified_group};
 use crate::rejection::Rejection;
 
-/// How far the clocks of issuer and service may be apart.
+/// The maximum difference between the clocks of issuer and service.
 const LEEWAY: Duration = Duration::from_mins(1);
 
-/// An `[[issuer]]` whose tokens are verified here.
+/// An `[[issuer]]` whose tokens Signpost verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcIssuer {
-    /// Its name in the rules.
+    /// The name of the issuer in the rules.
     pub name: String,
-    /// What it calls itself, and where it tells its keys.
+    /// The URL that identifies the issuer, below which it publishes its keys.
     pub iss: IssuerUrl,
-    /// For whom a bearer's token must be made.
+    /// The accepted audiences of bearer tokens.
     pub audiences: Vec<String>,
-    /// The algorithms by which it signs.
+    /// The accepted signature algorithms.
     pub algorithms: Vec<Algorithm>,
-    /// The claim that tells the groups.
+    /// The claim that contains the groups.
     pub groups: Option<String>,
-    /// What this service is to it, where one signs in at the issuer's.
-    pub client: Option<Client>,
+    /// The client registration of this service, if users sign in with this issuer.
+    pub client: Option<OidcClient>,
 }
 
-/// A client that is registered with an issuer.
+/// The registration of this service as a client of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
-    /// Its id.
+pub struct OidcClient {
+    /// The client id.
     pub id: String,
-    /// What it asks for.
+    /// The scopes that sign-in requests.
     pub scopes: Vec<String>,
 }
 
@@ -45,50 +48,50 @@ pub struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerUrl(String);
 
-/// A text is not the URL of an issuer.
+/// The error for a text that is not the URL of an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not an https URL without query and fragment (http on loopback only)")]
 pub struct IssuerUrlError;
 
-/// The keys without which a request can't be decided about.
+/// The signing keys that are required to verify a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeysWanted<'a> {
-    /// Whose keys.
+pub struct RequiredKeys<'a> {
+    /// The issuer of the keys.
     pub issuer: &'a OidcIssuer,
-    /// The one key that the token names.
+    /// The id of the key that the token names.
     pub kid: Option<String>,
 }
 
 impl IssuerUrl {
-    /// Reads the URL of an issuer, or one that it tells.
+    /// Parses the URL of an issuer.
     pub fn new(text: &str) -> Result<Self, IssuerUrlError> {
         let uri: Uri = text.parse().map_err(|_| IssuerUrlError)?;
         let authority = uri.authority().ok_or(IssuerUrlError)?;
-        let safe = match uri.scheme_str() {
+        let is_safe = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => is_loopback(authority.host()),
             _ => false,
         };
-        let plain = !authority.as_str().contains('@') && !text.contains(['?', '#']);
-        if safe && plain {
+        let is_plain = !authority.as_str().contains('@') && !text.contains(['?', '#']);
+        if is_safe && is_plain {
             Ok(Self(text.to_owned()))
         } else {
             Err(IssuerUrlError)
         }
     }
 
-    /// As it was written.
+    /// Returns the URL as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Where it describes itself ([OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html)).
+    /// Returns the URL of the issuer's metadata ([OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html)).
     pub fn discovery(&self) -> String {
         format!("{}/.well-known/openid-configuration", self.0.trim_end_matches('/'))
     }
 
-    /// Whether a URL that it tells may be called: one that is at least as safe as its own.
-    pub fn vouches_for(&self, url: &str) -> bool {
+    /// Returns true if Signpost may call a URL of the issuer's metadata: it must be at least as safe as the issuer's URL.
+    pub fn allows_endpoint(&self, url: &str) -> bool {
         url.parse::<Uri>().is_ok_and(|uri| match uri.scheme_str() {
             Some("https") => uri.authority().is_some(),
             Some("http") => self.0.starts_with("http://") && uri.host().is_some_and(is_loopback),
@@ -97,10 +100,10 @@ impl IssuerUrl {
     }
 }
 
-/// The keys that `issuer` must tell for a token to be verified.
-pub fn keys_for<'a>(issuer: &'a OidcIssuer, token: &str) -> KeysWanted<'a> {
-    let kid = Jwt::read(token).ok().and_then(|token| token.kid().map(str::to_owned));
-    KeysWanted { issuer, kid }
+/// Returns the keys that are required to verify `token` of `issuer`.
+pub fn required_keys<'a>(issuer: &'a OidcIssuer, token: &str) -> RequiredKeys<'a> {
+    let kid = Jwt::parse(token).ok().and_then(|token| token.kid().map(str::to_owned));
+    RequiredKeys { issuer, kid }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -108,89 +111,84 @@ fn is_loopback(host: &str) -> bool {
 }
 
 impl OidcIssuer {
-    /// The member that a bearer's token stands for.
-    pub(super) fn authenticate(&self, token: Jwt<'_>, keys: &KeySet, now: SystemTime) -> Result<Member, Rejection> {
+    /// Verifies a bearer token and returns its user.
+    pub(super) fn authenticate(&self, token: Jwt<'_>, keys: &KeySet, now: SystemTime) -> Result<User, Rejection> {
         let claims = token.verify(keys, &self.algorithms)?;
         self.check(&claims, &self.audiences, now)?;
-        self.member(&claims)
+        self.verified_user(&claims)
     }
 
-    /// Whom an ID token names that was made for our client, and the end of its life
+    /// Verifies an ID token that was issued for our client, and returns its user and its expiry time
     /// ([validation](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
-    pub(super) fn identify(
+    pub(super) fn verify_id_token(
         &self,
         id_token: &str,
         nonce: &str,
         keys: &KeySet,
         now: SystemTime,
-    ) -> Result<(Member, SystemTime), Rejection> {
+    ) -> Result<(User, SystemTime), Rejection> {
         let client = self.client.as_ref().map(|client| client.id.clone());
-        let audience = client.ok_or_else(|| refused("nobody signs in at this issuer's"))?;
-        let claims = Jwt::read(id_token)?.verify(keys, &self.algorithms)?;
-        self.check(&claims, std::slice::from_ref(&audience), now)?;
-        let many = matches!(claims.get("aud"), Some(Value::Array(told)) if told.len() > 1);
-        let party = claims.text("azp");
-        if party.map_or(many, |party| party != audience) {
-            return Err(refused("the ID token is made for another client"));
-        }
-        let same = claims
+        let audience = client.ok_or_else(|| bad_credential("sign-in is not enabled for this issuer"))?;
+        let claims = Jwt::parse(id_token)?.verify(keys, &self.algorithms)?;
+        self.check(&claims, slice::from_ref(&audience), now)?;
+        check_authorized_party(&claims, &audience)?;
+        let nonce_matches = claims
             .text("nonce")
-            .is_some_and(|told| told.as_bytes().ct_eq(nonce.as_bytes()).into());
-        if !same {
-            return Err(refused("the ID token is not of this attempt to sign in"));
+            .is_some_and(|own| own.as_bytes().ct_eq(nonce.as_bytes()).into());
+        if !nonce_matches {
+            return Err(bad_credential("the ID token does not belong to this sign-in attempt"));
         }
-        let ends = claims.get("exp").and_then(date).unwrap_or(now);
-        Ok((self.member(&claims)?, ends))
+        let expiry = claims.get("exp").and_then(numeric_date).unwrap_or(now);
+        Ok((self.verified_user(&claims)?, expiry))
     }
 
-    /// The member that stands behind a request once a token of this subject with these claims has been verified.
-    pub(super) fn vouch(&self, subject: &str, mut claims: BTreeMap<String, String>) -> Member {
+    /// Returns the user that a request has after a token of this subject with these claims has been verified.
+    pub(super) fn user(&self, subject: &str, mut claims: BTreeMap<String, String>) -> User {
         claims.insert("iss".into(), self.iss.as_str().into());
         claims.insert("sub".into(), subject.into());
         let groups = self.groups.as_ref().and_then(|claim| claims.get(claim));
-        let groups = groups.into_iter().filter_map(|name| group(&self.name, name)).collect();
-        Member::new(self.issuer(), subject.to_owned(), groups).with_claims(claims)
+        let groups = groups.and_then(|name| qualified_group(&self.name, name));
+        User::new(self.issuer(), subject.to_owned(), groups.into_iter().collect()).with_claims(claims)
     }
 
-    /// Whether the token is this issuer's, made for one of `audiences`, and alive.
+    /// Checks that this issuer issued the token for one of `audiences`, and that the token is valid at `now`.
     fn check(&self, claims: &Claims, audiences: &[String], now: SystemTime) -> Result<(), Rejection> {
         if claims.text("iss") != Some(self.iss.as_str()) {
-            return Err(refused("the bearer token is another issuer's"));
+            return Err(bad_credential("the bearer token was issued by another issuer"));
         }
-        if !is_for(claims.get("aud"), audiences) {
-            return Err(refused("the bearer token is made for another audience"));
+        if !has_audience(claims.get("aud"), audiences) {
+            return Err(bad_credential("the bearer token was issued for another audience"));
         }
-        let expires = claims.get("exp").and_then(date);
-        let expires = expires.ok_or_else(|| refused("the bearer token does not say when it expires"))?;
+        let expires = claims.get("exp").and_then(numeric_date);
+        let expires = expires.ok_or_else(|| bad_credential("the bearer token has no expiry time"))?;
         if now >= expires + LEEWAY {
-            return Err(refused("the bearer token has expired"));
+            return Err(bad_credential("the bearer token has expired"));
         }
-        let begins = claims.get("nbf").map(|value| date(value).ok_or(()));
-        match begins {
+        let not_before = claims.get("nbf").map(|value| numeric_date(value).ok_or(()));
+        match not_before {
             None => Ok(()),
             Some(Ok(begins)) if begins <= now + LEEWAY => Ok(()),
-            Some(_) => Err(refused("the bearer token is not valid yet")),
+            Some(_) => Err(bad_credential("the bearer token is not valid yet")),
         }
     }
 
-    fn member(&self, claims: &Claims) -> Result<Member, Rejection> {
-        let subject = claims
-            .text("sub")
-            .ok_or_else(|| refused("the bearer token has no subject"))?;
+    fn verified_user(&self, claims: &Claims) -> Result<User, Rejection> {
+        let subject = claims.text("sub");
+        let subject = subject.ok_or_else(|| bad_credential("the bearer token has no subject"))?;
         let groups = self.groups.as_ref().and_then(|claim| claims.get(claim));
-        let member = Member::new(self.issuer(), subject.to_owned(), self.groups(groups));
-        Ok(member.with_claims(claims.texts()))
+        let user = User::new(self.issuer(), subject.to_owned(), self.groups(groups));
+        Ok(user.with_claims(claims.texts()))
     }
 
-    /// Of an array each text is a group, and a text is one, whatever it holds.
+    /// Returns the groups of a claim: each text of an array, or the whole text of a single value.
     fn groups(&self, claim: Option<&Value>) -> Vec<String> {
         let names = match claim {
             Some(Value::Array(names)) => names.as_slice(),
-            Some(name) => std::slice::from_ref(name),
+            Some(name) => slice::from_ref(name),
             None => &[],
         };
         let names = names.iter().filter_map(Value::as_str);
-        names.filter_map(|name| group(&self.name, name)).collect()
+        names.filter_map(|name| qualified_group(&self.name, name)).collect()
     }
 
     pub(super) fn issuer(&self) -> Issuer {
@@ -201,22 +199,30 @@ impl OidcIssuer {
     }
 }
 
-/// `aud` is one text, or an array of them.
-fn is_for(audience: Option<&Value>, audiences: &[String]) -> bool {
-    let ours = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|text| audiences.iter().any(|own| own == text))
+/// Checks the `azp` claim, which is required if the token has several audiences.
+fn check_authorized_party(claims: &Claims, audience: &str) -> Result<(), Rejection> {
+    let has_several = matches!(claims.get("aud"), Some(Value::Array(audiences)) if audiences.len() > 1);
+    if claims.text("azp").map_or(has_several, |party| party != audience) {
+        return Err(bad_credential("the ID token was issued for another client"));
+    }
+    Ok(())
+}
+
+/// Returns true if `aud`, a text or an array of texts, contains one of `accepted`.
+fn has_audience(aud: Option<&Value>, accepted: &[String]) -> bool {
+    let is_accepted = |value: &Value| {
+        let text = value.as_str();
+        text.is_some_and(|text| accepted.iter().any(|own| own == text))
     };
-    match audience {
-        Some(Value::Array(told)) => told.iter().all(Value::is_string) && told.iter().any(ours),
-        Some(told) => ours(told),
+    match aud {
+        Some(Value::Array(values)) => values.iter().all(Value::is_string) && values.iter().any(is_accepted),
+        Some(value) => is_accepted(value),
         None => false,
     }
 }
 
-/// A `NumericDate`; a text, or what no clock shows, is none.
-fn date(value: &Value) -> Option<SystemTime> {
+/// Parses a `NumericDate`. Returns `None` for a text and for a time that the clock cannot represent.
+fn numeric_date(value: &Value) -> Option<SystemTime> {
     let seconds = value.as_f64().filter(|_| value.is_number())?;
     let since = Duration::try_from_secs_f64(seconds).ok()?;
     SystemTime::UNIX_EPOCH

@@ -1,108 +1,130 @@
-//! The session of a browser: a cookie that says who has signed in and until when, sealed, so that nothing is stored.
+//! Browser sessions: a signed cookie with the user and the expiry time, so nothing is stored.
 //!
-//! A session ends with its time, with its key, and with whoever has signed in: a token or an issuer that the rules no
-//! longer name, or a token with another secret, is nobody.
+//! A session ends when it expires, when its key is removed, or when the rules no longer contain its user: if its token
+//! or issuer is removed, or if its token gets another secret.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 
-use super::keyring::{Keyring, Purpose, Sealed};
-use super::share::Maker;
-use super::sign_in::Asked;
-use super::{Member, refused};
+use super::error::bad_credential;
+use super::keyring::{Keyring, Purpose, SignedToken};
+use super::principal::{StoredUser, User};
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 
-/// The name of the cookie. Browsers take the prefix from this host alone, over a safe connection, for every path.
+/// The name of the session cookie. The prefix `__Host-` makes browsers accept it only from this host, over HTTPS and for
+/// every path.
 pub const COOKIE: &str = "__Host-signpost";
 
-/// No session lives longer.
+/// The maximum lifetime of a session.
 pub const MAX_LIFE: Duration = Duration::from_hours(1);
 
-/// Browsers take no longer cookies, name and attributes included.
+/// The maximum length of the cookie value. Browsers limit the whole cookie, including its name and attributes.
 const MAX_COOKIE: usize = 3800;
 
-/// What a cookie says.
+/// The content of a session cookie.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Session {
-    who: Maker,
-    /// What the secret of a token is known by, so that a new one ends the sessions of the old.
+    user: StoredUser,
+    /// The fingerprint of the token's secret, so that a new secret ends existing sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) secret: Option<String>,
     expires: u64,
 }
 
-/// A session that has just begun.
+/// A new session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSession {
     /// The value of the cookie.
-    pub cookie: Sealed,
-    /// How long it lives.
+    pub cookie: SignedToken,
+    /// The lifetime of the session.
     pub life: Duration,
 }
 
+/// The claims and groups that the rules refer to. A session stores only these.
+#[derive(Clone, Debug, Default)]
+pub struct ReferencedClaims<'a> {
+    /// The names of claims.
+    pub claims: BTreeSet<&'a str>,
+    /// The names of groups.
+    pub groups: BTreeSet<&'a str>,
+}
+
 impl Session {
-    /// The session of `member` until `ends`, or for as long as one may live.
-    pub(super) fn new(who: Maker, secret: Option<String>, ends: SystemTime) -> Self {
-        let since = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    /// Creates a session that expires at `expiry`.
+    pub(super) fn new(user: StoredUser, secret: Option<String>, expiry: SystemTime) -> Self {
+        let since = expiry.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
-            who,
+            user,
             secret,
             expires: since.as_secs(),
         }
     }
 
-    /// Seals it, if it is not too large for a cookie.
-    pub(super) fn seal(&self, keys: &Keyring, now: SystemTime) -> Result<NewSession, Rejection> {
-        let life = self.ends().duration_since(now).unwrap_or_default();
-        let cookie = keys.seal(Purpose::Session, self);
+    /// Signs the session; fails if it is too large for a cookie.
+    pub(super) fn sign(&self, keys: &Keyring, now: SystemTime) -> Result<NewSession, Rejection> {
+        let life = self.expiry().duration_since(now).unwrap_or_default();
+        let cookie = keys.sign(Purpose::Session, self);
         let cookie = cookie.filter(|cookie| cookie.expose().len() <= MAX_COOKIE && !life.is_zero());
-        let cookie = cookie.ok_or_else(|| refused("what the rules ask of this caller does not fit into a cookie"))?;
+        let too_large = "the claims and groups that the rules use are too large for a session cookie";
+        let cookie = cookie.ok_or_else(|| bad_credential(too_large))?;
         Ok(NewSession { cookie, life })
     }
 
-    /// Reads a cookie that is sealed by us and alive at `now`.
-    pub(super) fn open(keys: &Keyring, text: &str, now: SystemTime) -> Result<Self, Rejection> {
-        let session: Option<Self> = keys.open(Purpose::Session, text);
+    /// Verifies a cookie: its signature, and that it has not expired at `now`.
+    pub(super) fn verify(keys: &Keyring, text: &str, now: SystemTime) -> Result<Self, Rejection> {
+        let session: Option<Self> = keys.verify(Purpose::Session, text);
         let session =
-            session.ok_or_else(|| refused("the session is not one of ours, or its key is no longer in use"))?;
-        if now >= session.ends() {
-            return Err(refused("the session has ended"));
+            session.ok_or_else(|| bad_credential("the session is invalid, or its signing key has been removed"))?;
+        if now >= session.expiry() {
+            return Err(bad_credential("the session has expired"));
         }
         Ok(session)
     }
 
-    pub(super) const fn who(&self) -> &Maker {
-        &self.who
+    pub(super) const fn user(&self) -> &StoredUser {
+        &self.user
     }
 
-    fn ends(&self) -> SystemTime {
+    fn expiry(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.expires)
     }
 }
 
-/// The value of the one cookie of this name; two of a name are one too many.
+/// Returns the value of the cookie with this name; rejects a request that contains the cookie twice.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Rejection> {
-    // Other cookies of the host may hold bytes that are no ASCII; ours are read beside them.
+    // Other cookies of the host may contain bytes that are not ASCII. They must not hide the session cookie.
     let pairs = headers.get_all(header::COOKIE).iter();
     let pairs = pairs.flat_map(|text| text.as_bytes().split(|byte| *byte == b';'));
     let mut values = pairs.filter_map(|pair| {
         let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-        // What is no text can't be a session either, and is refused as one.
+        // A value that is not UTF-8 becomes the empty text, which is rejected as an invalid session.
         Some(str::from_utf8(value).unwrap_or_default())
     });
     let value = values.next();
     if values.next().is_some() {
-        return Err(refused("the request carries two cookies of one name"));
+        return Err(bad_credential("the request contains the same cookie twice"));
     }
     Ok(value)
 }
 
-/// Whether a page of this very service sends the request. Browsers say so by headers that no page can set; what is no
-/// browser has no cookie that it did not mean to send, but says so all the same.
-pub(super) fn is_own_page(request: &ApiRequest) -> bool {
+/// Rejects a request that a page of another site makes a browser send.
+pub fn check_same_origin(request: &ApiRequest) -> Result<(), Rejection> {
+    if is_same_origin(request) {
+        Ok(())
+    } else {
+        Err(Rejection::CrossSite)
+    }
+}
+
+/// Returns true if a page of this service sends the request.
+///
+/// Browsers say so in headers that no page can set. A client that is not a browser sends no cookie unintentionally, but
+/// must send these headers as well.
+fn is_same_origin(request: &ApiRequest) -> bool {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
     match (header("sec-fetch-site"), header("origin")) {
         (Some(site), _) => site == "same-origin",
@@ -111,14 +133,15 @@ pub(super) fn is_own_page(request: &ApiRequest) -> bool {
     }
 }
 
-/// Whether a method changes nothing.
-pub(super) fn only_reads(method: &str) -> bool {
+/// Returns true if the method does not change anything.
+pub(super) fn is_read_only(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
-/// What is kept of a member: of its groups those that the rules name, since a cookie is small.
-pub(super) fn remember(member: &Member, asked: &Asked<'_>) -> Maker {
-    let mut who = member.as_maker(&asked.claims);
-    who.groups.retain(|group| asked.groups.contains(group.as_str()));
-    who
+/// Returns the attributes of `user` that a session stores. A cookie is small, so it contains only the groups and claims
+/// that the rules refer to.
+pub(super) fn stored_user(user: &User, referenced: &ReferencedClaims<'_>) -> StoredUser {
+    let mut stored = user.to_stored(&referenced.claims);
+    stored.groups.retain(|group| referenced.groups.contains(group.as_str()));
+    stored
 }

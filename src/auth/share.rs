@@ -1,84 +1,69 @@
-//! Share links: a URL of Signpost's own that lends a part of its maker's rights to whoever holds it.
+//! Share links: URLs of Signpost that grant a part of their creator's rights to every holder of the link.
 //!
-//! A link is a statement with an HMAC. Nothing is stored: it ends by its expiry, by its id in the rules' `revoked`, by
-//! its key leaving `SIGNPOST_KEYS`, or by its maker losing the right, which is decided again at each use.
+//! A link is a signed token, so nothing is stored. A link stops working when it expires, when its id is in `revoked` of
+//! the rules, when its key is removed from `SIGNPOST_KEYS`, or when its creator loses the right. Each use evaluates the
+//! creator's rights again.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::keyring::{Keyring, Purpose, Sealed};
-use super::refused;
+use super::error::bad_credential;
+use super::keyring::{Keyring, Purpose, SignedToken};
+use super::principal::StoredUser;
 use crate::key::ObjectKey;
 use crate::rejection::Rejection;
 
-/// What a link says.
+/// The content of a share link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareLink {
-    /// Its own name, by which it is revoked.
+    /// The id of the link, by which it can be revoked.
     pub id: String,
-    /// What it opens.
-    pub scope: Scope,
-    /// The methods that it lends.
+    /// The objects that the link grants access to.
+    pub scope: LinkScope,
+    /// The methods that the link grants.
     pub methods: Vec<String>,
-    /// The end of its life, in seconds since 1970.
+    /// The expiry time, in seconds since 1970.
     pub expires: u64,
-    /// The greatest length of an upload through it.
+    /// The maximum length of an upload through the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
-    /// How many instructions it lends; without this, as many as are asked for.
+    /// The maximum number of uses; unlimited if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<u32>,
-    /// Who made it.
-    pub maker: Maker,
+    /// The user who created the link.
+    pub creator: StoredUser,
 }
 
-/// What a link opens.
+/// The objects that a link grants access to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Scope {
+pub enum LinkScope {
     /// One object.
     Key(String),
     /// Every object below a prefix, which ends in `/`.
     Prefix(String),
 }
 
-/// The maker of a link, as far as the rules can ask for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Maker {
-    /// The name of its issuer; absent for tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// Its name with that issuer.
-    pub subject: String,
-    /// Its groups then.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
-    /// Its claims then.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub claims: BTreeMap<String, String>,
+/// Signs `link` as the value of `?share=`; returns `None` without keys.
+pub fn sign(keys: &Keyring, link: &ShareLink) -> Option<SignedToken> {
+    keys.sign(Purpose::ShareLink, link)
 }
 
-/// Writes `link` as the value of `?share=`; `None` without keys.
-pub fn write(keys: &Keyring, link: &ShareLink) -> Option<Sealed> {
-    keys.seal(Purpose::ShareLink, link)
-}
-
-/// Reads the value of `?share=`: sealed by us, and alive at `now`.
-pub fn read(keys: &Keyring, text: &str, now: SystemTime) -> Result<ShareLink, Rejection> {
-    let link: Option<ShareLink> = keys.open(Purpose::ShareLink, text);
-    let link = link.ok_or_else(|| refused("the share link is not one of ours, or its key is no longer in use"))?;
-    if now >= link.ends() {
-        return Err(refused("the share link has expired"));
+/// Verifies the value of `?share=`: its signature, and that it has not expired at `now`.
+pub fn verify(keys: &Keyring, text: &str, now: SystemTime) -> Result<ShareLink, Rejection> {
+    let link: Option<ShareLink> = keys.verify(Purpose::ShareLink, text);
+    let link = link.ok_or_else(|| bad_credential("the share link is invalid, or its signing key has been removed"))?;
+    if now >= link.expiry() {
+        return Err(bad_credential("the share link has expired"));
     }
     Ok(link)
 }
 
-/// A name for a link that no other link has, made of what is unique to its request.
-pub fn name(keys: &Keyring, request_id: &str, now: SystemTime) -> String {
+/// Returns a unique id for a new link, derived from the id of its request.
+pub fn new_id(keys: &Keyring, request_id: &str, now: SystemTime) -> String {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let unique = format!("{request_id} {}", since.as_nanos());
     let derived = keys.derive(Purpose::ShareLink, &unique);
@@ -86,15 +71,15 @@ pub fn name(keys: &Keyring, request_id: &str, now: SystemTime) -> String {
 }
 
 impl ShareLink {
-    /// The end of its life.
-    pub fn ends(&self) -> SystemTime {
+    /// Returns the expiry time.
+    pub fn expiry(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.expires)
     }
 }
 
-impl Scope {
-    /// Whether `key` is what the link opens.
-    pub fn holds(&self, key: &ObjectKey) -> bool {
+impl LinkScope {
+    /// Returns true if the link covers `key`.
+    pub fn contains(&self, key: &ObjectKey) -> bool {
         match self {
             Self::Key(own) => own == key.as_str(),
             Self::Prefix(prefix) => key.as_str().len() > prefix.len() && key.as_str().starts_with(prefix),

@@ -1,9 +1,8 @@
-//! Signing in for the page: by an issuer's authorization code with PKCE, or by a token in a form.
+//! Sign-in for the page: with an issuer's authorization code and PKCE, or with a token in a form.
 //!
-//! An attempt is a sealed cookie, too. State, nonce and verifier are made of its id by the keyring, so that they stand
-//! in no cookie and nobody can foretell them.
+//! A sign-in attempt is a signed cookie, too. The keyring derives state, nonce and verifier from the id of the attempt,
+//! so no cookie contains them and nobody else can predict them.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -13,114 +12,101 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::keyring::{Keyring, Purpose, Sealed};
+use super::Authenticators;
+use super::error::bad_credential;
+use super::jwks::KeySet;
+use super::keyring::{Keyring, Purpose, SignedToken};
 use super::oidc::OidcIssuer;
-use super::session::{self, MAX_LIFE, NewSession, Session};
+use super::principal::{Issuer, User};
+use super::session::{self, MAX_LIFE, NewSession, ReferencedClaims, Session};
 use super::token::{self, Token};
-use super::{Authenticators, Issuer, KeySet, Member, refused};
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 
-/// The name of the cookie of an attempt.
+/// The name of the cookie of a sign-in attempt.
 pub const COOKIE: &str = "__Host-signpost-login";
 
-/// How long one may take at the issuer's.
+/// The time that a user has to sign in with the issuer.
 pub const ATTEMPT_LIFE: Duration = Duration::from_mins(10);
 
-/// How one can sign in.
+/// The method by which users sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignIn<'a> {
-    /// At an issuer's.
+pub enum SignInMethod<'a> {
+    /// With an issuer.
     Issuer(&'a OidcIssuer),
-    /// By a form for a token.
+    /// With a token in a form.
     Token,
 }
 
-/// What the rules ask for, and a session therefore keeps.
-#[derive(Clone, Debug, Default)]
-pub struct Asked<'a> {
-    /// The names of claims.
-    pub claims: BTreeSet<&'a str>,
-    /// The names of groups.
-    pub groups: BTreeSet<&'a str>,
-}
-
-/// An attempt to sign in at an issuer's.
+/// An attempt to sign in with an issuer.
 #[derive(Serialize, Deserialize)]
-struct Attempt {
+struct SignInAttempt {
     id: String,
     issuer: String,
     next: String,
     expires: u64,
 }
 
-/// What an issuer is asked by way of the browser.
+/// A request to the issuer's authorization endpoint, which the browser sends.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Authorization {
+pub struct AuthorizationRequest {
     /// The issuer.
     pub issuer: OidcIssuer,
-    /// The query to the issuer's `authorization_endpoint`.
+    /// The query of the request to the issuer's `authorization_endpoint`.
     pub query: Vec<(&'static str, String)>,
-    /// The cookie by which the browser is known again.
-    pub cookie: Sealed,
+    /// The cookie that identifies the browser when it returns.
+    pub cookie: SignedToken,
 }
 
-/// What the issuer is then asked directly, for the code that the browser has brought.
+/// A request to the issuer's token endpoint, which Signpost sends to exchange the authorization code.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Exchange {
+pub struct CodeExchange {
     /// The issuer.
     pub issuer: OidcIssuer,
-    /// The code: with the client's secret it is worth an identity.
+    /// The authorization code. Together with the client's secret, it proves an identity.
     pub code: String,
-    /// Where the browser brought it.
+    /// The URL to which the issuer sent the browser with the code.
     pub redirect_uri: String,
-    /// What the challenge was made of.
+    /// The PKCE verifier of the challenge.
     pub verifier: String,
-    /// Where the browser goes then.
+    /// The URL to which the browser is redirected after sign-in.
     pub next: String,
     nonce: String,
 }
 
-impl fmt::Debug for Authorization {
+impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Authorization({}, redacted)", self.issuer.name)
+        write!(f, "AuthorizationRequest({}, redacted)", self.issuer.name)
     }
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for CodeExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Exchange({}, redacted)", self.issuer.name)
+        write!(f, "CodeExchange({}, redacted)", self.issuer.name)
     }
 }
 
 impl Authenticators {
-    /// How one can sign in here, if one can.
-    pub fn sign_in(&self) -> Option<SignIn<'_>> {
+    /// Returns the method by which users sign in, or `None` if sign-in is disabled.
+    pub fn sign_in_method(&self) -> Option<SignInMethod<'_>> {
         if self.keys.is_empty() {
             return None;
         }
         let issuer = self.oidc.iter().find(|issuer| issuer.client.is_some());
-        let token = (!self.tokens.is_empty()).then_some(SignIn::Token);
-        issuer.map(SignIn::Issuer).or(token)
+        let token = (!self.tokens.is_empty()).then_some(SignInMethod::Token);
+        issuer.map(SignInMethod::Issuer).or(token)
     }
 
-    /// Sends the browser to `issuer`, to come back to `redirect_uri` and then go to `next`.
+    /// Starts a sign-in attempt with `issuer`, after which the browser is redirected to `next`.
     pub fn begin(
         &self,
         issuer: &OidcIssuer,
         request: &ApiRequest,
         next: String,
         now: SystemTime,
-    ) -> Option<Authorization> {
+    ) -> Option<AuthorizationRequest> {
         let client = issuer.client.as_ref()?;
-        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let unique = format!("id {} {} {}", request.request_id, request.invocation, since.as_nanos());
-        let attempt = Attempt {
-            id: BASE64_URL_SAFE_NO_PAD.encode(self.keys.derive(Purpose::SignIn, &unique)?),
-            issuer: issuer.name.clone(),
-            next,
-            expires: (since + ATTEMPT_LIFE).as_secs(),
-        };
+        let attempt = SignInAttempt::new(&self.keys, issuer, request, next, now)?;
         let challenge = Sha256::digest(attempt.derive(&self.keys, "verifier")?);
         let query = vec![
             ("response_type", "code".to_owned()),
@@ -132,32 +118,32 @@ impl Authenticators {
             ("code_challenge", BASE64_URL_SAFE_NO_PAD.encode(challenge)),
             ("code_challenge_method", "S256".to_owned()),
         ];
-        Some(Authorization {
+        Some(AuthorizationRequest {
             issuer: issuer.clone(),
             query,
-            cookie: self.keys.seal(Purpose::SignIn, &attempt)?,
+            cookie: self.keys.sign(Purpose::SignIn, &attempt)?,
         })
     }
 
-    /// What to ask the issuer for the `code` that a browser brings back with `state`: only for the browser that was sent.
+    /// Resumes the sign-in attempt of the browser that returns with `state` and `code`. Only the browser that started the
+    /// attempt can resume it.
     pub fn resume(
         &self,
         request: &ApiRequest,
         state: &str,
         code: &str,
         now: SystemTime,
-    ) -> Result<Exchange, Rejection> {
-        let unknown = || refused("this browser has not begun to sign in here, or too long ago; begin again");
+    ) -> Result<CodeExchange, Rejection> {
+        let unknown = || bad_credential("no sign-in is in progress in this browser, or it has expired; start again");
         let cookie = session::cookie(&request.headers, COOKIE)?.ok_or_else(unknown)?;
-        let attempt: Attempt = self.keys.open(Purpose::SignIn, cookie).ok_or_else(unknown)?;
-        let own = attempt.derive(&self.keys, "state").ok_or_else(unknown)?;
-        let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(attempt.expires);
-        if now >= ends || !bool::from(own.as_bytes().ct_eq(state.as_bytes())) {
+        let attempt: SignInAttempt = self.keys.verify(Purpose::SignIn, cookie).ok_or_else(unknown)?;
+        let own_state = attempt.derive(&self.keys, "state").ok_or_else(unknown)?;
+        if attempt.has_expired(now) || !bool::from(own_state.as_bytes().ct_eq(state.as_bytes())) {
             return Err(unknown());
         }
         let issuer = self.oidc.iter().find(|issuer| issuer.name == attempt.issuer);
         let issuer = issuer.filter(|issuer| issuer.client.is_some()).ok_or_else(unknown)?;
-        Ok(Exchange {
+        Ok(CodeExchange {
             issuer: issuer.clone(),
             code: code.to_owned(),
             redirect_uri: redirect_uri(request),
@@ -167,73 +153,84 @@ impl Authenticators {
         })
     }
 
-    /// The session of whom the issuer names in its answer, an ID token.
+    /// Verifies the ID token that the issuer returned, and starts the session of its user.
     pub fn complete(
         &self,
-        exchange: &Exchange,
+        exchange: &CodeExchange,
         id_token: &str,
         keys: &KeySet,
-        asked: &Asked<'_>,
+        referenced: &ReferencedClaims<'_>,
         now: SystemTime,
     ) -> Result<NewSession, Rejection> {
-        let (member, ends) = exchange.issuer.identify(id_token, &exchange.nonce, keys, now)?;
-        let who = session::remember(&member, asked);
-        Session::new(who, None, ends.min(now + MAX_LIFE)).seal(&self.keys, now)
+        let (user, expiry) = exchange.issuer.verify_id_token(id_token, &exchange.nonce, keys, now)?;
+        let user = session::stored_user(&user, referenced);
+        Session::new(user, None, expiry.min(now + MAX_LIFE)).sign(&self.keys, now)
     }
 
-    /// The session of the bearer of a token.
-    pub fn sign_in_with(&self, secret: &str, asked: &Asked<'_>, now: SystemTime) -> Result<NewSession, Rejection> {
+    /// Starts the session of the user with this token.
+    pub fn sign_in_with_token(
+        &self,
+        secret: &str,
+        referenced: &ReferencedClaims<'_>,
+        now: SystemTime,
+    ) -> Result<NewSession, Rejection> {
         let token = token::find(&self.tokens, None, secret.as_bytes())?;
-        let who = session::remember(&token.member(), asked);
-        Session::new(who, Some(token.sha256.mark()), now + MAX_LIFE).seal(&self.keys, now)
+        let user = session::stored_user(&token.user(), referenced);
+        Session::new(user, Some(token.sha256.fingerprint()), now + MAX_LIFE).sign(&self.keys, now)
     }
 
-    /// Who has begun the session of this cookie, as the rules know it now.
-    pub(super) fn of_session(&self, cookie: &str, now: SystemTime) -> Result<Member, Rejection> {
-        let session = Session::open(&self.keys, cookie, now)?;
-        let gone = || refused("whoever began the session is no longer known");
-        let member = self.maker(session.who()).ok_or_else(gone)?;
-        match &member.issuer {
+    /// Returns the user of a session cookie, as the current rules describe the user.
+    pub(super) fn session_user(&self, cookie: &str, now: SystemTime) -> Result<User, Rejection> {
+        let session = Session::verify(&self.keys, cookie, now)?;
+        let removed = || bad_credential("the rules no longer contain the user of this session");
+        let user = self.find_user(session.user()).ok_or_else(removed)?;
+        match &user.issuer {
             Issuer::Token => {
-                let token = self.tokens.iter().find(|token| token.id == member.subject);
-                let mark = token.map(|Token { sha256, .. }| sha256.mark());
-                (mark == session.secret).then_some(member).ok_or_else(gone)
+                let token = self.tokens.iter().find(|token| token.id == user.subject);
+                let fingerprint = token.map(|Token { sha256, .. }| sha256.fingerprint());
+                (fingerprint == session.secret).then_some(user).ok_or_else(removed)
             }
             Issuer::Named { name, .. } => {
                 let issuer = self.oidc.iter().find(|issuer| issuer.name == *name);
-                let signs_in = issuer.is_some_and(|issuer| issuer.client.is_some());
-                signs_in.then_some(member).ok_or_else(gone)
+                let has_sign_in = issuer.is_some_and(|issuer| issuer.client.is_some());
+                has_sign_in.then_some(user).ok_or_else(removed)
             }
         }
     }
 
-    /// Whether `request` carries a session that has ended or never was one.
-    pub fn carries_dead_session(&self, request: &ApiRequest, now: SystemTime) -> bool {
+    /// Returns true if `request` contains a session cookie that is invalid or has expired.
+    pub fn has_invalid_session(&self, request: &ApiRequest, now: SystemTime) -> bool {
         match session::cookie(&request.headers, session::COOKIE) {
             Ok(None) => false,
-            Ok(Some(cookie)) => self.of_session(cookie, now).is_err(),
+            Ok(Some(cookie)) => self.session_user(cookie, now).is_err(),
             Err(_) => true,
         }
     }
 }
 
-/// Refuses what a page of another site makes a browser send.
-pub fn check_own_page(request: &ApiRequest) -> Result<(), Rejection> {
-    if session::is_own_page(request) {
-        Ok(())
-    } else {
-        Err(Rejection::CrossSite)
+impl SignInAttempt {
+    fn new(keys: &Keyring, issuer: &OidcIssuer, request: &ApiRequest, next: String, now: SystemTime) -> Option<Self> {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let unique = format!("id {} {} {}", request.request_id, request.invocation, since.as_nanos());
+        Some(Self {
+            id: BASE64_URL_SAFE_NO_PAD.encode(keys.derive(Purpose::SignIn, &unique)?),
+            issuer: issuer.name.clone(),
+            next,
+            expires: (since + ATTEMPT_LIFE).as_secs(),
+        })
     }
-}
 
-impl Attempt {
-    fn derive(&self, keys: &Keyring, what: &str) -> Option<String> {
-        let derived = keys.derive(Purpose::SignIn, &format!("{what} {}", self.id))?;
+    fn derive(&self, keys: &Keyring, value: &str) -> Option<String> {
+        let derived = keys.derive(Purpose::SignIn, &format!("{value} {}", self.id))?;
         Some(BASE64_URL_SAFE_NO_PAD.encode(derived))
     }
+
+    fn has_expired(&self, now: SystemTime) -> bool {
+        now >= SystemTime::UNIX_EPOCH + Duration::from_secs(self.expires)
+    }
 }
 
-/// The URL that the issuer must know as one of ours.
+/// Returns our callback URL, which must be registered with the issuer.
 fn redirect_uri(request: &ApiRequest) -> String {
     format!("{}/-/callback", request.base_url)
 }

@@ -1,5 +1,5 @@
-//! Generated tokens, sent as `Basic` (RFC 7617) or `Bearer` (RFC 6750) and kept as SHA-256 digests. The secrets are
-//! random, so a plain digest is enough: there is nothing to guess.
+//! Generated tokens, sent as `Basic` (RFC 7617) or `Bearer` (RFC 6750) and stored as SHA-256 digests. The secrets are
+//! random, so they cannot be guessed and a plain digest is enough.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +9,19 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{Issuer, Member, hex, refused};
+use super::error::bad_credential;
+use super::principal::{Issuer, User};
+use crate::encoding::hex;
 use crate::rejection::Rejection;
 
-/// One `[[token]]` of the rules.
+/// A `[[token]]` of the rules.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// Its public name, the user name of `Basic`.
+    /// The public id of the token; the user name with `Basic`.
     pub id: String,
-    /// The digest of its secret.
+    /// The digest of the secret.
     pub sha256: TokenDigest,
-    /// The groups that its bearer belongs to.
+    /// The groups of the token's user.
     pub groups: Vec<String>,
 }
 
@@ -27,20 +29,20 @@ pub struct Token {
 #[derive(Clone)]
 pub struct TokenDigest([u8; 32]);
 
-/// A digest that is not 64 hexadecimal digits.
+/// The error for a digest that is not 64 hexadecimal digits.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 digest has 64 hexadecimal digits")]
 pub struct TokenDigestError;
 
 impl Token {
-    /// Its bearer.
-    pub fn member(&self) -> Member {
-        Member::new(Issuer::Token, self.id.clone(), self.groups.clone())
+    /// Returns the user of the token.
+    pub fn user(&self) -> User {
+        User::new(Issuer::Token, self.id.clone(), self.groups.clone())
     }
 }
 
 impl TokenDigest {
-    /// The digest of `secret`.
+    /// Returns the digest of `secret`.
     pub fn of(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
     }
@@ -50,9 +52,13 @@ impl TokenDigest {
         hex(&self.0)
     }
 
-    /// What the secret can be known by where not even its digest should stand.
-    pub(super) fn mark(&self) -> String {
-        hex(&Sha256::new().chain_update("mark").chain_update(self.0).finalize()[..8])
+    /// Returns a hash that identifies the secret where even its digest must not be exposed.
+    pub(super) fn fingerprint(&self) -> String {
+        let hash = Sha256::new()
+            .chain_update("fingerprint")
+            .chain_update(self.0)
+            .finalize();
+        hex(&hash[..8])
     }
 
     fn matches(&self, other: &Self) -> Choice {
@@ -81,56 +87,55 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// Finds the bearer of the secret in an `Authorization` header.
-pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<Member, Rejection> {
+/// Returns the user whose secret is in an `Authorization` header.
+pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<User, Rejection> {
     let (scheme, value) = split_scheme(authorization)?;
     if tokens.is_empty() {
-        return Err(refused("no credential is accepted here"));
+        return Err(bad_credential("this service does not accept credentials"));
     }
     if scheme.eq_ignore_ascii_case("Bearer") {
-        return find(tokens, None, value.as_bytes()).map(Token::member);
+        return find(tokens, None, value.as_bytes()).map(Token::user);
     }
     if scheme.eq_ignore_ascii_case("Basic") {
-        return basic(tokens, value);
+        return authenticate_basic(tokens, value);
     }
-    Err(refused("the authorization scheme is neither Basic nor Bearer"))
+    Err(bad_credential("the authorization scheme is neither Basic nor Bearer"))
 }
 
 fn split_scheme(authorization: &[u8]) -> Result<(&str, &str), Rejection> {
-    let text = std::str::from_utf8(authorization).map_err(|_| refused("the Authorization header is malformed"))?;
-    let (scheme, value) = text
-        .split_once(' ')
-        .ok_or_else(|| refused("the Authorization header is malformed"))?;
+    let malformed = || bad_credential("the Authorization header is malformed");
+    let text = std::str::from_utf8(authorization).map_err(|_| malformed())?;
+    let (scheme, value) = text.split_once(' ').ok_or_else(malformed)?;
     Ok((scheme, value.trim()))
 }
 
-/// The text of a bearer, if the header tells one.
+/// Returns the bearer token of an `Authorization` header, if it contains one.
 pub(super) fn bearer(authorization: &[u8]) -> Option<&str> {
     let (scheme, value) = split_scheme(authorization).ok()?;
     scheme.eq_ignore_ascii_case("Bearer").then_some(value)
 }
 
-fn basic(tokens: &[Token], encoded: &str) -> Result<Member, Rejection> {
-    let pair = BASE64_STANDARD
-        .decode(encoded)
-        .map_err(|_| refused("the Basic credential is malformed"))?;
+fn authenticate_basic(tokens: &[Token], encoded: &str) -> Result<User, Rejection> {
+    let malformed = || bad_credential("the Basic credential is malformed");
+    let pair = BASE64_STANDARD.decode(encoded).map_err(|_| malformed())?;
     let colon = pair.iter().position(|byte| *byte == b':');
-    let colon = colon.ok_or_else(|| refused("the Basic credential is malformed"))?;
-    find(tokens, Some(&pair[..colon]), &pair[colon + 1..]).map(Token::member)
+    let colon = colon.ok_or_else(malformed)?;
+    find(tokens, Some(&pair[..colon]), &pair[colon + 1..]).map(Token::user)
 }
 
-/// Compares with every token, so that the time taken tells nothing of which one was near.
+/// Returns the token with this secret. The function compares with every token, so that its duration does not reveal
+/// which token was similar.
 pub(super) fn find<'a>(tokens: &'a [Token], id: Option<&[u8]>, secret: &[u8]) -> Result<&'a Token, Rejection> {
     if secret.is_empty() {
-        return Err(refused("the token is empty"));
+        return Err(bad_credential("the token is empty"));
     }
     let digest = TokenDigest::of(secret);
     let mut found = None;
     for token in tokens {
-        let named = id.is_none_or(|id| id == token.id.as_bytes());
-        if bool::from(token.sha256.matches(&digest)) && named {
+        let has_id = id.is_none_or(|id| id == token.id.as_bytes());
+        if bool::from(token.sha256.matches(&digest)) && has_id {
             found = Some(token);
         }
     }
-    found.ok_or_else(|| refused("the token is unknown"))
+    found.ok_or_else(|| bad_credential("the token is unknown"))
 }

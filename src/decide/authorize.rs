@@ -49,7 +49,7 @@ fn check_rules<T>(
         Some((creator, link)) => (creator, Some(link)),
     };
     context.user_id = Some(principal.user_id().to_owned());
-    let verdict = policy.verdict(principal, action, object_request.key.as_str());
+    let verdict = policy.evaluate(principal, action, object_request.key.as_str());
     context.rule = verdict.rule().map(str::to_owned);
     let mut grant = verdict.into_grant()?;
     let narrowed = link

@@ -23,7 +23,7 @@ const MAX_BODY: usize = 1024 * 1024;
 
 /// The decision about one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BulkResult {
+pub struct BulkDecision {
     /// The key, if the item contains a valid one.
     pub key: Option<ObjectKey>,
     /// The plan to sign, or the rejection.
@@ -55,7 +55,7 @@ enum QueryValue {
 }
 
 /// Decides about each item of the body separately, for the caller of the whole request.
-pub(super) fn decide(caller: &CallerContext<'_>) -> Result<Vec<BulkResult>, Rejection> {
+pub(super) fn decide(caller: &CallerContext<'_>) -> Result<Vec<BulkDecision>, Rejection> {
     let request = caller.request;
     if let Some((name, _)) = request.query.first() {
         return Err(bad_value(name, "belongs in the `query` of the items in the body"));
@@ -70,15 +70,15 @@ pub(super) fn decide(caller: &CallerContext<'_>) -> Result<Vec<BulkResult>, Reje
     Ok(items.iter().map(|item| decide_item(caller, item)).collect())
 }
 
-fn decide_item(caller: &CallerContext<'_>, item: &RawValue) -> BulkResult {
+fn decide_item(caller: &CallerContext<'_>, item: &RawValue) -> BulkDecision {
     let parsed = json_object::<BulkItem>("request", item.get().as_bytes())
         .and_then(|item| Ok((ObjectKey::with_path(item.key.clone())?, item)));
     match parsed {
-        Err(rejection) => BulkResult {
+        Err(rejection) => BulkDecision {
             key: None,
             outcome: Err(rejection.into()),
         },
-        Ok((key, item)) => BulkResult {
+        Ok((key, item)) => BulkDecision {
             outcome: item
                 .into_object_request(key.clone())
                 .map_err(RejectedRequest::from)

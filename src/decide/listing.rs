@@ -7,7 +7,7 @@ use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
 use crate::plan::{ListingPage, ListingPlan, UploadMarker};
-use crate::policy::{Policy, Reach, Scope};
+use crate::policy::{GrantScope, ListAccess, Policy};
 use crate::rejection::Rejection;
 use crate::request::{ListingFormat, ListingRequest, Pairs, SortColumn, SortOrder, bad_value};
 
@@ -61,10 +61,10 @@ fn check_rules(
     context.user_id = Some(principal.user_id().to_owned());
     let action = request.listing.action();
     let (plan, folders) = match (
-        caller.policy.reach(principal, action, &request.prefix)?,
+        caller.policy.list_access(principal, action, &request.prefix)?,
         request.listing,
     ) {
-        (Reach::Whole(grant), _) => {
+        (ListAccess::Full(grant), _) => {
             let scope = grant.scope(principal);
             let cursor = request
                 .next
@@ -74,8 +74,8 @@ fn check_rules(
             let plan = plan(&request, cursor.as_deref(), scope, &caller.request.request_id)?;
             (Some(plan), Vec::new())
         }
-        (Reach::Ways(ways), Listing::Objects) => (None, ways.into_iter().collect()),
-        (Reach::Ways(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
+        (ListAccess::Traverse(ways), Listing::Objects) => (None, ways.into_iter().collect()),
+        (ListAccess::Traverse(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
     };
     let actions = match request.format {
         ListingFormat::Html => PageActions::for_prefix(caller, &request.prefix)?,
@@ -94,8 +94,8 @@ fn check_rules(
 
 /// Decrypts the `next` of a client to the cursor of S3.
 fn decrypt_cursor(policy: &Policy, request: &ListingRequest, next: &str) -> Result<String, Rejection> {
-    let opened = cursor::open(policy.cursor_keys(), &cursor_scope(request), next);
-    opened.ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
+    let decrypted = cursor::decrypt(policy.cursor_keys(), &cursor_scope(request), next);
+    decrypted.ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
 }
 
 /// The listing that a `next` is valid for.
@@ -106,7 +106,7 @@ fn cursor_scope(request: &ListingRequest) -> String {
 fn plan(
     request: &ListingRequest,
     cursor: Option<&str>,
-    scope: Scope,
+    scope: GrantScope,
     request_id: &str,
 ) -> Result<ListingPlan, Rejection> {
     let mut query = match request.listing {
@@ -125,7 +125,7 @@ fn plan(
         query,
         scope: match request.listing {
             Listing::Objects => scope,
-            Listing::Uploads => scope.of_pending_uploads(),
+            Listing::Uploads => scope.for_pending_uploads(),
         },
     })
 }
@@ -183,7 +183,7 @@ impl ListingView {
             .retain(|upload| self.includes(&upload.key) && self.may_list(policy, &upload.key));
         page.next = page
             .next
-            .and_then(|next| cursor::seal(policy.cursor_keys(), &cursor_scope(&self.request), &next));
+            .and_then(|next| cursor::encrypt(policy.cursor_keys(), &cursor_scope(&self.request), &next));
         self.sort(&mut page);
         page
     }

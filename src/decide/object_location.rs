@@ -6,7 +6,7 @@ use crate::auth::Principal;
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::{IdLookup, ObjectLocation};
-use crate::policy::{Grant, Place, Policy};
+use crate::policy::{Grant, Policy, StorageKey};
 use crate::rejection::Rejection;
 use crate::request::ObjectRequest;
 
@@ -17,9 +17,9 @@ pub(super) fn locate(
     grant: Grant<'_>,
     request: &ObjectRequest,
 ) -> Result<ObjectLocation, Rejection> {
-    let folder = match grant.place(principal, &request.key)? {
-        Place::Key(key) => return Ok(ObjectLocation::Key(key)),
-        Place::IdIn(folder) => folder,
+    let folder = match grant.storage_key(principal, &request.key)? {
+        StorageKey::Key(key) => return Ok(ObjectLocation::Key(key)),
+        StorageKey::IdIn(folder) => folder,
     };
     // Reject a folder that is too long before an unusable id is created.
     ObjectKey::new(format!("{folder}{}", Ulid::nil()))?;
@@ -28,8 +28,8 @@ pub(super) fn locate(
         public_key: request.key.clone(),
         create: creates_object(request.operation),
         missing: missing_object(policy, principal, request),
-        denied_keys: policy.denied_in(principal, action, &folder),
-        denial: policy.refuse(principal, action),
+        denied_keys: policy.denied_keys_in(principal, action, &folder),
+        denial: policy.rejection_for(principal, action),
         folder,
     })))
 }
@@ -60,7 +60,7 @@ fn missing_object(policy: &Policy, principal: &Principal, request: &ObjectReques
         | Operation::DeleteObject
         | Operation::PutObject
         | Operation::CreateMultipartUpload => {
-            if policy.hides_misses && !policy.allows(principal, Action::List, request.key.as_str()) {
+            if policy.masks_not_found && !policy.allows(principal, Action::List, request.key.as_str()) {
                 Rejection::ExistenceHidden
             } else {
                 Rejection::NoSuchKey

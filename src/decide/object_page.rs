@@ -7,7 +7,7 @@ use super::caller::CallerContext;
 use super::page_actions::PageActions;
 use super::preview::PreviewKind;
 use super::rejected_request::RejectedRequest;
-use crate::auth::sign_in::check_own_page;
+use crate::auth::session::check_same_origin;
 use crate::key::ObjectKey;
 use crate::operation::{ObjectPage, Operation};
 use crate::plan::{ObjectLocation, PresignPlan};
@@ -52,7 +52,7 @@ pub(super) fn decide(
         ObjectPage::Delete => Operation::DeleteObject,
     };
     if is_post {
-        check_own_page(request)?;
+        check_same_origin(request)?;
     }
     let object_request = ObjectRequest::from_query(operation, key.clone(), ResponseFormat::Redirect, &Pairs::new())?;
     let plan = presign(caller, object_request)?;

@@ -4,7 +4,7 @@ use super::caller::CallerContext;
 use crate::auth::Principal;
 use crate::key::ObjectKey;
 use crate::operation::Action;
-use crate::policy::Reach;
+use crate::policy::ListAccess;
 use crate::rejection::Rejection;
 
 /// The actions that a page offers to its user. A hint only: each action is authorized again when the user takes it.
@@ -35,9 +35,9 @@ impl PageActions {
     pub(super) fn for_prefix(caller: &CallerContext<'_>, prefix: &str) -> Result<Self, Rejection> {
         let policy = caller.policy;
         Self::new(caller, |principal, action| {
-            match policy.reach(principal, action, prefix) {
-                Ok(Reach::Whole(grant)) => Some(grant.constraints.share.contains(&action)),
-                Ok(Reach::Ways(_)) | Err(_) => None,
+            match policy.list_access(principal, action, prefix) {
+                Ok(ListAccess::Full(grant)) => Some(grant.constraints.share.contains(&action)),
+                Ok(ListAccess::Traverse(_)) | Err(_) => None,
             }
         })
     }
@@ -65,11 +65,11 @@ impl PageActions {
                 .into_iter()
                 .filter(is_granted)
                 .collect(),
-            share: can_share_reads && !authenticators.keys.is_empty() && principal.member().is_some(),
-            sign_in: match (authenticators.sign_in(), principal) {
+            share: can_share_reads && !authenticators.keys.is_empty() && principal.user().is_some(),
+            sign_in: match (authenticators.sign_in_method(), principal) {
                 (None, _) => SignInState::Disabled,
                 (Some(_), Principal::Anonymous) => SignInState::SignedOut,
-                (Some(_), Principal::Member(_)) => SignInState::SignedIn,
+                (Some(_), Principal::User(_)) => SignInState::SignedIn,
             },
         })
     }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::caller::CallerContext;
 use crate::auth::Principal;
-use crate::auth::keyring::Sealed;
-use crate::auth::share::{self, Scope, ShareLink};
+use crate::auth::keyring::SignedToken;
+use crate::auth::share::{self, LinkScope, ShareLink};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::LinkUse;
@@ -28,7 +28,7 @@ pub struct NewShareLink {
     /// The contents of the link.
     pub link: ShareLink,
     /// The signed link.
-    pub token: Sealed,
+    pub token: SignedToken,
     /// The object or prefix in its URL.
     pub target: ObjectKey,
 }
@@ -64,7 +64,7 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
         return Err(bad_value(name, "belongs in the JSON body"));
     }
     let principal = caller.principal()?;
-    let Principal::Member(member) = principal else {
+    let Principal::User(member) = principal else {
         return Err(Rejection::CredentialRequired);
     };
     let share_request: ShareRequest = json_object("body", &request.body)?;
@@ -77,7 +77,7 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
         return Err(bad_value("expires", &format!("the rule allows at most {limit}")));
     }
     let link = ShareLink {
-        id: share::name(&policy.authenticators.keys, &request.request_id, now),
+        id: share::new_id(&policy.authenticators.keys, &request.request_id, now),
         scope,
         methods: operations
             .iter()
@@ -86,9 +86,9 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
         expires: unix_seconds(now + lifetime),
         max_bytes: share_request.max_bytes,
         uses: share_request.uses(policy)?,
-        maker: member.as_maker(&policy.claims()),
+        creator: member.to_stored(&policy.claims()),
     };
-    let token = share::write(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
+    let token = share::sign(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
     Ok(NewShareLink { link, token, target })
 }
 
@@ -105,10 +105,10 @@ pub(super) fn redeem(
         .methods
         .iter()
         .any(|method| granting_method(operation) == method.as_str());
-    if !is_granted || !link.scope.holds(&object_request.key) || link.uses.is_some() && !is_single_use(operation) {
+    if !is_granted || !link.scope.contains(&object_request.key) || link.uses.is_some() && !is_single_use(operation) {
         return Err(Rejection::NotGrantedByLink);
     }
-    Ok((Principal::Member(creator), link))
+    Ok((Principal::User(creator), link))
 }
 
 /// The method that a link must contain to allow `operation`. PUT also allows multipart uploads.
@@ -136,7 +136,7 @@ pub(super) fn link_use(link: &ShareLink) -> Option<LinkUse> {
     Some(LinkUse {
         link_id: link.id.clone(),
         max_uses: link.uses?,
-        expires_at: link.ends(),
+        expires_at: link.expiry(),
     })
 }
 
@@ -148,7 +148,7 @@ pub(super) fn narrow(
     now: SystemTime,
 ) -> Result<Constraints, Rejection> {
     check_shareable(grant, action)?;
-    let remaining = link.ends().duration_since(now).unwrap_or_default();
+    let remaining = link.expiry().duration_since(now).unwrap_or_default();
     let remaining = Duration::from_secs(remaining.as_secs()).max(Duration::from_secs(1));
     let mut constraints = grant.constraints.clone();
     constraints.overwrite = false;
@@ -158,11 +158,11 @@ pub(super) fn narrow(
 }
 
 impl ShareRequest {
-    fn scope(&self) -> Result<(Scope, ObjectKey), Rejection> {
+    fn scope(&self) -> Result<(LinkScope, ObjectKey), Rejection> {
         match (&self.key, &self.prefix) {
-            (Some(key), None) => Ok((Scope::Key(key.clone()), ObjectKey::with_path(key.clone())?)),
+            (Some(key), None) => Ok((LinkScope::Key(key.clone()), ObjectKey::with_path(key.clone())?)),
             (None, Some(prefix)) if prefix.ends_with('/') => {
-                Ok((Scope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
+                Ok((LinkScope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
             }
             (None, Some(_)) => Err(bad_value("prefix", "must end in /")),
             (Some(_), Some(_)) | (None, None) => Err(bad_value("body", "must contain either a key or a prefix")),
@@ -191,7 +191,7 @@ impl ShareRequest {
     fn uses(&self, policy: &Policy) -> Result<Option<u32>, Rejection> {
         match self.uses {
             None => Ok(None),
-            Some(_) if !policy.has_table => Err(bad_value(
+            Some(_) if !policy.has_id_table => Err(bad_value(
                 "uses",
                 "is not supported by this service: it requires the setting SIGNPOST_TABLE",
             )),

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use http::Method;
 use percent_encoding::percent_decode;
 
-use crate::auth::session::NewSession;
-use crate::auth::sign_in::{Authorization, Exchange, SignIn, check_own_page};
+use crate::auth::session::{NewSession, check_same_origin};
+use crate::auth::sign_in::{AuthorizationRequest, CodeExchange, SignInMethod};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, SignInPath, bad_value};
@@ -27,9 +27,9 @@ pub enum SignInStep {
         delete_cookie: bool,
     },
     /// Redirect the browser to the issuer.
-    RedirectToIssuer(Box<Authorization>),
-    /// Exchange the code for the identity at the issuer.
-    ExchangeCode(Box<Exchange>),
+    RedirectToIssuer(Box<AuthorizationRequest>),
+    /// CodeExchange the code for the identity at the issuer.
+    ExchangeCode(Box<CodeExchange>),
     /// Start a session.
     StartSession {
         /// The session.
@@ -49,29 +49,29 @@ pub(super) fn decide(
     now: SystemTime,
 ) -> Result<SignInStep, Rejection> {
     let authenticators = &policy.authenticators;
-    let sign_in = authenticators.sign_in().ok_or(Rejection::SignInOff)?;
+    let sign_in = authenticators.sign_in_method().ok_or(Rejection::SignInOff)?;
     Ok(match (path, sign_in, request.method.as_str()) {
-        (SignInPath::Login, SignIn::Token, "GET") => SignInStep::ShowTokenForm {
+        (SignInPath::Login, SignInMethod::Token, "GET") => SignInStep::ShowTokenForm {
             next: next_of_query(request)?,
             problem: None,
-            delete_cookie: authenticators.carries_dead_session(request, now),
+            delete_cookie: authenticators.has_invalid_session(request, now),
         },
-        (SignInPath::Login, SignIn::Token, "POST") => {
-            check_own_page(request)?;
+        (SignInPath::Login, SignInMethod::Token, "POST") => {
+            check_same_origin(request)?;
             with_token(policy, request, now)?
         }
-        (SignInPath::Login, SignIn::Issuer(issuer), "GET") => {
+        (SignInPath::Login, SignInMethod::Issuer(issuer), "GET") => {
             let authorization = authenticators.begin(issuer, request, next_of_query(request)?, now);
             SignInStep::RedirectToIssuer(Box::new(authorization.ok_or(Rejection::SignInOff)?))
         }
-        (SignInPath::Callback, SignIn::Issuer(_), "GET") => with_code(policy, request, now)?,
+        (SignInPath::Callback, SignInMethod::Issuer(_), "GET") => with_code(policy, request, now)?,
         (SignInPath::Logout, _, "POST") => {
-            check_own_page(request)?;
+            check_same_origin(request)?;
             SignInStep::EndSession
         }
         _ => {
             let mut allow = path.allowed_methods();
-            if path == SignInPath::Login && matches!(sign_in, SignIn::Issuer(_)) {
+            if path == SignInPath::Login && matches!(sign_in, SignInMethod::Issuer(_)) {
                 allow.retain(|method| *method != Method::POST);
             }
             return Err(Rejection::MethodNotAllowed { allow });
@@ -85,7 +85,10 @@ fn with_token(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<
     let next = next_path(field("next")?)?;
     let secret = field("token")?.unwrap_or_default();
     Ok(
-        match policy.authenticators.sign_in_with(secret.trim(), &policy.asked(), now) {
+        match policy
+            .authenticators
+            .sign_in_with_token(secret.trim(), &policy.referenced_claims(), now)
+        {
             Ok(session) => SignInStep::StartSession { session, next },
             Err(problem) => SignInStep::ShowTokenForm {
                 next,

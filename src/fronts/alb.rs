@@ -8,10 +8,10 @@ use crate::encoding::form_decode;
 use crate::key::PathEncoding;
 use crate::rejection::Rejection;
 use crate::request::Pairs;
-use crate::response::{ApiResponse, Failure};
+use crate::response::{ApiResponse, ServiceFailure};
 
 /// Returns the path of the key. An ALB passes on the path as the client sent it.
-pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>, base_path: &str) -> Result<KeyPath<'a>, Failure> {
+pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>, base_path: &str) -> Result<KeyPath<'a>, ServiceFailure> {
     let path = required(event.path.as_ref())?;
     Ok(KeyPath::below_base(
         path,

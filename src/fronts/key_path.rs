@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::key::PathEncoding;
-use crate::response::Failure;
+use crate::response::ServiceFailure;
 
 /// The path of a request, without the part that the front or the operator put in front of the key.
 pub(super) struct KeyPath<'a> {
@@ -34,8 +34,8 @@ pub(super) fn is_below(path: &str, base: &str) -> bool {
 }
 
 /// Returns a required path field of an event.
-pub(super) fn required<'a>(path: Option<&'a Cow<'_, str>>) -> Result<&'a str, Failure> {
-    path.map(|path| &**path).ok_or(Failure::UnknownFront {
+pub(super) fn required<'a>(path: Option<&'a Cow<'_, str>>) -> Result<&'a str, ServiceFailure> {
+    path.map(|path| &**path).ok_or(ServiceFailure::UnknownFront {
         problem: "the event has no path",
     })
 }

@@ -10,13 +10,13 @@ use super::key_path::{KeyPath, is_below, required};
 use crate::key::PathEncoding;
 use crate::rejection::Rejection;
 use crate::request::{BodyLength, GatewayIdentity, Pairs};
-use crate::response::{ApiResponse, Failure};
+use crate::response::{ApiResponse, ServiceFailure};
 
 /// Returns the path of the key, which no single field of the event contains.
 ///
 /// `path` keeps the percent-encoding, but collapses a leading `//`, which `requestContext.path` keeps.
 /// `pathParameters.proxy` shows where the key begins, but loses a trailing `/`.
-pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>) -> Result<KeyPath<'a>, Failure> {
+pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>) -> Result<KeyPath<'a>, ServiceFailure> {
     let path = required(event.path.as_ref())?;
     let proxy = event.path_parameters.as_ref();
     let proxy = proxy
@@ -24,7 +24,7 @@ pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>) -> Result<KeyPath<'a>, Fai
         .unwrap_or_default();
     let found = path.trim_end_matches('/').strip_suffix(proxy.trim_end_matches('/'));
     let Some(prefix) = found else {
-        return Err(Failure::UnknownFront {
+        return Err(ServiceFailure::UnknownFront {
             problem: "the path does not end with the proxy parameter",
         });
     };
@@ -42,13 +42,13 @@ pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>) -> Result<KeyPath<'a>, Fai
 }
 
 /// Returns the path of the request context, or `path` if an emulator has put the resource there.
-fn whole_path<'a>(event: &'a FrontEvent<'_>, path: &'a str, key: &str) -> Result<&'a str, Failure> {
+fn whole_path<'a>(event: &'a FrontEvent<'_>, path: &'a str, key: &str) -> Result<&'a str, ServiceFailure> {
     let whole = event.request_context.path.as_deref().unwrap_or(path);
     if whole.ends_with(key) {
         return Ok(whole);
     }
     if whole.contains("//") {
-        return Err(Failure::UnknownFront {
+        return Err(ServiceFailure::UnknownFront {
             problem: "the path of the request context spells the key in another way",
         });
     }

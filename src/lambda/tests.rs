@@ -94,7 +94,7 @@ fn event(method: &str, path: &str, query: &str) -> String {
 
 #[tokio::test]
 async fn each_request_leaves_one_line_that_says_who_what_and_what_came_of_it_and_no_secret() {
-    let user_id = crate::auth::Member::new(crate::auth::Issuer::Token, "ci".into(), Vec::new());
+    let user_id = crate::auth::User::new(crate::auth::Issuer::Token, "ci".into(), Vec::new());
     let known = json!({"user_id": user_id.user_id(), "rule": "ours", "operation": "PutObject", "key": "a b"});
     let with = |more: Value| {
         let mut all = known.clone();

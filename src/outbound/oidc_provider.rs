@@ -15,8 +15,8 @@ use super::https_client::HttpsClient;
 use super::outbound_error::OutboundError;
 use super::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
 use crate::auth::KeySet;
-use crate::auth::oidc::{IssuerUrl, KeysWanted};
-use crate::auth::sign_in::Exchange;
+use crate::auth::oidc::{IssuerUrl, RequiredKeys};
+use crate::auth::sign_in::CodeExchange;
 use crate::config::ClientSecret;
 use crate::encoding::form_encode;
 use crate::error::chain;
@@ -110,7 +110,7 @@ impl ProviderCache {
     /// Returns the metadata of the issuer of a token. It has the key that the token names, if the issuer publishes it.
     pub(crate) async fn get(
         &self,
-        wanted: &KeysWanted<'_>,
+        wanted: &RequiredKeys<'_>,
         now: SystemTime,
     ) -> Result<Arc<ProviderMetadata>, ProviderUnavailable> {
         let issuer = wanted.issuer;
@@ -145,7 +145,7 @@ impl ProviderCache {
         if discovery.issuer != iss.as_str() {
             return Err(invalid_response(&url, "it describes another issuer"));
         }
-        if let Some(endpoint) = discovery.endpoints().find(|endpoint| !iss.vouches_for(endpoint)) {
+        if let Some(endpoint) = discovery.endpoints().find(|endpoint| !iss.allows_endpoint(endpoint)) {
             return Err(invalid_response(endpoint, "an issuer must not use this URL"));
         }
         let keys = self.get_json(&discovery.jwks_uri).await?;
@@ -158,7 +158,7 @@ impl ProviderCache {
     pub(crate) async fn exchange_code(
         &self,
         provider: &ProviderMetadata,
-        exchange: &Exchange,
+        exchange: &CodeExchange,
         secret: Option<&ClientSecret>,
     ) -> Result<IdToken, ExchangeError> {
         let failed = |problem: &str| {
@@ -253,7 +253,7 @@ fn id_token(response: &Response<Bytes>) -> Result<IdToken, TokenProblem> {
 fn token_request(
     url: &str,
     provider: &ProviderMetadata,
-    exchange: &Exchange,
+    exchange: &CodeExchange,
     secret: Option<&ClientSecret>,
 ) -> Option<Request<Bytes>> {
     let id = &exchange.issuer.client.as_ref()?.id;
@@ -285,7 +285,7 @@ impl RefreshSchedule<Arc<ProviderMetadata>, ()> for MetadataSchedule<'_> {
 
     fn is_current(&self, state: &RefreshState<Arc<ProviderMetadata>, ()>) -> bool {
         let is_current = |snapshot: &Snapshot<Arc<ProviderMetadata>>| {
-            let has_key = self.key_id.is_none_or(|key_id| snapshot.value.keys.holds(key_id));
+            let has_key = self.key_id.is_none_or(|key_id| snapshot.value.keys.contains(key_id));
             has_key && self.since(snapshot.confirmed_at) < MAX_AGE
         };
         let is_pausing = state.last_attempt().is_some_and(|attempt| {

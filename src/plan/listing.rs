@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::PresignError;
 use crate::operation::Listing;
-use crate::policy::Scope;
+use crate::policy::GrantScope;
 use crate::request::Pairs;
 
 /// One request for a listing, complete except for the signature.
@@ -18,7 +18,7 @@ pub struct ListingPlan {
     /// The query, unescaped, without the parameters of `SigV4`.
     pub query: Pairs,
     /// The permissions that the rule grants. The credentials that sign the request need no others.
-    pub scope: Scope,
+    pub scope: GrantScope,
 }
 
 /// The lifetime of the signature of a listing. Signpost uses it immediately, but clocks differ.

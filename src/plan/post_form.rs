@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{IdLookup, ObjectLocation};
 use crate::key::ObjectKey;
-use crate::policy::Scope;
+use crate::policy::GrantScope;
 use crate::request::Pairs;
 
 /// An HTML form that uploads one object, complete except for the signature
@@ -23,7 +23,7 @@ pub struct PostPolicyPlan<K = ObjectKey> {
     /// The lifetime of the form, unless the credentials expire first.
     pub expires: Duration,
     /// The permissions that the rule grants.
-    pub scope: Scope,
+    pub scope: GrantScope,
 }
 
 /// The key of the object that a form uploads.

@@ -1,146 +1,120 @@
-//! Why a decision fell: the rule that made it, and how every rule stands to the request.
+//! Explanations of decisions: the deciding rule, and how every rule compares to the request.
 
-use std::time::Duration;
-
-use super::Grant;
-use super::rule::{Effect, Rule};
+use super::Policy;
+use super::grant::PolicyOutcome;
+use super::lifetime::LifetimeSource;
+use super::list_access::ListAccess;
+use super::rule::{Effect, Rule, RulePart};
+use crate::auth::Principal;
+use crate::key::ObjectKey;
+use crate::operation::Action;
 use crate::rejection::Rejection;
 
 /// A decision with its reasons.
 #[derive(Clone, Debug)]
 pub struct Explanation<'a> {
-    /// What was decided.
-    pub verdict: Verdict<'a>,
-    /// Where the lifetime of the URL comes from, when it is allowed.
+    /// The decision.
+    pub outcome: PolicyOutcome<'a>,
+    /// The origin of the URL's lifetime, if the request is allowed.
     pub lifetime: Option<LifetimeSource>,
-    /// How each rule stands to the request, in the order of the file.
-    pub findings: Vec<Finding<'a>>,
+    /// The comparison of each rule with the request, in the order of the file.
+    pub comparisons: Vec<RuleComparison<'a>>,
 }
 
-/// What the rules decide.
+/// The access to a listing with its reasons.
 #[derive(Clone, Debug)]
-pub enum Verdict<'a> {
-    /// A rule allows it, and none denies it.
-    Allowed(Grant<'a>),
-    /// A rule denies it.
-    Denied {
-        /// The id of the rule.
-        rule: &'a str,
-        /// What the client is told.
-        refusal: Rejection,
-    },
-    /// No rule speaks of it.
-    Unspoken {
-        /// What the client is told.
-        refusal: Rejection,
-    },
+pub struct ExplainedListAccess<'a> {
+    /// The result of [`Policy::list_access`].
+    pub access: Result<ListAccess<'a>, Rejection>,
+    /// The id of the rule that denies the listing, if one does.
+    pub denied_by: Option<&'a str>,
+    /// The comparison of each rule with the prefix, in the order of the file.
+    pub comparisons: Vec<RuleComparison<'a>>,
 }
 
-/// How one rule stands to a request.
+/// The comparison of one rule with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding<'a> {
+pub struct RuleComparison<'a> {
     /// The id of the rule.
     pub rule: &'a str,
-    /// What it does where it matches.
+    /// The effect of the rule if it matches.
     pub effect: Effect,
-    /// What keeps it from matching; nothing where it matches.
-    pub misses: Vec<Miss>,
+    /// The parts of the rule that do not match; empty if the rule matches.
+    pub mismatches: Vec<Mismatch>,
 }
 
-/// One thing of which a rule says otherwise than the request.
+/// A part of a rule that does not match the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Miss {
-    /// Which.
-    pub aspect: Aspect,
-    /// What the rule speaks of instead, in the words of the rules file.
-    pub speaks_of: Vec<String>,
+pub struct Mismatch {
+    /// The part.
+    pub part: RulePart,
+    /// The values that the rule expects, as the rules file writes them.
+    pub expected: Vec<String>,
 }
 
-/// What a rule speaks of; it matches where all of it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aspect {
-    /// `can`
-    Action,
-    /// `who`
-    Caller,
-    /// `if`
-    Claims,
-    /// `on`
-    Key,
-}
-
-/// Where the lifetime of a rule's URLs comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LifetimeSource {
-    /// What sets it.
-    pub set_by: Source,
-    /// What no rule of the file may exceed.
-    pub ceiling: Duration,
-    /// What sets that.
-    pub ceiling_by: Source,
-}
-
-/// What sets a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The rule itself.
-    Rule,
-    /// The `[defaults]` of the rules file.
-    Defaults,
-    /// Signpost, where the file says nothing.
-    BuiltIn,
-}
-
-impl<'a> Verdict<'a> {
-    /// The grant, or what the client is told.
-    pub fn into_grant(self) -> Result<Grant<'a>, Rejection> {
-        match self {
-            Self::Allowed(grant) => Ok(grant),
-            Self::Denied { refusal, .. } | Self::Unspoken { refusal } => Err(refusal),
-        }
-    }
-
-    /// The rule that decides, if one does.
-    pub const fn rule(&self) -> Option<&'a str> {
-        match self {
-            Self::Allowed(Grant { rule, .. }) | Self::Denied { rule, .. } => Some(rule),
-            Self::Unspoken { .. } => None,
-        }
-    }
-}
-
-impl Finding<'_> {
-    /// Whether the rule speaks of the request.
+impl RuleComparison<'_> {
+    /// Returns true if the rule matches the request.
     pub const fn matches(&self) -> bool {
-        self.misses.is_empty()
+        self.mismatches.is_empty()
     }
 
-    /// The one thing that keeps the rule from matching, if it is but one.
-    pub fn near_miss(&self) -> Option<&Miss> {
-        match self.misses.as_slice() {
-            [miss] => Some(miss),
+    /// Returns the mismatch, if there is exactly one.
+    pub fn single_mismatch(&self) -> Option<&Mismatch> {
+        match self.mismatches.as_slice() {
+            [mismatch] => Some(mismatch),
             _ => None,
         }
     }
 }
 
-impl Aspect {
-    /// Everything that a rule speaks of, the cheapest to compare first.
-    pub const ALL: [Self; 4] = [Self::Action, Self::Caller, Self::Claims, Self::Key];
+impl Policy {
+    /// Returns the decision of [`Policy::decide`] with its reasons.
+    pub fn explain(&self, principal: &Principal, action: Action, key: &ObjectKey) -> Explanation<'_> {
+        let outcome = self.evaluate(principal, action, key.as_str());
+        let granting = match outcome {
+            PolicyOutcome::Allowed(grant) => Some(grant.granted_by),
+            PolicyOutcome::Denied { .. } | PolicyOutcome::NoMatchingRule { .. } => None,
+        };
+        Explanation {
+            lifetime: granting.map(|rule| rule.lifetime),
+            comparisons: self.compare(|rule, part| rule.part_matches(part, principal, action, key.as_str())),
+            outcome,
+        }
+    }
+
+    /// Returns the result of [`Policy::list_access`] with its reasons.
+    pub fn explain_list_access(&self, principal: &Principal, action: Action, prefix: &str) -> ExplainedListAccess<'_> {
+        let part_matches = |rule: &Rule, part| match part {
+            RulePart::Key => rule.prefixes(principal).any(|range| prefix.starts_with(&range)),
+            RulePart::Action | RulePart::Caller | RulePart::Claims => rule.part_matches(part, principal, action, ""),
+        };
+        let denying = self.prefix_deny_rule(principal, action, prefix);
+        ExplainedListAccess {
+            access: self.list_access(principal, action, prefix),
+            denied_by: denying.map(|rule| rule.id.as_str()),
+            comparisons: self.compare(part_matches),
+        }
+    }
+
+    fn compare(&self, part_matches: impl Fn(&Rule, RulePart) -> bool) -> Vec<RuleComparison<'_>> {
+        let rules = self.rules.iter();
+        rules
+            .map(|rule| comparison(rule, |part| part_matches(rule, part)))
+            .collect()
+    }
 }
 
-/// How `rule` stands to a request with which it agrees so.
-pub(super) fn finding(rule: &Rule, agrees_on: impl Fn(Aspect) -> bool) -> Finding<'_> {
-    let misses = Aspect::ALL
+fn comparison(rule: &Rule, part_matches: impl Fn(RulePart) -> bool) -> RuleComparison<'_> {
+    let mismatches = RulePart::ALL
         .into_iter()
-        .filter(|aspect| !agrees_on(*aspect))
-        .map(|aspect| Miss {
-            aspect,
-            speaks_of: rule.words(aspect),
+        .filter(|part| !part_matches(*part))
+        .map(|part| Mismatch {
+            part,
+            expected: rule.values(part),
         });
-    Finding {
+    RuleComparison {
         rule: &rule.id,
         effect: rule.effect,
-        misses: misses.collect(),
+        mismatches: mismatches.collect(),
     }
 }

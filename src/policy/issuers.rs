@@ -1,12 +1,12 @@
-//! The `[[issuer]]` tables of the rules: whose identities count, and who verifies them.
+//! The `[[issuer]]` tables of a rules file: the accepted issuers, and the verifier of their identities.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::RulesError;
-use super::table::{at, name, unique};
-use crate::auth::oidc::{Client, IssuerUrl};
+use super::errors::{RulesError, invalid};
+use super::identifiers::{check_id, check_unique};
+use crate::auth::oidc::{IssuerUrl, OidcClient};
 use crate::auth::{GatewayIssuer, OidcIssuer};
 use crate::request::GatewayAuthorizer;
 
@@ -15,7 +15,7 @@ use crate::request::GatewayAuthorizer;
 pub(super) struct IssuerTable {
     name: String,
     iss: String,
-    via: Option<Via>,
+    via: Option<GatewayVerifier>,
     #[serde(default)]
     aud: Vec<String>,
     #[serde(default)]
@@ -25,9 +25,9 @@ pub(super) struct IssuerTable {
     scopes: Option<Vec<String>>,
 }
 
-/// Who has verified the identities of an issuer, if not Signpost itself.
+/// The part of the gateway that verifies the identities of an issuer, if not Signpost itself.
 #[derive(Clone, Copy, Deserialize)]
-enum Via {
+enum GatewayVerifier {
     #[serde(rename = "gateway")]
     Jwt,
     #[serde(rename = "gateway-lambda")]
@@ -36,55 +36,58 @@ enum Via {
     Iam,
 }
 
-/// Those that the gateway verifies, and those that are verified here.
+/// Returns the issuers whose identities the gateway verifies, and the issuers whose tokens Signpost verifies.
 pub(super) fn parse(tables: Vec<IssuerTable>) -> Result<(Vec<GatewayIssuer>, Vec<OidcIssuer>), RulesError> {
     let (mut names, mut identities) = (BTreeSet::new(), BTreeSet::new());
     let (mut gateway, mut oidc) = (Vec::new(), Vec::new());
     for table in tables {
         let place = format!("issuer {:?}", table.name);
-        let wrong = at(&place);
-        name(&table.name)
-            .and_then(|()| unique(&mut names, &table.name))
-            .map_err(&wrong)?;
+        let error = invalid(&place);
+        check_id(&table.name)
+            .and_then(|()| check_unique(&mut names, &table.name))
+            .map_err(&error)?;
         if table.iss.is_empty() || !identities.insert(table.iss.clone()) {
-            return Err(wrong(format!("iss: {:?} is empty, or another issuer's", table.iss)));
+            return Err(error(format!(
+                "iss: {:?} is empty, or another issuer has the same value",
+                table.iss
+            )));
         }
         match table.via {
-            Some(via) => gateway.push(table.into_gateway(via).map_err(&wrong)?),
-            None => oidc.push(table.into_oidc().map_err(&wrong)?),
+            Some(via) => gateway.push(table.into_gateway(via).map_err(&error)?),
+            None => oidc.push(table.into_oidc().map_err(&error)?),
         }
     }
     let mut clients = oidc.iter().filter(|issuer: &&OidcIssuer| issuer.client.is_some());
     if let Some(second) = clients.nth(1) {
-        return Err(at(&format!("issuer {:?}", second.name))(
-            "client_id: one signs in at one issuer's, so only one has it".into(),
+        return Err(invalid(&format!("issuer {:?}", second.name))(
+            "client_id: only one issuer can have a client_id, because users sign in with one issuer".into(),
         ));
     }
     let mut lambdas = gateway
         .iter()
         .filter(|issuer: &&GatewayIssuer| issuer.authorizer == GatewayAuthorizer::Lambda);
     if let Some(second) = lambdas.nth(1) {
-        return Err(at(&format!("issuer {:?}", second.name))(
-            "there is one Lambda authorizer at most".into(),
+        return Err(invalid(&format!("issuer {:?}", second.name))(
+            "only one issuer can use a Lambda authorizer".into(),
         ));
     }
     Ok((gateway, oidc))
 }
 
 impl IssuerTable {
-    fn into_gateway(self, via: Via) -> Result<GatewayIssuer, String> {
+    fn into_gateway(self, via: GatewayVerifier) -> Result<GatewayIssuer, String> {
         let client = self.client_id.is_some() || self.scopes.is_some();
         if !self.aud.is_empty() || !self.alg.is_empty() || client {
             return Err(
-                "aud, alg, client_id and scopes are for tokens that are verified here; with `via` the gateway \
-                        checks them"
+                "aud, alg, client_id and scopes are only for issuers without `via`, whose tokens Signpost \
+                        verifies"
                     .into(),
             );
         }
         let authorizer = match via {
-            Via::Jwt => GatewayAuthorizer::Jwt,
-            Via::Lambda => GatewayAuthorizer::Lambda,
-            Via::Iam => GatewayAuthorizer::Iam,
+            GatewayVerifier::Jwt => GatewayAuthorizer::Jwt,
+            GatewayVerifier::Lambda => GatewayAuthorizer::Lambda,
+            GatewayVerifier::Iam => GatewayAuthorizer::Iam,
         };
         Ok(GatewayIssuer {
             name: self.name,
@@ -100,15 +103,15 @@ impl IssuerTable {
             ("aud", !self.aud.is_empty() || self.client_id.is_some()),
             ("alg", !self.alg.is_empty()),
         ];
-        if let Some((field, _)) = needed.into_iter().find(|(_, told)| !told) {
+        if let Some((field, _)) = needed.into_iter().find(|(_, is_set)| !is_set) {
             return Err(format!(
-                "{field}: is needed where tokens are verified here; with `via` the gateway does it"
+                "{field}: is required for an issuer without `via`, whose tokens Signpost verifies"
             ));
         }
         let lists = [Some(&self.aud), Some(&self.alg), self.scopes.as_ref()];
         let texts = lists.into_iter().flatten().flatten().chain(&self.client_id);
         if texts.into_iter().any(String::is_empty) {
-            return Err("an empty text is no audience, algorithm, client or scope".into());
+            return Err("aud, alg, client_id and scopes must not contain an empty text".into());
         }
         let client = client(self.client_id, self.scopes)?;
         let algorithms = self.alg.iter().map(|name| name.parse());
@@ -125,13 +128,13 @@ impl IssuerTable {
     }
 }
 
-fn client(id: Option<String>, scopes: Option<Vec<String>>) -> Result<Option<Client>, String> {
-    let asks = |scopes: &Vec<String>| scopes.iter().any(|scope| scope == "openid");
+fn client(id: Option<String>, scopes: Option<Vec<String>>) -> Result<Option<OidcClient>, String> {
+    let has_openid = |scopes: &Vec<String>| scopes.iter().any(|scope| scope == "openid");
     match (id, scopes) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err("scopes: go with a client_id".into()),
-        (Some(_), Some(scopes)) if !asks(&scopes) => Err("scopes: `openid` is always among them".into()),
-        (Some(id), scopes) => Ok(Some(Client {
+        (None, Some(_)) => Err("scopes: requires client_id".into()),
+        (Some(_), Some(scopes)) if !has_openid(&scopes) => Err("scopes: must contain `openid`".into()),
+        (Some(id), scopes) => Ok(Some(OidcClient {
             id,
             scopes: scopes.unwrap_or_else(|| vec!["openid".to_owned()]),
         })),

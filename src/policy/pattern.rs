@@ -1,4 +1,4 @@
-//! Which keys a rule speaks of: literal segments, `{claim}` segments, and a trailing `/**`.
+//! Patterns over keys: literal segments, `{claim}` segments, and a trailing `/**`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,80 +7,80 @@ use crate::auth::Principal;
 
 /// A pattern over keys.
 ///
-/// A segment is either literal or one `{claim}`, which stands for that claim of the caller; the last may be `**`, which
-/// stands for everything below. There is no other wildcard and no leading `/`.
+/// A segment is a literal or one `{claim}`, which represents that claim of the caller. The last segment can be `**`, which
+/// matches everything below. There is no other wildcard and no leading `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    segments: Vec<Segment>,
+    segments: Vec<PatternSegment>,
     below: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+enum PatternSegment {
     Literal(String),
     Claim(String),
 }
 
-/// The keys that a pattern stands for when its claims are filled in.
+/// The keys that a pattern matches after its claims are filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyRange {
-    /// This one.
+    /// This key.
     Exactly(String),
-    /// Every key that begins so. It is empty or ends in `/`.
+    /// Every key with this prefix, which is empty or ends in `/`.
     Below(String),
 }
 
-/// Why a text is not a pattern.
+/// The error for a text that is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// Nothing at all.
+    /// An empty text.
     #[error("an empty pattern matches nothing; use `**` for every key")]
     Empty,
     /// A leading slash.
-    #[error("a pattern has no leading `/`, since keys have none")]
+    #[error("a pattern has no leading `/`, because keys have none")]
     LeadingSlash,
     /// A star that is not a trailing `/**`.
-    #[error("`*` stands only in a trailing `/**`")]
+    #[error("`*` is allowed only in a trailing `/**`")]
     Star,
-    /// Braces that are not a whole segment.
-    #[error("a `{{claim}}` is a whole segment")]
+    /// Braces that do not enclose a whole segment.
+    #[error("a `{{claim}}` must be a whole segment")]
     Brace,
-    /// A segment that no key has.
-    #[error("{0:?} is in no key: control characters, `.` and `..` are refused")]
+    /// A segment that no key can contain.
+    #[error("no key contains {0:?}: control characters, `.` and `..` are not allowed")]
     NoKey(String),
-    /// A claim without a name, or one of other characters than claims have.
+    /// A claim without a name, or with characters that claim names do not contain.
     #[error("{0:?} is not the name of a claim")]
     ClaimName(String),
 }
 
 impl Pattern {
-    /// The claims that it names.
+    /// Returns the names of the claims in the pattern.
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
-            Segment::Claim(name) => Some(name.as_str()),
-            Segment::Literal(_) => None,
+            PatternSegment::Claim(name) => Some(name.as_str()),
+            PatternSegment::Literal(_) => None,
         })
     }
 
-    /// Whether it ends in `**`.
+    /// Returns true if the pattern ends in `**`.
     pub(super) const fn is_below(&self) -> bool {
         self.below
     }
 
-    /// What `**` stands for in `key`, which it matches.
+    /// Returns the part of `key` that matches `**`. The pattern must match `key`.
     pub(super) fn rest<'a>(&self, key: &'a str) -> &'a str {
         let own = self.segments.len();
         key.splitn(own + 1, '/').nth(own).unwrap_or_default()
     }
 
-    /// Whether it names a claim that means something with its issuer only.
-    pub(super) fn names_issued_claim(&self) -> bool {
+    /// Returns true if the pattern contains a claim whose meaning depends on the issuer.
+    pub(super) fn has_issuer_claim(&self) -> bool {
         self.segments
             .iter()
-            .any(|segment| matches!(segment, Segment::Claim(name) if name != "user_id"))
+            .any(|segment| matches!(segment, PatternSegment::Claim(name) if name != "user_id"))
     }
 
-    /// Whether `key` lies within the pattern for this caller. A caller without the claim matches nothing.
+    /// Returns true if the pattern matches `key` for this caller. Without the claim, the pattern matches no key.
     pub fn matches(&self, key: &str, principal: &Principal) -> bool {
         let mut rest = Some(key);
         for segment in &self.segments {
@@ -96,11 +96,11 @@ impl Pattern {
         rest.is_some() == self.below
     }
 
-    /// The keys that it matches for a caller with these claims; none without a claim that it names.
+    /// Returns the keys that the pattern matches for a caller with these claims. Returns `None` if a claim is missing.
     pub(super) fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a str>) -> Option<KeyRange> {
         let segments = self.segments.iter().map(|segment| match segment {
-            Segment::Literal(literal) => Some(literal.as_str()),
-            Segment::Claim(name) => claim(name).filter(|value| is_segment(value)),
+            PatternSegment::Literal(literal) => Some(literal.as_str()),
+            PatternSegment::Claim(name) => claim(name).filter(|value| is_segment(value)),
         });
         let mut keys = segments.collect::<Option<Vec<_>>>()?.join("/");
         if !self.below {
@@ -113,18 +113,18 @@ impl Pattern {
     }
 }
 
-/// Whether a claim's value can stand for a segment; what could be read as more or less than one does not.
+/// Returns true if a claim's value can be a segment. A value that could be read as several segments or as none cannot.
 fn is_segment(value: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@|:+=-".contains(&byte);
     (1..=128).contains(&value.len()) && value.bytes().all(plain) && value != "." && value != ".."
 }
 
-impl Segment {
+impl PatternSegment {
     fn matches(&self, text: &str, principal: &Principal) -> bool {
         match self {
             Self::Literal(literal) => literal == text,
             Self::Claim(name) => {
-                let value = principal.member().and_then(|member| member.claim(name));
+                let value = principal.user().and_then(|user| user.claim(name));
                 value.is_some_and(|value| value == text && is_segment(value))
             }
         }
@@ -160,8 +160,8 @@ impl fmt::Display for Pattern {
         for (index, segment) in self.segments.iter().enumerate() {
             let slash = if index == 0 { "" } else { "/" };
             match segment {
-                Segment::Literal(literal) => write!(f, "{slash}{literal}")?,
-                Segment::Claim(name) => write!(f, "{slash}{{{name}}}")?,
+                PatternSegment::Literal(literal) => write!(f, "{slash}{literal}")?,
+                PatternSegment::Claim(name) => write!(f, "{slash}{{{name}}}")?,
             }
         }
         match (self.below, self.segments.is_empty()) {
@@ -172,7 +172,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-fn segment(text: &str) -> Result<Segment, PatternError> {
+fn segment(text: &str) -> Result<PatternSegment, PatternError> {
     if text.contains('*') {
         return Err(PatternError::Star);
     }
@@ -180,7 +180,7 @@ fn segment(text: &str) -> Result<Segment, PatternError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'.');
         return match claim {
             "" => Err(PatternError::ClaimName(claim.to_owned())),
-            claim if claim.bytes().all(plain) => Ok(Segment::Claim(claim.to_owned())),
+            claim if claim.bytes().all(plain) => Ok(PatternSegment::Claim(claim.to_owned())),
             claim => Err(PatternError::ClaimName(claim.to_owned())),
         };
     }
@@ -190,5 +190,5 @@ fn segment(text: &str) -> Result<Segment, PatternError> {
     if text == "." || text == ".." || text.chars().any(char::is_control) {
         return Err(PatternError::NoKey(text.to_owned()));
     }
-    Ok(Segment::Literal(text.to_owned()))
+    Ok(PatternSegment::Literal(text.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! One rule: whom, what and which keys it speaks of.
+//! One rule: the callers, actions and keys that it matches.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::constraints::Constraints;
-use super::explain::{Aspect, LifetimeSource};
-use super::pattern::Pattern;
-use super::rewrite::{Rewrite, Rewritten};
-use crate::auth::{Issuer, Member, Principal};
+use super::key_rewrite::{KeyRewrite, RewrittenKey};
+use super::lifetime::LifetimeSource;
+use super::pattern::{KeyRange, Pattern};
+use crate::auth::{Issuer, Principal, User};
 use crate::operation::Action;
 
 /// One `[[rule]]`.
@@ -17,29 +17,47 @@ use crate::operation::Action;
 pub(super) struct Rule {
     pub(super) id: String,
     pub(super) effect: Effect,
-    pub(super) who: Vec<Who>,
-    pub(super) conditions: Vec<Condition>,
+    pub(super) who: Vec<CallerSelector>,
+    pub(super) conditions: Vec<ClaimCondition>,
     pub(super) can: Vec<Action>,
     pub(super) on: Vec<Pattern>,
-    pub(super) rewrite: Option<Rewrite>,
+    pub(super) rewrite: Option<KeyRewrite>,
     pub(super) constraints: Constraints,
     pub(super) lifetime: LifetimeSource,
 }
 
-/// What a rule does where it matches.
+/// The effect of a rule that matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
-    /// It allows.
+    /// The rule allows the request.
     #[default]
     Allow,
-    /// It denies, whatever else allows.
+    /// The rule denies the request, even if other rules allow it.
     Deny,
 }
 
-/// Whom a rule speaks of.
+/// A part of a rule. A rule matches if all its parts match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulePart {
+    /// `can`
+    Action,
+    /// `who`
+    Caller,
+    /// `if`
+    Claims,
+    /// `on`
+    Key,
+}
+
+impl RulePart {
+    /// All parts of a rule, the cheapest to compare first.
+    pub const ALL: [Self; 4] = [Self::Action, Self::Caller, Self::Claims, Self::Key];
+}
+
+/// An entry of `who`: the callers that a rule matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Who {
+pub(super) enum CallerSelector {
     Anyone,
     Authenticated,
     Token(String),
@@ -48,34 +66,53 @@ pub(super) enum Who {
     User { issuer: String, subject: String },
 }
 
-/// A claim and the values that it may have, one entry of `if`.
+/// An entry of `if`: a claim and its accepted values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Condition {
+pub(super) struct ClaimCondition {
     pub(super) claim: String,
     pub(super) values: Vec<String>,
 }
 
 impl Rule {
-    pub(super) fn speaks_of(&self, principal: &Principal, action: Action, key: &str) -> bool {
-        let agrees = |aspect| self.agrees_on(aspect, principal, action, key);
-        // Spelled out and not a loop over `Aspect::ALL`, since every request comes by here: so it compiles to plain tests.
-        agrees(Aspect::Action) && agrees(Aspect::Caller) && agrees(Aspect::Claims) && agrees(Aspect::Key)
+    /// Returns true if the rule matches `action` by `principal` on `key`.
+    pub(super) fn matches_key(&self, principal: &Principal, action: Action, key: &str) -> bool {
+        let matches = |part| self.part_matches(part, principal, action, key);
+        // Every request evaluates this, and without a loop over `RulePart::ALL` it compiles to plain comparisons.
+        matches(RulePart::Action) && matches(RulePart::Caller) && matches(RulePart::Claims) && matches(RulePart::Key)
+    }
+
+    /// Returns true if the rule matches `action` by `principal` on some key.
+    pub(super) fn matches_principal(&self, principal: &Principal, action: Action) -> bool {
+        [RulePart::Action, RulePart::Caller, RulePart::Claims]
+            .into_iter()
+            .all(|part| self.part_matches(part, principal, action, ""))
+    }
+
+    /// Returns the prefixes for which the rule matches every key that `principal` names.
+    pub(super) fn prefixes<'a, 'b>(&'a self, principal: &'b Principal) -> impl Iterator<Item = String> + use<'a, 'b> {
+        let below = move |pattern: &Pattern| match pattern.keys(claims_of(principal)) {
+            Some(KeyRange::Below(prefix)) => Some(prefix),
+            Some(KeyRange::Exactly(_)) | None => None,
+        };
+        // A listing contains storage keys, so a rule that rewrites keys does not apply to it.
+        let listed = self.on.iter().filter(|_| self.rewrite.is_none());
+        listed.filter_map(below)
     }
 
     #[inline]
-    pub(super) fn agrees_on(&self, aspect: Aspect, principal: &Principal, action: Action, key: &str) -> bool {
-        match aspect {
-            Aspect::Action => self.can.contains(&action),
-            Aspect::Caller => self.who.iter().any(|who| who.includes(principal)),
-            Aspect::Claims => self
+    pub(super) fn part_matches(&self, part: RulePart, principal: &Principal, action: Action, key: &str) -> bool {
+        match part {
+            RulePart::Action => self.can.contains(&action),
+            RulePart::Caller => self.who.iter().any(|who| who.includes(principal)),
+            RulePart::Claims => self
                 .conditions
                 .iter()
                 .all(|condition| condition.holds(principal, self.effect)),
-            Aspect::Key => self.pattern(principal, key).is_some(),
+            RulePart::Key => self.pattern(principal, key).is_some(),
         }
     }
 
-    /// The pattern by which it speaks of `key`. Where it rewrites keys by a claim, it speaks to nobody without that.
+    /// Returns the pattern that matches `key`. A rule that rewrites keys with a claim matches no caller without this claim.
     fn pattern(&self, principal: &Principal, key: &str) -> Option<&Pattern> {
         let found = self.on.iter().find(|pattern| pattern.matches(key, principal));
         found.filter(|_| {
@@ -84,48 +121,52 @@ impl Rule {
         })
     }
 
-    /// What becomes of `key` in the bucket, where it rewrites keys.
-    pub(super) fn rewritten(&self, principal: &Principal, key: &str) -> Option<Rewritten> {
+    /// Returns the storage key for `key`, if the rule rewrites keys.
+    pub(super) fn rewritten(&self, principal: &Principal, key: &str) -> Option<RewrittenKey> {
         let rewrite = self.rewrite.as_ref()?;
         rewrite.apply(key, self.pattern(principal, key)?, claims_of(principal))
     }
 
-    /// What it says of `aspect`, in the words of the rules file.
-    pub(super) fn words(&self, aspect: Aspect) -> Vec<String> {
-        match aspect {
-            Aspect::Action => self.can.iter().map(|action| action.name().to_owned()).collect(),
-            Aspect::Caller => self.who.iter().map(Who::to_string).collect(),
-            Aspect::Claims => self.conditions.iter().map(Condition::to_string).collect(),
-            Aspect::Key => self.on.iter().map(Pattern::to_string).collect(),
+    /// Returns the values of a part, as the rules file writes them.
+    pub(super) fn values(&self, part: RulePart) -> Vec<String> {
+        match part {
+            RulePart::Action => self.can.iter().map(|action| action.name().to_owned()).collect(),
+            RulePart::Caller => self.who.iter().map(CallerSelector::to_string).collect(),
+            RulePart::Claims => self.conditions.iter().map(ClaimCondition::to_string).collect(),
+            RulePart::Key => self.on.iter().map(Pattern::to_string).collect(),
         }
     }
 
-    /// The claims that it asks for.
+    /// Returns the names of the claims that the rule refers to.
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
         let conditions = self.conditions.iter().map(|condition| condition.claim.as_str());
         let folder = self.rewrite.iter().map(|rewrite| &rewrite.folder);
         conditions.chain(self.on.iter().chain(folder).flat_map(Pattern::claims))
     }
 
-    /// The groups that it names.
+    /// Returns the groups that the rule refers to.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
         self.who.iter().filter_map(|who| match who {
-            Who::Group(name) => Some(name.as_str()),
-            Who::Anyone | Who::Authenticated | Who::Token(_) | Who::Issuer(_) | Who::User { .. } => None,
+            CallerSelector::Group(name) => Some(name.as_str()),
+            CallerSelector::Anyone
+            | CallerSelector::Authenticated
+            | CallerSelector::Token(_)
+            | CallerSelector::Issuer(_)
+            | CallerSelector::User { .. } => None,
         })
     }
 
-    /// Refuses what would read a claim without knowing whose claim it is: two issuers may use one name, or one subject,
-    /// for different things.
+    /// Checks that the issuer of every claim is known: two issuers can use one claim name, or one subject, with different
+    /// meanings.
     pub(super) fn check(&self) -> Result<(), String> {
         let folder = self.rewrite.iter().map(|rewrite| &rewrite.folder);
         let mut patterns = self.on.iter().chain(folder);
-        let wants_issuer = !self.conditions.is_empty() || patterns.any(Pattern::names_issued_claim);
-        let issuers: BTreeSet<_> = self.who.iter().map(Who::issuer).collect();
-        if wants_issuer && (issuers.len() != 1 || issuers.contains(&None)) {
+        let needs_issuer = !self.conditions.is_empty() || patterns.any(Pattern::has_issuer_claim);
+        let issuers: BTreeSet<_> = self.who.iter().map(CallerSelector::issuer).collect();
+        if needs_issuer && (issuers.len() != 1 || issuers.contains(&None)) {
             return Err(
-                "`if` and every `{claim}` but `{user_id}` mean something with one issuer only, so `who` must \
-                name one: issuer:NAME, user:NAME/SUBJECT or token:ID"
+                "`if` and every `{claim}` except `{user_id}` depend on the issuer, so `who` must name exactly one: \
+                issuer:NAME, user:NAME/SUBJECT or token:ID"
                     .into(),
             );
         }
@@ -133,27 +174,25 @@ impl Rule {
     }
 }
 
-/// The claims of a caller, by name.
+/// Returns a function that looks up claims of the caller.
 fn claims_of<'a>(principal: &'a Principal) -> impl Fn(&str) -> Option<&'a str> {
-    |claim| principal.member()?.claim(claim)
+    |claim| principal.user()?.claim(claim)
 }
 
-impl Who {
+impl CallerSelector {
     fn includes(&self, principal: &Principal) -> bool {
-        let holds = |test: &dyn Fn(&Member) -> bool| principal.member().is_some_and(test);
+        let user_is = |test: &dyn Fn(&User) -> bool| principal.user().is_some_and(test);
         match self {
             Self::Anyone => true,
-            Self::Authenticated => holds(&|_| true),
-            Self::Token(id) => holds(&|member| member.issuer == Issuer::Token && member.subject == *id),
-            Self::Group(name) => holds(&|member| member.groups.contains(name)),
-            Self::Issuer(name) => holds(&|member| member.issuer.is_named(name)),
-            Self::User { issuer, subject } => {
-                holds(&|member| member.issuer.is_named(issuer) && member.subject == *subject)
-            }
+            Self::Authenticated => user_is(&|_| true),
+            Self::Token(id) => user_is(&|user| user.issuer == Issuer::Token && user.subject == *id),
+            Self::Group(name) => user_is(&|user| user.groups.contains(name)),
+            Self::Issuer(name) => user_is(&|user| user.issuer.is_named(name)),
+            Self::User { issuer, subject } => user_is(&|user| user.issuer.is_named(issuer) && user.subject == *subject),
         }
     }
 
-    /// The one issuer whose members this speaks of, if it is one; tokens have the empty name.
+    /// Returns the issuer of the matching users, if there is exactly one. Tokens have an empty issuer name.
     fn issuer(&self) -> Option<&str> {
         match self {
             Self::Anyone | Self::Authenticated | Self::Group(_) => None,
@@ -163,7 +202,7 @@ impl Who {
     }
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for CallerSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anyone => f.write_str("anyone"),
@@ -176,16 +215,16 @@ impl fmt::Display for Who {
     }
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for ClaimCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} = {:?}", self.claim, self.values)
     }
 }
 
-impl Condition {
-    /// A claim that is missing lets no allow hold, and no deny fail.
+impl ClaimCondition {
+    /// Returns true if the condition is met. With a missing claim, an allow rule never matches and a deny rule always does.
     fn holds(&self, principal: &Principal, effect: Effect) -> bool {
-        let value = principal.member().and_then(|member| member.claim(&self.claim));
+        let value = principal.user().and_then(|user| user.claim(&self.claim));
         value.map_or(effect == Effect::Deny, |value| {
             self.values.iter().any(|allowed| allowed == value)
         })

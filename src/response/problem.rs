@@ -1,81 +1,60 @@
-//! Refusals and failures as HTTP.
-
-use std::sync::Arc;
+//! Responses for rejections and failures: as text, as a problem document, or as a page.
 
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
 
-use super::listing::printable;
-use super::page::{Shell, page, visible};
-use super::sign_in::login_url;
-use super::{ApiResponse, HTML, TEXT, Trouble, answer, set};
+use super::failure::{RequestError, ServiceFailure};
+use super::http::{ApiResponse, HTML, TEXT, set_header, to_json, with_body};
+use super::links::{login_url, return_path};
+use super::page::{PageShell, html_page};
+use super::status::{failure_status, rejection_status};
+use super::text::{printable, visible};
 use crate::decide::RejectedRequest;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
 use crate::rejection::{Rejection, method_list};
 use crate::request::{ApiRequest, preferred_type};
-
-/// What went wrong on our side; the log has the details.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A plan could not be signed.
-    #[error(transparent)]
-    Presign(#[from] PresignError),
-    /// The issuer of a token does not tell its keys.
-    #[error("a credential can't be verified just now")]
-    Unverifiable,
-    /// S3 did not do what Signpost itself asked of it.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The event is none that Signpost knows how to read exactly.
-    #[error("the front is not supported: {problem}")]
-    UnknownFront {
-        /// What is wrong with the event, and which fronts there are.
-        problem: &'static str,
-    },
-    /// No rules are in force, since their source gives none.
-    #[error("there are no rules in force")]
-    NoRules,
-    /// Whom the service had to ask took too long.
-    #[error("what the service depends on took too long")]
-    TooSlow,
-    /// The table that must be asked first gives no answer.
-    #[error("the table gives no answer")]
-    NoTable(#[source] Arc<dyn std::error::Error + Send + Sync>),
-}
+use crate::wire::ProblemDocument;
 
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"signpost\", charset=\"UTF-8\", Bearer realm=\"signpost\"");
 
-/// For a browser that can sign in by a page, and so need not ask for a password itself.
-const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"signpost\"");
+/// The challenge for a browser that can use the sign-in page. With `Basic`, the browser would request a password itself.
+const PAGE_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"signpost\"");
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Refuses a request that is the client's to mend. `sign_in` tells whether one can sign in here, which a page is then told.
+const RETRY: &str = "Try again in a moment.";
+
+const RETRY_OR_REPORT: &str = "Try again in a moment. If the error occurs again, send the request id to the operator.";
+
+/// Returns the response for a request that the client must correct. If `sign_in` is true, the service has a sign-in page,
+/// and error pages link to it.
 pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> ApiResponse {
-    let mut problem = Problem::of_rejection(rejection, &request.url());
+    let mut problem = Problem::from_rejection(rejection, &request.url());
     if sign_in && problem.status == StatusCode::UNAUTHORIZED {
-        problem.login = Some(login_url(request, &here(request)));
+        problem.login = Some(login_url(request, &return_path(request)));
     }
-    let mut response = problem.answer(Some(request), &request.request_id);
+    let mut response = problem.response(Some(request), &request.request_id);
     match rejection {
-        Rejection::MethodNotAllowed { allow } => set(&mut response, header::ALLOW, &method_list(allow)),
-        Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
-            let browser = response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(HTML));
-            let challenge = if sign_in && browser { BEARER } else { CHALLENGE };
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
+        Rejection::MethodNotAllowed { allow } => set_header(&mut response, header::ALLOW, &method_list(allow)),
+        Rejection::BadCredential { .. } | Rejection::CredentialRequired => add_challenge(&mut response, sign_in),
         _ => {}
     }
     response
 }
 
-/// Owns up to a failure of ours, without its details. Where the request could not be read, there is none to answer to.
-pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Failure) -> ApiResponse {
-    let problem = Problem::of_failure(failure);
-    let mut response = problem.answer(request, request_id);
+fn add_challenge(response: &mut ApiResponse, sign_in: bool) {
+    let is_page = response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(HTML));
+    let challenge = if sign_in && is_page { PAGE_CHALLENGE } else { CHALLENGE };
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+}
+
+/// Returns the response for a failure of the service, without details. `request` is `None` if the event could not be
+/// parsed.
+pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &ServiceFailure) -> ApiResponse {
+    let problem = Problem::from_failure(failure);
+    let mut response = problem.response(request, request_id);
     if problem.status == StatusCode::SERVICE_UNAVAILABLE {
         response
             .headers_mut()
@@ -84,186 +63,144 @@ pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Failure
     response
 }
 
-/// What is wrong with one request of many.
-pub(super) fn of_one(request: &ApiRequest, key: Option<&ObjectKey>, trouble: &Trouble) -> Value {
-    let problem = match trouble {
-        Trouble::Rejected(RejectedRequest { rejection, .. }) => {
+/// Returns the problem document of one request in a bulk request.
+pub(super) fn bulk_problem(request: &ApiRequest, key: Option<&ObjectKey>, error: &RequestError) -> ProblemDocument {
+    let problem = match error {
+        RequestError::Rejected(RejectedRequest { rejection, .. }) => {
             let path = key.map_or_else(|| "/".to_owned(), ObjectKey::to_path);
-            Problem::of_rejection(rejection, &format!("{}{path}", request.base_url))
+            Problem::from_rejection(rejection, &format!("{}{path}", request.base_url))
         }
-        Trouble::Failed(failure) => Problem::of_failure(failure),
+        RequestError::Failed(failure) => Problem::from_failure(failure),
     };
-    problem.json()
-}
-
-pub(super) const fn status(rejection: &Rejection) -> StatusCode {
-    match rejection {
-        Rejection::BadKey(_)
-        | Rejection::BadQuery
-        | Rejection::UnknownParameter { .. }
-        | Rejection::ConflictingParameter { .. }
-        | Rejection::BadValue { .. }
-        | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
-        Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
-        Rejection::NotClientSettable { .. }
-        | Rejection::AccessDenied { .. }
-        | Rejection::NotGrantedByLink
-        | Rejection::ExistenceHidden
-        | Rejection::CrossSite
-        | Rejection::FormCanOverwrite => StatusCode::FORBIDDEN,
-        Rejection::UnknownReservedPath
-        | Rejection::OutsideBasePath
-        | Rejection::SharingOff
-        | Rejection::SignInOff
-        | Rejection::NoSuchKey
-        | Rejection::NoSuchUpload => StatusCode::NOT_FOUND,
-        Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
-            StatusCode::LENGTH_REQUIRED
-        }
-        Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
-            StatusCode::PAYLOAD_TOO_LARGE
-        }
-        Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    }
-}
-
-/// The path of a request below our base, to come back to; that of signing in itself is none.
-fn here(request: &ApiRequest) -> String {
-    let url = request.url();
-    let path = url.strip_prefix(request.base_url.as_str()).unwrap_or("/");
-    let own = path.starts_with("/-/") || request.method != "GET";
-    if own { "/".into() } else { path.into() }
+    problem.document(None)
 }
 
 struct Problem {
     status: StatusCode,
     code: &'static str,
-    wrong: String,
+    detail: String,
     remedy: String,
-    /// Where one can sign in.
+    /// The URL of the sign-in page, if signing in can solve the problem.
     login: Option<String>,
 }
 
 impl Problem {
-    fn of_rejection(rejection: &Rejection, url: &str) -> Self {
+    fn from_rejection(rejection: &Rejection, url: &str) -> Self {
         Self {
-            status: status(rejection),
+            status: rejection_status(rejection),
             code: rejection.code(),
-            wrong: rejection.to_string(),
+            detail: rejection.to_string(),
             remedy: rejection.remedy(url),
             login: None,
         }
     }
 
-    fn of_failure(failure: &Failure) -> Self {
-        let (status, code, wrong, remedy) = match failure {
-            Failure::Storage(error) if error.is_transient() => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ServiceUnavailable",
-                "S3 does not answer just now".to_owned(),
-                "Try again in a moment.",
-            ),
-            Failure::Presign(PresignError::CredentialsExpire)
-            | Failure::Storage(StorageError::Presign(PresignError::CredentialsExpire)) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ServiceUnavailable",
-                "the service can't sign just now".to_owned(),
-                "Try again in a moment.",
-            ),
-            Failure::Unverifiable | Failure::TooSlow => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ServiceUnavailable",
-                failure.to_string(),
-                "Try again in a moment.",
-            ),
-            Failure::NoTable(_) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ServiceUnavailable",
-                "the service can't look up or count just now what this takes".to_owned(),
-                "Try again in a moment; if it stays, tell the operator the request id.",
-            ),
-            Failure::NoRules => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ServiceUnavailable",
-                "the service has no rules to decide by just now".to_owned(),
-                "Try again in a moment; if it stays, tell the operator the request id.",
-            ),
-            Failure::UnknownFront { .. } => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalError",
-                failure.to_string(),
-                "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
-            ),
-            Failure::Presign(
-                PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
-            )
-            | Failure::Storage(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalError",
-                "the service could not handle the request".to_owned(),
-                "Try again; if it stays, tell the operator the request id.",
-            ),
-        };
+    fn from_failure(failure: &ServiceFailure) -> Self {
+        let status = failure_status(failure);
+        let (detail, remedy) = failure_texts(failure);
         Self {
             status,
-            code,
-            wrong,
+            code: if status == StatusCode::SERVICE_UNAVAILABLE {
+                "ServiceUnavailable"
+            } else {
+                "InternalError"
+            },
+            detail,
             remedy: remedy.to_owned(),
             login: None,
         }
     }
 
-    fn answer(&self, request: Option<&ApiRequest>, request_id: &str) -> ApiResponse {
-        let offers = ["application/problem+json", "application/json", "text/html"];
-        let form = request.and_then(|request| Some((request, preferred_type(&request.headers, &offers)?)));
-        match form {
+    fn response(&self, request: Option<&ApiRequest>, request_id: &str) -> ApiResponse {
+        let offers = [PROBLEM_JSON, "application/json", "text/html"];
+        let format = request.and_then(|request| Some((request, preferred_type(&request.headers, &offers)?)));
+        match format {
             Some((request, "text/html")) => self.page(request, request_id),
-            Some(_) => {
-                let mut body = self.json();
-                body["request_id"] = request_id.into();
-                answer(self.status, PROBLEM_JSON, body.to_string())
-            }
-            None => answer(self.status, TEXT, self.text(request_id)),
+            Some(_) => with_body(self.status, PROBLEM_JSON, to_json(&self.document(Some(request_id)))),
+            None => with_body(self.status, TEXT, self.text(request_id)),
         }
     }
 
-    /// [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
-    fn json(&self) -> Value {
-        json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.wrong,
-            "remedy": self.remedy,
-        })
+    fn document(&self, request_id: Option<&str>) -> ProblemDocument {
+        ProblemDocument {
+            code: self.code.to_owned(),
+            detail: self.detail.clone(),
+            remedy: Some(self.remedy.clone()),
+            request_id: request_id.map(str::to_owned),
+            status: self.status.as_u16(),
+            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
+            problem_type: "about:blank".to_owned(),
+        }
     }
 
     fn text(&self, request_id: &str) -> String {
-        let (wrong, remedy) = (printable(&self.wrong), printable(&self.remedy));
-        format!("{}: {wrong} (request {request_id})\n{remedy}\n", self.code)
+        let (detail, remedy) = (printable(&self.detail), printable(&self.remedy));
+        format!("{}: {detail} (request {request_id})\n{remedy}\n", self.code)
     }
 
     fn page(&self, request: &ApiRequest, request_id: &str) -> ApiResponse {
+        let heading = self.heading(request);
         let template = ErrorPage {
-            shell: Shell::plain(request, "error", self.code),
+            shell: PageShell::with_title(request, "error", heading),
+            heading,
             code: self.code,
-            wrong: visible(&self.wrong),
+            detail: visible(&self.detail),
             remedy: visible(&self.remedy),
             request_id,
             sign_in: self.login.as_deref(),
         };
-        page(self.status, &template, "img-src 'self'")
+        html_page(self.status, &template, "img-src 'self'")
+    }
+
+    /// Returns the heading of the error page, for people who do not know the error codes.
+    fn heading(&self, request: &ApiRequest) -> &'static str {
+        let is_folder = request.path.is_empty() || request.path.ends_with('/');
+        match self.code {
+            _ if self.login.is_some() && is_folder => "Sign in to see these files",
+            _ if self.login.is_some() => "Sign in to see this file",
+            "AccessDenied" => "You do not have access",
+            "CredentialRequired" => "This page requires a credential",
+            "NoSuchKey" => "This page does not exist",
+            "ServiceUnavailable" | "InternalError" => "Something went wrong",
+            _ => "This request is not valid",
+        }
+    }
+}
+
+/// Returns what is wrong, and what the client can do.
+fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
+    match failure {
+        ServiceFailure::Storage(error) if error.is_transient() => {
+            ("S3 does not respond at the moment".to_owned(), RETRY)
+        }
+        ServiceFailure::Presign(PresignError::CredentialsExpire)
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire)) => {
+            ("the service cannot sign requests at the moment".to_owned(), RETRY)
+        }
+        ServiceFailure::KeysUnavailable | ServiceFailure::Timeout => (failure.to_string(), RETRY),
+        ServiceFailure::IdTable(_) => ("the id table is temporarily unavailable".to_owned(), RETRY_OR_REPORT),
+        ServiceFailure::NoPolicy => ("the service could not load its policy".to_owned(), RETRY_OR_REPORT),
+        ServiceFailure::UnknownFront { .. } => (
+            failure.to_string(),
+            "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
+        ),
+        ServiceFailure::Presign(
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+        )
+        | ServiceFailure::Storage(_) => (
+            "the service could not handle the request".to_owned(),
+            "Try again. If the error occurs again, send the request id to the operator.",
+        ),
     }
 }
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
-    shell: Shell,
+    shell: PageShell,
+    heading: &'a str,
     code: &'a str,
-    wrong: String,
+    detail: String,
     remedy: String,
     request_id: &'a str,
     sign_in: Option<&'a str>,

@@ -1,27 +1,27 @@
-//! Signing in and out as HTTP: plain pages that work without script, and the cookies.
+//! Responses of the sign-in and the sign-out: the cookies, and pages that work without a script.
 
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 
-use super::page::{Shell, page};
-use super::problem::status;
-use super::{ApiResponse, TEXT, answer, set};
-use crate::auth::keyring::Sealed;
+use super::http::{ApiResponse, TEXT, set_header, with_body};
+use super::links::login_url;
+use super::page::{PageShell, html_page};
+use super::status::rejection_status;
+use crate::auth::keyring::SignedToken;
 use crate::auth::session::{self, NewSession};
 use crate::auth::sign_in::{ATTEMPT_LIFE, COOKIE};
-use crate::key::QUERY;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInPage {
-    shell: Shell,
-    title: &'static str,
+    shell: PageShell,
+    heading: &'static str,
     problem: Option<String>,
     form: Option<TokenForm>,
-    link: Option<Link>,
-    /// Where the browser goes by itself.
+    link: Option<PageLink>,
+    /// The URL at which the browser continues without an action of the user.
     refresh: Option<String>,
 }
 
@@ -30,13 +30,13 @@ struct TokenForm {
     next: String,
 }
 
-struct Link {
+struct PageLink {
     href: String,
     name: &'static str,
 }
 
-/// The page that asks for a token, after one that was wrong with what was wrong with it.
-pub fn ask_for_token(request: &ApiRequest, next: &str, problem: Option<&Rejection>) -> ApiResponse {
+/// Returns the page on which a user enters a token. `problem` is the error of the previous attempt.
+pub fn token_page(request: &ApiRequest, next: &str, problem: Option<&Rejection>) -> ApiResponse {
     let page = SignInPage {
         problem: problem.map(ToString::to_string),
         form: Some(TokenForm {
@@ -45,36 +45,32 @@ pub fn ask_for_token(request: &ApiRequest, next: &str, problem: Option<&Rejectio
         }),
         ..SignInPage::new(request, "Sign in")
     };
-    page.answer(problem.map_or(StatusCode::OK, status))
+    page.response(problem.map_or(StatusCode::OK, rejection_status))
 }
 
-/// Sends the browser to an issuer.
-pub fn authorize(url: &str, cookie: &Sealed) -> ApiResponse {
-    let mut response = answer(StatusCode::SEE_OTHER, TEXT, "To the place where you sign in.\n".into());
-    set(&mut response, header::LOCATION, url);
+/// Redirects the browser to the sign-in page of an issuer.
+pub fn redirect_to_issuer(url: &str, cookie: &SignedToken) -> ApiResponse {
+    let mut response = with_body(StatusCode::SEE_OTHER, TEXT, "Continue at the sign-in page.\n");
+    set_header(&mut response, header::LOCATION, url);
     set_cookie(&mut response, COOKIE, cookie.expose(), ATTEMPT_LIFE.as_secs());
     response
 }
 
-/// Begins a session. It is a page and no redirect: a browser that comes from a form would go no further than the form
-/// may, and `next` may lead to S3.
+/// Starts a session. The response is a page and not a redirect: browsers apply the `form-action` directive of the form
+/// to redirects, and `next` may redirect to S3.
 pub fn signed_in(request: &ApiRequest, session: &NewSession, next: &str) -> ApiResponse {
     let next = format!("{}{next}", request.base_url);
     let page = SignInPage {
         refresh: Some(next.clone()),
-        link: Some(Link {
+        link: Some(PageLink {
             href: next,
-            name: "Go on",
+            name: "Continue",
         }),
         ..SignInPage::new(request, "You are signed in")
     };
-    let mut response = page.answer(StatusCode::OK);
-    set_cookie(
-        &mut response,
-        session::COOKIE,
-        session.cookie.expose(),
-        session.life.as_secs(),
-    );
+    let mut response = page.response(StatusCode::OK);
+    let cookie = session.cookie.expose();
+    set_cookie(&mut response, session::COOKIE, cookie, session.life.as_secs());
     set_cookie(&mut response, COOKIE, "", 0);
     response
 }
@@ -82,22 +78,22 @@ pub fn signed_in(request: &ApiRequest, session: &NewSession, next: &str) -> ApiR
 /// Ends a session.
 pub fn signed_out(request: &ApiRequest) -> ApiResponse {
     let page = SignInPage {
-        link: Some(Link {
+        link: Some(PageLink {
             href: login_url(request, "/"),
             name: "Sign in",
         }),
         ..SignInPage::new(request, "You are signed out")
     };
-    let mut response = page.answer(StatusCode::OK);
-    forget(&mut response);
+    let mut response = page.response(StatusCode::OK);
+    clear_session(&mut response);
     response
 }
 
 impl SignInPage {
-    fn new(request: &ApiRequest, title: &'static str) -> Self {
+    fn new(request: &ApiRequest, heading: &'static str) -> Self {
         Self {
-            shell: Shell::plain(request, "sign-in", title),
-            title,
+            shell: PageShell::with_title(request, "sign-in", heading),
+            heading,
             problem: None,
             form: None,
             link: None,
@@ -105,9 +101,9 @@ impl SignInPage {
         }
     }
 
-    fn answer(&self, status: StatusCode) -> ApiResponse {
-        let mut response = page(status, self, "img-src 'self'; form-action 'self'");
-        // Without a referrer, browsers would tell no origin when the form is sent.
+    fn response(&self, status: StatusCode) -> ApiResponse {
+        let mut response = html_page(status, self, "img-src 'self'; form-action 'self'");
+        // With `no-referrer`, browsers send `Origin: null` with the form.
         response
             .headers_mut()
             .insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
@@ -115,19 +111,13 @@ impl SignInPage {
     }
 }
 
-/// Takes away the cookie of the session.
-pub fn forget(response: &mut ApiResponse) {
+/// Deletes the session cookie.
+pub fn clear_session(response: &mut ApiResponse) {
     set_cookie(response, session::COOKIE, "", 0);
 }
 
-/// Where one signs in, to go to `next` then: a path below our own base.
-pub(super) fn login_url(request: &ApiRequest, next: &str) -> String {
-    let next = percent_encoding::utf8_percent_encode(next, QUERY);
-    format!("{}/-/login?next={next}", request.base_url)
-}
-
-fn set_cookie(response: &mut ApiResponse, name: &str, value: &str, life: u64) {
-    let cookie = format!("{name}={value}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Lax");
-    let cookie = HeaderValue::try_from(cookie).expect("what is sealed is ASCII");
+fn set_cookie(response: &mut ApiResponse, name: &str, value: &str, max_age: u64) {
+    let cookie = format!("{name}={value}; Path=/; Max-Age={max_age}; Secure; HttpOnly; SameSite=Lax");
+    let cookie = HeaderValue::try_from(cookie).expect("signed values are ASCII");
     response.headers_mut().append(header::SET_COOKIE, cookie);
 }

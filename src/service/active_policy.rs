@@ -183,8 +183,8 @@ impl PolicyReader {
             problem: error.to_string(),
         })?;
         policy.authenticators.keys.clone_from(&self.settings.keys);
-        policy.has_table = self.settings.table.is_some();
-        policy.hides_misses = self.settings.signing_mode == SigningMode::Scoped;
+        policy.has_id_table = self.settings.table.is_some();
+        policy.masks_not_found = self.settings.signing_mode == SigningMode::Scoped;
         check_lifetimes(&policy, self.settings.max_expires)?;
         check_sign_in(&policy)?;
         check_table(&policy)?;
@@ -226,8 +226,8 @@ fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
 
 /// Requires an id table if a rule stores objects under ids.
 fn check_table(policy: &Policy) -> Result<(), ConfigError> {
-    match policy.grants().find(Grant::needs_table) {
-        Some(grant) if !policy.has_table => Err(ConfigError {
+    match policy.grants().find(Grant::needs_id_table) {
+        Some(grant) if !policy.has_id_table => Err(ConfigError {
             var: "SIGNPOST_TABLE",
             problem: format!(
                 "rule {:?} stores objects under ids ({{id}}), so this setting must name a DynamoDB table",

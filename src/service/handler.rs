@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
-use crate::decide::{BulkResult, Decision, PostFormDecision, RejectedRequest, decide};
+use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, decide};
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
 use crate::outbound::aws::{CredentialSource, Presigner, S3Client, SigningCredentials};
@@ -16,7 +16,7 @@ use crate::plan::{Instruction, ObjectLocation, PostPolicyPlan, PresignPlan, Sign
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Failure, Told, Trouble};
+use crate::response::{self, ApiResponse, BulkResult, RequestError, ServiceFailure};
 use crate::service::active_policy::ActivePolicy;
 use crate::service::metrics;
 use crate::service::request_log::{RequestLog, ResponseStats};
@@ -91,7 +91,7 @@ impl Handler {
     pub async fn handle(&self, request: &ApiRequest, now: SystemTime) -> ApiResponse {
         let started = Instant::now();
         let outcome = tokio::time::timeout(REQUEST_DEADLINE, self.respond(request, now)).await;
-        let (response, log) = outcome.unwrap_or_else(|_| failed(request, &Failure::TooSlow));
+        let (response, log) = outcome.unwrap_or_else(|_| failed(request, &ServiceFailure::Timeout));
         let response = response::finish(request, &self.cors, response);
         let stats = ResponseStats {
             status: response.status().as_u16(),
@@ -108,14 +108,14 @@ impl Handler {
     async fn respond(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, RequestLog) {
         match self.policy.get(now).await {
             Some(policy) => self.respond_with(&policy, request, now).await,
-            None => failed(request, &Failure::NoRules),
+            None => failed(request, &ServiceFailure::NoPolicy),
         }
     }
 
     async fn respond_with(&self, policy: &Policy, request: &ApiRequest, now: SystemTime) -> (ApiResponse, RequestLog) {
         let provider = match self.provider(policy, request, now).await {
             Ok(provider) => provider,
-            Err(ProviderUnavailable) => return failed(request, &Failure::Unverifiable),
+            Err(ProviderUnavailable) => return failed(request, &ServiceFailure::KeysUnavailable),
         };
         let keys = provider.as_ref().map(|provider| &provider.keys);
         match decide(policy, request, keys, now) {
@@ -135,9 +135,9 @@ impl Handler {
                 Ok(form) => {
                     let log = RequestLog::signed_form(&form);
                     let response = if as_page {
-                        response::form_page(request, &form, uploaded_key.as_deref())
+                        response::post_form_page(request, &form, uploaded_key.as_deref())
                     } else {
-                        response::form_json(&form)
+                        response::post_form_json(&form)
                     };
                     (response, log)
                 }
@@ -146,9 +146,10 @@ impl Handler {
             Ok(Decision::Listing(list)) => self.list(policy, request, list, now).await,
             Ok(Decision::ObjectPage(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
             Ok(Decision::Asset(name)) => (response::asset(request, &name), RequestLog::new("loaded")),
-            Ok(Decision::ShareLink(shared)) => {
-                (response::shared(request, &shared), RequestLog::shared(&shared.link.id))
-            }
+            Ok(Decision::ShareLink(shared)) => (
+                response::share_link(request, &shared),
+                RequestLog::shared(&shared.link.id),
+            ),
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
             Ok(Decision::Health) => (response::health(), RequestLog::new("healthy")),
             Ok(Decision::Document(document)) => (response::document(document), RequestLog::new("described")),
@@ -172,7 +173,7 @@ impl Handler {
         request: &ApiRequest,
         now: SystemTime,
     ) -> Result<Option<Arc<ProviderMetadata>>, ProviderUnavailable> {
-        match policy.authenticators.keys_wanted(request) {
+        match policy.authenticators.required_keys(request) {
             None => Ok(None),
             Some(wanted) => self.providers.get(&wanted, now).await.map(Some),
         }
@@ -183,7 +184,7 @@ impl Handler {
         &self,
         policy: &Policy,
         request: &ApiRequest,
-        decided: Vec<BulkResult>,
+        decided: Vec<BulkDecision>,
         now: SystemTime,
     ) -> (ApiResponse, RequestLog) {
         let plans = decided.iter().filter_map(|decided| decided.outcome.as_ref().ok());
@@ -192,19 +193,19 @@ impl Handler {
             .look_up(plans.filter_map(PresignPlan::id_lookup).collect(), now)
             .await;
         let mut told = Vec::with_capacity(decided.len());
-        for BulkResult { key, outcome } in decided {
+        for BulkDecision { key, outcome } in decided {
             let outcome = match outcome {
                 Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
-                Err(refused) => Err(Trouble::Rejected(refused)),
+                Err(refused) => Err(RequestError::Rejected(refused)),
             };
             let log = match &outcome {
                 Ok(instruction) => RequestLog::signed(instruction),
                 Err(trouble) => RequestLog::not_signed(trouble),
             };
             log.emit_part(request);
-            told.push(Told { key, outcome });
+            told.push(BulkResult { key, outcome });
         }
-        (response::instructions(request, &told), RequestLog::bulk(told.len()))
+        (response::bulk_results(request, &told), RequestLog::bulk(told.len()))
     }
 
     /// Resolves the storage key, and signs.
@@ -213,7 +214,7 @@ impl Handler {
         policy: &Policy,
         plan: PresignPlan<ObjectLocation>,
         now: SystemTime,
-    ) -> Result<Instruction, Trouble> {
+    ) -> Result<Instruction, RequestError> {
         let ids = self.id_table.look_up(plan.id_lookup().into_iter().collect(), now).await;
         self.sign_with(policy, plan, &ids, now).await
     }
@@ -225,7 +226,7 @@ impl Handler {
         plan: PresignPlan<ObjectLocation>,
         ids: &IdLookups,
         now: SystemTime,
-    ) -> Result<Instruction, Trouble> {
+    ) -> Result<Instruction, RequestError> {
         let (location, plan) = plan.replace_key(());
         let key = storage_key(location, ids, |rejection| RejectedRequest::from_plan(&plan, rejection))?;
         let ((), plan) = plan.replace_key(key);
@@ -234,7 +235,7 @@ impl Handler {
             .credentials(policy, &plan.scope, plan.expires, now)
             .await;
         let signed = credentials.and_then(|credentials| self.presigner.sign(plan, &credentials, now));
-        let instruction = signed.map_err(|error| Trouble::Failed(error.into()))?;
+        let instruction = signed.map_err(|error| RequestError::Failed(error.into()))?;
         let consumed = match &instruction.plan.link_use {
             Some(counted) => self.id_table.consume(counted).await.map_err(no_table)?,
             None => true,
@@ -242,7 +243,7 @@ impl Handler {
         if !consumed {
             let problem = "the share link has no uses left";
             let refused = RejectedRequest::from_plan(&instruction.plan, Rejection::BadCredential { problem });
-            return Err(Trouble::Rejected(refused));
+            return Err(RequestError::Rejected(refused));
         }
         Ok(instruction)
     }
@@ -252,7 +253,7 @@ impl Handler {
         policy: &Policy,
         plan: PostPolicyPlan<ObjectLocation>,
         now: SystemTime,
-    ) -> Result<SignedPostForm, Trouble> {
+    ) -> Result<SignedPostForm, RequestError> {
         let ids = self.id_table.look_up(plan.id_lookup().into_iter().collect(), now).await;
         let plan = plan.resolve(|location| storage_key(location, &ids, RejectedRequest::from))?;
         let credentials = self
@@ -260,21 +261,21 @@ impl Handler {
             .credentials(policy, &plan.scope, plan.expires, now)
             .await;
         let signed = credentials.and_then(|credentials| self.presigner.sign_form(plan, &credentials, now));
-        signed.map_err(|error| Trouble::Failed(error.into()))
+        signed.map_err(|error| RequestError::Failed(error.into()))
     }
 }
 
 /// Returns the response to a rejected request.
 pub(super) fn reject(policy: &Policy, request: &ApiRequest, refused: &RejectedRequest) -> (ApiResponse, RequestLog) {
-    let sign_in = policy.authenticators.sign_in().is_some();
+    let sign_in = policy.authenticators.sign_in_method().is_some();
     let response = response::rejection(request, &refused.rejection, sign_in);
     (response, RequestLog::rejected(refused))
 }
 
-pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, trouble: &Trouble) -> (ApiResponse, RequestLog) {
+pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, trouble: &RequestError) -> (ApiResponse, RequestLog) {
     match trouble {
-        Trouble::Rejected(refused) => reject(policy, request, refused),
-        Trouble::Failed(failure) => failed(request, failure),
+        RequestError::Rejected(refused) => reject(policy, request, refused),
+        RequestError::Failed(failure) => failed(request, failure),
     }
 }
 
@@ -283,24 +284,24 @@ fn storage_key(
     location: ObjectLocation,
     ids: &IdLookups,
     refused: impl FnOnce(Rejection) -> RejectedRequest,
-) -> Result<ObjectKey, Trouble> {
+) -> Result<ObjectKey, RequestError> {
     match location {
         ObjectLocation::Key(key) => Ok(key),
         ObjectLocation::Lookup(entry) => {
             let id = ids.get(&entry).map_err(no_table)?;
             entry
                 .storage_key(id)
-                .map_err(|rejection| Trouble::Rejected(refused(rejection)))
+                .map_err(|rejection| RequestError::Rejected(refused(rejection)))
         }
     }
 }
 
-fn no_table(error: TableError) -> Trouble {
-    Trouble::Failed(Failure::NoTable(error))
+fn no_table(error: TableError) -> RequestError {
+    RequestError::Failed(ServiceFailure::IdTable(error))
 }
 
 /// Returns the response to a request that failed because of the service.
-pub(super) fn failed(request: &ApiRequest, failure: &Failure) -> (ApiResponse, RequestLog) {
+pub(super) fn failed(request: &ApiRequest, failure: &ServiceFailure) -> (ApiResponse, RequestLog) {
     let log = RequestLog::failed(failure);
     let response = response::failure(Some(request), &request.request_id, failure);
     (response, log)

@@ -7,7 +7,7 @@ use crate::decide::ObjectPageDecision;
 use crate::plan::{Instruction, ObjectLocation, PresignPlan};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Trouble};
+use crate::response::{self, ApiResponse, RequestError};
 use crate::service::request_log::RequestLog;
 
 impl Handler {
@@ -59,10 +59,10 @@ impl Handler {
         policy: &Policy,
         plan: PresignPlan<ObjectLocation>,
         now: SystemTime,
-    ) -> Result<Instruction, Trouble> {
+    ) -> Result<Instruction, RequestError> {
         let instruction = self.sign(policy, plan, now).await?;
         let deleted = self.s3.delete(&instruction).await;
-        deleted.map_err(|error| Trouble::Failed(error.into()))?;
+        deleted.map_err(|error| RequestError::Failed(error.into()))?;
         Ok(instruction)
     }
 }

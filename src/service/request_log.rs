@@ -9,7 +9,7 @@ use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, SignedPostForm};
 use crate::request::ApiRequest;
-use crate::response::{Failure, Trouble};
+use crate::response::{RequestError, ServiceFailure};
 
 /// The fields of the log line of a request, or of one part of a bulk request.
 #[derive(Clone, Debug, Default)]
@@ -135,14 +135,14 @@ impl RequestLog {
         }
     }
 
-    pub(super) fn not_signed(trouble: &Trouble) -> Self {
+    pub(super) fn not_signed(trouble: &RequestError) -> Self {
         match trouble {
-            Trouble::Rejected(refused) => Self::rejected(refused),
-            Trouble::Failed(failure) => Self::failed(failure),
+            RequestError::Rejected(refused) => Self::rejected(refused),
+            RequestError::Failed(failure) => Self::failed(failure),
         }
     }
 
-    pub(super) fn failed(failure: &Failure) -> Self {
+    pub(super) fn failed(failure: &ServiceFailure) -> Self {
         Self {
             error: Some(chain(failure)),
             ..Self::new("failed")

@@ -2,16 +2,16 @@
 
 use std::time::SystemTime;
 
-use crate::auth::oidc::{KeysWanted, keys_for};
+use crate::auth::oidc::{RequiredKeys, required_keys};
 use crate::auth::session::NewSession;
-use crate::auth::sign_in::{Authorization, Exchange};
+use crate::auth::sign_in::{AuthorizationRequest, CodeExchange};
 use crate::decide::SignInStep;
 use crate::encoding::form_encode;
 use crate::outbound::oidc_provider::{ExchangeError, ProviderUnavailable};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, Failure};
+use crate::response::{self, ApiResponse, ServiceFailure};
 use crate::service::handler::{Handler, failed, reject};
 use crate::service::request_log::RequestLog;
 
@@ -36,9 +36,9 @@ impl Handler {
                 problem,
                 delete_cookie,
             } => {
-                let mut response = response::ask_for_token(request, &next, problem.as_ref());
+                let mut response = response::token_page(request, &next, problem.as_ref());
                 if delete_cookie {
-                    response::forget(&mut response);
+                    response::clear_session(&mut response);
                 }
                 let log = problem.map_or_else(
                     || RequestLog::new("sign-in form"),
@@ -50,7 +50,7 @@ impl Handler {
             SignInStep::EndSession => (response::signed_out(request), RequestLog::new("signed out")),
             SignInStep::RedirectToIssuer(authorization) => match self.authorize(&authorization, now).await {
                 Ok(url) => (
-                    response::authorize(&url, &authorization.cookie),
+                    response::redirect_to_issuer(&url, &authorization.cookie),
                     RequestLog::new("sent to sign in"),
                 ),
                 Err(error) => not_signed_in(policy, request, error),
@@ -63,8 +63,8 @@ impl Handler {
     }
 
     /// Returns the URL at which the user signs in.
-    async fn authorize(&self, authorization: &Authorization, now: SystemTime) -> Result<String, SignInError> {
-        let wanted = KeysWanted {
+    async fn authorize(&self, authorization: &AuthorizationRequest, now: SystemTime) -> Result<String, SignInError> {
+        let wanted = RequiredKeys {
             issuer: &authorization.issuer,
             kid: None,
         };
@@ -78,17 +78,23 @@ impl Handler {
     }
 
     /// Returns the session of the user whom the issuer names for the code.
-    async fn exchange(&self, policy: &Policy, exchange: &Exchange, now: SystemTime) -> Result<NewSession, SignInError> {
+    async fn exchange(
+        &self,
+        policy: &Policy,
+        exchange: &CodeExchange,
+        now: SystemTime,
+    ) -> Result<NewSession, SignInError> {
         let issuer = &exchange.issuer;
-        let provider = self.providers().get(&KeysWanted { issuer, kid: None }, now).await?;
+        let provider = self.providers().get(&RequiredKeys { issuer, kid: None }, now).await?;
         let id_token = self
             .providers()
             .exchange_code(&provider, exchange, self.client_secret())
             .await?;
-        let provider = self.providers().get(&keys_for(issuer, &id_token.0), now).await?;
-        let session = policy
-            .authenticators
-            .complete(exchange, &id_token.0, &provider.keys, &policy.asked(), now);
+        let provider = self.providers().get(&required_keys(issuer, &id_token.0), now).await?;
+        let session =
+            policy
+                .authenticators
+                .complete(exchange, &id_token.0, &provider.keys, &policy.referenced_claims(), now);
         session.map_err(SignInError::Rejected)
     }
 }
@@ -96,7 +102,7 @@ impl Handler {
 fn not_signed_in(policy: &Policy, request: &ApiRequest, error: SignInError) -> (ApiResponse, RequestLog) {
     match error {
         SignInError::Rejected(rejection) => reject(policy, request, &rejection.into()),
-        SignInError::Failed => failed(request, &Failure::Unverifiable),
+        SignInError::Failed => failed(request, &ServiceFailure::KeysUnavailable),
     }
 }
 

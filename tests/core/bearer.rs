@@ -1,7 +1,7 @@
-//! Bearer tokens that are verified here: who they let in, and everything that does not pass for one.
+//! Bearer tokens that Signpost verifies: valid tokens, and every kind of invalid token.
 
 use serde_json::{Value, json};
-use signpost::auth::{KeySet, Member, Principal};
+use signpost::auth::{KeySet, Principal, User};
 use signpost::decide::decide;
 use signpost::policy::Policy;
 use signpost::rejection::Rejection;
@@ -74,7 +74,7 @@ fn claims() -> Value {
     json!({"iss": ISS, "sub": "alice", "aud": "signpost", "exp": seconds(300)})
 }
 
-/// The claims of a good token, with others put in; `null` takes one out.
+/// The claims of a valid token with changes; `null` removes a claim.
 fn claims_with(more: &Value) -> Value {
     let mut claims = claims();
     for (name, value) in more.as_object().expect("an object") {
@@ -99,12 +99,12 @@ fn bearer(path: &str, token: &str) -> ApiRequest {
     ask("GET", path).with("authorization", &format!("Bearer {token}"))
 }
 
-fn authenticate(token: &str, keys: &KeySet) -> Result<Member, Rejection> {
+fn authenticate(token: &str, keys: &KeySet) -> Result<User, Rejection> {
     let principal = policy()
         .authenticators
         .authenticate(&bearer("/a", token), Some(keys), now())?;
-    let Principal::Member(member) = principal else {
-        panic!("a credential has become nobody")
+    let Principal::User(member) = principal else {
+        panic!("a credential resulted in an anonymous caller")
     };
     Ok(member)
 }
@@ -117,7 +117,7 @@ fn problem(token: &str, keys: &KeySet) -> &'static str {
 }
 
 #[test]
-fn a_token_is_its_subject_with_its_issuer_whatever_signs_it() {
+fn a_token_identifies_its_subject_with_every_algorithm() {
     let rsa = SigningKey::rsa("r");
     let others = [
         SigningKey::p256("p2"),
@@ -140,7 +140,7 @@ fn a_token_is_its_subject_with_its_issuer_whatever_signs_it() {
     }
 }
 
-/// A header of this key, with more put in.
+/// The header of a token of this key with additional members.
 fn head(more: &Value) -> Value {
     let mut header = json!({"alg": "RS256", "kid": "k"});
     header
@@ -150,20 +150,20 @@ fn head(more: &Value) -> Value {
     header
 }
 
-fn assert_refused(cases: Vec<(&str, String, &str)>, known: &KeySet) {
+fn assert_rejected(cases: Vec<(&str, String, &str)>, known: &KeySet) {
     for (name, token, expected) in cases {
-        let told = problem(&token, known);
-        assert!(told.contains(expected), "{name}: {told}");
+        let message = problem(&token, known);
+        assert!(message.contains(expected), "{name}: {message}");
     }
 }
 
-const ALGORITHM: &str = "not signed by an algorithm of the rules";
-const WRONG: &str = "the signature of the bearer token is wrong";
-const UNKNOWN: &str = "not signed with a key that its issuer tells";
+const ALGORITHM: &str = "do not allow the signature algorithm";
+const WRONG: &str = "the signature of the bearer token is invalid";
+const UNKNOWN: &str = "does not publish its signing key";
 const NO_TOKEN: &str = "not a JSON Web Token";
 
 #[test]
-fn the_signature_must_be_by_an_algorithm_of_the_rules() {
+fn the_signature_must_use_an_algorithm_of_the_rules() {
     let rsa = SigningKey::rsa("k");
     let body = encode(claims().to_string().as_bytes());
     let unsigned = |header: &str| format!("{}.{body}.", encode(header.as_bytes()));
@@ -175,7 +175,7 @@ fn the_signature_must_be_by_an_algorithm_of_the_rules() {
             encode(ring::hmac::sign(&key, signed.as_bytes()).as_ref())
         )
     };
-    let told = |header: &str| rsa.token_of("RS256", header, &claims().to_string());
+    let with_header = |header: &str| rsa.token_of("RS256", header, &claims().to_string());
     let modulus = rsa.jwk()["n"].as_str().expect("a text").to_owned();
     let cases = vec![
         ("no signature", unsigned(r#"{"alg":"none","kid":"k"}"#), ALGORITHM),
@@ -184,24 +184,40 @@ fn the_signature_must_be_by_an_algorithm_of_the_rules() {
         ("the public key as a secret", hmac(modulus.as_bytes()), ALGORITHM),
         ("the JWK as a secret", hmac(rsa.jwk().to_string().as_bytes()), ALGORITHM),
         ("one that is not listed", rsa.token("RS384", &claims()), ALGORITHM),
-        ("in small letters", told(r#"{"alg":"rs256","kid":"k"}"#), ALGORITHM),
-        ("another one told", told(r#"{"alg":"PS256","kid":"k"}"#), WRONG),
         (
-            "one of another kind told",
-            told(r#"{"alg":"ES256","kid":"k"}"#),
+            "in small letters",
+            with_header(r#"{"alg":"rs256","kid":"k"}"#),
+            ALGORITHM,
+        ),
+        (
+            "another algorithm in the header",
+            with_header(r#"{"alg":"PS256","kid":"k"}"#),
+            WRONG,
+        ),
+        (
+            "an algorithm of another kind in the header",
+            with_header(r#"{"alg":"ES256","kid":"k"}"#),
             UNKNOWN,
         ),
-        ("two told", told(r#"{"alg":"none","kid":"k","alg":"RS256"}"#), NO_TOKEN),
-        ("none told", told(r#"{"kid":"k"}"#), NO_TOKEN),
-        ("a number told", told(r#"{"alg":256,"kid":"k"}"#), NO_TOKEN),
+        (
+            "two algorithms in the header",
+            with_header(r#"{"alg":"none","kid":"k","alg":"RS256"}"#),
+            NO_TOKEN,
+        ),
+        ("no algorithm in the header", with_header(r#"{"kid":"k"}"#), NO_TOKEN),
+        (
+            "a number as the algorithm",
+            with_header(r#"{"alg":256,"kid":"k"}"#),
+            NO_TOKEN,
+        ),
     ];
     let known = keys(&[&rsa, &SigningKey::p256("e")]);
-    assert_refused(cases, &known);
+    assert_rejected(cases, &known);
     assert!(authenticate(&rsa.token("RS256", &claims()), &known).is_ok());
 }
 
 #[test]
-fn the_signature_must_be_by_a_key_of_the_issuer_whatever_the_header_brings() {
+fn the_signature_must_use_a_key_of_the_issuer_whatever_the_header_contains() {
     let (rsa, other) = (SigningKey::rsa("k"), SigningKey::other_rsa("k"));
     let with = |key: &SigningKey, more: Value| key.token_with(&head(&more), &claims());
     let cases = vec![
@@ -217,23 +233,27 @@ fn the_signature_must_be_by_a_key_of_the_issuer_whatever_the_header_brings() {
         (
             "something critical",
             with(&rsa, json!({"crit": ["x"], "x": 1})),
-            "understood",
+            "unsupported \"crit\" header",
         ),
-        ("nothing critical", with(&rsa, json!({"crit": null})), "understood"),
+        (
+            "nothing critical",
+            with(&rsa, json!({"crit": null})),
+            "unsupported \"crit\" header",
+        ),
         ("an id that is a number", with(&rsa, json!({"kid": 1})), NO_TOKEN),
         (
             "a logout token",
             with(&rsa, json!({"typ": "logout+jwt"})),
-            "no credential",
+            "unsupported \"typ\" header",
         ),
         (
             "a type that is a number",
             with(&rsa, json!({"typ": 1})),
-            "no credential",
+            "unsupported \"typ\" header",
         ),
     ];
     let known = keys(&[&rsa]);
-    assert_refused(cases, &known);
+    assert_rejected(cases, &known);
     for more in [
         json!({"typ": "at+jwt"}),
         json!({"typ": "application/JWT"}),
@@ -244,18 +264,18 @@ fn the_signature_must_be_by_a_key_of_the_issuer_whatever_the_header_brings() {
 }
 
 #[test]
-fn an_issuer_is_held_to_its_own_algorithms_and_keys() {
+fn an_issuer_can_use_only_its_own_algorithms_and_keys() {
     let (rsa, ec) = (SigningKey::rsa("r"), SigningKey::p256("e"));
     let strict = claims_with(&json!({"iss": "https://other.example.com"}));
     assert!(authenticate(&ec.token("ES256", &strict), &keys(&[&rsa, &ec])).is_ok());
-    let told = problem(&rsa.token("RS256", &strict), &keys(&[&rsa, &ec]));
-    assert!(told.contains("algorithm of the rules"), "{told}");
-    let told = problem(&ec.token("ES256", &strict), &keys(&[&rsa]));
-    assert!(told.contains("key that its issuer tells"), "{told}");
+    let message = problem(&rsa.token("RS256", &strict), &keys(&[&rsa, &ec]));
+    assert!(message.contains(ALGORITHM), "{message}");
+    let message = problem(&ec.token("ES256", &strict), &keys(&[&rsa]));
+    assert!(message.contains(UNKNOWN), "{message}");
 }
 
 #[test]
-fn a_key_is_used_for_what_its_issuer_says_and_a_token_without_id_only_where_one_can_be_meant() {
+fn a_key_is_used_only_as_its_issuer_intends_and_a_token_without_key_id_must_be_unambiguous() {
     let (rsa, other) = (SigningKey::rsa("a"), SigningKey::other_rsa("b"));
     let set = |more: &[(&str, Value)]| {
         let mut jwk = rsa.jwk();
@@ -288,7 +308,7 @@ fn a_key_is_used_for_what_its_issuer_says_and_a_token_without_id_only_where_one_
 }
 
 #[test]
-fn a_key_of_less_than_2048_bits_verifies_nothing() {
+fn an_rsa_key_of_less_than_2048_bits_is_ignored() {
     let rsa = SigningKey::rsa("k");
     let mut jwk = rsa.jwk();
     jwk["n"] = encode(&[0xc5; 128]).into();
@@ -297,14 +317,17 @@ fn a_key_of_less_than_2048_bits_verifies_nothing() {
 }
 
 #[test]
-fn every_claim_that_matters_must_be_there_and_right() {
+fn every_required_claim_must_be_present_and_valid() {
     let rsa = SigningKey::rsa("k");
     let known = keys(&[&rsa]);
     let cases = [
-        (json!({"iss": null}), "do not name"),
-        (json!({"iss": "https://evil.example.com"}), "do not name"),
-        (json!({"iss": "https://id.example.com/pool/"}), "do not name"),
-        (json!({"iss": [ISS]}), "do not name"),
+        (json!({"iss": null}), "do not contain the issuer"),
+        (json!({"iss": "https://evil.example.com"}), "do not contain the issuer"),
+        (
+            json!({"iss": "https://id.example.com/pool/"}),
+            "do not contain the issuer",
+        ),
+        (json!({"iss": [ISS]}), "do not contain the issuer"),
         (json!({"aud": null}), "audience"),
         (json!({"aud": "other"}), "audience"),
         (json!({"aud": ""}), "audience"),
@@ -313,11 +336,11 @@ fn every_claim_that_matters_must_be_there_and_right() {
         (json!({"aud": [["signpost"]]}), "audience"),
         (json!({"aud": ["signpost", 7]}), "audience"),
         (json!({"aud": {"signpost": 1}}), "audience"),
-        (json!({"exp": null}), "when it expires"),
-        (json!({"exp": "1783711444"}), "when it expires"),
-        (json!({"exp": true}), "when it expires"),
-        (json!({"exp": -1}), "when it expires"),
-        (json!({"exp": 1e300}), "when it expires"),
+        (json!({"exp": null}), "no expiry time"),
+        (json!({"exp": "1783711444"}), "no expiry time"),
+        (json!({"exp": true}), "no expiry time"),
+        (json!({"exp": -1}), "no expiry time"),
+        (json!({"exp": 1e300}), "no expiry time"),
         (json!({"exp": seconds(-60)}), "has expired"),
         (json!({"exp": 0}), "has expired"),
         (json!({"nbf": seconds(61)}), "not valid yet"),
@@ -329,8 +352,8 @@ fn every_claim_that_matters_must_be_there_and_right() {
         (json!({"sub": ["alice"]}), "no subject"),
     ];
     for (more, expected) in cases {
-        let told = problem(&rsa.token("RS256", &claims_with(&more)), &known);
-        assert!(told.contains(expected), "{more}: {told}");
+        let message = problem(&rsa.token("RS256", &claims_with(&more)), &known);
+        assert!(message.contains(expected), "{more}: {message}");
     }
     for more in [
         json!({"aud": "files"}),
@@ -348,7 +371,7 @@ fn every_claim_that_matters_must_be_there_and_right() {
 }
 
 #[test]
-fn a_name_that_stands_twice_is_in_no_token() {
+fn a_token_with_a_duplicate_name_is_rejected() {
     let rsa = SigningKey::rsa("k");
     let twice = claims().to_string().replacen('{', r#"{"sub":"root","#, 1);
     let token = rsa.token_of("RS256", r#"{"alg":"RS256","kid":"k"}"#, &twice);
@@ -359,7 +382,7 @@ fn a_name_that_stands_twice_is_in_no_token() {
 }
 
 #[test]
-fn no_change_of_a_token_is_overlooked() {
+fn every_change_of_a_token_is_detected() {
     let rsa = SigningKey::rsa("k");
     let known = keys(&[&rsa]);
     let token = rsa.token("RS256", &claims());
@@ -390,7 +413,7 @@ fn no_change_of_a_token_is_overlooked() {
 }
 
 #[test]
-fn what_is_no_token_is_refused() {
+fn a_malformed_token_is_rejected() {
     let rsa = SigningKey::rsa("k");
     let known = keys(&[&rsa]);
     let long = rsa.token("RS256", &claims_with(&json!({"x": "x".repeat(20_000)})));
@@ -412,7 +435,7 @@ fn what_is_no_token_is_refused() {
 }
 
 #[test]
-fn groups_are_the_texts_of_an_array_and_nothing_is_split() {
+fn groups_are_the_texts_of_an_array_and_are_not_split() {
     let rsa = SigningKey::rsa("k");
     let known = keys(&[&rsa]);
     for (groups, expected) in [
@@ -432,7 +455,7 @@ fn groups_are_the_texts_of_an_array_and_nothing_is_split() {
 }
 
 #[test]
-fn the_rules_read_claims_of_one_value_and_an_array_meets_no_condition() {
+fn rules_use_claims_with_a_single_value_and_an_array_meets_no_condition() {
     let rsa = SigningKey::rsa("k");
     let known = keys(&[&rsa]);
     let main = json!({"ref": "refs/heads/main", "verified": true, "run": 7});
@@ -479,7 +502,7 @@ fn the_rules_read_claims_of_one_value_and_an_array_meets_no_condition() {
 }
 
 #[test]
-fn a_token_is_the_one_credential_of_its_request() {
+fn a_token_must_be_the_only_credential_of_a_request() {
     let rsa = SigningKey::rsa("k");
     let known = keys(&[&rsa]);
     let token = rsa.token("RS256", &claims());
@@ -493,15 +516,15 @@ fn a_token_is_the_one_credential_of_its_request() {
 }
 
 #[test]
-fn keys_are_wanted_for_tokens_of_issuers_that_are_verified_here_and_for_nothing_else() {
+fn keys_are_required_only_for_tokens_that_signpost_verifies() {
     let rsa = SigningKey::rsa("k");
     let policy = policy();
-    let wanted = |request: &ApiRequest| {
-        let wanted = policy.authenticators.keys_wanted(request);
-        wanted.map(|wanted| (wanted.issuer.name.clone(), wanted.kid))
+    let required = |request: &ApiRequest| {
+        let keys = policy.authenticators.required_keys(request);
+        keys.map(|keys| (keys.issuer.name.clone(), keys.kid))
     };
     let token = rsa.token("RS256", &claims());
-    assert_eq!(wanted(&bearer("/a", &token)), Some(("idp".into(), Some("k".into()))));
+    assert_eq!(required(&bearer("/a", &token)), Some(("idp".into(), Some("k".into()))));
     let evil = rsa.token("RS256", &claims_with(&json!({"iss": "https://evil.example.com"})));
     let mut verified = ask("GET", "/a");
     verified.gateway = Some(GatewayIdentity {
@@ -517,28 +540,31 @@ fn keys_are_wanted_for_tokens_of_issuers_that_are_verified_here_and_for_nothing_
         bearer("/a", &token).with("authorization", "Bearer x"),
         verified,
     ] {
-        assert_eq!(wanted(&request), None, "{request:?}");
+        assert_eq!(required(&request), None, "{request:?}");
     }
     let known = policy.authenticators.authenticate(&bearer("/a", &token), None, now());
     assert!(known.is_err());
 }
 
 #[test]
-fn rules_that_say_too_little_of_an_issuer_stop_the_start_up() {
+fn an_incomplete_issuer_prevents_the_start() {
     let issuer = |text: &str| format!("version = 1\n[[issuer]]\nname = \"a\"\n{text}");
     let good = "iss = \"https://i\"\naud = [\"a\"]\nalg = [\"RS256\"]\n";
     assert!(Policy::parse(&issuer(good)).is_ok());
     for (text, expected) in [
-        ("iss = \"https://i\"\naud = [\"a\"]", "alg: is needed"),
-        ("iss = \"https://i\"\nalg = [\"RS256\"]", "aud: is needed"),
-        ("iss = \"https://i\"\naud = [\"\"]\nalg = [\"RS256\"]", "an empty text"),
+        ("iss = \"https://i\"\naud = [\"a\"]", "alg: is required"),
+        ("iss = \"https://i\"\nalg = [\"RS256\"]", "aud: is required"),
+        (
+            "iss = \"https://i\"\naud = [\"\"]\nalg = [\"RS256\"]",
+            "must not contain an empty text",
+        ),
         (
             "iss = \"https://i\"\naud = [\"a\"]\nalg = [\"none\"]",
-            "\"none\" is none of RS256",
+            "unknown algorithm \"none\"; use one of RS256",
         ),
         (
             "iss = \"https://i\"\naud = [\"a\"]\nalg = [\"HS256\"]",
-            "\"HS256\" is none of RS256",
+            "unknown algorithm \"HS256\"; use one of RS256",
         ),
         ("iss = \"http://i\"\naud = [\"a\"]\nalg = [\"RS256\"]", "https URL"),
         (
@@ -550,11 +576,11 @@ fn rules_that_say_too_little_of_an_issuer_stop_the_start_up() {
         ("iss = \"i\"\naud = [\"a\"]\nalg = [\"RS256\"]", "https URL"),
         (
             "iss = \"https://i\"\nvia = \"gateway\"\naud = [\"a\"]",
-            "the gateway checks them",
+            "only for issuers without `via`",
         ),
         (
             "iss = \"https://i\"\nvia = \"gateway\"\nalg = [\"RS256\"]",
-            "the gateway checks them",
+            "only for issuers without `via`",
         ),
     ] {
         let error = Policy::parse(&issuer(text)).expect_err(text).to_string();

@@ -1,4 +1,4 @@
-//! Makes `/-/docs` of `openapi.yaml`: one page that reads from top to bottom, without script.
+//! Generates `/-/docs` from `openapi.yaml`: one page without scripts.
 
 #![expect(
     clippy::format_collect,
@@ -97,7 +97,7 @@ fn operation_section(document: &Value, path: &str, method: &str, operation: &Val
     for (status, response) in members(&operation["responses"]) {
         let response = resolved(document, response);
         let forms: Vec<_> = members(&response["content"]).map(media).collect();
-        let told = if forms.is_empty() {
+        let media_types = if forms.is_empty() {
             String::new()
         } else {
             format!(" ({})", forms.join(", "))
@@ -105,7 +105,7 @@ fn operation_section(document: &Value, path: &str, method: &str, operation: &Val
         let description = text(&response["description"]).trim();
         writeln!(
             section,
-            "<li><strong>{status}</strong>{told} {}</li>",
+            "<li><strong>{status}</strong>{media_types} {}</li>",
             inline(description)
         )
         .expect("a String takes every write");
@@ -142,7 +142,7 @@ fn row(cells: &[&str]) -> String {
     format!("<tr>{cells}</tr>\n")
 }
 
-/// A media type with what it holds.
+/// A media type with its schema.
 fn media((name, content): (&str, &Value)) -> String {
     let schema = &content["schema"];
     let one = std::iter::once(schema);

@@ -1,14 +1,14 @@
-//! Explanations: they tell what is decided, by which rule, and what each other rule speaks of instead.
+//! Explanations: the decision, the deciding rule, and the mismatches of every other rule.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::{ask, now};
 use proptest::prelude::*;
-use signpost::auth::{Issuer, Member, Principal, TokenDigest};
+use signpost::auth::{Issuer, Principal, TokenDigest, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
-use signpost::policy::{Aspect, Effect, LifetimeSource, Pattern, Policy, Source, Verdict};
+use signpost::policy::{Effect, LifetimeSource, Pattern, Policy, PolicyOutcome, RulePart, ValueSource};
 use signpost::request::{GatewayAuthorizer, GatewayIdentity};
 
 const RULES: &str = r#"
@@ -58,7 +58,7 @@ fn policy() -> Policy {
 }
 
 fn ci() -> Principal {
-    Principal::Member(policy().authenticators.tokens[0].member())
+    Principal::User(policy().authenticators.tokens[0].user())
 }
 
 fn key(text: &str) -> ObjectKey {
@@ -66,52 +66,52 @@ fn key(text: &str) -> ObjectKey {
 }
 
 #[test]
-fn the_rule_that_decides_is_named() {
+fn the_explanation_names_the_deciding_rule() {
     let cases = [
         (Action::Write, "releases/1", "allow", Some("deploy")),
         (Action::Read, "public/1", "allow", Some("public")),
         (Action::Write, "releases/old/1", "deny", Some("worm")),
-        (Action::Delete, "releases/1", "unspoken", None),
+        (Action::Delete, "releases/1", "none", None),
     ];
     let policy = policy();
     for (action, text, decided, rule) in cases {
-        let verdict = policy.explain(&ci(), action, &key(text)).verdict;
-        let kind = match verdict {
-            Verdict::Allowed(_) => "allow",
-            Verdict::Denied { .. } => "deny",
-            Verdict::Unspoken { .. } => "unspoken",
+        let outcome = policy.explain(&ci(), action, &key(text)).outcome;
+        let kind = match outcome {
+            PolicyOutcome::Allowed(_) => "allow",
+            PolicyOutcome::Denied { .. } => "deny",
+            PolicyOutcome::NoMatchingRule { .. } => "none",
         };
-        assert_eq!((kind, verdict.rule()), (decided, rule), "{action:?} {text}");
+        assert_eq!((kind, outcome.rule()), (decided, rule), "{action:?} {text}");
     }
 }
 
 #[test]
-fn each_rule_tells_what_it_speaks_of_instead() {
+fn each_mismatch_contains_the_expected_values() {
     let policy = policy();
     let explanation = policy.explain(&ci(), Action::Delete, &key("releases/1"));
     let near: Vec<_> = explanation
-        .findings
+        .comparisons
         .iter()
-        .filter_map(|finding| Some((finding.rule, finding.near_miss()?)))
-        .map(|(rule, miss)| (rule, miss.aspect, miss.speaks_of.join(", ")))
+        .filter_map(|comparison| Some((comparison.rule, comparison.single_mismatch()?)))
+        .map(|(rule, mismatch)| (rule, mismatch.part, mismatch.expected.join(", ")))
         .collect();
     let expected = [
-        ("deploy", Aspect::Action, "read, write".to_owned()),
-        ("worm", Aspect::Key, "releases/old/**".to_owned()),
+        ("deploy", RulePart::Action, "read, write".to_owned()),
+        ("worm", RulePart::Key, "releases/old/**".to_owned()),
     ];
     assert_eq!(near, expected);
 
-    let nobody = policy.explain(&Principal::Anonymous, Action::Write, &key("artifacts/7/a"));
-    let main = &nobody.findings[2];
+    let anonymous = policy.explain(&Principal::Anonymous, Action::Write, &key("artifacts/7/a"));
+    let main = &anonymous.comparisons[2];
     let words: Vec<_> = main
-        .misses
+        .mismatches
         .iter()
-        .map(|miss| (miss.aspect, miss.speaks_of.join(", ")))
+        .map(|mismatch| (mismatch.part, mismatch.expected.join(", ")))
         .collect();
     let expected = [
-        (Aspect::Caller, "issuer:github".to_owned()),
-        (Aspect::Claims, "ref = [\"refs/heads/main\"]".to_owned()),
-        (Aspect::Key, "artifacts/{repository_id}/**".to_owned()),
+        (RulePart::Caller, "issuer:github".to_owned()),
+        (RulePart::Claims, "ref = [\"refs/heads/main\"]".to_owned()),
+        (RulePart::Key, "artifacts/{repository_id}/**".to_owned()),
     ];
     assert_eq!(
         (main.rule, main.effect, words.as_slice()),
@@ -120,14 +120,20 @@ fn each_rule_tells_what_it_speaks_of_instead() {
 }
 
 #[test]
-fn a_lifetime_tells_who_set_it_and_its_ceiling() {
+fn a_lifetime_contains_its_source_and_its_ceiling() {
     let (rule, defaults) = ("expires = \"1m\"", "[defaults]\nexpires = \"10m\"");
     let cases = [
-        ("", "", Source::BuiltIn, 15, Source::BuiltIn),
-        ("", rule, Source::Rule, 15, Source::BuiltIn),
-        (defaults, "", Source::Defaults, 10, Source::Defaults),
-        (defaults, rule, Source::Rule, 10, Source::Defaults),
-        ("[defaults]\noverwrite = true", "", Source::BuiltIn, 15, Source::BuiltIn),
+        ("", "", ValueSource::BuiltIn, 15, ValueSource::BuiltIn),
+        ("", rule, ValueSource::Rule, 15, ValueSource::BuiltIn),
+        (defaults, "", ValueSource::Defaults, 10, ValueSource::Defaults),
+        (defaults, rule, ValueSource::Rule, 10, ValueSource::Defaults),
+        (
+            "[defaults]\noverwrite = true",
+            "",
+            ValueSource::BuiltIn,
+            15,
+            ValueSource::BuiltIn,
+        ),
     ];
     for (defaults, more, set_by, ceiling, ceiling_by) in cases {
         let text = format!(
@@ -145,7 +151,7 @@ fn a_lifetime_tells_who_set_it_and_its_ceiling() {
 }
 
 #[test]
-fn an_issuer_vouches_for_the_member_that_the_gateway_would_bring() {
+fn the_user_of_an_issuer_equals_the_user_of_the_gateway() {
     let policy = policy();
     let claims = BTreeMap::from([
         ("iss", "https://token.actions.githubusercontent.com"),
@@ -163,15 +169,17 @@ fn an_issuer_vouches_for_the_member_that_the_gateway_would_bring() {
         claims: claims.clone(),
     });
     let verified = policy.authenticators.authenticate(&request, None, now()).unwrap();
-    let told = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));
-    let vouched = policy.authenticators.vouch("github", "repo:a/b", told.into());
-    let vouched = vouched.unwrap().unwrap();
-    assert_eq!(vouched.groups, ["github/blue"]);
-    assert_eq!(verified, Principal::Member(vouched));
+    let attributes = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));
+    let user = policy
+        .authenticators
+        .issuer_user("github", "repo:a/b", attributes.into());
+    let user = user.unwrap().unwrap();
+    assert_eq!(user.groups, ["github/blue"]);
+    assert_eq!(verified, Principal::User(user));
     assert!(
         policy
             .authenticators
-            .vouch("github", "", BTreeMap::new())
+            .issuer_user("github", "", BTreeMap::new())
             .unwrap()
             .is_err()
     );
@@ -188,30 +196,30 @@ proptest! {
         let caller = match caller {
             0 => Principal::Anonymous,
             1 => ci(),
-            _ => Principal::Member(Member::new(Issuer::Token, "other".into(), vec!["deployers".into()])),
+            _ => Principal::User(User::new(Issuer::Token, "other".into(), vec!["deployers".into()])),
         };
         let key = key(&text);
         let explanation = policy.explain(&caller, action, &key);
         let matching = |effect| {
-            let mut findings = explanation.findings.iter();
-            findings.find(|finding| finding.effect == effect && finding.matches()).map(|finding| finding.rule)
+            let mut comparisons = explanation.comparisons.iter();
+            comparisons.find(|comparison| comparison.effect == effect && comparison.matches()).map(|comparison| comparison.rule)
         };
         let expected = matching(Effect::Deny).or_else(|| matching(Effect::Allow));
-        prop_assert_eq!(explanation.verdict.rule(), expected);
-        prop_assert_eq!(explanation.lifetime.is_some(), matches!(explanation.verdict, Verdict::Allowed(_)));
+        prop_assert_eq!(explanation.outcome.rule(), expected);
+        prop_assert_eq!(explanation.lifetime.is_some(), matches!(explanation.outcome, PolicyOutcome::Allowed(_)));
         let decided = policy.decide(&caller, action, &key).map(|grant| grant.rule);
-        prop_assert_eq!(decided, explanation.verdict.clone().into_grant().map(|grant| grant.rule));
+        prop_assert_eq!(decided, explanation.outcome.clone().into_grant().map(|grant| grant.rule));
     }
 
     #[test]
-    fn a_pattern_is_written_as_it_is_read(text in "(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})(/(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})){0,3}(/\\*\\*)?|\\*\\*") {
+    fn a_pattern_is_displayed_as_it_was_parsed(text in "(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})(/(\\{[a-z_]{1,4}\\}|[^*{}/]{0,4})){0,3}(/\\*\\*)?|\\*\\*") {
         if let Ok(pattern) = text.parse::<Pattern>() {
             prop_assert_eq!(pattern.to_string(), text);
         }
     }
 
     #[test]
-    fn a_digest_is_written_as_it_is_read(secret in any::<[u8; 4]>()) {
+    fn a_digest_is_formatted_as_it_was_parsed(secret in any::<[u8; 4]>()) {
         let hex = TokenDigest::of(&secret).to_hex();
         prop_assert_eq!(hex.parse::<TokenDigest>().unwrap().to_hex(), hex);
     }

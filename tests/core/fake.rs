@@ -1,4 +1,4 @@
-//! An HTTP server on loopback that answers as a test says, and remembers what it was asked.
+//! An HTTP server on loopback that responds as a test specifies, and records its requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,37 +7,37 @@ use http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request as it arrived.
+/// A request that the server received.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
-    /// With its query.
+    /// The path with the query.
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
 /// Status, headers and body.
-pub(crate) type Told = (u16, Vec<(&'static str, String)>, String);
+pub(crate) type FakeResponse = (u16, Vec<(&'static str, String)>, String);
 
-type Answering = Box<dyn FnMut(&Asked) -> Told + Send>;
+type Responder = Box<dyn FnMut(&ReceivedRequest) -> FakeResponse + Send>;
 
 #[derive(Clone)]
 pub(crate) struct Fake {
     pub(crate) endpoint: String,
-    answering: Arc<Mutex<Answering>>,
+    respond: Arc<Mutex<Responder>>,
     delay: Arc<Mutex<Duration>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Fake {
-    pub(crate) async fn start(answering: impl FnMut(&Asked) -> Told + Send + 'static) -> Self {
+    pub(crate) async fn start(respond: impl FnMut(&ReceivedRequest) -> FakeResponse + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let fake = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            answering: Arc::new(Mutex::new(Box::new(answering))),
+            respond: Arc::new(Mutex::new(Box::new(respond))),
             delay: Arc::default(),
-            asked: Arc::default(),
+            requests: Arc::default(),
         };
         let server = fake.clone();
         tokio::spawn(async move {
@@ -49,37 +49,37 @@ impl Fake {
         fake
     }
 
-    /// Answers so from now on.
-    pub(crate) fn answer(&self, answering: impl FnMut(&Asked) -> Told + Send + 'static) {
-        *self.answering.lock().unwrap() = Box::new(answering);
+    /// Sets the response for the following requests.
+    pub(crate) fn answer(&self, respond: impl FnMut(&ReceivedRequest) -> FakeResponse + Send + 'static) {
+        *self.respond.lock().unwrap() = Box::new(respond);
     }
 
-    /// Takes so long for each answer from now on.
+    /// Delays the following responses.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
 
-    /// The requests so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    /// All requests.
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
     async fn serve(&self, mut stream: TcpStream) {
-        let asked = read(&mut stream).await;
-        self.asked.lock().unwrap().push(asked.clone());
+        let request = read(&mut stream).await;
+        self.requests.lock().unwrap().push(request.clone());
         let delay = *self.delay.lock().unwrap();
         tokio::time::sleep(delay).await;
-        let (status, headers, body) = (self.answering.lock().unwrap())(&asked);
+        let (status, headers, body) = (self.respond.lock().unwrap())(&request);
         let length = ("content-length", body.len().to_string());
         let lines = headers.into_iter().chain([length]);
         let lines: Vec<_> = lines.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let lines = lines.concat();
-        let answer = format!("HTTP/1.1 {status} Told\r\n{lines}connection: close\r\n\r\n{body}");
+        let answer = format!("HTTP/1.1 {status} Fake\r\n{lines}connection: close\r\n\r\n{body}");
         stream.write_all(answer.as_bytes()).await.unwrap();
     }
 }
 
-async fn read(stream: &mut TcpStream) -> Asked {
+async fn read(stream: &mut TcpStream) -> ReceivedRequest {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
     loop {
@@ -90,23 +90,23 @@ async fn read(stream: &mut TcpStream) -> Asked {
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             continue;
         };
-        let asked = parse(head, body);
-        let length = asked.headers.get("content-length");
+        let request = parse(head, body);
+        let length = request.headers.get("content-length");
         let length = length.map_or(0, |length| length.to_str().unwrap().parse().unwrap());
         if body.len() >= length {
-            return asked;
+            return request;
         }
     }
 }
 
-fn parse(head: &str, body: &str) -> Asked {
+fn parse(head: &str, body: &str) -> ReceivedRequest {
     let mut lines = head.lines();
     let mut words = lines.next().unwrap().split(' ').map(str::to_owned);
     let headers = lines.map(|line| {
         let (name, value) = line.split_once(':').unwrap();
         (name.parse::<http::HeaderName>().unwrap(), value.trim().parse().unwrap())
     });
-    Asked {
+    ReceivedRequest {
         method: words.next().unwrap(),
         path: words.next().unwrap(),
         headers: headers.collect(),

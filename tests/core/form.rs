@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::Presigner;
 use signpost::plan::{PostFormKey, PostPolicyPlan};
-use signpost::policy::Scope;
+use signpost::policy::GrantScope;
 use signpost::request::ApiRequest;
 
 use crate::support::{
@@ -279,11 +279,11 @@ async fn the_form_page_shows_the_uploaded_key() {
 async fn debug_output_contains_no_signed_form() {
     let plan = PostPolicyPlan {
         key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
-        name: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
+        public_key: PostFormKey::Exact(ObjectKey::new("k").unwrap()),
         fields: Vec::new(),
         conditions: Vec::new(),
         expires: Duration::from_mins(5),
-        scope: Scope::default(),
+        scope: GrantScope::default(),
     };
     let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     let form = signer

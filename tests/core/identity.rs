@@ -1,4 +1,4 @@
-//! Identities that the gateway verified: believed where the rules name their issuer, and nowhere else.
+//! Identities that the gateway has verified: they are accepted only if the rules contain their issuer.
 
 #![expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 
@@ -128,7 +128,7 @@ async fn assert_statuses(cases: Vec<(Value, u64)>) {
 }
 
 #[tokio::test]
-async fn a_jwt_opens_its_own_prefix_and_no_sibling() {
+async fn a_jwt_grants_access_to_its_own_prefix_and_to_no_sibling() {
     let alice = || jwt(json!({"iss": COGNITO, "sub": "alice"}));
     let evil = |sub: &str| jwt(json!({"iss": COGNITO, "sub": sub}));
     assert_statuses(vec![
@@ -166,7 +166,7 @@ async fn a_jwt_opens_its_own_prefix_and_no_sibling() {
 }
 
 #[tokio::test]
-async fn a_subject_counts_with_its_issuer_only() {
+async fn a_subject_is_unique_only_within_its_issuer() {
     assert_statuses(vec![
         (
             payload2("/users/alice/a", jwt(json!({"iss": GITHUB, "sub": "alice"}))),
@@ -190,7 +190,7 @@ async fn a_subject_counts_with_its_issuer_only() {
 }
 
 #[tokio::test]
-async fn every_condition_must_hold_exactly() {
+async fn every_condition_must_match_exactly() {
     let push = |reference: &str, event: &str| {
         jwt(json!({"iss": GITHUB, "sub": "x", "ref": reference, "event_name": event, "repository_id": "42"}))
     };
@@ -235,7 +235,7 @@ async fn a_flattened_array_of_groups_is_not_split() {
 }
 
 #[tokio::test]
-async fn lambda_authorizers_and_iam_are_told_apart_on_every_front() {
+async fn lambda_authorizers_and_iam_are_distinguished_on_every_front() {
     let arn = "arn:aws:sts::123456789012:assumed-role/ci/session";
     let iam = |account: &str| json!({"iam": {"userArn": arn, "accountId": account, "userId": "AROA:session"}});
     let rest_iam = |account: &str| json!({"userArn": arn, "accountId": account, "user": "AROA:session"});
@@ -276,7 +276,7 @@ async fn lambda_authorizers_and_iam_are_told_apart_on_every_front() {
 }
 
 #[tokio::test]
-async fn without_an_authorizer_context_nobody_is_anybody() {
+async fn without_an_authorizer_context_every_request_is_rejected() {
     let with = |mut event: Value, credential: &str| {
         event["headers"]["authorization"] = credential.into();
         event
@@ -303,14 +303,14 @@ async fn without_an_authorizer_context_nobody_is_anybody() {
 }
 
 #[tokio::test]
-async fn an_authorizer_context_means_nothing_where_the_rules_name_no_issuer() {
+async fn an_authorizer_context_is_ignored_if_the_rules_contain_no_issuer() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"authenticated\"]\ncan = [\"read\"]\non = [\"**\"]";
     let event = payload2("/a", jwt(json!({"iss": COGNITO, "sub": "alice"})));
     assert_eq!(status(&handler(rules).await, &event).await, 403);
 }
 
 #[tokio::test]
-async fn a_session_of_a_role_is_that_role_and_a_user_itself() {
+async fn a_role_session_identifies_its_role_and_an_iam_user_itself() {
     let who = |arn: &str| json!({"iam": {"userArn": arn, "accountId": "123456789012"}});
     let rules = |subject: &str| {
         format!(
@@ -333,7 +333,7 @@ async fn a_session_of_a_role_is_that_role_and_a_user_itself() {
 }
 
 #[tokio::test]
-async fn a_group_counts_with_its_issuer_only() {
+async fn a_group_is_unique_only_within_its_issuer() {
     let claims = |issuer: &str| jwt(json!({"iss": issuer, "sub": "a", "cognito:groups": "admins", "team": "admins"}));
     let rules = RULES.replace(
         "\"group:cognito/admins\", \"group:custom/admins\"",
@@ -346,7 +346,7 @@ async fn a_group_counts_with_its_issuer_only() {
 }
 
 #[tokio::test]
-async fn a_deny_holds_where_the_claim_is_missing() {
+async fn a_deny_rule_matches_if_the_claim_is_missing() {
     let deny = "[[rule]]\nid = \"d\"\neffect = \"deny\"\nwho = [\"issuer:cognito\"]\nif = { verified = [\"false\"] }\n\
                 can = [\"read\"]\non = [\"**\"]\n";
     let handler = handler(&format!("{RULES}{deny}")).await;
@@ -366,7 +366,7 @@ async fn a_deny_holds_where_the_claim_is_missing() {
 }
 
 #[test]
-fn unclear_issuers_stop_the_start_up() {
+fn invalid_issuers_prevent_the_start() {
     let issuer =
         |name: &str, iss: &str, via: &str| format!("[[issuer]]\nname = \"{name}\"\niss = \"{iss}\"\nvia = \"{via}\"\n");
     let rule =
@@ -377,34 +377,37 @@ fn unclear_issuers_stop_the_start_up() {
         (issuer("a b", "i", "gateway"), "letters"),
         (
             issuer("a", "i", "gateway") + &issuer("a", "j", "gateway"),
-            "stands twice",
+            "occurs twice",
         ),
         (
             issuer("a", "i", "gateway") + &issuer("b", "i", "gateway"),
-            "another issuer's",
+            "another issuer has the same value",
         ),
         (
             issuer("a", "i", "gateway-lambda") + &issuer("b", "j", "gateway-lambda"),
-            "one Lambda authorizer",
+            "only one issuer can use a Lambda authorizer",
         ),
         (issuer("a", "i", "magic"), "unknown variant"),
         (issuer("a", "i", "gateway") + "colour = 1", "unknown field"),
         (rule("\"issuer:nobody\"", "a"), "no [[issuer]]"),
         (rule("\"user:nobody/x\"", "a"), "no [[issuer]]"),
-        (two.clone() + &rule("\"user:x\"", "a"), "not user:ISSUER/SUBJECT"),
-        (two.clone() + &rule("\"authenticated\"", "{sub}/**"), "one issuer only"),
-        (two.clone() + &rule("\"group:g\"", "{email}/**"), "one issuer only"),
+        (two.clone() + &rule("\"user:x\"", "a"), "must be user:ISSUER/SUBJECT"),
+        (
+            two.clone() + &rule("\"authenticated\"", "{sub}/**"),
+            "depend on the issuer",
+        ),
+        (two.clone() + &rule("\"group:g\"", "{email}/**"), "depend on the issuer"),
         (
             two.clone() + &rule("\"issuer:a\", \"issuer:b\"", "{sub}/**"),
-            "one issuer only",
+            "depend on the issuer",
         ),
         (
             two.clone() + &rule("\"issuer:a\", \"anyone\"", "{sub}/**"),
-            "one issuer only",
+            "depend on the issuer",
         ),
         (
             two.clone() + &rule("\"authenticated\"", "a") + "if = { x = [\"y\"] }",
-            "one issuer only",
+            "depend on the issuer",
         ),
         (
             two.clone() + &rule("\"issuer:a\"", "a") + "if = { x = [] }",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
 
-use crate::fake::{Asked, Fake, Told};
+use crate::fake::{Fake, FakeResponse, ReceivedRequest};
 use crate::opaque::{RULES, by, signed};
 use crate::support::{With as _, ask, body, credentials, handler_with, json, now};
 
@@ -19,7 +19,7 @@ const UPDATE: &str = "DynamoDB_20120810.UpdateItem";
 const LOOKUP: &str = "DynamoDB_20120810.BatchGetItem";
 
 /// Stores ids as `DynamoDB` does, and accepts only the update and the lookup that the service sends.
-fn keeping(items: &Items) -> impl FnMut(&Asked) -> Told + Send + use<> {
+fn keeping(items: &Items) -> impl FnMut(&ReceivedRequest) -> FakeResponse + Send + use<> {
     let items = Arc::clone(items);
     move |asked| {
         let input: Value = serde_json::from_str(&asked.body).unwrap();
@@ -100,7 +100,7 @@ fn path(instruction: &Value) -> &str {
 }
 
 fn targets(table: &Fake) -> Vec<String> {
-    let asked = table.asked();
+    let asked = table.requests();
     asked
         .iter()
         .map(|asked| asked.headers["x-amz-target"].to_str().unwrap().to_owned())
@@ -121,7 +121,7 @@ async fn concurrent_first_uploads_use_one_storage_key() {
     }
     keys.dedup();
     assert_eq!(keys.len(), 1, "one storage key for all uploads: {keys:?}");
-    assert_eq!(table.asked().len(), 50, "one request to the table for each upload");
+    assert_eq!(table.requests().len(), 50, "one request to the table for each upload");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn an_upload_needs_one_update_and_other_requests_one_lookup() {
         ("PUT", "/docs/x?partNumber=2&uploadId=u"),
         ("POST", "/docs/x?uploadId=u"),
     ] {
-        let before = table.asked().len();
+        let before = table.requests().len();
         assert_eq!(
             signed(&handler, by("a", ask(method, path).sized(5))).await,
             Ok(stored.clone()),
@@ -188,7 +188,7 @@ async fn a_bulk_request_looks_up_all_ids_in_one_batch() {
         "{:?}: the requests to the table are not concurrent",
         began.elapsed()
     );
-    assert_eq!(table.asked().len(), 100);
+    assert_eq!(table.requests().len(), 100);
     let began = Instant::now();
     let reads: Vec<_> = names.iter().map(|name| json!({"method": "GET", "key": name})).collect();
     let reads = each(&handler, &reads).await;
@@ -207,7 +207,7 @@ async fn a_bulk_request_looks_up_all_ids_in_one_batch() {
     for (index, part) in parts.iter().enumerate() {
         assert_eq!(path(part), path(&uploads[7]), "part {}", index + 1);
     }
-    assert_eq!(table.asked().len(), 105);
+    assert_eq!(table.requests().len(), 105);
     // An upload and a download in one bulk request use the same id.
     let both = each(
         &handler,

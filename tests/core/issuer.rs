@@ -1,4 +1,4 @@
-//! An issuer of the tests' own: keys that sign tokens, and a server on loopback that publishes them.
+//! A test issuer: keys that sign tokens, and a server on loopback that publishes them.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A key pair, with the id by which its issuer tells it.
+/// A key pair with its key id.
 pub(crate) struct SigningKey {
     pub(crate) kid: &'static str,
     pair: Pair,
@@ -73,12 +73,12 @@ impl SigningKey {
         }
     }
 
-    /// A token of these claims.
+    /// A token with these claims.
     pub(crate) fn token(&self, algorithm: &str, claims: &Value) -> String {
         self.token_with(&json!({"alg": algorithm, "kid": self.kid, "typ": "JWT"}), claims)
     }
 
-    /// A token whose header and claims are spelled by the caller; signed by the algorithm that the header names.
+    /// A token with this header and these claims as text, signed with `algorithm`.
     pub(crate) fn token_with(&self, header: &Value, claims: &Value) -> String {
         let algorithm = header["alg"].as_str().unwrap_or_default().to_owned();
         self.token_of(&algorithm, &header.to_string(), &claims.to_string())
@@ -127,13 +127,13 @@ pub(crate) fn jwks(keys: &[&SigningKey]) -> Value {
     json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()})
 }
 
-/// What the server answers: a status line and a body for each path, or nothing at all.
+/// The responses of the server: a status line and a body for each path, or no response at all.
 #[derive(Default)]
 struct Script {
     answers: Vec<(String, String, String)>,
     silent: bool,
     seen: Vec<String>,
-    /// What was sent last: the head and the body.
+    /// The last request: head and body.
     sent: String,
 }
 
@@ -170,7 +170,7 @@ impl Server {
         self.say("/jwks", "200 OK", &jwks(keys).to_string());
     }
 
-    /// Answers a path with this from now on.
+    /// Sets the response for a path.
     pub(crate) fn say(&self, path: &str, status: &str, body: &str) {
         let mut script = self.script.lock().unwrap();
         script.answers.retain(|(known, ..)| known != path);
@@ -178,22 +178,22 @@ impl Server {
         script.silent = false;
     }
 
-    /// Answers everything with an error from now on.
+    /// Makes every response an error from now on.
     pub(crate) fn fail(&self) {
         self.script.lock().unwrap().answers.clear();
     }
 
-    /// Takes requests and says nothing from now on.
+    /// Accepts requests but never responds from now on.
     pub(crate) fn fall_silent(&self) {
         self.script.lock().unwrap().silent = true;
     }
 
-    /// The paths that have been asked for since the last call.
+    /// The requested paths since the last call.
     pub(crate) fn seen(&self) -> Vec<String> {
         std::mem::take(&mut self.script.lock().unwrap().seen)
     }
 
-    /// The request that was sent last.
+    /// The last request.
     pub(crate) fn sent(&self) -> String {
         self.script.lock().unwrap().sent.clone()
     }

@@ -38,7 +38,7 @@ const TUESDAY: &str = "2026-11-24T18:00:00.000Z";
 async fn listed(rules: &str, answers: &[String], request: ApiRequest) -> (ApiResponse, Vec<String>) {
     let s3 = FakeS3::start(answers).await;
     let response = s3.handler(rules).await.handle(&request, now()).await;
-    (response, s3.asked())
+    (response, s3.requests())
 }
 
 fn as_json(path: &str) -> ApiRequest {
@@ -153,7 +153,7 @@ async fn what_the_client_asks_for_reaches_s3() {
     let path = format!("/?recursive&max-keys=7&next={next}");
     let response = handler.handle(&as_json(&path), now()).await;
     assert_eq!(names(&json(&response), "objects"), ["a/b"]);
-    let asked = &s3.asked()[1];
+    let asked = &s3.requests()[1];
     assert_eq!(parameter(asked, "continuation-token").as_deref(), Some("1+a/="));
     assert_eq!(parameter(asked, "max-keys").as_deref(), Some("7"));
     assert_eq!(
@@ -181,7 +181,7 @@ async fn uploads_in_progress_are_listed_for_callers_who_may_write() {
         .handle(&as_json(&format!("/videos/?uploads&next={next}")), now())
         .await;
     assert_eq!(json(&second), json!({"prefix": "videos/", "uploads": [], "next": null}));
-    let asked = s3.asked();
+    let asked = s3.requests();
     assert_eq!(parameter(&asked[1], "key-marker").as_deref(), Some("videos/b"));
     assert_eq!(parameter(&asked[1], "upload-id-marker").as_deref(), Some("id-1"));
     let refused = handler.handle(&as_json("/videos/"), now()).await;
@@ -456,7 +456,7 @@ async fn a_next_that_s3_does_not_know_is_the_fault_of_the_client() {
     let handler = s3.handler(LISTS_ALL).await;
     let next = next(&handler.handle(&as_json("/"), now()).await);
     let response = handler.handle(&as_json(&format!("/?next={next}")), now()).await;
-    assert_eq!(s3.asked().len(), 2);
+    assert_eq!(s3.requests().len(), 2);
     assert_eq!(
         (response.status().as_u16(), &json(&response)["code"]),
         (400, &json!("InvalidArgument"))
@@ -512,5 +512,5 @@ async fn a_cursor_is_valid_for_one_listing_only() {
         let response = handler.handle(&as_json(&path), now()).await;
         assert_eq!(response.status(), 400, "{path}: {}", body(&response));
     }
-    assert_eq!(s3.asked().len(), 1, "S3 is not asked");
+    assert_eq!(s3.requests().len(), 1, "S3 is not asked");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use signpost::auth::{Issuer, Member};
+use signpost::auth::{Issuer, User};
 use signpost::config::{IdTableLocation, Settings};
 use signpost::key::ObjectKey;
 use signpost::outbound::aws::CredentialSource;
@@ -272,7 +272,7 @@ async fn with_scoped_sessions_only_callers_who_may_list_learn_that_an_object_is_
     assert!(sts.calls().is_empty(), "nothing was there to sign for");
     signed(&handler, by("a", put("/mine/x"))).await.unwrap();
     let policy: Value = serde_json::from_str(&sts.calls()[0]["Policy"]).unwrap();
-    let user_id = Member::new(Issuer::Token, "a".to_owned(), Vec::new())
+    let user_id = User::new(Issuer::Token, "a".to_owned(), Vec::new())
         .user_id()
         .to_owned();
     let own = format!("arn:aws:s3:::example-bucket/tenants/{user_id}/*");

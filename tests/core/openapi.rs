@@ -1,4 +1,4 @@
-//! `openapi.yaml` and the code say the same, in both directions; and `/-/docs` is made of it.
+//! `openapi.yaml` agrees with the code in both directions, and `/-/docs` is generated from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ fn document() -> Value {
     serde_saphyr::from_str(TEXT).expect("openapi.yaml is YAML")
 }
 
-/// What a `$ref` stands for.
+/// The value that a `$ref` refers to.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => document
             .pointer(reference.strip_prefix('#').expect("a reference within the document"))
-            .unwrap_or_else(|| panic!("{reference} leads nowhere")),
+            .unwrap_or_else(|| panic!("{reference} does not exist")),
         None => value,
     }
 }
@@ -30,7 +30,7 @@ fn names(list: &Value) -> BTreeSet<String> {
     names.map(|name| name.as_str().expect("a name").to_owned()).collect()
 }
 
-/// The query parameters that an operation of the document takes.
+/// The query parameters of a documented operation.
 fn query_parameters(document: &Value, operation: &Value) -> BTreeSet<String> {
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     let parameters = parameters.map(|parameter| resolved(document, parameter));
@@ -40,8 +40,19 @@ fn query_parameters(document: &Value, operation: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-fn takes(parameters: &[signpost::operation::Parameter]) -> impl Iterator<Item = String> {
+fn parameter_names(parameters: &[signpost::operation::Parameter]) -> impl Iterator<Item = String> {
     parameters.iter().map(|parameter| parameter.name.to_owned())
+}
+
+/// Compares two sets, and reports which entry is missing on which side.
+fn assert_same(what: &str, yaml: &BTreeSet<String>, code: &BTreeSet<String>) {
+    let missing =
+        |from: &BTreeSet<String>, of: &BTreeSet<String>| -> Vec<String> { of.difference(from).cloned().collect() };
+    let (not_in_yaml, not_in_code) = (missing(yaml, code), missing(code, yaml));
+    assert!(
+        not_in_yaml.is_empty() && not_in_code.is_empty(),
+        "{what}: only in the code: {not_in_yaml:?}; only in openapi.yaml: {not_in_code:?}"
+    );
 }
 
 fn with_form(mut expected: BTreeSet<String>) -> BTreeSet<String> {
@@ -50,7 +61,7 @@ fn with_form(mut expected: BTreeSet<String>) -> BTreeSet<String> {
     expected
 }
 
-/// What forms take besides what describes the object.
+/// The form parameters that do not describe the object.
 const FORM: [&str; 5] = [
     "form",
     "content-length-range",
@@ -60,9 +71,9 @@ const FORM: [&str; 5] = [
 ];
 
 #[test]
-fn every_operation_on_an_object_is_documented_with_exactly_its_parameters() {
+fn every_object_operation_is_documented_with_exactly_its_parameters() {
     let document = document();
-    let mut told = BTreeMap::new();
+    let mut documented_operations = BTreeMap::new();
     for (path, method) in ["/{key}", "/{prefix}/"]
         .into_iter()
         .flat_map(|path| METHODS.map(|method| (path, method)))
@@ -78,7 +89,7 @@ fn every_operation_on_an_object_is_documented_with_exactly_its_parameters() {
                 operation.method().as_str().eq_ignore_ascii_case(method),
                 "{operation:?}"
             );
-            expected.extend(takes(operation.parameters()));
+            expected.extend(parameter_names(operation.parameters()));
         }
         if method == "get" {
             expected = with_form(expected);
@@ -89,17 +100,18 @@ fn every_operation_on_an_object_is_documented_with_exactly_its_parameters() {
                 .iter()
                 .any(|own| own.as_str().eq_ignore_ascii_case(method))
         });
-        expected.extend(pages.flat_map(|page| takes(page.parameters())));
+        expected.extend(pages.flat_map(|page| parameter_names(page.parameters())));
         if !operations.is_empty() {
-            assert_eq!(query_parameters(&document, documented), expected, "{method} {path}");
+            let parameters = query_parameters(&document, documented);
+            assert_same(&format!("parameters of {method} {path}"), &parameters, &expected);
         }
-        told.extend(operations.into_iter().map(|operation| (operation, method)));
+        documented_operations.extend(operations.into_iter().map(|operation| (operation, method)));
     }
     let known: BTreeSet<_> = Operation::ALL
         .iter()
         .map(|operation| operation.name().to_owned())
         .collect();
-    assert_eq!(told.into_keys().collect::<BTreeSet<_>>(), known);
+    assert_same("operations", &documented_operations.into_keys().collect(), &known);
 }
 
 #[test]
@@ -108,32 +120,38 @@ fn every_listing_is_documented_with_exactly_its_parameters() {
     let objects: BTreeSet<_> = Listing::ALL.iter().map(|listing| listing.name().to_owned()).collect();
     let listed: BTreeSet<_> = Listing::ALL
         .iter()
-        .flat_map(|listing| takes(listing.parameters()))
+        .flat_map(|listing| parameter_names(listing.parameters()))
         .collect();
     let with_form = with_form(listed.clone());
     for path in ["/", "/{prefix}/"] {
         let documented = &document["paths"][path];
-        assert_eq!(query_parameters(&document, &documented["head"]), listed);
-        assert_eq!(query_parameters(&document, &documented["get"]), with_form);
+        let parameters = |method: &str| query_parameters(&document, &documented[method]);
+        assert_same(&format!("parameters of head {path}"), &parameters("head"), &listed);
+        assert_same(&format!("parameters of get {path}"), &parameters("get"), &with_form);
         for method in ["get", "head"] {
-            assert_eq!(names(&documented[method]["x-listings"]), objects);
+            assert_same(
+                &format!("listings of {method} {path}"),
+                &names(&documented[method]["x-listings"]),
+                &objects,
+            );
         }
     }
 }
 
 #[test]
-fn an_upload_under_a_generated_key_takes_what_a_put_takes_and_an_extension() {
+fn an_upload_under_a_generated_key_has_the_parameters_of_a_put_and_an_extension() {
     let document = document();
-    let mut expected: BTreeSet<_> = takes(Operation::PutObject.parameters()).collect();
+    let mut expected: BTreeSet<_> = parameter_names(Operation::PutObject.parameters()).collect();
     expected.insert("ext".into());
     for path in ["/", "/{prefix}/"] {
         let documented = &document["paths"][path]["post"];
-        assert_eq!(query_parameters(&document, documented), expected);
+        let parameters = query_parameters(&document, documented);
+        assert_same(&format!("parameters of post {path}"), &parameters, &expected);
     }
 }
 
 #[tokio::test]
-async fn forms_take_what_is_documented_of_them() {
+async fn forms_accept_their_documented_parameters() {
     let handler = handler(&OPEN_RULES.replace("client_may_set", "overwrite = true\nclient_may_set")).await;
     for name in FORM {
         let value = match name {
@@ -151,40 +169,41 @@ async fn forms_take_what_is_documented_of_them() {
     }
 }
 
-/// What stands between quotes in a part of a source file, if it looks like `pattern` wants it.
-fn quoted(source: &str, from: &str, to: &str, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+/// The quoted texts in the part of a source file from `from` to `to` for which `accepts` returns true.
+fn quoted(source: &str, from: &str, to: &str, accepts: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let (_, part) = source.split_once(from).expect("the part begins");
     let (part, _) = part.split_once(to).expect("the part ends");
     let texts = part.split('"').skip(1).step_by(2);
-    texts.filter(|text| wanted(text)).map(str::to_owned).collect()
+    texts.filter(|text| accepts(text)).map(str::to_owned).collect()
 }
 
 #[test]
-fn the_codes_of_errors_are_those_of_the_code() {
+fn the_documented_error_codes_are_those_of_the_code() {
     let code = |text: &str| text.starts_with(char::is_uppercase) && text.chars().all(char::is_alphanumeric);
     let rejections = include_str!("../../src/rejection.rs");
     let failures = include_str!("../../src/response/problem.rs");
     let mut known = quoted(rejections, "pub const fn code", "pub fn remedy", code);
-    known.extend(quoted(failures, "fn of_failure", "Self {\n            status", code));
+    known.extend(quoted(failures, "fn from_failure", "login: None", code));
     let document = document();
-    assert_eq!(names(&document["components"]["schemas"]["ErrorCode"]["enum"]), known);
+    let codes = names(&document["components"]["schemas"]["ErrorCode"]["enum"]);
+    assert_same("error codes", &codes, &known);
 }
 
 #[test]
-fn the_paths_below_the_reserved_segment_are_those_of_the_code() {
+fn the_documented_reserved_paths_are_those_of_the_code() {
     let source = include_str!("../../src/request/path.rs");
     let known = quoted(source, "fn parse_reserved", "UnknownReservedPath", |_| true);
     let document = document();
     let paths = document["paths"].as_object().expect("paths").keys();
-    let told = paths.filter_map(|path| path.strip_prefix("/-/"));
-    let told: BTreeSet<_> = told
+    let documented = paths.filter_map(|path| path.strip_prefix("/-/"));
+    let documented: BTreeSet<_> = documented
         .map(|path| path.split('{').next().unwrap_or(path).to_owned())
         .collect();
-    assert_eq!(told, known);
+    assert_same("reserved paths", &documented, &known);
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_component_is_used() {
+fn every_reference_resolves_and_every_component_is_used() {
     let document = document();
     let mut used = BTreeSet::new();
     let mut left = vec![&document];
@@ -206,26 +225,26 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
 }
 
 #[test]
-fn the_version_is_that_of_the_release() {
+fn the_documented_version_is_that_of_the_release() {
     assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
-fn the_page_is_made_of_the_document() {
+fn the_docs_page_is_up_to_date() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/response/page/docs.html");
     let page = docs_page::render(&document());
     if std::env::var_os("SIGNPOST_UPDATE").is_some() {
         std::fs::write(file, &page).expect("the page can be written");
     }
-    let kept = std::fs::read_to_string(file).expect("the page is there");
+    let stored = std::fs::read_to_string(file).expect("the page is there");
     assert!(
-        kept == page,
+        stored == page,
         "src/response/page/docs.html is out of date: SIGNPOST_UPDATE=1 cargo test --test core openapi"
     );
 }
 
 #[tokio::test]
-async fn the_document_and_its_page_need_no_rule() {
+async fn the_document_and_its_page_require_no_rule() {
     let handler = handler("version = 1").await;
     let yaml = handler
         .handle(&ask("GET", "/-/openapi.yaml"), crate::support::now())

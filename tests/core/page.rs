@@ -320,7 +320,7 @@ async fn the_delete_form_deletes_the_object_and_redirects_to_its_folder() {
         (303, "../../d/e/")
     );
     assert_eq!(s3.methods(), ["DELETE"]);
-    let asked = &s3.asked()[0];
+    let asked = &s3.requests()[0];
     assert!(
         asked.starts_with("/example-bucket/d/e/a%20b?") && parameter(asked, "X-Amz-Signature").is_some(),
         "{asked}"
@@ -349,7 +349,7 @@ async fn another_site_cannot_delete_an_object() {
             "{:?}",
             request.headers
         );
-        assert!(s3.asked().is_empty(), "{:?}", request.headers);
+        assert!(s3.requests().is_empty(), "{:?}", request.headers);
     }
 }
 
@@ -368,11 +368,11 @@ async fn a_delete_that_s3_refuses_is_an_opaque_failure() {
 
 #[tokio::test]
 async fn empty_folders_and_searches_show_a_message() {
-    assert!(folder("/d/", &[]).await.contains("Nothing here yet."));
+    assert!(folder("/d/", &[]).await.contains("This folder is empty."));
     assert!(
         folder("/d/?q=x", &["d/a"])
             .await
-            .contains("No name on this page contains that.")
+            .contains("No file or folder on this page matches the filter.")
     );
 }
 

@@ -1,4 +1,5 @@
-//! The keys of issuers: fetched once, rotated without a restart, and believed for a bounded time while nobody answers.
+//! The keys of issuers: fetched once, rotated without a restart, and used for a limited time while the issuer is
+//! unavailable.
 
 use std::time::{Duration, SystemTime};
 
@@ -49,7 +50,7 @@ fn after(seconds: u64) -> SystemTime {
 }
 
 #[tokio::test]
-async fn an_issuer_is_asked_once_and_only_for_its_own_tokens() {
+async fn keys_are_requested_once_and_only_for_tokens_of_the_issuer() {
     let key = SigningKey::rsa("k");
     let bench = Bench::new(&[&key]).await;
     assert_eq!(
@@ -68,7 +69,7 @@ async fn an_issuer_is_asked_once_and_only_for_its_own_tokens() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_without_a_restart_and_strangers_can_not_make_us_ask_often() {
+async fn a_new_key_is_found_without_a_restart_and_unknown_keys_do_not_cause_many_requests() {
     let (old, new) = (SigningKey::rsa("old"), SigningKey::p256("new"));
     let bench = Bench::new(&[&old]).await;
     assert_eq!(bench.status(&bench.token(&old), now()).await, 307);
@@ -88,7 +89,7 @@ async fn a_new_key_is_found_without_a_restart_and_strangers_can_not_make_us_ask_
 }
 
 #[tokio::test]
-async fn a_key_that_is_taken_back_is_believed_for_ten_minutes_at_most() {
+async fn a_revoked_key_is_accepted_for_at_most_ten_minutes() {
     let (old, new) = (SigningKey::rsa("old"), SigningKey::p256("new"));
     let bench = Bench::new(&[&old]).await;
     assert_eq!(bench.status(&bench.token(&old), now()).await, 307);
@@ -98,7 +99,7 @@ async fn a_key_that_is_taken_back_is_believed_for_ten_minutes_at_most() {
 }
 
 #[tokio::test]
-async fn what_an_issuer_said_last_holds_for_hours_while_it_does_not_answer() {
+async fn the_last_keys_are_used_for_hours_while_the_issuer_is_unavailable() {
     let key = SigningKey::rsa("k");
     let bench = Bench::new(&[&key]).await;
     let token = bench.token(&key);
@@ -106,7 +107,7 @@ async fn what_an_issuer_said_last_holds_for_hours_while_it_does_not_answer() {
     bench.server.fail();
     bench.server.seen();
     let hours = 6 * 60 * 60;
-    for (at, status, asked) in [
+    for (at, status, requests) in [
         (600, 307, 1),
         (604, 307, 0),
         (605, 307, 1),
@@ -115,14 +116,14 @@ async fn what_an_issuer_said_last_holds_for_hours_while_it_does_not_answer() {
         (hours + 4, 503, 1),
     ] {
         assert_eq!(bench.status(&token, after(at)).await, status, "{at}");
-        assert_eq!(bench.server.seen().len(), asked, "{at}");
+        assert_eq!(bench.server.seen().len(), requests, "{at}");
     }
     bench.server.publish(&[&key]);
     assert_eq!(bench.status(&token, after(hours + 9)).await, 307);
 }
 
 #[tokio::test]
-async fn an_issuer_of_which_nothing_is_known_is_our_failure_and_not_the_callers() {
+async fn an_unavailable_issuer_without_known_keys_is_a_server_error() {
     let key = SigningKey::rsa("k");
     let bench = Bench::new(&[&key]).await;
     bench.server.fail();
@@ -141,7 +142,7 @@ async fn an_issuer_of_which_nothing_is_known_is_our_failure_and_not_the_callers(
 }
 
 #[tokio::test]
-async fn only_what_the_issuer_itself_says_in_measure_is_believed() {
+async fn only_valid_metadata_of_the_issuer_itself_is_accepted() {
     let key = SigningKey::rsa("k");
     let server = Server::start().await;
     let origin = server.origin.clone();
@@ -195,7 +196,7 @@ async fn only_what_the_issuer_itself_says_in_measure_is_believed() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_says_nothing_is_not_waited_for() {
+async fn a_request_does_not_wait_for_a_silent_issuer() {
     let key = SigningKey::rsa("k");
     let bench = Bench::new(&[&key]).await;
     bench.server.fall_silent();

@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::json;
-use signpost::auth::{Issuer, Member, Principal};
+use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
-use signpost::policy::{Place, Policy};
+use signpost::policy::{Policy, StorageKey};
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
 
@@ -74,7 +74,7 @@ fn user_id(token: &str) -> String {
 }
 
 fn member(token: &str) -> Principal {
-    Principal::Member(Member::new(Issuer::Token, token.to_owned(), Vec::new()))
+    Principal::User(User::new(Issuer::Token, token.to_owned(), Vec::new()))
 }
 
 fn by(token: &str, request: ApiRequest) -> ApiRequest {
@@ -289,7 +289,7 @@ proptest! {
         if let Ok(key) = ObjectKey::new(key) {
             for action in [Action::Read, Action::Write, Action::Delete] {
                 if let Ok(grant) = policy.decide(&principal, action, &key) {
-                    let Place::Key(object) = grant.place(&principal, &key).unwrap() else {
+                    let StorageKey::Key(object) = grant.storage_key(&principal, &key).unwrap() else {
                         panic!("no rule keeps objects under ids");
                     };
                     let folder = match grant.rule {

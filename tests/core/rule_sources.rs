@@ -1,11 +1,11 @@
-//! Rules that are kept outside the function: when they are asked for, and what counts while they can't be had.
+//! Rules that are stored outside the function: when they are requested, and which rules apply while they are unavailable.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use signpost::service::handler::Handler;
 use tokio::net::TcpListener;
 
-use crate::fake::{Asked, Fake, Told};
+use crate::fake::{Fake, FakeResponse, ReceivedRequest};
 use crate::sts::{Answer, FakeSts, token};
 use crate::support::{ask, body, credentials, handler_with, header, now, parameter};
 
@@ -17,11 +17,14 @@ fn reading(place: &str) -> String {
     format!("version = 1\n[[rule]]\nid = \"{place}\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"{place}/**\"]\n")
 }
 
-/// An object as S3 tells it, to whom does not know it yet.
-fn object(text: &str, tag: &str) -> impl FnMut(&Asked) -> Told + Send + 'static {
+/// The response of S3 for an object; 304 if the client has its current version.
+fn object(text: &str, tag: &str) -> impl FnMut(&ReceivedRequest) -> FakeResponse + Send + 'static {
     let (text, tag) = (text.to_owned(), format!("\"{tag}\""));
-    move |asked| {
-        let known = asked.headers.get("if-none-match").map(|known| known.to_str().unwrap());
+    move |request| {
+        let known = request
+            .headers
+            .get("if-none-match")
+            .map(|known| known.to_str().unwrap());
         if known == Some(&tag) {
             return (304, vec![("etag", tag.clone())], String::new());
         }
@@ -29,12 +32,12 @@ fn object(text: &str, tag: &str) -> impl FnMut(&Asked) -> Told + Send + 'static 
     }
 }
 
-fn stored(text: &str, version: u32) -> impl FnMut(&Asked) -> Told + Send + 'static {
-    let told = serde_json::json!({"Parameter": {"Name": "/signpost/rules", "Version": version, "Value": text}});
-    move |_| (200, Vec::new(), told.to_string())
+fn stored(text: &str, version: u32) -> impl FnMut(&ReceivedRequest) -> FakeResponse + Send + 'static {
+    let parameter = serde_json::json!({"Parameter": {"Name": "/signpost/rules", "Version": version, "Value": text}});
+    move |_| (200, Vec::new(), parameter.to_string())
 }
 
-fn missing(_: &Asked) -> Told {
+fn missing(_: &ReceivedRequest) -> FakeResponse {
     (404, Vec::new(), "<Error><Code>NoSuchKey</Code></Error>".to_owned())
 }
 
@@ -53,16 +56,16 @@ async fn status(handler: &Handler, path: &str, time: SystemTime) -> u16 {
 }
 
 #[tokio::test]
-async fn an_object_is_asked_for_at_the_first_request_and_again_after_a_minute() {
+async fn a_policy_object_is_requested_at_the_first_request_and_again_after_a_minute() {
     let s3 = Fake::start(object(&reading("a"), "1")).await;
     let handler = ruled_by(S3, &s3, &[]).await;
-    assert!(s3.asked().is_empty(), "a start waits for no network");
+    assert!(s3.requests().is_empty(), "the start does not wait for the network");
     for second in [0, 1, 59] {
         assert_eq!(status(&handler, "/a/k", at(second)).await, 307, "{second}");
         assert_eq!(status(&handler, "/b/k", at(second)).await, 403, "{second}");
     }
-    assert_eq!(s3.asked().len(), 1);
-    let first = &s3.asked()[0];
+    assert_eq!(s3.requests().len(), 1);
+    let first = &s3.requests()[0];
     let (path, _) = first.path.split_once('?').unwrap();
     assert_eq!(
         (first.method.as_str(), path),
@@ -73,7 +76,7 @@ async fn an_object_is_asked_for_at_the_first_request_and_again_after_a_minute() 
     assert!(first.headers.get("if-none-match").is_none());
 
     assert_eq!(status(&handler, "/a/k", at(60)).await, 307);
-    assert_eq!(s3.asked()[1].headers["if-none-match"], "\"1\"");
+    assert_eq!(s3.requests()[1].headers["if-none-match"], "\"1\"");
     s3.answer(object(&reading("b"), "2"));
     assert_eq!(status(&handler, "/b/k", at(119)).await, 403);
     assert_eq!(
@@ -82,23 +85,23 @@ async fn an_object_is_asked_for_at_the_first_request_and_again_after_a_minute() 
         "a change counts within a minute"
     );
     assert_eq!(status(&handler, "/a/k", at(120)).await, 403);
-    assert_eq!(s3.asked().len(), 3);
+    assert_eq!(s3.requests().len(), 3);
 }
 
 #[tokio::test]
-async fn a_parameter_is_asked_for_decrypted_and_read_again_in_another_version_only() {
+async fn a_parameter_is_requested_decrypted_and_parsed_again_only_for_a_new_version() {
     let ssm = Fake::start(stored(&reading("a"), 7)).await;
     let handler = ruled_by(SSM, &ssm, &[]).await;
     assert_eq!(status(&handler, "/a/k", at(0)).await, 307);
-    let asked = &ssm.asked()[0];
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/"));
-    assert_eq!(asked.headers["x-amz-target"], "AmazonSSM.GetParameter");
-    assert_eq!(asked.headers["content-type"], "application/x-amz-json-1.1");
-    assert_eq!(asked.body, r#"{"Name":"/signpost/rules","WithDecryption":true}"#);
-    let signature = asked.headers["authorization"].to_str().unwrap();
+    let request = &ssm.requests()[0];
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/"));
+    assert_eq!(request.headers["x-amz-target"], "AmazonSSM.GetParameter");
+    assert_eq!(request.headers["content-type"], "application/x-amz-json-1.1");
+    assert_eq!(request.body, r#"{"Name":"/signpost/rules","WithDecryption":true}"#);
+    let signature = request.headers["authorization"].to_str().unwrap();
     assert!(signature.contains("/eu-central-1/ssm/aws4_request"), "{signature}");
     assert!(signature.contains("x-amz-target"), "{signature}");
-    // The same version again is not read again, whatever it holds.
+    // The same version is not parsed again, even with another content.
     ssm.answer(stored("nonsense", 7));
     assert_eq!(status(&handler, "/a/k", at(60)).await, 307);
     ssm.answer(stored(&reading("b"), 8));
@@ -107,8 +110,8 @@ async fn a_parameter_is_asked_for_decrypted_and_read_again_in_another_version_on
 }
 
 #[tokio::test]
-async fn rules_that_are_not_confirmed_count_for_ten_minutes_and_then_none_do() {
-    for failing in [missing, |_: &Asked| {
+async fn unconfirmed_rules_are_used_for_ten_minutes_and_then_every_request_is_rejected() {
+    for failing in [missing, |_: &ReceivedRequest| {
         (200, vec![("etag", "\"2\"".into())], "nonsense".into())
     }] {
         let s3 = Fake::start(object(&reading("a"), "1")).await;
@@ -134,22 +137,26 @@ async fn rules_that_are_not_confirmed_count_for_ten_minutes_and_then_none_do() {
 }
 
 #[tokio::test]
-async fn without_a_first_answer_everything_is_refused_until_there_is_one() {
+async fn every_request_is_rejected_until_the_first_policy_is_loaded() {
     let s3 = Fake::start(missing).await;
     let handler = ruled_by(S3, &s3, &[]).await;
     for second in [0, 5, 9] {
         assert_eq!(status(&handler, "/a/k", at(second)).await, 503);
     }
-    assert_eq!(s3.asked().len(), 1, "it is not asked at every request");
+    assert_eq!(
+        s3.requests().len(),
+        1,
+        "a request does not always cause a request to S3"
+    );
     s3.answer(object(&reading("a"), "1"));
     assert_eq!(status(&handler, "/a/k", at(10)).await, 307);
 }
 
 #[tokio::test]
-async fn whoever_comes_meanwhile_waits_for_the_same_answer() {
-    let s3 = Fake::start(|asked: &Asked| {
+async fn concurrent_requests_wait_for_the_same_policy_request() {
+    let s3 = Fake::start(|request: &ReceivedRequest| {
         std::thread::sleep(Duration::from_millis(100));
-        object(&reading("a"), "1")(asked)
+        object(&reading("a"), "1")(request)
     })
     .await;
     let handler = ruled_by(S3, &s3, &[]).await;
@@ -160,11 +167,11 @@ async fn whoever_comes_meanwhile_waits_for_the_same_answer() {
     for answer in asking.collect::<Vec<_>>() {
         assert_eq!(answer.await.unwrap(), 307);
     }
-    assert_eq!(s3.asked().len(), 1);
+    assert_eq!(s3.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_keeps_no_rules_longer() {
+async fn a_clock_that_is_set_back_does_not_extend_the_use_of_rules() {
     let s3 = Fake::start(object(&reading("a"), "1")).await;
     let handler = ruled_by(S3, &s3, &[]).await;
     assert_eq!(status(&handler, "/a/k", at(3600)).await, 307);
@@ -175,7 +182,7 @@ async fn a_clock_that_is_set_back_keeps_no_rules_longer() {
 const ROLE: (&str, &str) = ("SIGNPOST_SIGNER_ROLE_ARN", "arn:aws:iam::123456789012:role/signer");
 
 #[tokio::test]
-async fn what_stops_the_start_up_is_not_taken_from_a_source_either() {
+async fn rules_that_prevent_the_start_are_not_accepted_from_a_source() {
     let s3 = Fake::start(object(&reading("a"), "1")).await;
     let sts = FakeSts::start(Answer::SessionUntil(at(7200))).await;
     let member = [
@@ -195,7 +202,7 @@ async fn what_stops_the_start_up_is_not_taken_from_a_source_either() {
 }
 
 #[tokio::test]
-async fn a_new_epoch_makes_warm_functions_assume_the_role_anew() {
+async fn a_new_epoch_makes_running_functions_assume_the_role_again() {
     for mode in ["signer", "scoped"] {
         let s3 = Fake::start(object(&reading("a"), "1")).await;
         let sts = FakeSts::start(Answer::SessionUntil(at(3600))).await;
@@ -220,7 +227,7 @@ async fn a_new_epoch_makes_warm_functions_assume_the_role_anew() {
 }
 
 #[tokio::test]
-async fn those_who_are_silent_one_after_the_other_do_not_take_all_the_time_of_the_function() {
+async fn several_silent_services_together_do_not_use_up_the_time_of_the_function() {
     let s3 = Fake::start(object(&reading("a"), "1")).await;
     let sts = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sts = format!("http://{}", sts.local_addr().unwrap());

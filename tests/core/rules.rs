@@ -1,8 +1,8 @@
-//! The rules: closed by default, deny before allow, the first allow's constraints; and what is not taken as rules.
+//! The rules: deny by default, deny rules before allow rules, the constraints of the first allow rule; and invalid rules.
 
 use crate::support::{With as _, ask, handler, header, now};
 use proptest::prelude::*;
-use signpost::auth::{Issuer, Member, Principal};
+use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
 use signpost::policy::Policy;
@@ -82,7 +82,7 @@ fn tokens(tokens: &[(&str, &str)]) -> String {
 
 fn token(id: &str, groups: &[&str]) -> Principal {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    Principal::Member(Member::new(Issuer::Token, id.into(), groups))
+    Principal::User(User::new(Issuer::Token, id.into(), groups))
 }
 
 fn decides(policy: &Policy, principal: &Principal, action: Action, key: &str) -> Option<String> {
@@ -94,21 +94,21 @@ fn decides(policy: &Policy, principal: &Principal, action: Action, key: &str) ->
 }
 
 #[test]
-fn the_table_decides() {
+fn the_rules_decide_as_the_table_says() {
     let policy = Policy::parse(&team_rules()).unwrap();
-    let (nobody, ci, guest) = (Principal::Anonymous, token("ci", &["deployers"]), token("guest", &[]));
+    let (anonymous, ci, guest) = (Principal::Anonymous, token("ci", &["deployers"]), token("guest", &[]));
     let own = format!("homes/{}/a", guest.user_id());
     let cases = [
-        (&nobody, Action::Read, "public/a", Some("public")),
-        (&nobody, Action::Read, "public/", Some("public")),
-        (&nobody, Action::Read, "robots.txt", Some("public")),
-        (&nobody, Action::Read, "public", None),
-        (&nobody, Action::Read, "publicly/a", None),
-        (&nobody, Action::Read, "robots.txt/a", None),
-        (&nobody, Action::Read, "Public/a", None),
-        (&nobody, Action::Read, "/public/a", None),
-        (&nobody, Action::Write, "public/a", None),
-        (&nobody, Action::List, "public/a", None),
+        (&anonymous, Action::Read, "public/a", Some("public")),
+        (&anonymous, Action::Read, "public/", Some("public")),
+        (&anonymous, Action::Read, "robots.txt", Some("public")),
+        (&anonymous, Action::Read, "public", None),
+        (&anonymous, Action::Read, "publicly/a", None),
+        (&anonymous, Action::Read, "robots.txt/a", None),
+        (&anonymous, Action::Read, "Public/a", None),
+        (&anonymous, Action::Read, "/public/a", None),
+        (&anonymous, Action::Write, "public/a", None),
+        (&anonymous, Action::List, "public/a", None),
         (&guest, Action::Read, "public/a", Some("public")),
         (&guest, Action::Read, "anything", Some("members")),
         (&guest, Action::Write, "releases/1", None),
@@ -129,7 +129,7 @@ fn the_table_decides() {
 }
 
 #[test]
-fn without_rules_everything_is_refused() {
+fn without_rules_every_request_is_rejected() {
     for policy in [Policy::default(), Policy::parse("version = 1").unwrap()] {
         for principal in [Principal::Anonymous, token("ci", &["deployers"])] {
             for action in [Action::Read, Action::Write, Action::Delete, Action::List] {
@@ -141,7 +141,7 @@ fn without_rules_everything_is_refused() {
 
 proptest! {
     #[test]
-    fn an_anonymous_caller_reaches_only_the_public_prefix(key in "[a-z/.]{1,24}|public/\\PC{0,12}") {
+    fn an_anonymous_caller_can_read_only_the_public_prefix(key in "[a-z/.]{1,24}|public/\\PC{0,12}") {
         let policy = Policy::parse(&team_rules()).unwrap();
         let Ok(key) = ObjectKey::new(key) else { return Ok(()) };
         if policy.decide(&Principal::Anonymous, Action::Read, &key).is_ok() {
@@ -151,7 +151,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn tokens_are_proven_by_basic_or_bearer() {
+async fn tokens_are_accepted_as_basic_or_bearer() {
     use base64::Engine as _;
     let basic = |pair: &str| format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
     let handler = handler(&team_rules()).await;
@@ -180,7 +180,7 @@ async fn tokens_are_proven_by_basic_or_bearer() {
 }
 
 #[tokio::test]
-async fn a_bad_credential_is_401_even_where_anyone_may_read() {
+async fn an_invalid_credential_gets_401_even_if_anyone_may_read() {
     let handler = handler(&team_rules()).await;
     for (credentials, status) in [
         (vec![], 307),
@@ -199,7 +199,7 @@ async fn a_bad_credential_is_401_even_where_anyone_may_read() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_for_a_credential_where_one_could_help() {
+async fn a_credential_is_required_only_if_the_rules_accept_one() {
     assert_eq!(
         handler(&team_rules())
             .await
@@ -219,17 +219,17 @@ async fn nobody_is_asked_for_a_credential_where_one_could_help() {
 }
 
 #[test]
-fn what_is_unclear_stops_the_start_up() {
+fn invalid_rules_prevent_the_start() {
     let rule = |lines: &str| format!("version = 1\n[[rule]]\nid = \"r\"\n{lines}\n");
     let whole = "who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a\"]\n";
     let with = |lines: &str| rule(&format!("{whole}{lines}"));
     let cases = [
         (String::new(), "version"),
-        ("version = 2".into(), "version 2 is unknown"),
+        ("version = 2".into(), "unknown version 2"),
         ("version = 1\nrules = 1".into(), "unknown field `rules`"),
         ("not toml".into(), "expected"),
-        ("version = 1\n[defaults]\nexpires = \"16m\"".into(), "ceiling of 15m"),
-        ("version = 1\n[defaults]\nmax_bytes = \"50TiB\"".into(), "ceiling"),
+        ("version = 1\n[defaults]\nexpires = \"16m\"".into(), "maximum of 15m"),
+        ("version = 1\n[defaults]\nmax_bytes = \"50TiB\"".into(), "maximum"),
         (
             "version = 1\n[[token]]\nid = \"a\"\nsha256 = \"abc\"".into(),
             "64 hexadecimal digits",
@@ -248,7 +248,7 @@ fn what_is_unclear_stops_the_start_up() {
         ),
         (
             rule("who = [\"everyone\"]\ncan = [\"read\"]\non = [\"a\"]"),
-            "none of anyone",
+            "use anyone, authenticated",
         ),
         (
             rule("who = [\"token:x\"]\ncan = [\"read\"]\non = [\"a\"]"),
@@ -256,7 +256,7 @@ fn what_is_unclear_stops_the_start_up() {
         ),
         (
             rule("who = [\"group:\"]\ncan = [\"read\"]\non = [\"a\"]"),
-            "none of anyone",
+            "use anyone, authenticated",
         ),
         (rule("who = []\ncan = [\"read\"]\non = [\"a\"]"), "matches nothing"),
         (
@@ -293,7 +293,7 @@ fn what_is_unclear_stops_the_start_up() {
         ),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"{nope}/a\"]"),
-            "with one issuer only",
+            "depend on the issuer",
         ),
         (with("colour = 1"), "unknown field `colour`"),
         (with("effect = \"maybe\""), "unknown variant"),
@@ -310,29 +310,29 @@ fn what_is_unclear_stops_the_start_up() {
         (with("effect = \"deny\"\nmax_bytes = 1"), "deny rule"),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"../a\"]"),
-            "in no key",
+            "no key contains",
         ),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"a\\u0000/**\"]"),
-            "in no key",
+            "no key contains",
         ),
         (
             rule("who = [\"group:nobody/g\"]\ncan = [\"read\"]\non = [\"a\"]"),
             "no [[issuer]]",
         ),
-        (tokens(&[("a", "")]), "no secret at all"),
-        (tokens(&[("a", "\n")]), "no secret at all"),
+        (tokens(&[("a", "")]), "empty secret"),
+        (tokens(&[("a", "\n")]), "empty secret"),
         (tokens(&[("a", "same"), ("b", "same")]), "another token"),
         (
             format!("{}{}", rule(whole), rule(whole).replace("version = 1", "")),
-            "stands twice",
+            "occurs twice",
         ),
         (
             format!(
                 "version = 1\n[defaults]\nexpires = \"1m\"\n{}",
                 &with("expires = \"2m\"")[11..]
             ),
-            "ceiling of 1m",
+            "maximum of 1m",
         ),
     ];
     for (text, problem) in cases {
@@ -342,7 +342,7 @@ fn what_is_unclear_stops_the_start_up() {
 }
 
 #[test]
-fn a_deny_may_speak_of_anyone() {
+fn a_deny_rule_can_match_anyone() {
     let text =
         "version = 1\n[[rule]]\nid = \"r\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"**\"]";
     assert!(Policy::parse(text).is_ok());

@@ -1,4 +1,4 @@
-//! An S3 that answers what a test wants.
+//! A fake S3.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,12 +8,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{credentials, handler_with};
 
-/// An S3 on loopback that gives the answers that a test has put there, in their order, and remembers what was asked.
+/// An S3 on loopback that returns the given responses in order, and records its requests.
 #[derive(Clone)]
 pub(crate) struct FakeS3 {
     pub(crate) endpoint: String,
     answers: Arc<Mutex<Vec<String>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     methods: Arc<Mutex<Vec<String>>>,
 }
 
@@ -23,7 +23,7 @@ impl FakeS3 {
         let s3 = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
             answers: Arc::new(Mutex::new(answers.iter().rev().cloned().collect())),
-            asked: Arc::default(),
+            requests: Arc::default(),
             methods: Arc::default(),
         };
         let server = s3.clone();
@@ -46,7 +46,7 @@ impl FakeS3 {
         let text = String::from_utf8(bytes).unwrap();
         let mut words = text.split(' ').map(str::to_owned);
         self.methods.lock().unwrap().push(words.next().unwrap());
-        self.asked.lock().unwrap().push(words.next().unwrap());
+        self.requests.lock().unwrap().push(words.next().unwrap());
         let answer = self.answers.lock().unwrap().pop();
         stream.write_all(answer.unwrap_or_default().as_bytes()).await.unwrap();
     }
@@ -55,20 +55,20 @@ impl FakeS3 {
         self.handler_with(rules, &[]).await
     }
 
-    /// One with more settings.
+    /// A handler with additional settings.
     pub(crate) async fn handler_with(&self, rules: &str, more: &[(&str, &str)]) -> Handler {
         let env = [("SIGNPOST_RULES", rules), ("SIGNPOST_ENDPOINT", self.endpoint.as_str())];
         handler_with(&[&env, more].concat(), credentials(None, None)).await
     }
 
-    /// The methods of all requests so far.
+    /// The methods of all requests.
     pub(crate) fn methods(&self) -> Vec<String> {
         self.methods.lock().unwrap().clone()
     }
 
-    /// Their targets.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    /// The targets of all requests.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 

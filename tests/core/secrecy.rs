@@ -1,5 +1,5 @@
-//! No secret is told to anybody but whom it is for: the requests of the whole suite, and those that carry secrets of
-//! every kind, answered with the log at its loudest, and what was written searched.
+//! No secret appears outside the response for which it is meant. The tests handle the requests of the whole suite, and
+//! requests with every kind of secret, with the most verbose log, and search everything that was written.
 
 use std::fmt::Write as _;
 use std::io;
@@ -22,14 +22,14 @@ use crate::support::{
     SECRET_KEY, SESSION_TOKEN, With as _, ask, body, credentials, handler_with, header, now, parameter, settings,
 };
 
-const TOKEN: &str = "the-token-that-nobody-may-see";
-const DIGEST: &str = "c14768f4be9936268e11cd938e23fbd959abc51e74266d632f9ca438211df1eb";
+const TOKEN: &str = "the-token-that-must-stay-secret";
+const DIGEST: &str = "5ac4628ab475df8c1a3b6bae4c8a3fca3cdc5dd16fbda2864741a0e579c2cfe9";
 const KEY: &str = "QUtleVRoYXROb2JvZHlNYXlTZWVBdEFsbEV2ZXJPaG8";
-const CLIENT_SECRET: &str = "the-client-secret-that-nobody-may-see";
-const CODE: &str = "the-code-that-nobody-may-see";
+const CLIENT_SECRET: &str = "the-client-secret-that-must-stay-secret";
+const CODE: &str = "the-code-that-must-stay-secret";
 const OWN: &str = "https://files.example.com";
 
-/// What the function would write, of its own events everything.
+/// The log of the function, with all its own events.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -91,9 +91,9 @@ struct Bench {
     settings: Settings,
     policy: Policy,
     log: Log,
-    /// What stands nowhere but where it belongs.
+    /// The secrets, which must not appear elsewhere.
     secrets: Vec<String>,
-    /// What was printed, besides the log.
+    /// The printed text in addition to the log.
     printed: String,
 }
 
@@ -133,14 +133,15 @@ impl Bench {
         self.key.token("RS256", &claims)
     }
 
-    /// Every part of a text by which it could be used again.
+    /// Registers a secret with every part of it that could be reused.
     fn keep(&mut self, secret: &str) {
         self.secrets.push(secret.to_owned());
         self.secrets
             .extend(secret.split('.').filter(|part| part.len() > 16).map(str::to_owned));
     }
 
-    /// Answers a request; a refusal and what is printed of it are searched later, other answers are for whom they are.
+    /// Handles a request. Error responses and printed values are searched later; other responses may contain secrets of
+    /// their caller.
     async fn answer(&mut self, request: &ApiRequest) -> signpost::response::ApiResponse {
         let response = self.handler.handle(request, now()).await;
         let location = header(&response, "location");
@@ -154,8 +155,8 @@ impl Bench {
         }
         let keys = KeySet::parse(jwks(&[&self.key]).to_string().as_bytes()).unwrap();
         let decided = decide(&self.policy, request, Some(&keys), now());
-        let wanted = self.policy.authenticators.keys_wanted(request);
-        write!(self.printed, "{request:?} {decided:?} {wanted:?}").unwrap();
+        let keys = self.policy.authenticators.required_keys(request);
+        write!(self.printed, "{request:?} {decided:?} {keys:?}").unwrap();
         if let Err(refused) = &decided {
             self.printed += &refused.rejection.to_string();
             self.printed += &refused.rejection.remedy(&request.url());
@@ -163,7 +164,7 @@ impl Bench {
         response
     }
 
-    fn assert_nothing_told(&self) {
+    fn assert_no_secret_leaked(&self) {
         let log = self.log.text();
         let printed = format!(
             "{} {:?} {:?} {:?}",
@@ -176,20 +177,20 @@ impl Bench {
     }
 }
 
-/// What follows the name of a cookie that an answer sets.
+/// The value of a cookie that a response sets.
 fn cookie(response: &signpost::response::ApiResponse) -> String {
     let cookie = header(response, "set-cookie");
     cookie.split(';').next().unwrap().split_once('=').unwrap().1.to_owned()
 }
 
 #[tokio::test]
-async fn secrets_of_every_kind_stand_where_they_belong_and_nowhere_else() {
+async fn every_kind_of_secret_appears_only_where_it_belongs() {
     let log = Log::default();
     let _listening = log.listen();
     let mut bench = Bench::new(log).await;
     assert_eq!(signpost::auth::TokenDigest::of(TOKEN.as_bytes()).to_hex(), DIGEST);
 
-    let basic = "Basic Y2k6dGhlLXRva2VuLXRoYXQtbm9ib2R5LW1heS1zZWU=";
+    let basic = "Basic Y2k6dGhlLXRva2VuLXRoYXQtbXVzdC1zdGF5LXNlY3JldA==";
     let (jwt, stale) = (bench.jwt(&json!({})), bench.jwt(&json!({"exp": 1})));
     for secret in [&jwt, &stale, &basic.to_owned()] {
         bench.keep(secret);
@@ -202,16 +203,19 @@ async fn secrets_of_every_kind_stand_where_they_belong_and_nowhere_else() {
     bench.keep(&link);
 
     let begun = bench.answer(&ask("GET", "/-/login")).await;
-    let (attempt, asked) = (cookie(&begun), header(&begun, "location").to_owned());
+    let (attempt, authorization) = (cookie(&begun), header(&begun, "location").to_owned());
     bench.keep(&attempt);
     for name in ["state", "nonce"] {
-        bench.keep(&parameter(&asked, name).expect(name));
+        bench.keep(&parameter(&authorization, name).expect(name));
     }
-    let id_token = bench.jwt(&json!({"nonce": parameter(&asked, "nonce")}));
+    let id_token = bench.jwt(&json!({"nonce": parameter(&authorization, "nonce")}));
     bench.keep(&id_token);
-    let callback = format!("/-/callback?code={CODE}&state={}", parameter(&asked, "state").unwrap());
+    let callback = format!(
+        "/-/callback?code={CODE}&state={}",
+        parameter(&authorization, "state").unwrap()
+    );
     let callback = ask("GET", &callback).with("cookie", &format!("__Host-signpost-login={attempt}"));
-    for (status, told) in [
+    for (status, body) in [
         (
             "400 Bad Request",
             json!({"error": "invalid_grant", "error_description": CODE}),
@@ -224,7 +228,7 @@ async fn secrets_of_every_kind_stand_where_they_belong_and_nowhere_else() {
         ("200 OK", json!({"id_token": stale})),
         ("200 OK", json!({"id_token": id_token})),
     ] {
-        bench.server.say("/token", status, &told.to_string());
+        bench.server.say("/token", status, &body.to_string());
         bench.answer(&callback).await;
     }
     let begun = bench.answer(&callback).await;
@@ -250,7 +254,7 @@ async fn secrets_of_every_kind_stand_where_they_belong_and_nowhere_else() {
         ("cookie", format!("__Host-signpost-login={attempt}")),
         ("x-amz-security-token", SESSION_TOKEN.to_owned()),
     ];
-    let asked = [
+    let paths = [
         "/k",
         "/k?url",
         "/k?form",
@@ -262,7 +266,7 @@ async fn secrets_of_every_kind_stand_where_they_belong_and_nowhere_else() {
         "/k?x=y",
     ];
     for (name, value) in &headers {
-        for path in asked {
+        for path in paths {
             for (method, accept) in [
                 ("GET", "*/*"),
                 ("PUT", "application/json"),
@@ -299,7 +303,7 @@ async fn secrets_of_every_kind_stand_where_they_belong_and_nowhere_else() {
         bench.log.text().contains("\"signed\"")
             && bench.log.text().contains("failed to exchange an authorization code")
     );
-    bench.assert_nothing_told();
+    bench.assert_no_secret_leaked();
 }
 
 #[tokio::test]
@@ -343,5 +347,5 @@ async fn the_requests_of_the_whole_suite_leave_no_credential_and_no_url_in_the_l
         bench.secrets.len()
     );
     assert!(!bench.log.text().contains("X-Amz-"), "a signed URL in the log");
-    bench.assert_nothing_told();
+    bench.assert_no_secret_leaked();
 }

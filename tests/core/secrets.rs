@@ -1,11 +1,11 @@
-//! Secrets stay out of everything that is printed.
+//! Debug output contains no secrets.
 
 use signpost::auth::TokenDigest;
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::outbound::aws::Presigner;
 use signpost::plan::PresignPlan;
-use signpost::policy::Scope;
+use signpost::policy::GrantScope;
 
 use crate::support::{
     OPEN_RULES, SECRET_KEY, SESSION_TOKEN, With as _, ask, body, credentials, handler_with, now, settings,
@@ -22,7 +22,7 @@ async fn debug_output_redacts_urls_and_credentials() {
         query: Vec::new(),
         reuse_url_for: None,
         expires: std::time::Duration::from_mins(1),
-        scope: Scope::default(),
+        scope: GrantScope::default(),
         link_use: None,
     };
     let signer = Presigner::resolve(&settings(&[])).await.unwrap();

@@ -1,16 +1,16 @@
-//! The session policy allows what the rule allows and nothing else, whatever stands in patterns and claims.
+//! The session policy allows exactly what the rule allows, for all patterns and claims.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use signpost::auth::{Issuer, Member, Principal};
+use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
 use signpost::outbound::aws::session_policy::{BucketArn, MAX_CHARACTERS, render};
-use signpost::policy::{KeyRange, Policy, Scope};
+use signpost::policy::{GrantScope, KeyRange, Policy};
 
-/// What IAM sees in a pattern: `${*}`, `${?}` and `${$}` are those characters, and every other `${` a variable.
+/// A pattern as IAM parses it: `${*}`, `${?}` and `${$}` are literal characters, and every other `${` starts a variable.
 #[derive(Debug, PartialEq)]
 enum Token {
     One(char),
@@ -44,7 +44,7 @@ fn like(pattern: &[Token], text: &[char]) -> bool {
         (None, None) => true,
         (Some(Token::Any), _) => (0..=text.len()).any(|skipped| like(&pattern[1..], &text[skipped..])),
         (Some(Token::AnyOne), Some(_)) => like(&pattern[1..], &text[1..]),
-        (Some(Token::One(wanted)), Some(found)) => wanted == found && like(&pattern[1..], &text[1..]),
+        (Some(Token::One(expected)), Some(found)) => expected == found && like(&pattern[1..], &text[1..]),
         _ => false,
     }
 }
@@ -63,7 +63,7 @@ fn any_is_like(patterns: &Value, text: &str) -> bool {
     texts(patterns).into_iter().any(|pattern| like(&tokens(pattern), &text))
 }
 
-/// Whether the policy lets the action be done to the resource; `prefix` is the context key `s3:prefix`.
+/// Returns true if the policy allows the action on the resource; `prefix` is the context key `s3:prefix`.
 fn allows(policy: &str, action: &str, resource: &str, prefix: &str) -> bool {
     let policy: Value = serde_json::from_str(policy).expect("the policy is JSON");
     assert_eq!(policy["Version"], "2012-10-17", "no other version knows variables");
@@ -105,20 +105,20 @@ fn toml_text(text: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-fn member(team: &str) -> Principal {
+fn user(team: &str) -> Principal {
     let issuer = Issuer::Named {
         name: "corp".into(),
         iss: "https://corp.example".into(),
     };
     let claims = BTreeMap::from([("team".to_owned(), team.to_owned())]);
-    Principal::Member(Member::new(issuer, "somebody".into(), Vec::new()).with_claims(claims))
+    Principal::User(User::new(issuer, "somebody".into(), Vec::new()).with_claims(claims))
 }
 
-fn scope(policy: &Policy, principal: &Principal) -> Scope {
+fn scope(policy: &Policy, principal: &Principal) -> GrantScope {
     policy.grants().next().unwrap().scope(principal)
 }
 
-/// What has a meaning in IAM, in JSON, or in paths.
+/// Characters with a special meaning in IAM, in JSON, or in paths.
 const NASTY: &[&str] = &[
     "a",
     "b",
@@ -152,12 +152,13 @@ const NASTY: &[&str] = &[
     "arn:aws:s3:::other",
 ];
 
-fn nasty() -> impl Strategy<Value = String> {
+fn special_characters() -> impl Strategy<Value = String> {
     prop_oneof![prop::sample::select(NASTY).prop_map(str::to_owned), "[ab*?${}]{0,4}"]
 }
 
 fn pattern() -> impl Strategy<Value = String> {
-    let segment = prop_oneof![3 => nasty(), 1 => Just("{team}".to_owned()), 1 => Just("{user_id}".to_owned())];
+    let segment =
+        prop_oneof![3 => special_characters(), 1 => Just("{team}".to_owned()), 1 => Just("{user_id}".to_owned())];
     (prop::collection::vec(segment, 1..4), any::<bool>())
         .prop_map(|(segments, below)| segments.join("/") + if below { "/**" } else { "" })
 }
@@ -165,19 +166,19 @@ fn pattern() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
-    /// For each pattern that the rules take, each claim and each key: the session policy and the rule agree.
+    /// The session policy and the rule agree for each valid pattern, each claim and each key.
     #[test]
     fn the_session_policy_allows_exactly_what_the_rule_allows(
         on in prop::collection::vec(pattern(), 1..3),
-        team in nasty(),
-        stray in prop::collection::vec(nasty(), 1..5),
-        tail in nasty(),
+        team in special_characters(),
+        stray in prop::collection::vec(special_characters(), 1..5),
+        tail in special_characters(),
     ) {
         let Some(policy) = rules(&on, "\"read\", \"list\"") else { return Ok(()) };
-        let principal = member(&team);
+        let principal = user(&team);
         let scope = scope(&policy, &principal);
         let rendered = render(&scope, &bucket());
-        // Keys that lie near the patterns, and some that lie anywhere.
+        // Keys that are similar to the patterns, and unrelated keys.
         let near = on.iter().flat_map(|on| {
             let filled = on.replace("{team}", &team).replace("{user_id}", principal.user_id());
             let base = filled.strip_suffix("**").unwrap_or(&filled).to_owned();
@@ -188,19 +189,19 @@ proptest! {
             let allowed = policy.decide(&principal, Action::Read, &key).is_ok();
             let found = rendered.as_ref().is_ok_and(|policy| allows(policy, "s3:GetObject", &object(key.as_str()), ""));
             prop_assert_eq!(found, allowed, "{:?} for {:?}: {:?}", key, on, rendered);
-            let missing_is_told = rendered
+            let reports_missing = rendered
                 .as_ref()
                 .is_ok_and(|policy| allows(policy, "s3:ListBucket", "arn:aws:s3:::example-bucket", key.as_str()));
-            prop_assert_eq!(missing_is_told, allowed, "{:?} for {:?}: {:?}", key, on, rendered);
+            prop_assert_eq!(reports_missing, allowed, "{:?} for {:?}: {:?}", key, on, rendered);
         }
     }
 
-    /// Even a scope that no rule could have led to holds no wildcard and no variable but its own last one.
+    /// Even a scope that no rule can produce contains no wildcard or variable except its own last one.
     #[test]
-    fn no_text_becomes_a_wildcard(segments in prop::collection::vec(nasty(), 0..5), below in any::<bool>()) {
+    fn no_key_becomes_a_wildcard(segments in prop::collection::vec(special_characters(), 0..5), below in any::<bool>()) {
         let text = segments.join("/");
         let keys = if below { KeyRange::Below(text.clone()) } else { KeyRange::Exactly(text.clone()) };
-        let scope = Scope { keys: vec![keys], actions: vec![Action::Read], ..Scope::default() };
+        let scope = GrantScope { keys: vec![keys], actions: vec![Action::Read], ..GrantScope::default() };
         let policy = render(&scope, &bucket()).unwrap();
         prop_assert!(policy.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "STS takes no others");
         let policy: Value = serde_json::from_str(&policy).unwrap();
@@ -215,26 +216,26 @@ proptest! {
 }
 
 #[test]
-fn claims_that_iam_could_misread_match_nothing() {
+fn claims_that_iam_could_misinterpret_match_nothing() {
     let policy = rules(&["teams/{team}/**".into()], "\"read\"").unwrap();
     for team in ["*", "?", "${aws:username}", "a*", "a/b", "..", "a\"b", "a,b", "", "é"] {
-        let scope = scope(&policy, &member(team));
+        let scope = scope(&policy, &user(&team));
         assert_eq!(scope.keys, [], "{team}");
         assert!(render(&scope, &bucket()).is_err(), "{team}");
     }
-    let scope = scope(&policy, &member("blue"));
+    let scope = scope(&policy, &user("blue"));
     assert_eq!(scope.keys, [KeyRange::Below("teams/blue/".into())]);
 }
 
 #[test]
-fn each_action_is_what_s3_wants_for_it_and_no_more() {
+fn each_action_grants_only_the_iam_actions_that_s3_requires() {
     let versions = |actions: &[Action], versions, tags| {
-        let scope = Scope {
+        let scope = GrantScope {
             actions: actions.to_vec(),
             keys: vec![KeyRange::Exactly("k".into())],
             versions,
             tags,
-            ..Scope::default()
+            ..GrantScope::default()
         };
         let policy: Value = serde_json::from_str(&render(&scope, &bucket()).unwrap()).unwrap();
         let statements = policy["Statement"].as_array().unwrap().iter();
@@ -269,17 +270,17 @@ fn each_action_is_what_s3_wants_for_it_and_no_more() {
 }
 
 #[test]
-fn a_session_for_pending_uploads_can_do_nothing_else_and_no_other_can_list_them() {
-    let everything = Scope {
+fn only_a_session_for_pending_uploads_can_list_them_and_it_can_do_nothing_else() {
+    let everything = GrantScope {
         actions: vec![Action::Read, Action::Write, Action::Delete, Action::List],
         keys: vec![KeyRange::Below(String::new())],
         versions: true,
         tags: true,
-        ..Scope::default()
+        ..GrantScope::default()
     };
     let policy = render(&everything, &bucket()).unwrap();
     assert!(!policy.contains("ListBucketMultipartUploads"), "{policy}");
-    let policy = render(&everything.of_pending_uploads(), &bucket()).unwrap();
+    let policy = render(&everything.for_pending_uploads(), &bucket()).unwrap();
     let statement =
         r#"{"Effect":"Allow","Action":["s3:ListBucketMultipartUploads"],"Resource":["arn:aws:s3:::example-bucket"]}"#;
     assert_eq!(
@@ -289,16 +290,16 @@ fn a_session_for_pending_uploads_can_do_nothing_else_and_no_other_can_list_them(
 }
 
 #[test]
-fn a_policy_has_as_many_characters_as_sts_takes_and_no_more() {
+fn a_policy_is_limited_to_the_characters_that_sts_accepts() {
     let keys = |count: usize, last: usize| {
         let mut keys: Vec<_> = (0..count)
             .map(|number| KeyRange::Below(format!("{number:09}/")))
             .collect();
         keys.push(KeyRange::Exactly("k".repeat(last)));
-        Scope {
+        GrantScope {
             keys,
             actions: vec![Action::Read],
-            ..Scope::default()
+            ..GrantScope::default()
         }
     };
     let length = render(&keys(40, 1), &bucket()).unwrap().len();
@@ -309,12 +310,12 @@ fn a_policy_has_as_many_characters_as_sts_takes_and_no_more() {
 }
 
 #[test]
-fn buckets_are_named_as_policies_name_them() {
+fn bucket_arns_have_the_form_that_policies_use() {
     let resource = |bucket: &str, partition: &str| {
-        let scope = Scope {
+        let scope = GrantScope {
             actions: vec![Action::Read, Action::List],
             keys: vec![KeyRange::Below(String::new())],
-            ..Scope::default()
+            ..GrantScope::default()
         };
         let policy: Value =
             serde_json::from_str(&render(&scope, &BucketArn::new(bucket, partition).ok()?).ok()?).unwrap();

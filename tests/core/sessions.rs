@@ -1,4 +1,4 @@
-//! Sessions of the signer role: when they are had, renewed and given up, and what they may do.
+//! Sessions of the signer role: when they are requested, renewed and dropped, and what they allow.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::support::{
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/signer";
 
-/// Members are whom the gateway has verified.
+/// The gateway verifies the users.
 const OF_A_GATEWAY: &str = r#"
 version = 1
 [[issuer]]
@@ -32,7 +32,7 @@ type Env<'a> = &'a [(&'a str, &'a str)];
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A folder for each member, and one for all.
+/// A folder for each user, and one shared folder.
 const FOLDERS: &str = r#"
 [[rule]]
 id = "own"
@@ -78,7 +78,7 @@ fn signing_token(response: &ApiResponse) -> String {
 }
 
 #[tokio::test]
-async fn without_a_signer_role_nothing_is_asked_for() {
+async fn without_a_signer_role_sts_gets_no_request() {
     let sts = fake().await;
     let env = [
         ("SIGNPOST_RULES", OPEN_RULES),
@@ -90,10 +90,10 @@ async fn without_a_signer_role_nothing_is_asked_for() {
 }
 
 #[tokio::test]
-async fn one_session_signs_everything() {
+async fn one_session_signs_every_url() {
     let sts = fake().await;
     let handler = open(&sts).await;
-    assert!(sts.calls().is_empty(), "nothing is asked for before it is needed");
+    assert!(sts.calls().is_empty(), "no session is requested before it is needed");
     for _ in 0..3 {
         assert_eq!(signing_token(&get(&handler, now()).await), token(1));
     }
@@ -111,7 +111,7 @@ async fn one_session_signs_everything() {
 }
 
 #[tokio::test]
-async fn a_session_is_renewed_while_every_url_can_still_have_its_whole_life() {
+async fn a_session_is_renewed_while_it_can_still_sign_urls_with_the_full_lifetime() {
     let sts = fake().await;
     let handler = open(&sts).await;
     for (minute, expected) in [(0, 1), (44, 1), (45, 2), (60, 2), (89, 2), (90, 3)] {
@@ -127,27 +127,27 @@ async fn a_session_is_renewed_while_every_url_can_still_have_its_whole_life() {
 }
 
 #[tokio::test]
-async fn while_no_new_session_is_had_the_old_one_serves_to_its_end_and_says_when_that_is() {
+async fn the_old_session_is_used_until_it_ends_if_renewal_fails_and_the_response_contains_the_end() {
     let sts = fake().await;
     let handler = open(&sts).await;
     assert_eq!(signing_token(&get(&handler, now()).await), token(1));
     sts.answer(Answer::Refusal);
     let at = |seconds| now() + HOUR - Duration::from_secs(seconds);
-    let asked = ask("GET", "/k").with("accept", "application/json");
+    let request = ask("GET", "/k").with("accept", "application/json");
     for (left, expires_in) in [(301, 300), (300, 300), (299, 299), (61, 61), (60, 60)] {
-        let told = json(&handler.handle(&asked, at(left)).await);
-        assert_eq!(told["expires_in"], expires_in, "{left} s left");
+        let instruction = json(&handler.handle(&request, at(left)).await);
+        assert_eq!(instruction["expires_in"], expires_in, "{left} s left");
         assert_eq!(
-            parameter(told["url"].as_str().unwrap(), "X-Amz-Security-Token").unwrap(),
+            parameter(instruction["url"].as_str().unwrap(), "X-Amz-Security-Token").unwrap(),
             token(1)
         );
         let end = humantime::format_rfc3339_seconds(at(left) + Duration::from_secs(expires_in)).to_string();
-        assert_eq!(told["expires_at"], end, "{left} s left");
+        assert_eq!(instruction["expires_at"], end, "{left} s left");
     }
-    let response = handler.handle(&asked, at(59)).await;
+    let response = handler.handle(&request, at(59)).await;
     assert_eq!(response.status(), 500, "less than the floor is never given out");
     assert!(!body(&response).contains("sts") && !body(&response).contains("role"));
-    // A URL that is asked for with a shorter life is of use for longer.
+    // A URL with a shorter lifetime can be signed for longer.
     let short = ask("GET", "/k?expires=20");
     assert_eq!(handler.handle(&short, at(20)).await.status(), 307);
     assert_eq!(handler.handle(&short, at(19)).await.status(), 500);
@@ -156,7 +156,7 @@ async fn while_no_new_session_is_had_the_old_one_serves_to_its_end_and_says_when
 }
 
 #[tokio::test]
-async fn a_failing_renewal_is_not_tried_again_at_every_request() {
+async fn a_failed_renewal_is_not_retried_at_every_request() {
     let sts = fake().await;
     let handler = open(&sts).await;
     get(&handler, now()).await;
@@ -169,7 +169,7 @@ async fn a_failing_renewal_is_not_tried_again_at_every_request() {
 }
 
 #[tokio::test]
-async fn who_waits_for_the_same_session_shares_it_and_its_failure() {
+async fn concurrent_requests_share_a_session_and_its_failure() {
     let sts = fake().await;
     sts.delay(Duration::from_millis(200));
     let handler = open(&sts).await;
@@ -200,7 +200,7 @@ async fn who_waits_for_the_same_session_shares_it_and_its_failure() {
             .all(|response| signing_token(response) == token(2))
     );
     assert_eq!(sts.calls().len(), 2);
-    // Nobody waits for the renewal but the one who does it.
+    // Only the request that performs the renewal waits for it.
     sts.answer(Answer::SessionUntil(minutes(50) + HOUR));
     let tokens: Vec<_> = all(minutes(50)).await.iter().map(signing_token).collect();
     assert_eq!(tokens.iter().filter(|found| **found == token(3)).count(), 1);
@@ -209,7 +209,7 @@ async fn who_waits_for_the_same_session_shares_it_and_its_failure() {
 }
 
 #[tokio::test]
-async fn the_parts_of_one_request_wait_for_one_attempt_between_them() {
+async fn the_items_of_a_bulk_request_share_one_attempt() {
     let sts = fake().await;
     let handler = open(&sts).await;
     sts.answer(Answer::Refusal);
@@ -219,10 +219,10 @@ async fn the_parts_of_one_request_wait_for_one_attempt_between_them() {
             .into(),
         ..ask("POST", "/-/sign")
     };
-    let told = handler.handle(&bulk, minutes(0)).await;
-    let told: Vec<serde_json::Value> = serde_json::from_slice(told.body()).unwrap();
-    assert!(told.iter().all(|part| part["error"]["status"] == 500), "{told:?}");
-    assert_eq!((told.len(), sts.calls().len()), (3, 1));
+    let response = handler.handle(&bulk, minutes(0)).await;
+    let items: Vec<serde_json::Value> = serde_json::from_slice(response.body()).unwrap();
+    assert!(items.iter().all(|part| part["error"]["status"] == 500), "{items:?}");
+    assert_eq!((items.len(), sts.calls().len()), (3, 1));
 
     sts.answer(Answer::SessionUntil(now() + HOUR));
     assert_eq!(
@@ -233,14 +233,14 @@ async fn the_parts_of_one_request_wait_for_one_attempt_between_them() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_when_it_comes_signs_nothing() {
+async fn a_session_that_is_already_expired_signs_nothing() {
     let sts = FakeSts::start(Answer::SessionUntil(now())).await;
     let response = get(&open(&sts).await, now()).await;
     assert_eq!(response.status(), 503);
 }
 
 #[tokio::test]
-async fn a_session_is_not_printed() {
+async fn the_debug_output_of_a_session_contains_no_secret() {
     let sts = fake().await;
     let scoped = [("SIGNPOST_RULES", OPEN_RULES), ("SIGNPOST_SIGNING_MODE", "scoped")];
     for handler in [open(&sts).await, signing_by(&sts, &scoped).await] {
@@ -257,7 +257,7 @@ async fn a_session_is_not_printed() {
 }
 
 #[tokio::test]
-async fn an_epoch_is_a_part_of_the_name_and_means_nothing_without_a_role() {
+async fn an_epoch_is_part_of_the_session_name_and_is_ignored_without_a_role() {
     let sts = fake().await;
     let rules = format!("{OPEN_RULES}[signer]\nepoch = \"2\"\n");
     let handler = signing_by(&sts, &[("SIGNPOST_RULES", &rules)]).await;
@@ -270,8 +270,8 @@ async fn an_epoch_is_a_part_of_the_name_and_means_nothing_without_a_role() {
     assert_eq!(error.var, "SIGNPOST_SIGNER_ROLE_ARN");
 }
 
-/// The folders, and the members `a` and `b` whose tokens are their names.
-fn members() -> String {
+/// Rules with the folders, and the users `a` and `b`, whose secrets are their names.
+fn user_rules() -> String {
     // The digests of "a" and "b".
     let digests = [
         ("a", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
@@ -289,19 +289,19 @@ sha256 = {sha256:?}
 }
 
 #[tokio::test]
-async fn a_member_has_a_session_for_each_rule_that_does_no_more_than_the_rule() {
+async fn a_user_has_a_session_for_each_rule_that_allows_no_more_than_the_rule() {
     let sts = fake().await;
-    let rules = members();
+    let rules = user_rules();
     let handler = signing_by(&sts, &[("SIGNPOST_RULES", &rules), ("SIGNPOST_SIGNING_MODE", "scoped")]).await;
     let user_id = |secret: &str| {
         let issuer = signpost::auth::Issuer::Token;
-        signpost::auth::Member::new(issuer, secret.to_owned(), Vec::new())
+        signpost::auth::User::new(issuer, secret.to_owned(), Vec::new())
             .user_id()
             .to_owned()
     };
     let (a, b) = (user_id("a"), user_id("b"));
-    let get = async |member: &str, path: &str| {
-        let request = ask("GET", path).with("authorization", &format!("Bearer {member}"));
+    let get = async |user: &str, path: &str| {
+        let request = ask("GET", path).with("authorization", &format!("Bearer {user}"));
         signing_token(&handler.handle(&request, now()).await)
     };
     for _ in 0..2 {
@@ -309,8 +309,8 @@ async fn a_member_has_a_session_for_each_rule_that_does_no_more_than_the_rule() 
         assert_eq!(get("a", &format!("/users/{a}/deep/y")).await, token(1));
         assert_eq!(get("b", &format!("/users/{b}/x")).await, token(2));
         assert_eq!(get("a", "/shared/x").await, token(3));
-        let nobody = handler.handle(&ask("GET", "/shared/x"), now()).await;
-        assert_eq!(signing_token(&nobody), token(4));
+        let anonymous = handler.handle(&ask("GET", "/shared/x"), now()).await;
+        assert_eq!(signing_token(&anonymous), token(4));
     }
     let calls = sts.calls();
     assert_eq!(calls.len(), 4);
@@ -338,16 +338,16 @@ async fn a_member_has_a_session_for_each_rule_that_does_no_more_than_the_rule() 
     );
 }
 
-/// The one that was used longest ago goes when another comes to a thousand.
+/// The cache contains a thousand sessions and drops the least recently used one.
 #[tokio::test]
-async fn of_more_members_than_are_kept_the_one_seen_longest_ago_has_a_new_session() {
+async fn the_least_recently_used_session_is_removed_from_the_cache() {
     let sts = fake().await;
     let env = [("SIGNPOST_RULES", OF_A_GATEWAY), ("SIGNPOST_SIGNING_MODE", "scoped")];
     let handler = signing_by(&sts, &env).await;
-    let get = async |member: usize| {
+    let get = async |user: usize| {
         let claims = [
             ("iss", "https://idp.example.com".to_owned()),
-            ("sub", format!("member-{member}")),
+            ("sub", format!("user-{user}")),
         ];
         let request = ApiRequest {
             gateway: Some(GatewayIdentity {
@@ -358,15 +358,15 @@ async fn of_more_members_than_are_kept_the_one_seen_longest_ago_has_a_new_sessio
         };
         signing_token(&handler.handle(&request, now()).await)
     };
-    for member in 1..=1000 {
-        assert_eq!(get(member).await, token(member));
+    for user in 1..=1000 {
+        assert_eq!(get(user).await, token(user));
     }
-    // All are kept, and the first is now the one that was seen last.
+    // All sessions are cached, and the first is now the most recently used.
     assert_eq!(get(1).await, token(1));
     assert_eq!(sts.calls().len(), 1000);
     assert_eq!(get(1001).await, token(1001));
-    for kept in [3, 1000, 1, 1001] {
-        assert_eq!(get(kept).await, token(kept), "member {kept}");
+    for user in [3, 1000, 1, 1001] {
+        assert_eq!(get(user).await, token(user), "user {user}");
     }
     assert_eq!(get(2).await, token(1002), "the second had to go");
     assert_eq!(
@@ -390,7 +390,7 @@ async fn the_source_identity_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn what_no_session_could_serve_stops_the_start_up() {
+async fn rules_that_no_session_could_serve_prevent_the_start() {
     let long = |patterns: usize| {
         let on: Vec<_> = (0..patterns).map(|number| format!("\"{number:030}/**\"")).collect();
         format!(
@@ -401,18 +401,18 @@ async fn what_no_session_could_serve_stops_the_start_up() {
     let (short, long) = (long(30), long(60));
     let kms = OPEN_RULES.to_owned() + "sse = \"aws:kms\"\n";
     let one_minute = OPEN_RULES.to_owned() + "expires = \"30s\"\n";
-    let member = ("SIGNPOST_SIGNING_MODE", "scoped");
+    let scoped = ("SIGNPOST_SIGNING_MODE", "scoped");
     let access_point = "arn:aws:s3:us-west-2:123456789012:accesspoint/files";
     let cases: &[(&str, Env<'_>, Option<&str>)] = &[
-        (&short, &[member], None),
+        (&short, &[scoped], None),
         (&long, &[], None),
-        (&long, &[member], Some("SIGNPOST_SIGNING_MODE")),
+        (&long, &[scoped], Some("SIGNPOST_SIGNING_MODE")),
         (&kms, &[], None),
-        (&kms, &[member], Some("SIGNPOST_SIGNING_MODE")),
-        (OPEN_RULES, &[member, ("SIGNPOST_BUCKET", access_point)], None),
+        (&kms, &[scoped], Some("SIGNPOST_SIGNING_MODE")),
+        (OPEN_RULES, &[scoped, ("SIGNPOST_BUCKET", access_point)], None),
         (
             OPEN_RULES,
-            &[member, ("SIGNPOST_BUCKET", "files-0123-s3alias")],
+            &[scoped, ("SIGNPOST_BUCKET", "files-0123-s3alias")],
             Some("SIGNPOST_SIGNING_MODE"),
         ),
         (

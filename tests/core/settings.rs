@@ -89,7 +89,10 @@ fn an_invalid_setting_prevents_startup_and_is_reported() {
     for [one, other] in [[0, 1], [0, 2], [1, 2]] {
         let both = [good[0], good[1], places[one], places[other]];
         let error = parse(&both).unwrap_err();
-        assert!(error.starts_with(places[other].0) && error.contains("set only one of "), "{error}");
+        assert!(
+            error.starts_with(places[other].0) && error.contains("set only one of "),
+            "{error}"
+        );
         assert!(parse(&both[..3]).is_ok());
     }
     let accelerated = [

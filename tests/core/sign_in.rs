@@ -1,4 +1,4 @@
-//! Signing in for the page: by the form for a token, and what does not begin a session.
+//! Sign-in for the page with a token in the form, and requests that start no session.
 
 mod code;
 mod session;
@@ -63,13 +63,13 @@ fn after(seconds: u64) -> SystemTime {
     now() + Duration::from_secs(seconds)
 }
 
-/// The cookies that an answer sets, with their attributes.
+/// The cookies that a response sets, with their attributes.
 fn cookies(response: &ApiResponse) -> Vec<&str> {
     let cookies = response.headers().get_all("set-cookie").iter();
     cookies.map(|cookie| cookie.to_str().unwrap()).collect()
 }
 
-/// `NAME=VALUE` of a cookie that an answer sets.
+/// `NAME=VALUE` of a cookie that a response sets.
 fn cookie(response: &ApiResponse, name: &str) -> String {
     let found = cookies(response)
         .into_iter()
@@ -96,7 +96,7 @@ async fn status(handler: &Handler, request: &ApiRequest, at: SystemTime) -> u16 
 }
 
 #[tokio::test]
-async fn a_form_takes_a_token_and_begins_a_session() {
+async fn a_form_accepts_a_token_and_starts_a_session() {
     let handler = serve(&token_rules(), KEYS).await;
     let page = handler
         .handle(&ask("GET", "/-/login?next=%2Fci%2Fa%20b%3Fx"), now())
@@ -140,7 +140,7 @@ async fn a_form_takes_a_token_and_begins_a_session() {
 }
 
 #[tokio::test]
-async fn no_wrong_token_and_no_other_site_begins_a_session() {
+async fn a_wrong_token_or_another_site_starts_no_session() {
     let handler = serve(&token_rules(), KEYS).await;
     let login = |form: &str| post("/-/login", form);
     let own = |form: &str| login(form).with("origin", OWN);
@@ -180,7 +180,7 @@ async fn no_wrong_token_and_no_other_site_begins_a_session() {
 }
 
 #[tokio::test]
-async fn nobody_is_sent_to_another_site() {
+async fn sign_in_never_redirects_to_another_site() {
     let handler = serve(&token_rules(), KEYS).await;
     for (next, expected) in [
         ("/", 200),
@@ -210,7 +210,7 @@ async fn nobody_is_sent_to_another_site() {
 }
 
 #[tokio::test]
-async fn where_one_can_sign_in_a_page_that_is_refused_says_where() {
+async fn an_error_page_contains_the_sign_in_link_if_sign_in_is_enabled() {
     let handler = serve(&token_rules(), KEYS).await;
     let html = |path: &str| ask("GET", path).with("accept", "text/html");
     let refused = handler.handle(&html("/ci/a%20b"), now()).await;
@@ -232,27 +232,31 @@ async fn where_one_can_sign_in_a_page_that_is_refused_says_where() {
 }
 
 #[tokio::test]
-async fn contradictory_sign_ins_stop_the_start_up() {
+async fn contradictory_sign_in_settings_prevent_the_start() {
     let issuer = |name: &str, more: &str| format!("[[issuer]]\nname = \"{name}\"\niss = \"https://{name}\"\n{more}\n");
     let good = "alg = [\"RS256\"]\nclient_id = \"c\"";
     for (rules, keys, expected) in [
         (issuer("a", good), "", "SIGNPOST_KEYS"),
-        (issuer("a", good) + &issuer("b", good), KEYS, "only one has it"),
+        (
+            issuer("a", good) + &issuer("b", good),
+            KEYS,
+            "only one issuer can have a client_id",
+        ),
         (
             issuer("a", "alg = [\"RS256\"]\naud = [\"x\"]\nscopes = [\"openid\"]"),
             KEYS,
-            "go with a client_id",
+            "requires client_id",
         ),
         (issuer("a", &format!("{good}\nscopes = [\"email\"]")), KEYS, "`openid`"),
         (
             issuer("a", "alg = [\"RS256\"]\nclient_id = \"\""),
             KEYS,
-            "an empty text",
+            "must not contain an empty text",
         ),
         (
             issuer("a", "via = \"gateway\"\nclient_id = \"c\""),
             KEYS,
-            "the gateway checks",
+            "only for issuers without `via`",
         ),
         (issuer("a", good), KEYS, ""),
     ] {

@@ -1,4 +1,4 @@
-//! Signing: equal to the SDK's own presigning, honest about time, and a pure function of its arguments.
+//! Signing: equal to the presigning of the SDK, exact about expiry times, and a pure function of its arguments.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,11 +11,11 @@ use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::outbound::aws::Presigner;
 use signpost::plan::{PresignError, PresignPlan};
-use signpost::policy::Scope;
+use signpost::policy::GrantScope;
 
 use crate::support::{SESSION_TOKEN, credentials, now, parameter, settings};
 
-/// With characters that a query must escape.
+/// A token with characters that a query must escape.
 const UPLOAD_ID: &str = "2~abc/D_e.f+g=";
 
 fn plan(operation: Operation, key: &str) -> PresignPlan {
@@ -27,7 +27,7 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
         query: Vec::new(),
         reuse_url_for: None,
         expires: Duration::from_mins(5),
-        scope: Scope::default(),
+        scope: GrantScope::default(),
         link_use: None,
     }
 }
@@ -45,7 +45,7 @@ fn sdk(credentials: Credentials) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// What the SDK signs for the same plan.
+/// The URL that the SDK signs for the same plan.
 async fn oracle(client: &aws_sdk_s3::Client, plan: &PresignPlan, time: SystemTime) -> String {
     let presigning = PresigningConfig::builder()
         .start_time(time)
@@ -78,10 +78,10 @@ async fn oracle(client: &aws_sdk_s3::Client, plan: &PresignPlan, time: SystemTim
             .unwrap(),
         Operation::PutObject => {
             let put = client.put_object().bucket(bucket).key(key);
-            let header = |wanted: &str| {
+            let header = |expected: &str| {
                 plan.headers
                     .iter()
-                    .find(|(name, _)| name == wanted)
+                    .find(|(name, _)| name == expected)
                     .map(|(_, value)| value.clone())
             };
             put.set_content_length(header("content-length").map(|length| length.parse().unwrap()))
@@ -140,10 +140,10 @@ fn put_headers() -> impl Strategy<Value = Vec<(String, String)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// The SDK adds `x-id` (except for HEAD), a parameter that S3 ignores; it is given to ours, so that the signatures
-    /// themselves can be compared.
+    /// The SDK adds `x-id` (except for HEAD), a parameter that S3 ignores. The test adds it to our URL as well, so
+    /// that the signatures can be compared.
     #[test]
-    fn the_signature_equals_the_sdks(
+    fn the_signature_equals_the_signature_of_the_sdk(
         operation in operation(),
         key in "[a-z][a-zA-Z0-9 +%&=?#'\"()*!/~_é☃🦀-]{0,60}",
         headers in put_headers(),
@@ -195,7 +195,7 @@ async fn signing_is_a_pure_function_of_plan_credentials_and_time() {
 }
 
 #[tokio::test]
-async fn no_url_outlives_the_credentials() {
+async fn no_url_is_valid_for_longer_than_the_credentials() {
     let signer = Presigner::resolve(&settings(&[])).await.unwrap();
     for (left, expires_in) in [
         (3600, Some(300)),

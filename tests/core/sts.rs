@@ -1,4 +1,4 @@
-//! An STS on loopback that gives what a test tells it to give, and remembers what it was asked for.
+//! An STS on loopback that responds as a test specifies, and records its requests.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 use humantime::format_rfc3339_seconds;
 use percent_encoding::percent_decode_str;
 
-use crate::fake::{Asked, Fake, Told};
+use crate::fake::{Fake, FakeResponse, ReceivedRequest};
 
-/// What the next calls are answered with.
+/// The response to the next calls.
 #[derive(Clone, Copy)]
 pub(crate) enum Answer {
-    /// A session that ends then.
+    /// A session that expires at this time.
     SessionUntil(SystemTime),
-    /// 403, which no client repeats.
+    /// 403, which clients do not retry.
     Refusal,
 }
 
@@ -30,26 +30,26 @@ impl FakeSts {
         Self { endpoint, fake }
     }
 
-    /// Answers so from now on.
+    /// Sets the response for the following calls.
     pub(crate) fn answer(&self, answer: Answer) {
-        self.fake.answer(answering(answer, self.fake.asked().len()));
+        self.fake.answer(answering(answer, self.fake.requests().len()));
     }
 
-    /// Takes so long for each answer from now on.
+    /// Delays the following responses.
     pub(crate) fn delay(&self, delay: Duration) {
         self.fake.delay(delay);
     }
 
-    /// The parameters of each call so far.
+    /// The parameters of all calls.
     pub(crate) fn calls(&self) -> Vec<BTreeMap<String, String>> {
-        self.fake.asked().iter().map(|asked| form(&asked.body)).collect()
+        self.fake.requests().iter().map(|request| form(&request.body)).collect()
     }
 }
 
-/// Answers after so many calls.
-fn answering(answer: Answer, calls: usize) -> impl FnMut(&Asked) -> Told {
+/// Responds to the calls after the first `calls`.
+fn answering(answer: Answer, calls: usize) -> impl FnMut(&ReceivedRequest) -> FakeResponse {
     let mut number = calls;
-    move |_: &Asked| {
+    move |_: &ReceivedRequest| {
         number += 1;
         let (status, body) = match answer {
             Answer::SessionUntil(end) => (200, session(number, end)),
@@ -59,7 +59,7 @@ fn answering(answer: Answer, calls: usize) -> impl FnMut(&Asked) -> Told {
     }
 }
 
-/// The token of the session that the `number`th call, counted from 1, was given.
+/// The token of the session that call `number`, counted from 1, returned.
 pub(crate) fn token(number: usize) -> String {
     format!("session-token-{number}")
 }

@@ -1,4 +1,4 @@
-//! What the integration tests share: a handler with known credentials, and requests made of a few words.
+//! Helpers of the integration tests: a handler with known credentials, and short constructors of requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ use signpost::service::handler::Handler;
 pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const SESSION_TOKEN: &str = "session/token+with=signs";
 
-/// Lets anyone do everything, as the local server does.
+/// Rules that allow everything to anyone, like the local server.
 pub(crate) const OPEN_RULES: &str = r#"
 version = 1
 [[rule]]

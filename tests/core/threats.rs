@@ -1,4 +1,4 @@
-//! The table of threats names tests that exist.
+//! The tests in the table of threats exist.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ fn every_threat_names_a_test_that_exists() {
     for (file, test) in named {
         let source = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
         let rust = Path::new(file).extension().is_some_and(|extension| extension == "rs");
-        let told = if rust {
+        let exists = if rust {
             source.contains(&format!("fn {test}("))
         } else {
             source.contains(test)
         };
-        assert!(told, "{file} has no test {test:?}");
+        assert!(exists, "{file} has no test {test:?}");
         found += 1;
     }
     assert!(found > 40, "{found} tests are named");

@@ -11,7 +11,7 @@ use signpost::outbound::aws::CredentialSource;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
 
-use crate::fake::{Asked, Fake, Told};
+use crate::fake::{Fake, FakeResponse, ReceivedRequest};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, settings};
 
 /// The secret of the token is `secret`.
@@ -35,7 +35,7 @@ const ENV: [(&str, &str); 2] = [
 ];
 
 /// Updates a counter as `DynamoDB` does, and accepts only the update that the service sends.
-fn counting() -> impl FnMut(&Asked) -> Told + Send + 'static {
+fn counting() -> impl FnMut(&ReceivedRequest) -> FakeResponse + Send + 'static {
     let mut counters: HashMap<String, u64> = HashMap::new();
     move |asked| {
         assert_eq!(asked.headers["x-amz-target"], "DynamoDB_20120810.UpdateItem");
@@ -169,10 +169,10 @@ async fn only_an_instruction_consumes_a_use() {
             "{method} {path}"
         );
     }
-    assert!(table.asked().is_empty());
+    assert!(table.requests().is_empty());
     assert_eq!(status(&handler, "GET", &format!("/k?share={one}")).await, 307);
-    assert_eq!(table.asked().len(), 1);
-    let update: Value = serde_json::from_str(&table.asked()[0].body).unwrap();
+    assert_eq!(table.requests().len(), 1);
+    let update: Value = serde_json::from_str(&table.requests()[0].body).unwrap();
     let id = update["Key"]["id"]["S"].as_str().unwrap();
     assert!(
         id.starts_with("use:") && !id.contains(&one),
@@ -229,7 +229,7 @@ async fn a_link_without_limited_uses_does_not_query_the_table() {
     for _ in 0..3 {
         assert_eq!(status(&handler, "GET", &format!("/k?share={link}")).await, 307);
     }
-    assert!(table.asked().is_empty());
+    assert!(table.requests().is_empty());
 }
 
 #[tokio::test]

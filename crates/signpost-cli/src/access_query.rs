@@ -8,7 +8,9 @@ use serde::Deserialize;
 use signpost::auth::Principal;
 use signpost::key::ObjectKey;
 use signpost::operation::{Action, Operation};
-use signpost::policy::{Constraints, Explanation, Finding, Grant, LifetimeSource, Policy, Reach, Verdict};
+use signpost::policy::{
+    Constraints, Explanation, Grant, LifetimeSource, ListAccess, Policy, PolicyOutcome, RuleComparison,
+};
 use signpost::rejection::Rejection;
 
 /// A request to evaluate against the rules.
@@ -62,7 +64,7 @@ pub(crate) struct AccessDecision<'a> {
     pub(crate) folders: BTreeSet<String>,
     pub(crate) rejection: Option<Rejection>,
     /// How each rule relates to the request. It is empty if the key is invalid or the caller has no valid identity.
-    pub(crate) findings: Vec<Finding<'a>>,
+    pub(crate) comparisons: Vec<RuleComparison<'a>>,
 }
 
 /// The kind of decision.
@@ -100,7 +102,7 @@ impl AccessQuery {
     pub(crate) fn evaluate<'a>(&self, policy: &'a Policy) -> Result<AccessDecision<'a>, String> {
         self.validate()?;
         let principal = self.principal(policy)?;
-        if let (QueryCaller::Anyone, Err(rejection)) = (&self.who, policy.authenticators.nobody()) {
+        if let (QueryCaller::Anyone, Err(rejection)) = (&self.who, policy.authenticators.anonymous()) {
             return Ok(AccessDecision::rejected(principal, rejection));
         }
         Ok(match self.method {
@@ -115,12 +117,12 @@ impl AccessQuery {
             Err(error) => return AccessDecision::rejected(principal, error.into()),
         };
         let Explanation {
-            verdict,
+            outcome,
             lifetime,
-            findings,
+            comparisons,
         } = policy.explain(&principal, action, &key);
-        let (rule, is_denied) = (verdict.rule(), matches!(verdict, Verdict::Denied { .. }));
-        let granted = verdict.into_grant();
+        let (rule, is_denied) = (outcome.rule(), matches!(outcome, PolicyOutcome::Denied { .. }));
+        let granted = outcome.into_grant();
         let rejection = match &granted {
             Ok(grant) => self.check_upload(grant.constraints).err(),
             Err(rejection) => Some(rejection.clone()),
@@ -129,7 +131,7 @@ impl AccessQuery {
             kind: DecisionKind::from_flags(is_denied, rejection.is_some()),
             rule,
             granted: granted.ok().zip(lifetime),
-            findings,
+            comparisons,
             rejection,
             ..AccessDecision::new(principal)
         }
@@ -141,10 +143,10 @@ impl AccessQuery {
         {
             return AccessDecision::rejected(principal, error.into());
         }
-        let explained = policy.explain_reach(&principal, Action::List, &self.key);
-        let (rule, folders, rejection) = match explained.reach {
-            Ok(Reach::Whole(grant)) => (Some(grant.rule), BTreeSet::new(), None),
-            Ok(Reach::Ways(folders)) => (None, folders, None),
+        let explained = policy.explain_list_access(&principal, Action::List, &self.key);
+        let (rule, folders, rejection) = match explained.access {
+            Ok(ListAccess::Full(grant)) => (Some(grant.rule), BTreeSet::new(), None),
+            Ok(ListAccess::Traverse(folders)) => (None, folders, None),
             Err(rejection) => (explained.denied_by, BTreeSet::new(), Some(rejection)),
         };
         AccessDecision {
@@ -152,7 +154,7 @@ impl AccessQuery {
             rule,
             folders,
             rejection,
-            findings: explained.findings,
+            comparisons: explained.comparisons,
             ..AccessDecision::new(principal)
         }
     }
@@ -162,17 +164,16 @@ impl AccessQuery {
         match &self.who {
             QueryCaller::Anyone => Ok(Principal::Anonymous),
             QueryCaller::Token(id) => match known.tokens.iter().find(|token| token.id == *id) {
-                Some(token) => Ok(Principal::Member(token.member())),
+                Some(token) => Ok(Principal::User(token.user())),
                 None => Err(format!("the rules have no [[token]] with id {id:?}")),
             },
             QueryCaller::Issuer { name, subject } => {
-                let member = known.vouch(name, subject, self.claims.clone());
-                let member = member.ok_or_else(|| format!("the rules have no [[issuer]] with name {name:?}"))?;
-                let mut member = member.map_err(|rejection| rejection.to_string())?;
-                member
-                    .groups
+                let user = known.issuer_user(name, subject, self.claims.clone());
+                let user = user.ok_or_else(|| format!("the rules have no [[issuer]] with name {name:?}"))?;
+                let mut user = user.map_err(|rejection| rejection.to_string())?;
+                user.groups
                     .extend(self.groups.iter().map(|group| format!("{name}/{group}")));
-                Ok(Principal::Member(member))
+                Ok(Principal::User(user))
             }
         }
     }
@@ -204,7 +205,7 @@ impl AccessDecision<'_> {
             granted: None,
             folders: BTreeSet::new(),
             rejection: None,
-            findings: Vec::new(),
+            comparisons: Vec::new(),
         }
     }
 
@@ -280,7 +281,7 @@ impl FromStr for QueryCaller {
         let parsed = match text.split_once(':') {
             None if text == "anyone" => Some(Self::Anyone),
             Some(("token", id)) if !id.is_empty() => Some(Self::Token(id.to_owned())),
-            Some(("issuer", member)) => member
+            Some(("issuer", user)) => user
                 .split_once('/')
                 .filter(|(_, subject)| !subject.is_empty())
                 .map(issuer),

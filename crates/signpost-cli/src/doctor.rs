@@ -13,8 +13,8 @@ use std::time::SystemTime;
 
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, DATE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode};
-use serde::Deserialize;
 use serde_json::json;
+use signpost::wire::HealthBody;
 
 use self::check_result::{CheckResult, CheckStatus};
 use self::presigned_details::PresignedDetails;
@@ -29,13 +29,6 @@ use crate::object_url::ObjectUrl;
 use crate::operation_error::OperationError;
 use crate::options::DoctorOptions;
 use crate::transfer_state::StateFolder;
-
-/// The response of `/-/health`.
-#[derive(Deserialize)]
-struct HealthResponse {
-    status: String,
-    version: String,
-}
 
 pub(crate) fn run(options: &DoctorOptions, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -156,7 +149,7 @@ impl ServiceCheck {
         let headers = health.headers().clone();
         let status = health.status();
         let body = http_client::read_body(health).await?;
-        let document = serde_json::from_slice::<HealthResponse>(&body)
+        let document = serde_json::from_slice::<HealthBody>(&body)
             .ok()
             .filter(|document| document.status == "ok");
         let Some(document) = document.filter(|_| status == StatusCode::OK) else {

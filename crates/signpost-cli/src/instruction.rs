@@ -3,29 +3,41 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use signpost::plan::PresignedUrl;
+use signpost::wire::InstructionBody;
 
 /// A signed request to S3. It can be sent until it expires.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(from = "InstructionBody")]
 pub(crate) struct Instruction {
     pub(crate) method: String,
-    #[serde(deserialize_with = "deserialize_url")]
     pub(crate) url: PresignedUrl,
     /// The headers that must be sent, unchanged.
-    #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
     /// The key that Signpost signed the request for.
     pub(crate) key: String,
     /// The lifetime in seconds, from the time of signing.
     expires_in: u64,
-    #[serde(skip, default = "Instant::now")]
     received_at: Instant,
 }
 
 /// The maximum time that a request may need to reach S3. For short lifetimes, a quarter of the lifetime is used
 /// instead.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(5);
+
+impl From<InstructionBody> for Instruction {
+    fn from(body: InstructionBody) -> Self {
+        Self {
+            method: body.method,
+            url: body.url,
+            headers: body.headers,
+            key: body.key,
+            expires_in: body.expires_in,
+            received_at: Instant::now(),
+        }
+    }
+}
 
 impl Instruction {
     /// Returns true if S3 still accepts the URL. Only the elapsed time on this machine is compared, so clock skew has
@@ -34,10 +46,6 @@ impl Instruction {
         let lifetime = Duration::from_secs(self.expires_in);
         self.received_at.elapsed() + EXPIRY_MARGIN.min(lifetime / 4) < lifetime
     }
-}
-
-fn deserialize_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PresignedUrl, D::Error> {
-    String::deserialize(deserializer).map(PresignedUrl::new)
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
         policy.authenticators.tokens.len(),
         policy.authenticators.issuers().count(),
     );
-    let needs_table = policy.grants().any(|grant| grant.needs_table());
-    let table_note = if needs_table {
+    let needs_id_table = policy.grants().any(|grant| grant.needs_id_table());
+    let table_note = if needs_id_table {
         "; these rules require the setting SIGNPOST_TABLE (the id table)"
     } else {
         ""

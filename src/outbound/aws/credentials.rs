@@ -13,7 +13,7 @@ use super::session_policy::{self, BucketArn};
 use super::sts::{AssumeRoleRequest, StsClient};
 use crate::config::{ConfigError, Settings, SigningMode};
 use crate::plan::{PresignError, min_useful_lifetime};
-use crate::policy::{Policy, Scope};
+use crate::policy::{GrantScope, Policy};
 
 /// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
@@ -138,7 +138,7 @@ impl SigningCredentials {
     pub async fn credentials(
         &self,
         policy: &Policy,
-        scope: &Scope,
+        scope: &GrantScope,
         expires: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
@@ -164,7 +164,7 @@ impl SharedSession {
             source_identity: None,
             policy: None,
         };
-        let session = self.sessions.get_or_create(epoch, &Scope::default());
+        let session = self.sessions.get_or_create(epoch, &GrantScope::default());
         let assume = || self.sts.assume_role(request);
         let outcome = session.credentials(now, min_lifetime, assume).await;
         outcome.map_err(|error| PresignError::NoCredentials(error.into()))
@@ -175,7 +175,7 @@ impl ScopedSessions {
     async fn credentials(
         &self,
         epoch: &str,
-        scope: &Scope,
+        scope: &GrantScope,
         min_lifetime: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {

@@ -17,7 +17,7 @@ use crate::operation::Operation;
 use crate::outbound::https_client::HttpsClient;
 use crate::outbound::outbound_error::{OutboundError, with_retries};
 use crate::plan::PresignPlan;
-use crate::policy::Scope;
+use crate::policy::GrantScope;
 
 /// The maximum size of a rules file.
 const MAX_RULES_BYTES: usize = 256 * 1024;
@@ -123,7 +123,7 @@ impl RulesObject {
             query: Vec::new(),
             expires: Duration::from_mins(1),
             reuse_url_for: None,
-            scope: Scope::default(),
+            scope: GrantScope::default(),
             link_use: None,
         };
         let credentials = self.credentials.credentials().await;

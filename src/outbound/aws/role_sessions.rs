@@ -9,7 +9,7 @@ use lru::LruCache;
 
 use crate::error::chain;
 use crate::outbound::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
-use crate::policy::{MAX_EXPIRES, Scope};
+use crate::policy::{GrantScope, MAX_EXPIRES};
 
 /// The pause after a failed renewal, while the last session is usable.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
@@ -24,7 +24,7 @@ pub(super) struct SessionCache(Mutex<EpochSessions>);
 #[derive(Debug)]
 struct EpochSessions {
     epoch: String,
-    sessions: LruCache<Scope, Arc<RoleSession>>,
+    sessions: LruCache<GrantScope, Arc<RoleSession>>,
 }
 
 impl SessionCache {
@@ -36,7 +36,7 @@ impl SessionCache {
     }
 
     /// Returns the session of this scope. A user whose claims change has another scope. Another epoch drops all sessions.
-    pub(super) fn get_or_create(&self, epoch: &str, scope: &Scope) -> Arc<RoleSession> {
+    pub(super) fn get_or_create(&self, epoch: &str, scope: &GrantScope) -> Arc<RoleSession> {
         let mut cache = self.0.lock().expect("no code panics while it holds the lock");
         if cache.epoch != epoch {
             cache.sessions.clear();

@@ -1,4 +1,4 @@
-//! The session policy of one user under one rule: a [`Scope`] in the language of IAM.
+//! The session policy of one user under one rule: a [`GrantScope`] in the language of IAM.
 //!
 //! IAM allows a session only what both its role and this policy allow. A URL that it signs cannot leave the scope, even if
 //! other code of Signpost has an error.
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::encoding::ascii_json;
 use crate::operation::{Action, Operation};
-use crate::policy::{KeyRange, Scope};
+use crate::policy::{GrantScope, KeyRange};
 
 /// The maximum number of characters of a session policy
 /// ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)).
@@ -45,7 +45,7 @@ impl BucketArn {
 }
 
 /// Returns the session policy for `scope`, or the reason why there is none.
-pub fn render(scope: &Scope, bucket: &BucketArn) -> Result<String, String> {
+pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
     if scope.pending_uploads {
         let bucket = json_list([literal(&bucket.bucket)]);
         return Ok(format!(
@@ -80,7 +80,7 @@ pub fn render(scope: &Scope, bucket: &BucketArn) -> Result<String, String> {
     }
 }
 
-fn object_actions(scope: &Scope) -> Vec<&'static str> {
+fn object_actions(scope: &GrantScope) -> Vec<&'static str> {
     let may = |action| scope.actions.contains(&action);
     let operations = Operation::ALL.into_iter().filter(|operation| may(operation.action()));
     // These actions belong to options of an operation, not to an operation.
@@ -101,7 +101,7 @@ fn object_actions(scope: &Scope) -> Vec<&'static str> {
 
 /// Returns the statement that allows listing. S3 responds with 404 to a missing key only if the caller may list its prefix,
 /// and with 403 otherwise. In that check, S3 uses the key itself as `s3:prefix`.
-fn listing(scope: &Scope, bucket: &BucketArn) -> String {
+fn listing(scope: &GrantScope, bucket: &BucketArn) -> String {
     let bucket_arn = json_list([literal(&bucket.bucket)]);
     let statement = format!(r#""Effect":"Allow","Action":["s3:ListBucket"],"Resource":{bucket_arn}"#);
     if scope.keys.contains(&KeyRange::Below(String::new())) {

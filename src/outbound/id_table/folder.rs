@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
 
-use crate::auth::hex;
+use crate::encoding::hex;
 use crate::outbound::id_lookup::new_id;
 use crate::plan::LinkUse;
 

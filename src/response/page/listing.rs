@@ -3,39 +3,43 @@
 use askama::Template;
 use http::{StatusCode, header};
 
-use super::{Can, Shell, page, scripted, text, visible};
+use super::actions::ActionNames;
+use super::shell::{PageShell, html_page, script_directives};
 use crate::decide::ListingView;
 use crate::key::{ObjectKey, to_relative};
 use crate::plan::{ListedObject, ListingPage};
-use crate::request::{ApiRequest, SortColumn, SortOrder};
-use crate::response::{ApiResponse, TEXT, answer, set, with_query};
+use crate::request::{ApiRequest, ListingRequest, SortColumn, SortOrder};
+use crate::response::http::{ApiResponse, TEXT, set_header, with_body};
+use crate::response::links::with_query;
+use crate::response::text::{html_time, size_text, visible};
 
 #[derive(Template)]
 #[template(path = "listing.html")]
-struct Folder<'a> {
-    shell: Shell,
-    can: Can,
+struct FolderPage<'a> {
+    shell: PageShell,
+    can: ActionNames,
     prefix: &'a str,
     heading: String,
     q: &'a str,
     recursive: bool,
-    columns: Vec<Column>,
-    rows: Vec<Row>,
+    columns: Vec<ColumnHeader>,
+    rows: Vec<EntryRow>,
+    /// The text that replaces the table if the page has no entries.
     empty: &'static str,
     next: Option<String>,
     curl: String,
 }
 
-/// A column that can be sorted by.
-struct Column {
+/// A column that the user can sort by.
+struct ColumnHeader {
     name: &'static str,
     href: String,
-    /// In which direction the page is sorted by it, if it is.
+    /// The sort direction, if the page is sorted by this column.
     sort: Option<&'static str>,
 }
 
-/// An entry of the page.
-enum Row {
+/// A row of the table.
+enum EntryRow {
     Folder {
         name: String,
         href: String,
@@ -46,7 +50,7 @@ enum Row {
         size: String,
         modified: Option<String>,
     },
-    /// What no request to Signpost can name.
+    /// An entry with a key that no request can address.
     Unaddressable {
         name: String,
         size: String,
@@ -54,71 +58,77 @@ enum Row {
     },
 }
 
-/// Tells a page of a listing to people. `s3` is the origin of the bucket.
+/// Returns a page of a listing as HTML. `s3` is the origin of the bucket.
 pub(in crate::response) fn listing_page(
     request: &ApiRequest,
     view: &ListingView,
-    found: &ListingPage,
+    page: &ListingPage,
     s3: &str,
 ) -> ApiResponse {
     if request.path.is_empty() {
-        return with_slash(request);
+        return redirect_to_slash(request);
     }
     let wanted = &view.request;
-    let folders = found.folders.iter().map(|folder| folder_row(view, folder));
-    let objects = found.objects.iter().map(|object| object_row(view, object));
-    let heading = wanted
-        .prefix
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    let template = Folder {
-        shell: Shell::new(request, "listing", &wanted.prefix, view.actions.sign_in),
-        can: Can::of(&view.actions),
+    let template = FolderPage {
+        shell: PageShell::of_key(request, "listing", &wanted.prefix, view.actions.sign_in),
+        can: ActionNames::new(&view.actions),
         prefix: &wanted.prefix,
-        heading: if heading.is_empty() {
-            "files".into()
-        } else {
-            visible(heading) + "/"
-        },
-        q: asked(request, "q"),
+        heading: heading(&wanted.prefix),
+        q: query_value(request, "q"),
         recursive: wanted.recursive,
-        columns: columns(request, wanted.sort, wanted.order),
-        rows: folders.chain(objects).collect(),
-        empty: match (&wanted.search, &found.next) {
-            (Some(_), _) => "No name on this page contains that.",
-            (None, Some(_)) => "Nothing on this page is for you; there may be more on the next.",
-            (None, None) => "Nothing here yet.",
-        },
-        next: found.next.as_ref().map(|next| with_query(request, &[("next", next)])),
-        curl: curl(request, view),
+        columns: sort_columns(request, wanted.sort, wanted.order),
+        rows: entry_rows(view, page),
+        empty: empty_text(wanted, page),
+        next: page.next.as_ref().map(|next| with_query(request, &[("next", next)])),
+        curl: curl_commands(request, view),
     };
-    page(StatusCode::OK, &template, &scripted(s3))
+    html_page(StatusCode::OK, &template, &script_directives(s3))
 }
 
-/// Leads a browser from a root without its slash to the root, from where relative links lead on.
-fn with_slash(request: &ApiRequest) -> ApiResponse {
+/// Redirects a request for the root without a trailing slash. Without the slash, the relative links would be wrong.
+fn redirect_to_slash(request: &ApiRequest) -> ApiResponse {
     let last = request.base_url.rsplit('/').next().unwrap_or_default();
-    let mut response = answer(StatusCode::TEMPORARY_REDIRECT, TEXT, String::new());
-    let place = format!("./{last}/{}", with_query(request, &[]));
-    set(&mut response, header::LOCATION, &place);
+    let mut response = with_body(StatusCode::TEMPORARY_REDIRECT, TEXT, "");
+    let location = format!("./{last}/{}", with_query(request, &[]));
+    set_header(&mut response, header::LOCATION, &location);
     response
 }
 
-fn asked<'a>(request: &'a ApiRequest, name: &str) -> &'a str {
-    let found = request.query.iter().find(|(own, _)| own == name);
-    found.map_or("", |(_, value)| value)
+/// Returns the name of the folder.
+fn heading(prefix: &str) -> String {
+    match prefix.trim_end_matches('/').rsplit('/').next() {
+        None | Some("") => "files".into(),
+        Some(name) => visible(name) + "/",
+    }
 }
 
-fn folder_row(view: &ListingView, folder: &str) -> Row {
+fn query_value<'a>(request: &'a ApiRequest, name: &str) -> &'a str {
+    let parameter = request.query.iter().find(|(parameter, _)| parameter == name);
+    parameter.map_or("", |(_, value)| value)
+}
+
+fn empty_text(wanted: &ListingRequest, page: &ListingPage) -> &'static str {
+    match (&wanted.search, &page.next) {
+        (Some(_), _) => "No file or folder on this page matches the filter.",
+        (None, Some(_)) => "This page has no files that you can see. Continue on the next page.",
+        (None, None) => "This folder is empty.",
+    }
+}
+
+fn entry_rows(view: &ListingView, page: &ListingPage) -> Vec<EntryRow> {
+    let folders = page.folders.iter().map(|folder| folder_row(view, folder));
+    let objects = page.objects.iter().map(|object| object_row(view, object));
+    folders.chain(objects).collect()
+}
+
+fn folder_row(view: &ListingView, folder: &str) -> EntryRow {
     let name = visible(view.name(folder));
     match ObjectKey::new(folder) {
-        Ok(_) => Row::Folder {
+        Ok(_) => EntryRow::Folder {
             name,
             href: format!("./{}", to_relative(view.name(folder))),
         },
-        Err(_) => Row::Unaddressable {
+        Err(_) => EntryRow::Unaddressable {
             name,
             size: String::new(),
             modified: None,
@@ -126,55 +136,55 @@ fn folder_row(view: &ListingView, folder: &str) -> Row {
     }
 }
 
-fn object_row(view: &ListingView, object: &ListedObject) -> Row {
+fn object_row(view: &ListingView, object: &ListedObject) -> EntryRow {
     let name = visible(view.name(&object.key));
-    let size = text::size(object.size);
-    let modified = object.modified.map(text::time);
+    let size = size_text(object.size);
+    let modified = object.modified.map(html_time);
     match ObjectKey::new(object.key.as_str()) {
-        Ok(_) => Row::Object {
+        Ok(_) => EntryRow::Object {
             name,
             href: format!("./{}", to_relative(view.name(&object.key))),
             size,
             modified,
         },
-        Err(_) => Row::Unaddressable { name, size, modified },
+        Err(_) => EntryRow::Unaddressable { name, size, modified },
     }
 }
 
-/// The columns; the one that the page is sorted by leads to the other direction.
-fn columns(request: &ApiRequest, sort: SortColumn, order: SortOrder) -> Vec<Column> {
-    let all = [
+fn sort_columns(request: &ApiRequest, sort: SortColumn, order: SortOrder) -> Vec<ColumnHeader> {
+    let columns = [
         (SortColumn::Name, "Name"),
         (SortColumn::Size, "Size"),
         (SortColumn::Modified, "Modified"),
     ];
-    let column = |(own, name): (SortColumn, &'static str)| {
-        let sorted = own == sort;
-        let to = if sorted && order == SortOrder::Ascending {
-            SortOrder::Descending
-        } else {
-            SortOrder::Ascending
-        };
-        Column {
-            name,
-            href: with_query(request, &[("sort", own.name()), ("order", to.name())]),
-            sort: sorted.then_some(match order {
-                SortOrder::Ascending => "ascending",
-                SortOrder::Descending => "descending",
-            }),
-        }
-    };
-    all.map(column).into()
+    let columns = columns.map(|(column, name)| ColumnHeader {
+        name,
+        href: sort_url(request, column, (column == sort).then_some(order)),
+        sort: (column == sort).then_some(match order {
+            SortOrder::Ascending => "ascending",
+            SortOrder::Descending => "descending",
+        }),
+    });
+    columns.into()
 }
 
-/// What does the same at a terminal.
-fn curl(request: &ApiRequest, view: &ListingView) -> String {
+/// Returns the URL that sorts by a column. If the page is already sorted by it, the URL reverses the order.
+fn sort_url(request: &ApiRequest, column: SortColumn, current: Option<SortOrder>) -> String {
+    let order = match current {
+        Some(SortOrder::Ascending) => SortOrder::Descending,
+        Some(SortOrder::Descending) | None => SortOrder::Ascending,
+    };
+    with_query(request, &[("sort", column.name()), ("order", order.name())])
+}
+
+/// Returns the commands that do the same in a terminal.
+fn curl_commands(request: &ApiRequest, view: &ListingView) -> String {
     let url = request.url();
-    let can = Can::of(&view.actions);
-    let lines = [
+    let can = ActionNames::new(&view.actions);
+    let commands = [
         Some(format!("curl -f '{url}'")),
         can.has("read").then(|| format!("curl -fL -O '{url}NAME'")),
         can.has("write").then(|| format!("curl -fL -T FILE '{url}'")),
     ];
-    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+    commands.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

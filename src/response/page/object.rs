@@ -1,44 +1,47 @@
-//! The page of an object, and the one that deletes it.
+//! The page of an object, and the page that deletes it.
 
 use askama::Template;
 use http::{StatusCode, header};
 
-use super::{Can, Shell, page, root, scripted, visible};
+use super::actions::ActionNames;
+use super::shell::{PageShell, html_page, script_directives};
 use crate::decide::{PageActions, PreviewKind};
 use crate::key::{ObjectKey, to_relative};
 use crate::plan::Instruction;
 use crate::request::ApiRequest;
-use crate::response::{ApiResponse, TEXT, answer, set};
+use crate::response::http::{ApiResponse, TEXT, set_header, with_body};
+use crate::response::links::root_url;
+use crate::response::text::visible;
 
 #[derive(Template)]
 #[template(path = "object.html")]
-struct Object<'a> {
-    shell: Shell,
-    can: Can,
+struct ObjectView<'a> {
+    shell: PageShell,
+    can: ActionNames,
     key: &'a str,
     name: String,
     /// The relative URL of the object.
     href: String,
-    preview: Option<Shown<'a>>,
+    preview: Option<SignedPreview<'a>>,
     curl: String,
 }
 
-/// A preview, and the signed URL of what it shows.
-struct Shown<'a> {
-    preview: PreviewKind,
+/// A preview, and the presigned URL of the object.
+struct SignedPreview<'a> {
+    kind: PreviewKind,
     url: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "delete.html")]
-struct Delete {
-    shell: Shell,
+struct DeleteConfirmation {
+    shell: PageShell,
     key: String,
-    /// The relative URL of the object's folder.
+    /// The relative URL of the folder that contains the object.
     folder: String,
 }
 
-/// Tells what can be done with an object, and shows it if there is a preview. `s3` is the origin of the bucket.
+/// Returns the page of an object, with a preview if one is available. `s3` is the origin of the bucket.
 pub fn object_page(
     request: &ApiRequest,
     key: &ObjectKey,
@@ -46,43 +49,43 @@ pub fn object_page(
     actions: &PageActions,
     s3: &str,
 ) -> ApiResponse {
-    let template = Object {
-        shell: Shell::new(request, "object", key.as_str(), actions.sign_in),
-        can: Can::of(actions),
+    let template = ObjectView {
+        shell: PageShell::of_key(request, "object", key.as_str(), actions.sign_in),
+        can: ActionNames::new(actions),
         key: key.as_str(),
-        name: visible(name(key)),
-        href: format!("{}{}", root(request), to_relative(key.as_str())),
-        preview: preview.map(|(preview, instruction)| Shown {
-            preview,
+        name: visible(file_name(key)),
+        href: format!("{}{}", root_url(request), to_relative(key.as_str())),
+        preview: preview.map(|(kind, instruction)| SignedPreview {
+            kind,
             url: instruction.url.expose(),
         }),
         curl: format!("curl -fL -O '{}'", request.url()),
     };
-    page(StatusCode::OK, &template, &scripted(s3))
+    html_page(StatusCode::OK, &template, &script_directives(s3))
 }
 
-/// Asks whether to delete an object.
+/// Returns the page on which the user confirms the deletion of an object.
 pub fn delete_page(request: &ApiRequest, key: &ObjectKey, actions: &PageActions) -> ApiResponse {
-    let template = Delete {
-        shell: Shell::new(request, "delete", key.as_str(), actions.sign_in),
+    let template = DeleteConfirmation {
+        shell: PageShell::of_key(request, "delete", key.as_str(), actions.sign_in),
         key: visible(key.as_str()),
-        folder: folder(request, key),
+        folder: folder_url(request, key),
     };
-    page(StatusCode::OK, &template, "img-src 'self'; form-action 'self'")
+    html_page(StatusCode::OK, &template, "img-src 'self'; form-action 'self'")
 }
 
-/// Leads to the folder of an object that is gone. A browser that comes from a form gets there by GET.
+/// Redirects to the folder that contained a deleted object. After a form, a browser follows status 303 with GET.
 pub fn deleted(request: &ApiRequest, key: &ObjectKey) -> ApiResponse {
-    let mut response = answer(StatusCode::SEE_OTHER, TEXT, "Deleted.\n".into());
-    set(&mut response, header::LOCATION, &folder(request, key));
+    let mut response = with_body(StatusCode::SEE_OTHER, TEXT, "The file is deleted.\n");
+    set_header(&mut response, header::LOCATION, &folder_url(request, key));
     response
 }
 
-fn name(key: &ObjectKey) -> &str {
+fn file_name(key: &ObjectKey) -> &str {
     key.as_str().rsplit('/').next().unwrap_or_default()
 }
 
-fn folder(request: &ApiRequest, key: &ObjectKey) -> String {
-    let folder = key.as_str().strip_suffix(name(key)).unwrap_or_default();
-    format!("{}{}", root(request), to_relative(folder))
+fn folder_url(request: &ApiRequest, key: &ObjectKey) -> String {
+    let folder = key.as_str().strip_suffix(file_name(key)).unwrap_or_default();
+    format!("{}{}", root_url(request), to_relative(folder))
 }

@@ -1,4 +1,4 @@
-//! Signing in at an issuer's, by authorization code and PKCE.
+//! Sign-in with an issuer, by authorization code and PKCE.
 
 use std::time::SystemTime;
 
@@ -11,21 +11,21 @@ use crate::support::{With as _, ask, body, credentials, handler_with, header, no
 
 use super::{KEYS, OWN, TOKEN, after, cookie, cookies, serve, status};
 
-/// A service whose users sign in at an issuer's.
+/// A service whose users sign in with an issuer.
 struct Bench {
     server: Server,
     key: SigningKey,
     handler: Handler,
 }
 
-/// An attempt: the cookie of the browser, and what the issuer was asked.
+/// A sign-in attempt: the cookie of the browser, and the authorization request.
 struct Attempt {
     cookie: String,
     url: String,
 }
 
 impl Attempt {
-    fn asked(&self, name: &str) -> String {
+    fn parameter(&self, name: &str) -> String {
         parameter(&self.url, name).unwrap_or_else(|| panic!("no {name} in {}", self.url))
     }
 }
@@ -73,7 +73,7 @@ impl Bench {
     fn claims(&self, attempt: &Attempt, more: &Value) -> Value {
         let exp = 1_783_711_144 + 300;
         let mut claims = json!({
-            "iss": self.server.origin, "sub": "alice", "aud": "files", "exp": exp, "nonce": attempt.asked("nonce"),
+            "iss": self.server.origin, "sub": "alice", "aud": "files", "exp": exp, "nonce": attempt.parameter("nonce"),
             "team": "blue", "email": "alice@example.com", "groups": ["admins", "others"],
         });
         claims
@@ -83,7 +83,7 @@ impl Bench {
         claims
     }
 
-    /// The issuer's answer to the code.
+    /// Sets the response of the issuer's token endpoint.
     fn answer(&self, claims: &Value) {
         let id_token = self.key.token("RS256", claims);
         let answer = json!({"id_token": id_token, "access_token": "a", "token_type": "Bearer"});
@@ -91,7 +91,7 @@ impl Bench {
     }
 
     async fn come_back(&self, attempt: &Attempt, at: SystemTime) -> ApiResponse {
-        let callback = format!("/-/callback?code=the-code&state={}", attempt.asked("state"));
+        let callback = format!("/-/callback?code=the-code&state={}", attempt.parameter("state"));
         self.handler
             .handle(&ask("GET", &callback).with("cookie", &attempt.cookie), at)
             .await
@@ -99,7 +99,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn an_issuer_signs_one_in_by_code_and_pkce() {
+async fn a_user_signs_in_with_an_issuer_by_code_and_pkce() {
     let bench = Bench::new().await;
     let attempt = bench.begin().await;
     assert!(
@@ -114,7 +114,7 @@ async fn an_issuer_signs_one_in_by_code_and_pkce() {
         ("scope", "openid groups"),
         ("code_challenge_method", "S256"),
     ] {
-        assert_eq!(attempt.asked(name), value);
+        assert_eq!(attempt.parameter(name), value);
     }
     bench.answer(&bench.claims(&attempt, &json!({})));
     let response = bench.come_back(&attempt, now()).await;
@@ -125,7 +125,7 @@ async fn an_issuer_signs_one_in_by_code_and_pkce() {
     let challenge = ring::digest::digest(&ring::digest::SHA256, verifier.as_bytes());
     assert_eq!(
         crate::issuer::encode(challenge.as_ref()),
-        attempt.asked("code_challenge")
+        attempt.parameter("code_challenge")
     );
     assert!(
         sent.starts_with("POST /token ") && sent.contains("grant_type=authorization_code&code=the-code"),
@@ -163,7 +163,7 @@ async fn an_issuer_signs_one_in_by_code_and_pkce() {
 }
 
 #[tokio::test]
-async fn a_session_keeps_of_its_member_what_the_rules_ask_for_and_no_more() {
+async fn a_session_stores_only_the_claims_and_groups_that_the_rules_use() {
     use base64::Engine as _;
     let bench = Bench::new().await;
     let attempt = bench.begin().await;
@@ -185,7 +185,7 @@ async fn a_session_keeps_of_its_member_what_the_rules_ask_for_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_session_by_an_issuer_lives_for_an_hour_at_most() {
+async fn a_session_of_an_issuer_lasts_at_most_an_hour() {
     let bench = Bench::new().await;
     let attempt = bench.begin().await;
     bench.answer(&bench.claims(&attempt, &json!({"exp": 9_999_999_999_u64})));
@@ -198,13 +198,13 @@ async fn a_session_by_an_issuer_lives_for_an_hour_at_most() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_answer_to_this_attempt_begins_no_session() {
+async fn an_id_token_of_another_attempt_starts_no_session() {
     let bench = Bench::new().await;
     let attempt = bench.begin().await;
     let other = bench.begin_as("request-2").await;
-    assert_ne!(attempt.asked("state"), other.asked("state"));
+    assert_ne!(attempt.parameter("state"), other.parameter("state"));
     for (name, more) in [
-        ("another nonce", json!({"nonce": other.asked("nonce")})),
+        ("another nonce", json!({"nonce": other.parameter("nonce")})),
         ("no nonce", json!({"nonce": null})),
         ("another audience", json!({"aud": "signpost"})),
         ("no audience", json!({"aud": null})),
@@ -229,12 +229,12 @@ async fn what_is_not_the_answer_to_this_attempt_begins_no_session() {
 }
 
 #[tokio::test]
-async fn only_the_browser_that_was_sent_comes_back() {
+async fn only_the_browser_that_started_the_attempt_can_resume_it() {
     let bench = Bench::new().await;
     let (attempt, other) = (bench.begin().await, bench.begin_as("request-2").await);
     bench.answer(&bench.claims(&attempt, &json!({})));
     bench.server.seen();
-    let state = attempt.asked("state");
+    let state = attempt.parameter("state");
     let back = |query: &str, cookie: &str| ask("GET", &format!("/-/callback?{query}")).with("cookie", cookie);
     let good = format!("code=c&state={state}");
     let altered = format!("{}A", attempt.cookie);
@@ -251,7 +251,7 @@ async fn only_the_browser_that_was_sent_comes_back() {
         ),
         (
             "another state",
-            back(&format!("code=c&state={}", other.asked("state")), &attempt.cookie),
+            back(&format!("code=c&state={}", other.parameter("state")), &attempt.cookie),
             now(),
             401,
         ),
@@ -281,7 +281,7 @@ async fn only_the_browser_that_was_sent_comes_back() {
         assert_eq!(response.status(), expected, "{name}: {}", body(&response));
         assert!(cookies(&response).is_empty(), "{name}");
     }
-    assert_eq!(bench.server.seen(), [""; 0], "the issuer was asked");
+    assert_eq!(bench.server.seen(), [""; 0], "the issuer got a request");
     assert_eq!(
         status(&bench.handler, &back(&good, &attempt.cookie), after(299)).await,
         200
@@ -295,7 +295,7 @@ async fn only_the_browser_that_was_sent_comes_back() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_fails_is_told_from_one_that_refuses() {
+async fn an_issuer_failure_is_distinguished_from_a_rejection() {
     let bench = Bench::new().await;
     let attempt = bench.begin().await;
     for (status, answer, expected) in [
@@ -314,7 +314,7 @@ async fn an_issuer_that_fails_is_told_from_one_that_refuses() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_secret_proves_itself_as_its_issuer_wants_it() {
+async fn a_client_with_a_secret_authenticates_as_its_issuer_requires() {
     let bench = Bench::with(&[("SIGNPOST_CLIENT_SECRET", "s:e/cret")]).await;
     let attempt = bench.begin().await;
     bench.answer(&bench.claims(&attempt, &json!({})));

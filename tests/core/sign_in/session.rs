@@ -1,4 +1,4 @@
-//! The session: when it ends, what it opens, and what it never does.
+//! Sessions: when they end, what they allow, and what they never do.
 
 use serde_json::{Value, json};
 use signpost::auth::Keyring;
@@ -11,7 +11,7 @@ use crate::support::{With as _, ask, body, now, parameter};
 use super::{KEYS, OTHER_KEYS, OWN, after, cookies, post, serve, sign_in, status, token_rules};
 
 #[tokio::test]
-async fn a_session_ends_with_its_time() {
+async fn a_session_expires() {
     let handler = serve(&token_rules(), KEYS).await;
     let request = ask("GET", "/ci/a").with("cookie", &sign_in(&handler).await);
     assert_eq!(status(&handler, &request, after(3599)).await, 307);
@@ -29,7 +29,7 @@ async fn a_session_ends_with_its_time() {
 }
 
 #[tokio::test]
-async fn a_session_ends_with_its_key_and_with_whoever_has_signed_in() {
+async fn a_session_ends_if_its_key_or_its_user_is_removed() {
     let handler = serve(&token_rules(), KEYS).await;
     let request = ask("GET", "/ci/a").with("cookie", &sign_in(&handler).await);
     let both = format!("{OTHER_KEYS},{KEYS}");
@@ -60,7 +60,7 @@ async fn a_session_ends_with_its_key_and_with_whoever_has_signed_in() {
 }
 
 #[tokio::test]
-async fn no_change_of_a_session_is_overlooked() {
+async fn every_change_of_a_session_cookie_is_detected() {
     let handler = serve(&token_rules(), KEYS).await;
     let session = sign_in(&handler).await;
     let (name, value) = session.split_once('=').unwrap();
@@ -91,10 +91,10 @@ async fn no_change_of_a_session_is_overlooked() {
 }
 
 #[tokio::test]
-async fn what_is_sealed_for_one_purpose_opens_for_no_other() {
+async fn a_token_signed_for_one_purpose_is_invalid_for_every_other_purpose() {
     let handler = serve(&token_rules(), KEYS).await;
     let session = sign_in(&handler).await;
-    let sealed = session.split_once('=').unwrap().1;
+    let token = session.split_once('=').unwrap().1;
     let link = post("/-/share", r#"{"key": "ci/a"}"#).with("authorization", "Bearer secret");
     let link = handler.handle(&link, now()).await;
     let link = parameter(body(&link).trim(), "share").unwrap();
@@ -103,7 +103,7 @@ async fn what_is_sealed_for_one_purpose_opens_for_no_other() {
         307
     );
     assert_eq!(
-        status(&handler, &ask("GET", &format!("/ci/a?share={sealed}")), now()).await,
+        status(&handler, &ask("GET", &format!("/ci/a?share={token}")), now()).await,
         401
     );
     let request = ask("GET", "/ci/a").with("cookie", &format!("__Host-signpost={link}"));
@@ -111,24 +111,24 @@ async fn what_is_sealed_for_one_purpose_opens_for_no_other() {
 }
 
 #[test]
-fn a_seal_holds_for_its_purpose_even_where_statements_look_alike() {
+fn a_signature_is_bound_to_its_purpose_even_for_equal_payloads() {
     let keys: Keyring = KEYS.parse().unwrap();
     let purposes = [Purpose::ShareLink, Purpose::Session, Purpose::SignIn];
-    for sealed_for in purposes {
-        let sealed = keys.seal(sealed_for, &"statement").unwrap();
-        for opened_for in purposes {
-            let opened: Option<String> = keys.open(opened_for, sealed.expose());
+    for signed_for in purposes {
+        let token = keys.sign(signed_for, &"statement").unwrap();
+        for verified_for in purposes {
+            let payload: Option<String> = keys.verify(verified_for, token.expose());
             assert_eq!(
-                opened.is_some(),
-                sealed_for == opened_for,
-                "{sealed_for:?} {opened_for:?}"
+                payload.is_some(),
+                signed_for == verified_for,
+                "{signed_for:?} {verified_for:?}"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn a_session_is_the_one_credential_of_its_request() {
+async fn a_session_must_be_the_only_credential_of_a_request() {
     let rules = format!(
         "{}[[issuer]]\nname = \"g\"\niss = \"i\"\nvia = \"gateway\"\n",
         token_rules()
@@ -184,7 +184,7 @@ async fn a_session_is_the_one_credential_of_its_request() {
     let link = post("/-/share", r#"{"key": "ci/a"}"#).with("authorization", "Bearer secret");
     let link = handler.handle(&link, now()).await;
     let link = body(&link).trim().strip_prefix(OWN).unwrap().to_owned();
-    // A browser adds the cookie by itself to a link that somebody was sent; the link alone counts.
+    // A browser adds the cookie automatically when a user opens a share link; only the link is the credential.
     for cookie in [session.as_str(), "__Host-signpost=ended"] {
         assert_eq!(
             status(&handler, &ask("GET", &link).with("cookie", cookie), now()).await,
@@ -194,7 +194,7 @@ async fn a_session_is_the_one_credential_of_its_request() {
 }
 
 #[tokio::test]
-async fn under_a_session_only_a_page_of_our_own_changes_anything() {
+async fn with_a_session_only_our_own_pages_can_change_objects() {
     let handler = serve(&token_rules(), KEYS).await;
     let session = sign_in(&handler).await;
     let mut share = post("/-/share", r#"{"key": "ci/a"}"#);
@@ -249,7 +249,7 @@ async fn under_a_session_only_a_page_of_our_own_changes_anything() {
 }
 
 #[tokio::test]
-async fn signing_out_takes_the_cookie_away() {
+async fn signing_out_deletes_the_cookie() {
     let handler = serve(&token_rules(), KEYS).await;
     let session = sign_in(&handler).await;
     let out = ask("POST", "/-/logout").with("cookie", &session);
@@ -263,7 +263,7 @@ async fn signing_out_takes_the_cookie_away() {
 }
 
 #[tokio::test]
-async fn cookies_come_and_go_as_each_front_wants_them() {
+async fn cookies_are_read_and_written_in_the_format_of_each_front() {
     let handler = serve(&token_rules(), KEYS).await;
     let session = sign_in(&handler).await;
     let form = "token=secret";
@@ -292,12 +292,12 @@ async fn cookies_come_and_go_as_each_front_wants_them() {
         json!({"httpMethod": method, "path": path, "pathParameters": {"proxy": &path[1..]}, "body": form,
                "multiValueHeaders": many(headers(more)), "requestContext": {"resourceId": "r", "path": path}})
     };
-    let alb = |method: &str, path: &str, name: &str, told: Value| json!({"httpMethod": method, "path": path, name: told, "body": form, "requestContext": {"elb": {}}});
+    let alb = |method: &str, path: &str, name: &str, headers: Value| json!({"httpMethod": method, "path": path, name: headers, "body": form, "requestContext": {"elb": {}}});
     let (http, url) = (
         "x.execute-api.eu-central-1.amazonaws.com",
         "x.lambda-url.eu-central-1.on.aws",
     );
-    let told = json!({"cookie": session});
+    let cookies = json!({"cookie": session});
     let cases = [
         (
             "HTTP API",
@@ -307,22 +307,22 @@ async fn cookies_come_and_go_as_each_front_wants_them() {
         (
             "function URL",
             payload2("POST", "/-/login", url, Value::Null, json!({})),
-            payload2("GET", "/ci/a", url, json!([session]), told.clone()),
+            payload2("GET", "/ci/a", url, json!([session]), cookies.clone()),
         ),
         (
             "REST API",
             rest("POST", "/-/login", json!({})),
-            rest("GET", "/ci/a", told.clone()),
+            rest("GET", "/ci/a", cookies.clone()),
         ),
         (
             "ALB",
             alb("POST", "/-/login", "headers", headers(json!({}))),
-            alb("GET", "/ci/a", "headers", headers(told.clone())),
+            alb("GET", "/ci/a", "headers", headers(cookies.clone())),
         ),
         (
             "ALB, many values",
             alb("POST", "/-/login", "multiValueHeaders", many(headers(json!({})))),
-            alb("GET", "/ci/a", "multiValueHeaders", many(headers(told))),
+            alb("GET", "/ci/a", "multiValueHeaders", many(headers(cookies))),
         ),
     ];
     for (front, login, get) in cases {

@@ -1,9 +1,9 @@
 //! Lists a prefix: for `signpost ls` and `get -r`.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use bytesize::ByteSize;
-use serde::Deserialize;
+use signpost::wire::{ListingBody, ObjectEntry};
 
 use super::{TransferSession, parse_urls, run_each};
 use crate::command_context::CommandContext;
@@ -20,34 +20,6 @@ pub(super) struct PrefixListing<'a> {
     session: &'a TransferSession,
     prefix: &'a ObjectUrl,
     recursive: bool,
-}
-
-/// One page.
-#[derive(Debug, Deserialize)]
-struct ListingPage {
-    prefix: String,
-    #[serde(default)]
-    folders: VecDeque<ListedFolder>,
-    #[serde(default)]
-    objects: VecDeque<ListedObject>,
-    next: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ListedFolder {
-    name: String,
-    key: String,
-}
-
-/// An object in a listing.
-#[derive(Debug, Deserialize)]
-struct ListedObject {
-    name: String,
-    key: String,
-    size: u64,
-    modified: Option<String>,
-    etag: Option<String>,
-    storage_class: Option<String>,
 }
 
 pub(super) async fn list(
@@ -133,7 +105,7 @@ impl<'a> PrefixListing<'a> {
         let mut pages = PageCursor::default();
         loop {
             let page = self.page(&pages).await?;
-            let below = |object: ListedObject| Some((object.key.strip_prefix(&page.prefix)?.to_owned(), object.size));
+            let below = |object: ObjectEntry| Some((object.key.strip_prefix(&page.prefix)?.to_owned(), object.size));
             names.extend(page.objects.into_iter().filter_map(below));
             if !pages.advance(page.next)? {
                 return Ok(names);
@@ -141,7 +113,7 @@ impl<'a> PrefixListing<'a> {
         }
     }
 
-    async fn page(&self, pages: &PageCursor) -> Result<ListingPage, OperationError> {
+    async fn page(&self, pages: &PageCursor) -> Result<ListingBody, OperationError> {
         let mut query: QueryParameters = Vec::new();
         query.extend(self.recursive.then(|| ("recursive".to_owned(), String::new())));
         query.extend(pages.query());
@@ -150,7 +122,7 @@ impl<'a> PrefixListing<'a> {
             .session
             .with_retries(async |_| service.get_json(self.prefix, &query).await)
             .await?;
-        let page: ListingPage = serde_json::from_slice(&body).map_err(|_| unexpected_response(self.prefix))?;
+        let page: ListingBody = serde_json::from_slice(&body).map_err(|_| unexpected_response(self.prefix))?;
         check_prefix(service, self.prefix, &page.prefix)?;
         Ok(page)
     }

@@ -1,7 +1,7 @@
 //! `signpost share`.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
+use signpost::wire::ShareLinkBody;
 
 use super::{TransferSession, parse_urls};
 use crate::command_context::CommandContext;
@@ -12,16 +12,6 @@ use crate::operation_error::OperationError;
 use crate::options::ShareOptions;
 use crate::progress::ProgressMode;
 use crate::signing_service::unexpected_response;
-
-/// The response of the service to a request for a share link.
-#[derive(Deserialize)]
-struct ShareResponse {
-    url: String,
-    id: String,
-    methods: Vec<String>,
-    expires_at: String,
-    uses: Option<u32>,
-}
 
 pub(super) async fn share(
     options: &ShareOptions,
@@ -55,7 +45,7 @@ async fn request_link(
     session: &TransferSession,
     object_url: &ObjectUrl,
     options: &ShareOptions,
-) -> Result<ShareResponse, OperationError> {
+) -> Result<ShareLinkBody, OperationError> {
     let base = session
         .with_retries(async |_| session.service.base_url(object_url).await)
         .await?;

@@ -1,7 +1,7 @@
 //! `signpost uploads`: lists and aborts unfinished multipart uploads.
 
 use reqwest::Method;
-use serde::Deserialize;
+use signpost::wire::{UploadEntry, UploadsBody};
 
 use super::listing::{PageCursor, check_prefix};
 use super::{TransferSession, parse_urls, run_each};
@@ -13,22 +13,6 @@ use crate::operation_error::OperationError;
 use crate::options::UploadsOptions;
 use crate::progress::ProgressMode;
 use crate::signing_service::{InstructionRequest, QueryParameters, unexpected_response};
-
-#[derive(Deserialize)]
-struct UploadsPage {
-    prefix: String,
-    uploads: Vec<ListedUpload>,
-    next: Option<String>,
-}
-
-/// An upload in the listing of the service.
-#[derive(Deserialize)]
-struct ListedUpload {
-    key: String,
-    name: String,
-    upload_id: String,
-    initiated: Option<String>,
-}
 
 pub(super) async fn uploads(
     options: &UploadsOptions,
@@ -52,14 +36,14 @@ pub(super) async fn uploads(
             }
         }
     }
-    let process = async |(prefix, pending): (ObjectUrl, ListedUpload)| {
+    let process = async |(prefix, pending): (ObjectUrl, UploadEntry)| {
         process_upload(&session, &prefix, &pending, options.abort).await
     };
     exit_statuses.push(run_each(pending, process).await);
     Ok(run_each(exit_statuses, async |exit_status| exit_status).await)
 }
 
-async fn list(session: &TransferSession, prefix: &ObjectUrl) -> Result<Vec<ListedUpload>, OperationError> {
+async fn list(session: &TransferSession, prefix: &ObjectUrl) -> Result<Vec<UploadEntry>, OperationError> {
     let mut pending = Vec::new();
     let mut pages = PageCursor::default();
     loop {
@@ -68,7 +52,7 @@ async fn list(session: &TransferSession, prefix: &ObjectUrl) -> Result<Vec<Liste
         let body = session
             .with_retries(async |_| session.service.get_json(prefix, &query).await)
             .await?;
-        let page: UploadsPage = serde_json::from_slice(&body).map_err(|_| unexpected_response(prefix))?;
+        let page: UploadsBody = serde_json::from_slice(&body).map_err(|_| unexpected_response(prefix))?;
         check_prefix(&session.service, prefix, &page.prefix)?;
         pending.extend(page.uploads);
         if !pages.advance(page.next)? {
@@ -80,7 +64,7 @@ async fn list(session: &TransferSession, prefix: &ObjectUrl) -> Result<Vec<Liste
 async fn process_upload(
     session: &TransferSession,
     prefix: &ObjectUrl,
-    pending: &ListedUpload,
+    pending: &UploadEntry,
     abort: bool,
 ) -> ExitStatus {
     let outcome = ObjectOutcome::new("uploads", prefix.url())
@@ -113,7 +97,7 @@ async fn process_upload(
 async fn abort_upload(
     session: &TransferSession,
     prefix: &ObjectUrl,
-    pending: &ListedUpload,
+    pending: &UploadEntry,
 ) -> Result<(), OperationError> {
     let request = InstructionRequest {
         method: Method::DELETE,

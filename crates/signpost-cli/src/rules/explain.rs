@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use signpost::key::ObjectKey;
-use signpost::policy::{Aspect, Constraints, Effect, Finding, LifetimeSource, Place, Source};
+use signpost::policy::{Constraints, Effect, LifetimeSource, RuleComparison, RulePart, StorageKey, ValueSource};
 
 use self::constraints::{ConstraintRow, applicable_constraints};
 use super::{display_name, load_policy};
@@ -98,18 +98,18 @@ impl<'a> ExplainReport<'a> {
         let rule = decision.rule;
         let granted = decision.granted.as_ref();
         let granted = granted.map(|(grant, lifetime)| (grant.constraints, lifetime));
-        let findings = decision.findings.iter();
-        let others = findings
+        let comparisons = decision.comparisons.iter();
+        let others = comparisons
             .clone()
-            .filter(|finding| finding.matches() && Some(finding.rule) != rule);
-        let near_misses = findings
+            .filter(|comparison| comparison.matches() && Some(comparison.rule) != rule);
+        let near_misses = comparisons
             .filter(|_| rule.is_none() && decision.rejection.is_some())
             .filter_map(NearMissRule::new);
         Self {
             request,
             caller: CallerSummary {
                 user_id: decision.principal.user_id(),
-                groups: decision.principal.member().map_or(&[], |member| &member.groups),
+                groups: decision.principal.user().map_or(&[], |user| &user.groups),
             },
             decision: decision.kind,
             rule,
@@ -142,13 +142,13 @@ impl fmt::Display for ExplainReport<'_> {
                 "note: the URL path /{below} names the key {below:?}, without the `/`"
             )?;
         }
-        if let Some(member) = self.access.principal.member() {
-            let groups = if member.groups.is_empty() {
+        if let Some(user) = self.access.principal.user() {
+            let groups = if user.groups.is_empty() {
                 "none".to_owned()
             } else {
-                member.groups.join(", ")
+                user.groups.join(", ")
             };
-            writeln!(f, "\ncaller:\n  user_id {}\n  groups  {groups}", member.user_id())?;
+            writeln!(f, "\ncaller:\n  user_id {}\n  groups  {groups}", user.user_id())?;
         }
         if let Some(storage_key) = &self.storage_key {
             writeln!(f, "\nstorage key:\n  {storage_key}")?;
@@ -178,9 +178,9 @@ impl fmt::Display for ExplainReport<'_> {
 fn storage_key(request: &AccessQuery, decision: &AccessDecision<'_>) -> Option<String> {
     let (grant, _) = decision.granted.as_ref()?;
     let key = ObjectKey::new(request.key.as_str()).ok()?;
-    match grant.place(&decision.principal, &key).ok()? {
-        Place::Key(object) => (object != key).then(|| object.to_string()),
-        Place::IdIn(folder) => Some(folder + "{id}"),
+    match grant.storage_key(&decision.principal, &key).ok()? {
+        StorageKey::Key(object) => (object != key).then(|| object.to_string()),
+        StorageKey::IdIn(folder) => Some(folder + "{id}"),
     }
 }
 
@@ -203,13 +203,13 @@ impl LifetimeSummary {
     fn new(constraints: &Constraints, source: &LifetimeSource) -> Self {
         let (expires, ceiling) = (constraints.expires, source.ceiling);
         let set_by = match source.set_by {
-            Source::Rule => "set by the rule",
-            Source::Defaults => "set by [defaults]",
-            Source::BuiltIn => "the default, since neither the rule nor [defaults] sets it",
+            ValueSource::Rule => "set by the rule",
+            ValueSource::Defaults => "set by [defaults]",
+            ValueSource::BuiltIn => "the default, since neither the rule nor [defaults] sets it",
         };
         let ceiling_by = match source.ceiling_by {
-            Source::Rule | Source::Defaults => "[defaults] allows",
-            Source::BuiltIn => "any rule may set",
+            ValueSource::Rule | ValueSource::Defaults => "[defaults] allows",
+            ValueSource::BuiltIn => "any rule may set",
         };
         let description = format!(
             "{}: {set_by}; at most {}, which {ceiling_by}. The URL expires earlier if the credentials that sign it expire.",
@@ -226,19 +226,19 @@ impl LifetimeSummary {
     }
 }
 
-const fn source_name(source: Source) -> &'static str {
+const fn source_name(source: ValueSource) -> &'static str {
     match source {
-        Source::Rule => "rule",
-        Source::Defaults => "defaults",
-        Source::BuiltIn => "built-in",
+        ValueSource::Rule => "rule",
+        ValueSource::Defaults => "defaults",
+        ValueSource::BuiltIn => "built-in",
     }
 }
 
 impl<'a> MatchingRule<'a> {
-    fn new(finding: &Finding<'a>) -> Self {
+    fn new(comparison: &RuleComparison<'a>) -> Self {
         Self {
-            rule: finding.rule,
-            effect: match finding.effect {
+            rule: comparison.rule,
+            effect: match comparison.effect {
                 Effect::Allow => "allow",
                 Effect::Deny => "deny",
             },
@@ -255,17 +255,19 @@ impl<'a> MatchingRule<'a> {
 }
 
 impl<'a> NearMissRule<'a> {
-    fn new(finding: &'a Finding<'a>) -> Option<Self> {
-        let miss = finding.near_miss().filter(|_| finding.effect == Effect::Allow)?;
+    fn new(comparison: &'a RuleComparison<'a>) -> Option<Self> {
+        let mismatch = comparison
+            .single_mismatch()
+            .filter(|_| comparison.effect == Effect::Allow)?;
         Some(Self {
-            rule: finding.rule,
-            field: match miss.aspect {
-                Aspect::Action => "can",
-                Aspect::Caller => "who",
-                Aspect::Claims => "if",
-                Aspect::Key => "on",
+            rule: comparison.rule,
+            field: match mismatch.part {
+                RulePart::Action => "can",
+                RulePart::Caller => "who",
+                RulePart::Claims => "if",
+                RulePart::Key => "on",
             },
-            values: &miss.speaks_of,
+            values: &mismatch.expected,
         })
     }
 

@@ -7,11 +7,13 @@ use futures::{StreamExt as _, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value, json};
+use signpost::wire::BulkResultBody;
 use tokio::sync::oneshot;
 
-use super::service_errors::{ProblemDocument, error_from_response, key_mismatch, timeout_error, unexpected_response};
+use super::service_errors::{
+    error_from_problem, error_from_response, key_mismatch, timeout_error, unexpected_response,
+};
 use crate::credential::ServiceCredential;
 use crate::exit_status::ExitStatus;
 use crate::http_client::{self, HttpClients};
@@ -51,14 +53,6 @@ pub(crate) struct InstructionRequest {
 
 /// The query parameters of a request.
 pub(crate) type QueryParameters = Vec<(String, String)>;
-
-/// One item of a bulk response.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum BulkItemResponse {
-    Rejected { error: ProblemDocument },
-    Instruction(Instruction),
-}
 
 impl ServiceClient {
     /// Sends a request for JSON to the URL of an object or prefix.
@@ -131,7 +125,7 @@ impl ServiceClient {
     ) -> Result<Vec<Result<Instruction, OperationError>>, OperationError> {
         let body = requests.iter().map(|request| bulk_item(request, base)).collect();
         let reply = self.post_json(&format!("{base}/-/sign"), &body).await?;
-        let items: Vec<BulkItemResponse> =
+        let items: Vec<BulkResultBody> =
             serde_json::from_slice(&reply).map_err(|_| unexpected_response(&requests[0].object_url))?;
         if items.len() != requests.len() {
             return Err(unexpected_response(&requests[0].object_url));
@@ -212,21 +206,21 @@ fn bulk_item(request: &InstructionRequest, base: &str) -> Value {
 }
 
 fn check_bulk_item(
-    item: BulkItemResponse,
+    item: BulkResultBody,
     request: &InstructionRequest,
     base: &str,
 ) -> Result<Instruction, OperationError> {
     match item {
-        BulkItemResponse::Rejected { error } => {
+        BulkResultBody::Rejected { error } => {
             let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-            Err(error.into_error(status, http_client::retry_advice(status, &HeaderMap::new())))
+            let retry = http_client::retry_advice(status, &HeaderMap::new());
+            Err(error_from_problem(error, status, retry))
         }
-        BulkItemResponse::Instruction(instruction)
-            if request.object_url.key_at(base).as_ref() != Some(&instruction.key) =>
-        {
+        BulkResultBody::Instruction(body) if request.object_url.key_at(base).as_ref() != Some(&body.key) => {
             Err(key_mismatch(&request.object_url))
         }
-        BulkItemResponse::Instruction(instruction) => {
+        BulkResultBody::Instruction(body) => {
+            let instruction = Instruction::from(body);
             check_instruction(&instruction, request)?;
             Ok(instruction)
         }

@@ -1,23 +1,12 @@
 //! Converts the error responses of Signpost.
 
 use reqwest::{Response, StatusCode};
-use serde::Deserialize;
+use signpost::wire::ProblemDocument;
 
 use crate::exit_status::ExitStatus;
 use crate::http_client;
 use crate::object_url::ObjectUrl;
 use crate::operation_error::{OperationError, RetryAdvice};
-
-/// A problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with the additional members of Signpost.
-#[derive(Debug, Deserialize)]
-pub(super) struct ProblemDocument {
-    #[serde(default)]
-    pub(super) status: u16,
-    code: String,
-    detail: String,
-    #[serde(default)]
-    remedy: Option<String>,
-}
 
 /// Converts an error response.
 pub(super) async fn error_from_response(response: Response, origin: &str) -> OperationError {
@@ -25,21 +14,24 @@ pub(super) async fn error_from_response(response: Response, origin: &str) -> Ope
     let retry = http_client::retry_advice(status, response.headers());
     let document = http_client::read_body(response).await.ok();
     match document.and_then(|body| serde_json::from_slice::<ProblemDocument>(&body).ok()) {
-        Some(document) => document.into_error(status, retry),
+        Some(document) => error_from_problem(document, status, retry),
         None if status.is_redirection() || status.is_success() => unexpected_origin(origin),
         None => OperationError::new(exit_status_for(status, retry), format!("{origin} returned {status}"))
             .with_retry(retry.unwrap_or(RetryAdvice::Never)),
     }
 }
 
-impl ProblemDocument {
-    pub(super) fn into_error(self, status: StatusCode, retry: Option<RetryAdvice>) -> OperationError {
-        OperationError {
-            remedy: self.remedy,
-            ..OperationError::new(exit_status_for(status, retry), self.detail).with_code(self.code)
-        }
-        .with_retry(retry.unwrap_or(RetryAdvice::Never))
+/// Converts a problem document.
+pub(super) fn error_from_problem(
+    problem: ProblemDocument,
+    status: StatusCode,
+    retry: Option<RetryAdvice>,
+) -> OperationError {
+    OperationError {
+        remedy: problem.remedy,
+        ..OperationError::new(exit_status_for(status, retry), problem.detail).with_code(problem.code)
     }
+    .with_retry(retry.unwrap_or(RetryAdvice::Never))
 }
 
 fn exit_status_for(status: StatusCode, retry: Option<RetryAdvice>) -> ExitStatus {

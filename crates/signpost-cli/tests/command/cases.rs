@@ -106,7 +106,7 @@ expect = \"reject\"
     let expected = "\
 cases.toml:2: PUT releases/1 as token:ci: expected deny, but it is allowed by rule \"deploy\"
 cases.toml:14: GET public/1 as token:ci: expected allow by rule \"deploy\", but it is allowed by rule \"public\"
-cases.toml:21: DELETE releases/1 as token:ci: expected deny, but it is rejected: no rule lets this caller delete this key
+cases.toml:21: DELETE releases/1 as token:ci: expected deny, but it is rejected: no rule allows this caller to delete this key
 cases.toml:27: GET a as token:gone: the rules have no [[token]] with id \"gone\"
 1 passed, 4 failed
 ";

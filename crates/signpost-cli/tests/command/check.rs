@@ -40,7 +40,7 @@ fn invalid_rules_are_reported_with_their_location() {
     let rule = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\non = [\"**\"]\n";
     for (text, place, problem) in [
         ("", "standard input: ", "missing field `version`"),
-        ("version = 2", "standard input: ", "version 2 is unknown"),
+        ("version = 2", "standard input: ", "unknown version 2"),
         ("version = 1\ncolour = 1", "line 2, column 1", "unknown field `colour`"),
         (
             &format!("{rule}can = [\"write\"]"),
@@ -50,7 +50,7 @@ fn invalid_rules_are_reported_with_their_location() {
         (
             &format!("{rule}can = [\"read\"]\nexpires = \"1h\""),
             "rule \"r\": ",
-            "above the ceiling of 15m",
+            "above the maximum of 15m",
         ),
         (
             "version = 1\n[[token]]\nid = \"t\"\nsha256 = \"secret\"",

@@ -14,7 +14,7 @@ fn the_deciding_rule_is_named() {
         ("--as token:ci PUT releases/old/1".into(), "denied by rule \"worm\""),
         (
             "--as token:ci DELETE releases/1".into(),
-            "rejected: no rule lets this caller delete this key",
+            "rejected: no rule allows this caller to delete this key",
         ),
         (
             "--as anyone PUT releases/1".into(),
@@ -270,7 +270,7 @@ fn anonymous_callers_are_rejected_if_a_gateway_verifies_callers() {
                  [[rule]]\nid = \"pub\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"pub/**\"]\n";
     let said = said_under(rules, &["anyone", "GET", "pub/x"]);
     assert!(
-        said.contains("\nrejected: the gateway has verified no credential"),
+        said.contains("\nrejected: the gateway did not verify a credential"),
         "{said}"
     );
     let said = said_under(rules, &["issuer:g/a", "GET", "pub/x"]);
@@ -284,7 +284,7 @@ fn listings_are_decided_as_in_the_service() {
     let rules =
         |on: &str| format!("[[rule]]\nid = \"some\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [{on:?}]\n") + DENIED;
     for (on, prefix, verdict) in [
-        ("docs/", "docs/", "rejected: no rule lets this caller list"),
+        ("docs/", "docs/", "rejected: no rule allows this caller to list"),
         (
             "a/b/**",
             "a/",
@@ -298,7 +298,7 @@ fn listings_are_decided_as_in_the_service() {
         ("a/b/**", "a/b/", "allowed by rule \"some\""),
         ("a/b/**", "a/b/c/", "allowed by rule \"some\""),
         ("a/b/**", "a/b/no/c/", "denied by rule \"none\""),
-        ("a/b/**", "c/", "rejected: no rule lets this caller list"),
+        ("a/b/**", "c/", "rejected: no rule allows this caller to list"),
         ("a/b/**", "a/../", "rejected: the object key has a segment"),
         ("**", "", "allowed by rule \"some\""),
     ] {

@@ -33,7 +33,7 @@ pub(super) fn applicable_constraints(constraints: &Constraints, method: RequestM
     };
     let client_may_set = constraints.client_may_set.iter();
     let client_may_set: Vec<_> = client_may_set
-        .filter(|name| operation.parameter(name).is_some() || operation.mirrors(name))
+        .filter(|name| operation.parameter(name).is_some() || operation.signs_header(name))
         .collect();
     if !client_may_set.is_empty() {
         rows.push(ConstraintRow::list(

@@ -1,0 +1,154 @@
+//! The caller: an anonymous caller or an identified user.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::encoding::hex;
+
+/// The caller of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// A caller without a credential.
+    Anonymous,
+    /// A caller with a verified identity.
+    User(User),
+}
+
+/// A verified identity with the attributes that its issuer asserts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The issuer that asserts the identity.
+    pub issuer: Issuer,
+    /// The name of the user. It is unique only within the issuer.
+    pub subject: String,
+    /// The groups of the user, as rules refer to them.
+    pub groups: Vec<String>,
+    claims: BTreeMap<String, String>,
+    user_id: String,
+}
+
+/// The party that asserts an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// The `[[token]]` tables of the rules.
+    Token,
+    /// An `[[issuer]]` of the rules.
+    Named {
+        /// The name of the issuer in the rules.
+        name: String,
+        /// The issuer's own identifier. The `user_id` depends on it, so that renaming an issuer in the rules does not
+        /// change the `user_id` of its users.
+        iss: String,
+    },
+}
+
+/// The attributes of a user that a share link or a session cookie stores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredUser {
+    /// The name of the issuer in the rules; absent for tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The name of the user within the issuer.
+    pub subject: String,
+    /// The groups of the user at the time of storing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// The claims of the user at the time of storing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
+}
+
+impl Issuer {
+    /// Returns true if this is the `[[issuer]]` with this name.
+    pub fn is_named(&self, name: &str) -> bool {
+        matches!(self, Self::Named { name: own, .. } if own == name)
+    }
+}
+
+impl Principal {
+    /// Returns the user, or `None` for an anonymous caller.
+    pub const fn user(&self) -> Option<&User> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some(user),
+        }
+    }
+
+    /// Returns the name for logs and signed URLs: [`User::user_id`], or `-` for an anonymous caller.
+    pub fn user_id(&self) -> &str {
+        self.user().map_or("-", User::user_id)
+    }
+}
+
+impl User {
+    /// Creates a user without claims.
+    pub fn new(issuer: Issuer, subject: String, groups: Vec<String>) -> Self {
+        let user_id = user_id(&issuer, &subject);
+        Self {
+            issuer,
+            subject,
+            groups,
+            claims: BTreeMap::new(),
+            user_id,
+        }
+    }
+
+    /// Adds the claims that the issuer asserts.
+    #[must_use]
+    pub fn with_claims(self, claims: BTreeMap<String, String>) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// Returns the attributes to store in a share link, with only the claims in `claim_names`.
+    pub fn to_stored(&self, claim_names: &BTreeSet<&str>) -> StoredUser {
+        let claims = self.claims.iter();
+        let claims = claims.filter(|(name, _)| claim_names.contains(name.as_str()));
+        StoredUser {
+            issuer: match &self.issuer {
+                Issuer::Token => None,
+                Issuer::Named { name, .. } => Some(name.clone()),
+            },
+            subject: self.subject.clone(),
+            groups: self.groups.clone(),
+            claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        }
+    }
+
+    /// Returns a hash of issuer and subject. It is stable for one user and different for two users.
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    /// Returns the claim with this name: `user_id`, `sub`, or a claim that the issuer asserts.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        match name {
+            "user_id" => Some(&self.user_id),
+            "sub" => Some(&self.subject),
+            name => self.claims.get(name).map(String::as_str),
+        }
+    }
+}
+
+/// Computes the `user_id`. The result is stored in [`User`], because many rules can use it in one request.
+fn user_id(issuer: &Issuer, subject: &str) -> String {
+    let issuer = match issuer {
+        Issuer::Token => "token".to_owned(),
+        Issuer::Named { iss, .. } => format!("iss:{iss}"),
+    };
+    let digest = Sha256::new()
+        .chain_update(issuer)
+        .chain_update([0])
+        .chain_update(subject)
+        .finalize();
+    hex(&digest[..16])
+}
+
+/// Returns the qualified name of a group: a group name is unique only within its issuer.
+///
+/// An HTTP API flattens an array to `[a b c]`, which makes the group `b c` look like two groups. Such a value names no
+/// group.
+pub(super) fn qualified_group(issuer: &str, name: &str) -> Option<String> {
+    (!name.is_empty() && !name.starts_with('[')).then(|| format!("{issuer}/{name}"))
+}

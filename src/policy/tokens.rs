@@ -1,0 +1,56 @@
+//! The `[[token]]` tables of a rules file.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::errors::{RulesError, invalid};
+use super::identifiers::{check_id, check_unique};
+use crate::auth::Token;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenTable {
+    id: String,
+    sha256: String,
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+/// The SHA-256 digests of the empty text and of a newline. A script creates them if its random source fails.
+const EMPTY_DIGESTS: [&str; 2] = [
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b",
+];
+
+/// Parses and checks the tokens.
+pub(super) fn parse(tables: Vec<TokenTable>) -> Result<Vec<Token>, RulesError> {
+    let (mut ids, mut digests) = (BTreeSet::new(), BTreeSet::new());
+    let tokens = tables.into_iter().map(|table| {
+        let place = format!("token {:?}", table.id);
+        table.into_token(&mut ids, &mut digests).map_err(invalid(&place))
+    });
+    tokens.collect()
+}
+
+impl TokenTable {
+    fn into_token(self, ids: &mut BTreeSet<String>, digests: &mut BTreeSet<String>) -> Result<Token, String> {
+        let digest = self.sha256.to_ascii_lowercase();
+        if EMPTY_DIGESTS.contains(&digest.as_str()) {
+            return Err("sha256: this is the digest of an empty secret".into());
+        }
+        if !digests.insert(digest) {
+            return Err("sha256: another token has the same secret".into());
+        }
+        if self.groups.iter().any(|group| group.is_empty() || group.contains('/')) {
+            return Err("groups: a group name must not be empty or contain `/`".into());
+        }
+        check_id(&self.id)?;
+        check_unique(ids, &self.id)?;
+        Ok(Token {
+            sha256: self.sha256.parse().map_err(|error| format!("sha256: {error}"))?,
+            id: self.id,
+            groups: self.groups,
+        })
+    }
+}

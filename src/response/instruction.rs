@@ -1,0 +1,133 @@
+//! Responses that contain presigned URLs: redirects, text, JSON, and the results of a bulk request.
+
+use std::fmt::Write as _;
+
+use http::{StatusCode, header};
+use serde_json::{Map, json};
+
+use super::failure::RequestError;
+use super::http::{ApiResponse, TEXT, set_header, with_body, with_json};
+use super::problem::bulk_problem;
+use super::text::rfc3339;
+use crate::key::ObjectKey;
+use crate::operation::Operation;
+use crate::plan::Instruction;
+use crate::rejection::two_steps;
+use crate::request::{ApiRequest, ResponseFormat};
+use crate::wire::{BulkResultBody, InstructionBody};
+
+/// Returns an instruction in the requested format.
+pub fn instruction(request: &ApiRequest, instruction: &Instruction, form: ResponseFormat) -> ApiResponse {
+    let url = instruction.url.expose();
+    match form {
+        ResponseFormat::Redirect => redirect(request, instruction),
+        ResponseFormat::Text => with_body(StatusCode::OK, TEXT, format!("{url}\n")),
+        ResponseFormat::KeyAndText => with_body(
+            StatusCode::OK,
+            TEXT,
+            format!("{}\n{url}\n", instruction.plan.public_key),
+        ),
+        ResponseFormat::Json => with_json(&instruction_body(instruction)),
+        ResponseFormat::GoExample => go_example(instruction),
+    }
+}
+
+/// The result of one request in a bulk request.
+pub struct BulkResult {
+    /// The public key, if it could be parsed.
+    pub key: Option<ObjectKey>,
+    /// The instruction, or the reason why there is none.
+    pub outcome: Result<Instruction, RequestError>,
+}
+
+/// Returns the results of a bulk request, in the order of the request.
+pub fn bulk_results(request: &ApiRequest, results: &[BulkResult]) -> ApiResponse {
+    let results = results.iter().map(|result| match &result.outcome {
+        Ok(instruction) => BulkResultBody::Instruction(instruction_body(instruction)),
+        Err(error) => BulkResultBody::Rejected {
+            error: bulk_problem(request, result.key.as_ref(), error),
+        },
+    });
+    with_json(&results.collect::<Vec<_>>())
+}
+
+fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {
+    let body = redirect_text(&request.url(), instruction.plan.operation);
+    let mut response = with_body(StatusCode::TEMPORARY_REDIRECT, TEXT, body);
+    set_header(&mut response, header::LOCATION, instruction.url.expose());
+    if let Some(cache_for) = instruction.cache_for {
+        let cache = format!("private, max-age={}", cache_for.as_secs());
+        set_header(&mut response, header::CACHE_CONTROL, &cache);
+        // After a sign-in or sign-out, a browser must not use a redirect that it cached before.
+        set_header(&mut response, header::VARY, "Accept, Origin, Authorization, Cookie");
+    }
+    response
+}
+
+/// The text for clients that do not follow redirects. It gives the command that does.
+fn redirect_text(url: &str, operation: Operation) -> String {
+    let (outcome, command) = redirect_command(url, operation);
+    let mut text = format!(
+        "Nothing has been {outcome} yet: this is a redirect, and the client did not follow it.\nFollow it:  {command}\n"
+    );
+    if operation == Operation::PutObject {
+        writeln!(text, "Above about 4.5 MB:  {}", two_steps(url)).expect("writing to a String cannot fail");
+    }
+    text
+}
+
+/// Returns what has not been done yet, and the command that does it.
+fn redirect_command(url: &str, operation: Operation) -> (&'static str, String) {
+    match operation {
+        Operation::PutObject => ("stored", format!("curl -fL -T FILE '{url}'")),
+        Operation::DeleteObject => ("deleted", format!("curl -fL -X DELETE '{url}'")),
+        Operation::GetObject | Operation::HeadObject => ("sent", format!("curl -fL -O '{url}'")),
+        Operation::CreateMultipartUpload => ("started", format!("curl -fL -X POST '{url}?uploads'")),
+        Operation::UploadPart => (
+            "stored",
+            format!("curl -fL -T PART '{url}?partNumber=NUMBER&uploadId=ID'"),
+        ),
+        Operation::ListParts => ("listed", format!("curl -fL '{url}?uploadId=ID'")),
+        Operation::CompleteMultipartUpload => (
+            "completed",
+            format!("curl -fL --data-binary @PARTS.xml '{url}?uploadId=ID'"),
+        ),
+        Operation::AbortMultipartUpload => ("aborted", format!("curl -fL -X DELETE '{url}?uploadId=ID'")),
+    }
+}
+
+fn instruction_body(instruction: &Instruction) -> InstructionBody {
+    let plan = &instruction.plan;
+    InstructionBody {
+        expires_at: rfc3339(instruction.expires_at),
+        expires_in: instruction.expires_in.as_secs(),
+        headers: plan.headers.iter().cloned().collect(),
+        key: plan.public_key.as_str().to_owned(),
+        method: plan.operation.method().as_str().to_owned(),
+        url: instruction.url.clone(),
+    }
+}
+
+/// Returns an instruction with the field names of Go's `http.Request`, for the example client in Go.
+fn go_example(instruction: &Instruction) -> ApiResponse {
+    let headers: Map<_, _> = instruction
+        .plan
+        .headers
+        .iter()
+        .map(|(name, value)| (go_header_name(name), json!([value])))
+        .collect();
+    with_json(&json!({
+        "URL": instruction.url.expose(),
+        "Method": instruction.plan.operation.method().as_str(),
+        "Header": headers,
+    }))
+}
+
+/// Returns a header name as Go's `http.CanonicalHeaderKey` does: `Content-Length` for `content-length`.
+fn go_header_name(name: &str) -> String {
+    let words = name.split('-').map(|word| match word.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => String::new(),
+    });
+    words.collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,58 @@
+//! The status codes of rejections and failures.
+
+use http::StatusCode;
+
+use super::failure::ServiceFailure;
+use crate::plan::{PresignError, StorageError};
+use crate::rejection::Rejection;
+
+/// The status code of a rejection.
+pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
+    match rejection {
+        Rejection::BadKey(_)
+        | Rejection::BadQuery
+        | Rejection::UnknownParameter { .. }
+        | Rejection::ConflictingParameter { .. }
+        | Rejection::BadValue { .. }
+        | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
+        Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
+        Rejection::NotClientSettable { .. }
+        | Rejection::AccessDenied { .. }
+        | Rejection::NotGrantedByLink
+        | Rejection::ExistenceHidden
+        | Rejection::CrossSite
+        | Rejection::FormCanOverwrite => StatusCode::FORBIDDEN,
+        Rejection::UnknownReservedPath
+        | Rejection::OutsideBasePath
+        | Rejection::SharingOff
+        | Rejection::SignInOff
+        | Rejection::NoSuchKey
+        | Rejection::NoSuchUpload => StatusCode::NOT_FOUND,
+        Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
+            StatusCode::LENGTH_REQUIRED
+        }
+        Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    }
+}
+
+/// The status code of a failure: 503 if the same request can succeed later.
+pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
+    match failure {
+        ServiceFailure::Storage(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
+        ServiceFailure::Presign(PresignError::CredentialsExpire)
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
+        | ServiceFailure::KeysUnavailable
+        | ServiceFailure::Timeout
+        | ServiceFailure::IdTable(_)
+        | ServiceFailure::NoPolicy => StatusCode::SERVICE_UNAVAILABLE,
+        ServiceFailure::UnknownFront { .. }
+        | ServiceFailure::Presign(
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+        )
+        | ServiceFailure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
