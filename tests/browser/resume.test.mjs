@@ -193,8 +193,10 @@ async function completeWithReplacedPart(signpost, key, uploadId) {
   await replacePart(signpost, key, uploadId, 1, 8 * MIB);
   const id = `?uploadId=${encodeURIComponent(uploadId)}`;
   const xml = await (await fetch((await signpost.instruction('GET', key, id)).url)).text();
-  const listed = [...xml.matchAll(/<PartNumber>(\d+)<.*?<ETag>([^<]*)</gs)];
-  const elements = listed.map(([, number, etag]) => `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`);
+  const elements = xml.split('<Part>').slice(1).map((part) => {
+    const [number, etag] = ['PartNumber', 'ETag'].map((name) => new RegExp(`<${name}>([^<]*)<`).exec(part)[1]);
+    return `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`;
+  });
   const { url, headers } = await signpost.instruction('POST', key, id);
   const body = `<CompleteMultipartUpload>${elements.join('')}</CompleteMultipartUpload>`;
   const response = await fetch(url, { method: 'POST', headers, body });
