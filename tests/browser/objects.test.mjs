@@ -164,6 +164,26 @@ test('images, audio and video are previewed, and audio is requested in ranges', 
   assert.equal(await place.getByRole('link', { name: 'Download' }).getAttribute('href'), `${signpost.at('broken.mp4')}?download=`);
 });
 
+test('audio continues at the same position after its URL has expired', {}, async ({ signpost, open }) => {
+  await signpost.put('a.wav', wav(3600), 'audio/wav');
+  for (const [path, media] of [['', '#preview-dialog audio'], ['a.wav?view', 'main audio']]) {
+    const page = await open(path);
+    if (!path) await preview(page, 'a.wav');
+    await page.waitForFunction((media) => document.querySelector(media)?.duration === 3600, media);
+    const expired = await page.locator(media).getAttribute('src');
+    await page.route(`${signpost.s3}/**`, (route) => (route.request().url() === expired ? route.fulfill({ status: 403 }) : route.continue()));
+    await page.locator(media).evaluate((element) => (element.currentTime = 3000));
+    await page.waitForFunction(
+      ([media, expired]) => {
+        const { src, readyState, currentTime } = document.querySelector(media);
+        return src !== expired && readyState >= 2 && Math.abs(currentTime - 3000) < 5;
+      },
+      [media, expired],
+    );
+    await page.close();
+  }
+});
+
 test('the first part of a text file is previewed as text', {}, async ({ signpost, open }) => {
   const hostile = '<script>pwned()</script><img src=x onerror=pwned()>';
   await signpost.put('page.html', hostile, 'text/html');

@@ -22,7 +22,9 @@ test('a large upload resumes after a reload without sending stored parts again',
     await reaches(page, 'large.bin', 'unfinished');
     assert.match(await transfer(page, 'large.bin').locator('[data-slot="state"]').textContent(), /Choose the same file again/);
     const stored = await storedParts(signpost, 'in/large.bin', uploadIdIn(before));
-    assert.ok(stored.length > 0);
+    const recorded = await recordedParts(page);
+    assert.ok(recorded.length > 0);
+    assert.deepEqual(recorded.filter((number) => !stored.includes(number)), []);
     const requests = listen(page);
     await throttle(page, 0);
     const [chooser] = await Promise.all([
@@ -33,13 +35,17 @@ test('a large upload resumes after a reload without sending stored parts again',
     await reaches(page, 'large.bin', 'done', 500_000);
     const sent = parts(requests, signpost.s3);
     const all = Array.from({ length: Math.ceil(LARGE / (8 * MIB)) }, (_, index) => index + 1);
-    assert.deepEqual(sent.sort((a, b) => a - b), all.filter((number) => !stored.includes(number)));
+    assert.deepEqual(sent.sort((a, b) => a - b), all.filter((number) => !recorded.includes(number)));
     assert.equal(await digestOfObject(signpost, 'in/large.bin'), await digestOfFile(large));
     assert.equal(await page.evaluate(() => localStorage.length), 0);
   });
 });
 
 const uploadIdIn = (requests) => requests.find(({ query }) => query.has('partNumber')).query.get('uploadId');
+
+/** The numbers of the parts that the page has recorded as its own. */
+const recordedParts = (page) =>
+  page.evaluate(() => Object.values(localStorage).flatMap((record) => Object.keys(JSON.parse(record).etags).map(Number)));
 
 /** The numbers of the parts that S3 has stored. */
 async function storedParts(signpost, key, uploadId) {
@@ -95,6 +101,141 @@ test('an upload that no longer exists in S3 starts again', {}, async ({ signpost
     await choose(page, 'upload-files', large);
     await reaches(page, 'large.bin', 'done');
     assert.equal(await digestOfObject(signpost, 'large.bin'), await digestOfFile(large));
+  });
+});
+
+/** Replaces a part of an upload, as another caller that may write there can. Returns the ETag of the part. */
+async function replacePart(signpost, key, uploadId, number, size) {
+  const query = `?partNumber=${number}&uploadId=${encodeURIComponent(uploadId)}&contentLength=${size}`;
+  const { url } = await signpost.instruction('PUT', key, query);
+  const response = await fetch(url, { method: 'PUT', body: Buffer.alloc(size, 'E') });
+  assert.equal(response.status, 200);
+  return response.headers.get('etag');
+}
+
+/** Selects the requests to S3 that list, complete or abort an upload. Intercepting parts is slow. */
+const isWholeUpload = ({ searchParams }) =>
+  searchParams.has('X-Amz-Signature') && searchParams.has('uploadId') && !searchParams.has('partNumber');
+
+/** Starts an upload of 70 MiB and reloads the page after at least three parts. Returns the id of the upload. */
+async function interrupt(page, large) {
+  const requests = listen(page);
+  await throttle(page, 20 * MIB);
+  await choose(page, 'upload-files', large);
+  await page.waitForFunction(() => Object.values(localStorage).some((record) => Object.keys(JSON.parse(record).etags ?? {}).length >= 3));
+  await page.reload();
+  await throttle(page, 0);
+  return uploadIdIn(requests);
+}
+
+test('a part that another caller replaced is sent again', {}, async ({ signpost, open }) => {
+  await inFolder(async (folder) => {
+    const large = await largeFile(folder, 'large.bin', 70 * MIB);
+    const page = await open('');
+    const uploadId = await interrupt(page, large);
+    await replacePart(signpost, 'large.bin', uploadId, 1, 8 * MIB);
+    await choose(page, 'upload-files', large);
+    await reaches(page, 'large.bin', 'done');
+    assert.equal(await digestOfObject(signpost, 'large.bin'), await digestOfFile(large));
+  });
+});
+
+test('a part that another caller replaces after the page has sent it is sent again', {}, async ({ signpost, open }) => {
+  await inFolder(async (folder) => {
+    const large = await largeFile(folder, 'large.bin', 70 * MIB);
+    const page = await open('');
+    let attacks = 1;
+    await page.route(isWholeUpload, async (route) => {
+      const request = route.request();
+      const { searchParams } = new URL(request.url());
+      if (request.method() === 'POST' && searchParams.has('uploadId') && attacks-- > 0) {
+        await replacePart(signpost, 'large.bin', searchParams.get('uploadId'), 1, 8 * MIB);
+      }
+      await route.continue();
+    });
+    await choose(page, 'upload-files', large);
+    await reaches(page, 'large.bin', 'done');
+    assert.equal(await digestOfObject(signpost, 'large.bin'), await digestOfFile(large));
+  });
+});
+
+test('an upload that another caller completed with other content is not reported as uploaded', {}, async ({ signpost, open }) => {
+  // S3 reports success if a request to complete an upload is repeated.
+  await completeFirst(signpost, await open(''), (route, xml) => respond(route, 200, xml), 'failed');
+});
+
+test('an upload that another caller completed and that S3 no longer has is a conflict', {}, async ({ signpost, open }) => {
+  const missing = '<Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>';
+  await completeFirst(signpost, await open(''), (route) => respond(route, 404, missing), 'conflict');
+});
+
+/** Another caller completes the upload of the page with a replaced part. Then the page receives a response, and reaches a state. */
+async function completeFirst(signpost, page, reply, state) {
+  await inFolder(async (folder) => {
+    let completed = false;
+    await page.route(isWholeUpload, async (route) => {
+      const request = route.request();
+      if (request.method() !== 'POST' || completed) return route.continue();
+      completed = true;
+      const uploadId = new URL(request.url()).searchParams.get('uploadId');
+      await reply(route, await completeWithReplacedPart(signpost, 'large.bin', uploadId));
+    });
+    await choose(page, 'upload-files', await largeFile(folder, 'large.bin', 70 * MIB));
+    await reaches(page, 'large.bin', state);
+  });
+}
+
+const respond = (route, status, body) =>
+  route.fulfill({ status, headers: { 'access-control-allow-origin': '*', 'content-type': 'application/xml' }, body });
+
+/** Completes the upload of another caller with a replaced first part. Returns the response of S3. */
+async function completeWithReplacedPart(signpost, key, uploadId) {
+  await replacePart(signpost, key, uploadId, 1, 8 * MIB);
+  const id = `?uploadId=${encodeURIComponent(uploadId)}`;
+  const xml = await (await fetch((await signpost.instruction('GET', key, id)).url)).text();
+  const elements = xml.split('<Part>').slice(1).map((part) => {
+    const [number, etag] = ['PartNumber', 'ETag'].map((name) => new RegExp(`<${name}>([^<]*)<`).exec(part)[1]);
+    return `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`;
+  });
+  const { url, headers } = await signpost.instruction('POST', key, id);
+  const body = `<CompleteMultipartUpload>${elements.join('')}</CompleteMultipartUpload>`;
+  const response = await fetch(url, { method: 'POST', headers, body });
+  assert.equal(response.status, 200);
+  return response.text();
+}
+
+test('an upload is complete if only the response of S3 was lost', {}, async ({ signpost, open }) => {
+  await inFolder(async (folder) => {
+    const large = await largeFile(folder, 'large.bin', 70 * MIB);
+    const page = await open('');
+    let lost = 1;
+    await page.route(isWholeUpload, async (route) => {
+      const completes = route.request().method() === 'POST';
+      if (!completes || lost-- <= 0) return route.continue();
+      assert.equal((await route.fetch()).status(), 200);
+      await respond(route, 404, '<Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>');
+    });
+    await choose(page, 'upload-files', large);
+    await reaches(page, 'large.bin', 'done');
+    assert.equal(await digestOfObject(signpost, 'large.bin'), await digestOfFile(large));
+  });
+});
+
+test('a bucket that hides ETags gets the file in one request', {}, async ({ signpost, open }) => {
+  await inFolder(async (folder) => {
+    const large = await largeFile(folder, 'large.bin', 70 * MIB);
+    const page = await open('');
+    await page.addInitScript(() => {
+      const original = XMLHttpRequest.prototype.getResponseHeader;
+      XMLHttpRequest.prototype.getResponseHeader = function (name) {
+        return name.toLowerCase() === 'etag' ? null : original.call(this, name);
+      };
+    });
+    await page.reload();
+    await choose(page, 'upload-files', large);
+    await reaches(page, 'large.bin', 'done');
+    assert.equal(await digestOfObject(signpost, 'large.bin'), await digestOfFile(large));
+    assert.equal(await page.evaluate(() => localStorage.length), 0);
   });
 });
 

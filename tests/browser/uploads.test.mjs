@@ -9,6 +9,7 @@ import { rules } from './signpost.mjs';
 usesBrowser();
 
 const OVERWRITE = rules('', 'overwrite = true');
+const WRITE_ONLY = rules().replace('can = ["read", "write", "delete", "list"]', 'can = ["write", "list"]');
 
 test('a chosen file is stored and appears in the list', {}, async ({ signpost, open }) => {
   const page = await open('2026/');
@@ -109,6 +110,18 @@ test('a large file is sent to S3 in parallel parts', {}, async ({ signpost, open
 });
 
 const isPart = (request) => request.method() === 'PUT' && request.url().includes('partNumber=');
+
+test('a caller that may not read uploads a large file', { policy: WRITE_ONLY }, async ({ open }) => {
+  await inFolder(async (folder) => {
+    const large = await largeFile(folder, 'large.bin', 70 * MIB);
+    const page = await open('drop/');
+    await choose(page, 'upload-files', large);
+    await reaches(page, 'large.bin', 'done');
+    const second = await open('drop/');
+    await choose(second, 'upload-files', large);
+    await reaches(second, 'large.bin', 'conflict');
+  });
+});
 
 test('an existing object is not overwritten: skip', {}, async ({ signpost, open }) => {
   await signpost.put('a.txt', 'old');

@@ -6,6 +6,7 @@ const MIB = 1024 * 1024;
 const MULTIPART_THRESHOLD = 64 * MIB;
 const PART_SIZE = 8 * MIB;
 const MAX_PARTS = 10_000;
+const MAX_PUT_SIZE = 5 * 1024 * MIB; // the limit of S3 for one request
 const MAX_CONCURRENT_FILES = 3;
 const MAX_CONCURRENT_PARTS = 5;
 const MAX_CONCURRENT_REQUESTS = 6; // the limit of browsers for connections to one host
@@ -80,6 +81,16 @@ class RequestError extends Error {
   }
 }
 
+/**
+ * S3 has stored a part, but the CORS rules of the bucket hide its ETag. Other clients that may write can replace parts. Without
+ * ETags, the page cannot notice that, so it does not complete the upload.
+ */
+class HiddenEtagError extends RequestError {
+  constructor() {
+    super('The CORS rules of the bucket must expose the ETag header for uploads of this size.', { status: 400 });
+  }
+}
+
 const rejectionError = ({ status, code, detail, remedy }) => {
   const sentence = detail ? detail[0].toUpperCase() + detail.slice(1) + '.' : `Signpost returned status ${status}.`;
   return new RequestError([sentence, remedy].filter(Boolean).join(' '), { status, code, source: 'signpost' });
@@ -146,6 +157,11 @@ function sendToS3({ method, url, headers }, { body = null, signal, progress } = 
 
 /** Returns the content of the first element with this name, without decoding it. */
 const xmlText = (xml, name) => new RegExp(`<${name}>([^<]*)<`).exec(xml)?.[1] ?? '';
+
+/** Returns an ETag without its quotation marks. In XML they can be escaped. */
+const unquote = (etag) => (etag ?? '').replace(/&quot;|&#34;|"/g, '');
+
+const etagOf = (response) => unquote(response.getResponseHeader('etag'));
 
 // If the browser queued requests itself, signed URLs could expire in its queue.
 const requestSlots = { free: MAX_CONCURRENT_REQUESTS, waiting: [] };
@@ -228,6 +244,7 @@ class Transfer {
     this.recordName = uploadRecords.nameOf(key, file);
     this.state = file instanceof Blob ? 'queued' : 'unfinished';
     this.overwrite = false;
+    this.inParts = file.size >= MULTIPART_THRESHOLD;
     this.storedBytes = 0;
     this.partProgress = new Map();
     this.speed = new SpeedMeter();
@@ -261,7 +278,7 @@ class Transfer {
   async run() {
     const { signal } = (this.controller = new AbortController());
     try {
-      await withUploadLock(this.recordName, () => (this.size < MULTIPART_THRESHOLD ? this.uploadInOneRequest() : this.uploadInParts()));
+      await withUploadLock(this.recordName, () => (this.inParts ? this.uploadInParts() : this.uploadInOneRequest()));
       if (!signal.aborted) this.setState('done');
     } catch (error) {
       if (!signal.aborted) this.handleError(error);
@@ -271,9 +288,15 @@ class Transfer {
   handleError(error) {
     if (error.sessionEnded) return endSession();
     if (error.status === 412) return this.resolveConflict();
-    if (error.code === 'NoSuchUpload' && !this.restarted) {
-      uploadRecords.remove(this.recordName);
-      this.restarted = true; // S3 has deleted the parts, so start again, once
+    if (error instanceof HiddenEtagError && this.size <= MAX_PUT_SIZE) {
+      this.inParts = false;
+      this.abortUpload().catch(reportError);
+      return this.queue();
+    }
+    if (['NoSuchUpload', 'InvalidPart'].includes(error.code) && !this.restarted) {
+      // After NoSuchUpload, all parts are sent again; after InvalidPart, only those that another client has replaced.
+      if (error.code === 'NoSuchUpload') uploadRecords.remove(this.recordName);
+      this.restarted = true;
       return this.queue();
     }
     this.setState('failed', error.message);
@@ -369,7 +392,9 @@ class Transfer {
 
   async uploadInParts() {
     const record = uploadRecords.get(this.recordName) ?? (await this.startMultipartUpload());
-    const etags = await this.listParts(record);
+    record.etags ??= {};
+    const etags = record.isNew ? new Map() : await this.listOwnParts(record);
+    this.storedBytes = this.bytesOf(etags.keys(), record);
     await this.uploadParts(record, etags);
     await this.completeMultipartUpload(record, etags);
     uploadRecords.remove(this.recordName);
@@ -381,17 +406,18 @@ class Transfer {
     const query = { uploads: '', ...this.fileQuery };
     const response = await this.sendWithRetries((signal) => fetchInstruction('POST', this.key, query, signal));
     const partSize = Math.max(PART_SIZE, Math.ceil(this.size / MAX_PARTS / MIB) * MIB);
-    const uploadId = xmlText(response.responseText, 'UploadId');
-    uploadRecords.set(this.recordName, { uploadId, partSize });
-    return { uploadId, partSize, isNew: true };
+    const record = { uploadId: xmlText(response.responseText, 'UploadId'), partSize, etags: {} };
+    uploadRecords.set(this.recordName, record);
+    return { ...record, isNew: true };
   }
 
-  /** Returns the response to HEAD, or nothing if the object does not exist or the user may not read it. */
+  /** Returns the response to HEAD, or nothing if the object does not exist or the caller may not read it. */
   async headObject() {
     // A response to HEAD has no body for an instruction, so this uses the bulk endpoint.
     const sign = async (signal) => (await fetchInstructions([{ method: 'HEAD', key: this.key }], signal))[0];
     return this.sendWithRetries(sign).catch((error) => {
-      if (error.sessionEnded || ![401, 403, 404].includes(error.status)) throw error;
+      // Without `read`, an anonymous caller gets 401. If a session has ended, the next request for an upload also gets 401.
+      if (![401, 403, 404].includes(error.status)) throw error;
     });
   }
 
@@ -399,26 +425,31 @@ class Transfer {
     return Math.min(partSize, this.size - (number - 1) * partSize);
   }
 
-  /** Returns the ETags of the parts that S3 has already stored, by part number. */
-  async listParts({ uploadId, partSize, isNew }) {
+  bytesOf(numbers, { partSize }) {
+    return [...numbers].reduce((sum, number) => sum + this.partLength(number, partSize), 0);
+  }
+
+  /**
+   * Returns the ETags of the parts that this page has uploaded and that S3 still stores, by part number. Other clients that may
+   * write can replace parts of this upload. The ETag of a replaced part differs from the recorded one.
+   */
+  async listOwnParts({ uploadId, partSize, etags: recorded }) {
     const etags = new Map();
-    this.storedBytes = 0;
-    if (isNew) return etags;
     for (let marker = '0'; marker; ) {
       const query = { uploadId, 'part-number-marker': marker };
       const { responseText: xml } = await this.sendWithRetries((signal) => fetchInstruction('GET', this.key, query, signal));
       for (const part of xml.split('<Part>').slice(1)) {
         const [number, size] = [Number(xmlText(part, 'PartNumber')), Number(xmlText(part, 'Size'))];
-        if (size !== this.partLength(number, partSize)) continue;
-        etags.set(number, xmlText(part, 'ETag'));
-        this.storedBytes += size;
+        const etag = unquote(xmlText(part, 'ETag'));
+        if (etag && etag === recorded[number] && size === this.partLength(number, partSize)) etags.set(number, etag);
       }
       marker = xmlText(xml, 'IsTruncated') === 'true' ? xmlText(xml, 'NextPartNumberMarker') : '';
     }
     return etags;
   }
 
-  async uploadParts({ uploadId, partSize }, etags) {
+  async uploadParts(record, etags) {
+    const { uploadId, partSize } = record;
     const count = Math.ceil(this.size / partSize);
     const pending = Array.from({ length: count }, (_, index) => index + 1).filter((number) => !etags.has(number));
     const urls = new PartUrls(this.key, uploadId, (number) => this.partLength(number, partSize));
@@ -429,7 +460,10 @@ class Transfer {
         const body = this.file.slice(start, start + partSize);
         const sign = (signal, needsNewUrl) => urls.get(number, pending, signal, needsNewUrl);
         const response = await withRequestSlot(signal, () => this.sendWithRetries(sign, body, number));
-        etags.set(number, response.getResponseHeader('etag')?.replaceAll('"', '&quot;'));
+        const etag = etagOf(response);
+        if (!etag) throw new HiddenEtagError();
+        etags.set(number, etag);
+        this.recordPart(record, number, etag);
         this.storedBytes += body.size;
       }
     };
@@ -440,20 +474,51 @@ class Transfer {
     if (failed) throw failed.reason;
   }
 
-  async completeMultipartUpload({ uploadId, partSize }, etags) {
-    // If the bucket's CORS rules do not expose ETag, list the parts to get the ETags.
-    const knownEtags = [...etags.values()].every(Boolean) ? etags : await this.listParts({ uploadId, partSize });
-    const inOrder = [...knownEtags].sort(([a], [b]) => a - b);
-    const parts = inOrder.map(([number, etag]) => `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`);
+  recordPart({ uploadId, partSize, etags }, number, etag) {
+    etags[number] = etag;
+    // A cancelled upload has no record, and must not get one again.
+    if (uploadRecords.get(this.recordName)) uploadRecords.set(this.recordName, { uploadId, partSize, etags });
+  }
+
+  async completeMultipartUpload(record, etags) {
+    const inOrder = [...etags].sort(([a], [b]) => a - b);
+    const expected = await this.expectedEtag(record, inOrder);
+    // If the ETag of the object cannot be predicted, check the parts as late as possible.
+    if (!expected && (await this.listOwnParts(record)).size !== etags.size) {
+      throw new RequestError('Another client has changed parts of this upload.', { status: 400, code: 'InvalidPart' });
+    }
+    const parts = inOrder.map(([number, etag]) => `<Part><PartNumber>${number}</PartNumber><ETag>&quot;${etag}&quot;</ETag></Part>`);
     const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
-    const query = { uploadId, 'mp-object-size': this.size, ...this.conditionQuery };
+    const query = { uploadId: record.uploadId, 'mp-object-size': this.size, ...this.conditionQuery };
     const sign = (signal) => fetchInstruction('POST', this.key, query, signal);
     this.storedBytes = this.size;
-    await this.sendWithRetries(sign, new Blob([body])).catch(async (error) => {
-      // The upload may already be complete if only the response was lost.
-      const object = error.code === 'NoSuchUpload' && (await this.headObject());
-      if (!object || Number(object.getResponseHeader('content-length')) !== this.size) throw error;
-    });
+    const stored = await this.sendWithRetries(sign, new Blob([body])).then(
+      ({ responseText }) => unquote(xmlText(responseText, 'ETag')),
+      async (error) => {
+        // The upload may already be complete if only the response was lost. Another client may also have completed it.
+        const object = expected && error.code === 'NoSuchUpload' && (await this.headObject());
+        if (!object || etagOf(object) !== expected) throw error;
+        return expected;
+      },
+    );
+    // S3 also returns 200 if another client has completed the upload, possibly with other parts.
+    if (expected && isMultipartEtag(stored) && stored !== expected) {
+      uploadRecords.remove(this.recordName);
+      throw new RequestError('Another client has completed this upload with other content. Upload the file again.', { status: 400 });
+    }
+  }
+
+  /**
+   * Returns the ETag that S3 gives an object of these parts: the MD5 digest of the MD5 digests of the parts. With some kinds of
+   * encryption, the ETag of a part is not its MD5 digest. Then this returns nothing.
+   */
+  async expectedEtag({ partSize }, parts) {
+    const [number, etag] = parts.at(-1); // the smallest part
+    const start = (number - 1) * partSize;
+    const content = await this.file.slice(start, start + partSize).arrayBuffer();
+    if (md5(new Uint8Array(content)) !== etag || !parts.every(([, etag]) => /^[0-9a-f]{32}$/.test(etag))) return '';
+    const digests = parts.flatMap(([, etag]) => etag.match(/../g).map((byte) => parseInt(byte, 16)));
+    return `${md5(Uint8Array.from(digests))}-${parts.length}`;
   }
 
   async resolveConflict() {
@@ -478,6 +543,55 @@ class Transfer {
     this.storedBytes = 0;
     this.view.rename();
   }
+}
+
+const isMultipartEtag = (etag) => /^[0-9a-f]{32}-\d+$/.test(etag);
+
+const MD5_SHIFTS = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
+const MD5_FACTORS = [1, 5, 3, 7];
+const MD5_OFFSETS = [0, 1, 5, 0];
+const MD5_CONSTANTS = Int32Array.from({ length: 64 }, (_, step) => Math.floor(Math.abs(Math.sin(step + 1)) * 2 ** 32) | 0);
+
+/** Returns the MD5 digest of these bytes in hexadecimal (RFC 1321). The Web Crypto API does not have MD5. */
+function md5(bytes) {
+  const padded = new DataView(new ArrayBuffer(Math.ceil((bytes.length + 9) / 64) * 64));
+  new Uint8Array(padded.buffer).set(bytes);
+  padded.setUint8(bytes.length, 0x80);
+  padded.setBigUint64(padded.byteLength - 8, BigInt(bytes.length) * 8n, true);
+  const state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476);
+  const words = new Int32Array(16);
+  for (let offset = 0; offset < padded.byteLength; offset += 64) {
+    for (let index = 0; index < 16; index++) words[index] = padded.getInt32(offset + 4 * index, true);
+    addMd5Block(state, words);
+  }
+  const digest = new DataView(new ArrayBuffer(16));
+  state.forEach((word, index) => digest.setInt32(4 * index, word, true));
+  return [...new Uint8Array(digest.buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function addMd5Block(state, words) {
+  let a = state[0];
+  let b = state[1];
+  let c = state[2];
+  let d = state[3];
+  for (let step = 0; step < 64; step++) {
+    const round = step >> 4;
+    let mixed = c ^ (b | ~d);
+    if (round === 0) mixed = (b & c) | (~b & d);
+    else if (round === 1) mixed = (d & b) | (~d & c);
+    else if (round === 2) mixed = b ^ c ^ d;
+    const index = (MD5_FACTORS[round] * step + MD5_OFFSETS[round]) & 15;
+    const sum = (a + mixed + MD5_CONSTANTS[step] + words[index]) | 0;
+    const shift = MD5_SHIFTS[round * 4 + (step & 3)];
+    a = d;
+    d = c;
+    c = b;
+    b = (b + ((sum << shift) | (sum >>> (32 - shift)))) | 0;
+  }
+  state[0] += a;
+  state[1] += b;
+  state[2] += c;
+  state[3] += d;
 }
 
 /** The signed URLs of the parts. They are requested in bulk shortly before they are used. */
@@ -893,8 +1007,31 @@ async function createPreview(key) {
   if (!kind) return noPreview('A preview is not available for this type of file.');
   const { url } = await fetchInstruction('GET', key);
   const element = createElement(kind, { src: url, ...(kind === 'img' ? { alt: key.split('/').at(-1) } : { controls: true }) });
-  element.onerror = () => element.replaceWith(...noPreview('Your browser cannot show this file.'));
+  const giveUp = () => element.replaceWith(...noPreview('Your browser cannot show this file.'));
+  if (kind === 'img') element.onerror = giveUp;
+  else recoverPlayback(element, key, giveUp);
   return [element];
+}
+
+/** After an error, requests a new URL, because the old one may have expired, and continues at the same position. */
+function recoverPlayback(media, key, giveUp) {
+  let failedPosition = null;
+  let failedAt = 0;
+  const recover = async () => {
+    const { currentTime, paused } = media;
+    // A second error soon afterwards, and at the same position, has another cause than an expired URL.
+    if (currentTime === failedPosition && performance.now() - failedAt < 10_000) return giveUp();
+    [failedPosition, failedAt] = [currentTime, performance.now()];
+    try {
+      media.src = (await fetchInstruction('GET', key)).url;
+      media.currentTime = currentTime;
+      if (!paused) await media.play();
+    } catch (error) {
+      if (error instanceof RequestError) giveUp(); // no new URL; `play` reports its errors as events
+    }
+  };
+  media.addEventListener('error', recover);
+  if (media.error) recover();
 }
 
 async function createTextPreview(key) {
@@ -975,6 +1112,7 @@ function listenForActions() {
   addEventListener('beforeunload', (event) => isBusy() && event.preventDefault());
 }
 
+for (const media of findAll('audio, video', main)) recoverPlayback(media, main.dataset.key, () => {});
 main.append(notice, menu);
 menu.append(find('#row-actions')?.content.cloneNode(true) ?? '');
 for (const button of findAll('button[data-action][hidden]', main)) button.hidden = false;
