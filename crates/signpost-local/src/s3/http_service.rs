@@ -107,6 +107,9 @@ impl S3HttpService {
                 let credentials = credentials.ok_or(S3Rejection::Unsigned)?;
                 self.verifier
                     .verify_form(&credentials.access_key, credentials.token.as_deref(), now)?;
+                if let Some(condition) = credentials.failed_condition {
+                    return Err(S3Rejection::PolicyCondition(condition));
+                }
                 body
             }
         };

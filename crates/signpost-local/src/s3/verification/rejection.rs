@@ -30,6 +30,8 @@ pub(crate) enum S3Rejection {
         string_to_sign: String,
         canonical_request: String,
     },
+    /// A form does not meet this condition of its policy.
+    PolicyCondition(String),
     InvalidUri,
     InvalidQueryValue(String),
     TransferEncoding,
@@ -52,9 +54,11 @@ impl S3Rejection {
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unsigned | Self::NotYetValid | Self::Expired { .. } | Self::HeadersNotSigned(_) => {
-                (StatusCode::FORBIDDEN, "AccessDenied")
-            }
+            Self::Unsigned
+            | Self::NotYetValid
+            | Self::Expired { .. }
+            | Self::HeadersNotSigned(_)
+            | Self::PolicyCondition(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
             Self::MultipleMechanisms | Self::InvalidQueryValue(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
             Self::SignatureV2 | Self::MissingHeader(_) | Self::InvalidLength => {
                 (StatusCode::BAD_REQUEST, "InvalidRequest")
@@ -99,6 +103,9 @@ impl S3Rejection {
             Self::SignatureDoesNotMatch { .. } => "The request signature we calculated does not match the signature \
                  you provided. Check your key and signing method."
                 .into(),
+            Self::PolicyCondition(condition) => {
+                format!("Invalid according to Policy: Policy Condition failed: {condition}")
+            }
             Self::InvalidUri => "Couldn't parse the specified URI.".into(),
             Self::InvalidQueryValue(name) => {
                 format!("The value of the query parameter {name} is not valid")
