@@ -10,6 +10,7 @@ pub(crate) enum S3Rejection {
     Unsigned,
     MultipleMechanisms,
     SignatureV2,
+    SeveralHosts,
     /// The authentication parameters of the query are incomplete or malformed.
     QueryParameters(String),
     /// The `Authorization` header is malformed.
@@ -60,7 +61,7 @@ impl S3Rejection {
             | Self::HeadersNotSigned(_)
             | Self::PolicyCondition(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
             Self::MultipleMechanisms | Self::InvalidQueryValue(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
-            Self::SignatureV2 | Self::MissingHeader(_) | Self::InvalidLength => {
+            Self::SignatureV2 | Self::SeveralHosts | Self::MissingHeader(_) | Self::InvalidLength => {
                 (StatusCode::BAD_REQUEST, "InvalidRequest")
             }
             Self::QueryParameters(_) => (StatusCode::BAD_REQUEST, "AuthorizationQueryParametersError"),
@@ -86,6 +87,7 @@ impl S3Rejection {
             Self::SignatureV2 => "The authorization mechanism you have provided is not supported. \
                  Please use AWS4-HMAC-SHA256."
                 .into(),
+            Self::SeveralHosts => "The request has more than one Host header.".into(),
             Self::QueryParameters(what) => what.clone(),
             Self::AuthorizationHeader(what) => {
                 format!("The authorization header is malformed; {what}")
