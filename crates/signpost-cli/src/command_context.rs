@@ -1,6 +1,7 @@
 //! Chooses the service and the credential of a command from options, environment variables and profiles.
 
 use crate::SystemAccess;
+use crate::console_output::OutputFailure;
 use crate::credential::{ServiceCredential, is_secure_origin, netrc_credential, parse_token, token_matches_service};
 use crate::operation_error::OperationError;
 use crate::options::ConnectionOptions;
@@ -12,6 +13,7 @@ pub(crate) struct CommandContext<'a, 's> {
     pub(crate) state: StateFolder,
     pub(crate) profiles: ProfileStore,
     pub(crate) system: &'a mut SystemAccess<'s>,
+    pub(crate) output_failure: OutputFailure,
 }
 
 /// A credential and its source.
@@ -26,6 +28,7 @@ impl<'a, 's> CommandContext<'a, 's> {
             state,
             profiles: ProfileStore::load()?,
             system,
+            output_failure: OutputFailure::default(),
         })
     }
 

@@ -1,8 +1,8 @@
 //! Prints results to standard output and all other messages to standard error while a command runs.
 
 use std::collections::HashSet;
-use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value, json};
 
@@ -16,10 +16,31 @@ use crate::terminal_text;
 pub(crate) struct ConsoleOutput {
     /// If true, results are JSON, one line each.
     json: bool,
+    /// The first failure to write to standard output.
+    failure: OutputFailure,
     /// The progress display, which is suspended while a line is printed.
     progress: TransferProgress,
     /// The remedies that have been printed. Many files can fail for the same reason, so each remedy is printed once.
     printed_remedies: Arc<Mutex<HashSet<String>>>,
+}
+
+/// The first failure to write to standard output, which the command reports when it ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OutputFailure(Arc<OnceLock<io::Error>>);
+
+impl OutputFailure {
+    /// Returns the error, or `None` if all output was written or the reader, such as `head`, has closed the pipe.
+    pub(crate) fn get(&self) -> Option<&io::Error> {
+        self.0.get()
+    }
+
+    fn record(&self, written: io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            let _ = self.0.set(error);
+        }
+    }
 }
 
 /// The result for one object: names and values, in order.
@@ -47,9 +68,10 @@ impl ObjectOutcome {
 }
 
 impl ConsoleOutput {
-    pub(crate) fn new(json: bool, progress: TransferProgress) -> Self {
+    pub(crate) fn new(json: bool, progress: TransferProgress, failure: OutputFailure) -> Self {
         Self {
             json,
+            failure,
             progress,
             printed_remedies: Arc::default(),
         }
@@ -102,7 +124,7 @@ impl ConsoleOutput {
     /// The command continues if the reader, such as `head`, has closed the pipe.
     fn write_stdout(&self, text: &str) {
         self.progress
-            .suspend_bar(|| drop(writeln!(std::io::stdout(), "{text}")));
+            .suspend_bar(|| self.failure.record(writeln!(io::stdout(), "{text}")));
     }
 
     fn write_stderr(&self, lines: &[String]) {

@@ -1,8 +1,8 @@
 //! Local files and folders: which files are uploaded, under which names, and which local paths a key may have.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ use crate::operation_error::OperationError;
 use crate::part_layout::{MAX_SMALL_OBJECT, Part};
 use crate::transfer_state::FileIdentity;
 use crate::upload_source::{CHUNK_SIZE, UploadSource};
+
+/// The maximum content of a file that reports a length of 0.
+const MAX_UNREPORTED_LEN: u64 = 64 * 1024 * 1024;
 
 /// An open file.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct FolderContents {
     pub(crate) files: Vec<(PathBuf, String)>,
     /// The paths that are not uploaded, and the reason: not a file or folder, or a name that cannot be a key.
     pub(crate) skipped: Vec<(PathBuf, &'static str)>,
+    /// The paths that cannot be read or uploaded, and the error.
+    pub(crate) failed: Vec<(PathBuf, OperationError)>,
 }
 
 impl OpenedFile {
@@ -48,10 +53,23 @@ impl OpenedFile {
             return Err(OperationError::usage(format!("{} is not a file", path.display()))
                 .with_remedy("Use -r for a folder, and `-` for standard input."));
         }
-        let identity = FileIdentity::of(&file).map_err(io_error)?;
+        let mut identity = FileIdentity::of(&file).map_err(io_error)?;
         let file = Arc::new(file);
         let pool = BufferPool::new(CHUNK_SIZE);
-        let source = if identity.len <= MAX_SMALL_OBJECT {
+        let source = if identity.len == 0 {
+            // Files in `/proc` report no length.
+            let mut bytes = Vec::new();
+            let mut start = (&*file).take(MAX_UNREPORTED_LEN + 1);
+            start.read_to_end(&mut bytes).map_err(io_error)?;
+            identity.len = bytes.len() as u64;
+            if identity.len > MAX_UNREPORTED_LEN {
+                return Err(
+                    OperationError::usage(format!("{} does not report its length", path.display()))
+                        .with_remedy("Use `-` and pipe the content to standard input."),
+                );
+            }
+            UploadSource::Memory([bytes.into()].into())
+        } else if identity.len <= MAX_SMALL_OBJECT {
             let mut bytes = vec![0; usize::try_from(identity.len).expect("a small object fits into memory")];
             file.read_exact_at(&mut bytes, 0).map_err(io_error)?;
             UploadSource::Memory([bytes.into()].into())
@@ -88,16 +106,31 @@ impl OpenedFile {
     }
 }
 
+/// Returns true if the path is a FIFO or a character device, whose bytes can be read only once.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| {
+        let kind = metadata.file_type();
+        kind.is_fifo() || kind.is_char_device()
+    })
+}
+
 /// Lists the files below a folder, in order of their names. Links to files are followed. A link to a folder is
 /// followed only if the user names it, because links can lead back up or out of the folder.
-pub(crate) fn list_folder(folder: &Path) -> Result<FolderContents, OperationError> {
+pub(crate) fn list_folder(folder: &Path) -> FolderContents {
     let mut contents = FolderContents::default();
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
         let io_error =
             |error: io::Error| OperationError::io(format_args!("failed to read {}", folder.display()), &error);
-        let entries = fs::read_dir(&folder).map_err(io_error)?;
-        let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(io_error)?;
+        let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                let error = io_error(error);
+                contents.failed.push((folder, error));
+                continue;
+            }
+        };
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();
@@ -105,7 +138,13 @@ pub(crate) fn list_folder(folder: &Path) -> Result<FolderContents, OperationErro
                 contents.skipped.push((path, "its name is not UTF-8"));
                 continue;
             };
-            let kind = entry.file_type().map_err(io_error)?;
+            let kind = match entry.file_type() {
+                Ok(kind) => kind,
+                Err(error) => {
+                    contents.failed.push((path, io_error(error)));
+                    continue;
+                }
+            };
             if kind.is_dir() {
                 folders.push((path, format!("{name}/")));
             } else if path.is_file() {
@@ -120,7 +159,7 @@ pub(crate) fn list_folder(folder: &Path) -> Result<FolderContents, OperationErro
         }
     }
     contents.files.sort();
-    Ok(contents)
+    contents
 }
 
 /// The path below `folder` for an object with this name. The name comes from a listing and is not trusted.
@@ -148,6 +187,32 @@ pub(crate) fn file_below(folder: &Path, name: &str) -> Result<PathBuf, Operation
         }
     }
     Ok(path)
+}
+
+/// Returns true for the paths of standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+        .into_iter()
+        .any(|stdout| path == Path::new(stdout))
+}
+
+/// Returns true if bytes must be written into what exists at this path: a device, a FIFO, a socket, or an open file of
+/// this process. A rename would replace it.
+pub(crate) fn is_device(path: &Path) -> bool {
+    let is_open_file = ["/dev/fd", "/dev/stderr", "/proc"]
+        .into_iter()
+        .any(|parent| path.starts_with(parent));
+    is_open_file || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Returns the target of a symbolic link, so that a rename replaces the target and not the link.
+pub(crate) fn follow_link(path: &Path) -> PathBuf {
+    let Ok(target) = fs::read_link(path) else {
+        return path.to_owned();
+    };
+    // The target does not have to exist.
+    let target = path.parent().unwrap_or(Path::new("")).join(target);
+    fs::canonicalize(&target).unwrap_or(target)
 }
 
 /// Rejects a path that leads out of the folder through a link. Another user may have created the link.
@@ -251,7 +316,7 @@ mod tests {
         std::os::unix::fs::symlink(at("z"), at("link")).unwrap();
         std::os::unix::fs::symlink(at("b"), at("to-folder")).unwrap();
         std::os::unix::fs::symlink(at("nowhere"), at("dangling")).unwrap();
-        let contents = list_folder(folder.path()).unwrap();
+        let contents = list_folder(folder.path());
         let names: Vec<_> = contents.files.iter().map(|(_, name)| name.as_str()).collect();
         assert_eq!(names, ["b/a", "b/c/d", "link", "z"]);
         let skipped: Vec<_> = contents.skipped.iter().map(|(path, _)| path.clone()).collect();

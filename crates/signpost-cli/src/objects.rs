@@ -70,6 +70,7 @@ pub(crate) fn run(command: &ObjectCommand, system: &mut SystemAccess<'_>) -> Res
     let state = StateFolder::of_user();
     let arguments = system.arguments.clone();
     let mut context = CommandContext::new(state.clone(), system)?;
+    let output_failure = context.output_failure.clone();
     let exit_status = runtime.block_on(async {
         tokio::select! {
             exit_status = dispatch(command, &mut context) => exit_status,
@@ -79,6 +80,11 @@ pub(crate) fn run(command: &ObjectCommand, system: &mut SystemAccess<'_>) -> Res
     // A blocking task, such as a read of standard input, can still be running. Its result is not needed.
     runtime.shutdown_background();
     let exit_status = exit_status?;
+    if let Some(error) = output_failure.get()
+        && exit_status == ExitStatus::Success
+    {
+        return Err(OperationError::io("failed to write to standard output", error).into());
+    }
     let mut report = CommandReport::with_status(exit_status);
     if exit_status == ExitStatus::Interrupted && state.has_resumable() {
         report.stderr = format!(
@@ -139,7 +145,7 @@ impl TransferSession {
         Ok(Self {
             service: SigningService::new(http.clone(), sourced.map(|sourced| sourced.credential), base),
             store: S3Client::new(http),
-            console: ConsoleOutput::new(connection.json, progress.clone()),
+            console: ConsoleOutput::new(connection.json, progress.clone(), context.output_failure.clone()),
             progress,
             state: context.state.clone(),
             concurrency: ConcurrencyLimit::new(),

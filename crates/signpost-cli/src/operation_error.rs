@@ -68,10 +68,15 @@ impl OperationError {
             cause = inner;
         }
         let cause = cause.to_string();
+        let is_certificate_error = cause.starts_with("invalid peer certificate");
         let message = match host {
             Some(host) => format!("no response from {host}: {cause}"),
             None => cause,
         };
+        if is_certificate_error {
+            return Self::new(ExitStatus::Failure, message)
+                .with_remedy("Check the URL, the certificate of the server and the clock of this machine.");
+        }
         Self::temporary(message).with_remedy("Check the network and the URL, and run the command again.")
     }
 

@@ -1,14 +1,15 @@
-//! Sanitizes text from other sources for a terminal: control characters and forged lines are replaced.
+//! Sanitizes text from other sources for a terminal: control characters, invisible characters and forged lines are
+//! replaced.
 
 use std::fmt::Write as _;
 
-/// The replacement for a control character.
+/// The replacement for a control character or an invisible character.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Sanitizes one line.
 pub(crate) fn sanitize_line(text: &str) -> String {
     text.replace(
-        |char: char| char.is_control() && char != '\t',
+        |char: char| is_unsafe(char) && char != '\t',
         REPLACEMENT.encode_utf8(&mut [0; 4]),
     )
 }
@@ -18,17 +19,40 @@ pub(crate) fn sanitize_lines(text: &str) -> String {
     text.split('\n').map(sanitize_line).collect::<Vec<_>>().join("\n")
 }
 
-/// Escapes control characters in JSON. The values do not change.
+/// Escapes control characters and invisible characters in JSON. The values do not change.
 pub(crate) fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
-        if char.is_control() {
-            write!(escaped, "\\u{:04x}", u32::from(char)).expect("writing to a String cannot fail");
+        if is_unsafe(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                write!(escaped, "\\u{unit:04x}").expect("writing to a String cannot fail");
+            }
         } else {
             escaped.push(char);
         }
     }
     escaped
+}
+
+/// Returns true for a character that can change or hide other text: a control character, a line separator, or an
+/// invisible format character, such as those that change the direction of the text
+/// ([UTR 36](https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing)).
+fn is_unsafe(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -41,10 +65,19 @@ mod tests {
             sanitize_line("a\u{1b}]0;\u{7}\u{9b}2J\tb\nc\r"),
             "a\u{fffd}]0;\u{fffd}\u{fffd}2J\tb\u{fffd}c\u{fffd}"
         );
+        for char in "\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{61c}\u{200b}\u{2028}\u{feff}\u{e0041}".chars() {
+            assert_eq!(
+                sanitize_line(&format!("a{char}b")),
+                "a\u{fffd}b",
+                "{}",
+                char.escape_unicode()
+            );
+        }
+        assert_eq!(sanitize_line("a ü 日本 😀 é"), "a ü 日本 😀 é");
         assert_eq!(sanitize_lines("a\u{1b}\nb\n"), "a\u{fffd}\nb\n");
-        let value = serde_json::json!({"a": "\u{9b}\u{7f}\u{1b}ü"});
+        let value = serde_json::json!({"a": "\u{9b}\u{7f}\u{1b}ü\u{202e}\u{e0041}"});
         let escaped = escape_json(&value.to_string());
-        assert!(!escaped.chars().any(char::is_control));
+        assert!(!escaped.chars().any(is_unsafe));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
     }
 }

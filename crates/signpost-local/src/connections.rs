@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use http::header::{self, HeaderMap};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -47,6 +48,11 @@ pub(crate) fn http1_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     builder
+}
+
+/// Returns true if a request has more than one `Host` header. Such a request is invalid (RFC 9112, section 3.2).
+pub(crate) fn has_several_hosts(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().count() > 1
 }
 
 /// Serves one connection in its own task, which a graceful shutdown waits for.

@@ -16,6 +16,7 @@ mod environment;
 mod fronts;
 mod logging;
 mod options;
+mod private_files;
 pub mod s3;
 mod http_server;
 mod shutdown;

@@ -15,6 +15,7 @@ use signpost::rejection::Rejection;
 use signpost::request::{ApiRequest, BodyLength};
 use signpost::service::handler::Handler;
 
+use crate::connections::has_several_hosts;
 use crate::fronts::{ClientRequest, EmulatedFront, request_host, request_path, to_http_response};
 use crate::logging;
 use crate::request_body::{self, RequestBody};
@@ -48,6 +49,7 @@ impl RedirectApi {
         let start = Instant::now();
         let (parts, body) = request.into_parts();
         let response = match request_body::read_body(body, self.front.max_body_bytes(), &parts.headers).await {
+            RequestBody::Complete(_) if has_several_hosts(&parts.headers) => several_hosts(),
             RequestBody::Complete(_) if self.allows_all && !is_local_name(&request_host(&parts)) => {
                 misdirected_request()
             }
@@ -142,6 +144,14 @@ fn misdirected_request() -> Response<Full<Bytes>> {
          start it with --rules FILE to allow other names\n",
     ));
     *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+    response
+}
+
+fn several_hosts() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(
+        "the request has more than one Host header; send exactly one\n",
+    ));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
     response
 }
 

@@ -16,10 +16,10 @@ use crate::credentials::{self, CredentialChain};
 use crate::environment::{EMBEDDED_BUCKET, EMBEDDED_REGION, ServerEnvironment};
 use crate::options::ServerOptions;
 use crate::redirect_api::RedirectApi;
-use crate::s3::{self, EmbeddedS3, EmbeddedS3Config, S3Credentials};
+use crate::s3::{self, EmbeddedS3, EmbeddedS3Config, EmbeddedS3Error, S3Credentials};
 use crate::shutdown::ShutdownSignal;
 use crate::welcome::{StorageLocation, WelcomeText};
-use crate::{http_server, logging};
+use crate::{http_server, logging, private_files};
 
 /// An error that prevents the server from starting.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +173,12 @@ async fn set_up_embedded_s3(
     environment.use_embedded_s3(&format!("http://{address}"), region);
     let source = CredentialSource::from_provider(credentials);
     let mut settings = load_settings(options, environment)?;
-    settings.table = Some(IdTableLocation::Folder(options.data.join("table")));
+    let table = options.data.join("table");
+    private_files::create_dir_all(&table).map_err(|error| EmbeddedS3Error::Folder {
+        folder: table.clone(),
+        source: error.into(),
+    })?;
+    settings.table = Some(IdTableLocation::Folder(table));
     Ok(StorageSetup {
         handler: start_handler(options, settings, source).await?,
         storage: StorageLocation::Embedded {

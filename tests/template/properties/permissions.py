@@ -48,8 +48,8 @@ def granted():
 def operations_of_the_code():
     """The operations in src/operation.rs."""
     code = (ROOT / "src/operation.rs").read_text()
-    listed = re.search(r"pub const ALL: \[Self; \d+\] = \[(.*?)\];", code, re.DOTALL)[1]
-    return set(re.findall(r"Self::(\w+)", listed))
+    listed = re.search(r"^operations! \{(.*?)^\}", code, re.DOTALL | re.MULTILINE)[1]
+    return set(re.findall(r"\w+", listed))
 
 
 def listings_of_the_code():
@@ -59,5 +59,5 @@ def listings_of_the_code():
 
 def actions_of_session_policies():
     """The actions in the session policies of users."""
-    code = (ROOT / "src/outbound/aws/session_policy.rs").read_text()
-    return set(re.findall(r's3:[A-Z]\w+', code))
+    sources = [ROOT / "src/outbound/aws/session_policy.rs", ROOT / "src/operation.rs"]
+    return {action for source in sources for action in re.findall(r"s3:[A-Z]\w+", source.read_text())}

@@ -23,6 +23,8 @@ struct DownloadJob {
     file: Result<PathBuf, OperationError>,
     /// The expected length of the object.
     len: u64,
+    /// True if the user named the object. Then the file can be a device or a symbolic link.
+    is_named: bool,
 }
 
 pub(super) async fn get(
@@ -100,6 +102,19 @@ async fn run_job(
             format!("{} is a folder; name a file", file.display()),
         ));
     }
+    if !job.is_named {
+        return file_download::download_file(session, &job.object_url, &file, job.len).await;
+    }
+    if local_files::is_stdout(&file) {
+        return ObjectDownload::new(session, &job.object_url, job.len)
+            .copy_to_stdout()
+            .await;
+    }
+    if local_files::is_device(&file) {
+        let download = ObjectDownload::new(session, &job.object_url, job.len);
+        return download.copy_to_device(&file).await;
+    }
+    let file = local_files::follow_link(&file);
     file_download::download_file(session, &job.object_url, &file, job.len).await
 }
 
@@ -164,6 +179,7 @@ async fn plan_jobs(
                 object_url,
                 file: Ok(file),
                 len: 0,
+                is_named: true,
             }]);
         }
     };
@@ -182,6 +198,7 @@ async fn plan_jobs(
             object_url: object_url.clone(),
             file: Ok(folder.join(name)),
             len: 0,
+            is_named: true,
         });
     }
     reject_collisions(&mut jobs)?;
@@ -235,7 +252,12 @@ async fn jobs_below(
             Ok(object_url) => (object_url, file),
             Err(error) => (prefix.clone(), file.and(Err(error))),
         };
-        Some(DownloadJob { object_url, file, len })
+        Some(DownloadJob {
+            object_url,
+            file,
+            len,
+            is_named: false,
+        })
     });
     let jobs: Vec<_> = jobs.collect();
     if jobs.is_empty() {

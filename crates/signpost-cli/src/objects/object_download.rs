@@ -1,6 +1,9 @@
 //! Downloads one object in one stream, which resumes after a broken connection.
 
 use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_MATCH, RANGE};
@@ -10,6 +13,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::instruction_cache::CachedInstruction;
 use super::{TransferSession, checksum_mode, header};
+use crate::blocking_task::run_blocking;
 use crate::checksum::{ChecksumAlgorithm, ChecksumHasher, ContentChecksum};
 use crate::exit_status::ExitStatus;
 use crate::file_writer::PartWriter;
@@ -151,24 +155,53 @@ impl<'a> ObjectDownload<'a> {
 
     /// Writes the object to standard output.
     pub(super) async fn copy_to_stdout(&self) -> Result<DownloadResult, OperationError> {
+        let mut stdout = tokio::io::stdout();
+        let io_error = |error| OperationError::io("failed to write to standard output", &error);
+        let result = self
+            .copy_to(async |bytes| stdout.write_all(&bytes).await.map_err(io_error))
+            .await?;
+        stdout.flush().await.map_err(io_error)?;
+        Ok(result)
+    }
+
+    /// Writes the object to a device or a FIFO, in order.
+    pub(super) async fn copy_to_device(&self, path: &Path) -> Result<DownloadResult, OperationError> {
+        let path = path.to_owned();
+        let io_error =
+            |error: io::Error| OperationError::io(format_args!("failed to write to {}", path.display()), &error);
+        let opened = {
+            let path = path.clone();
+            run_blocking(move || File::options().append(true).open(path)).await
+        };
+        let device = Arc::new(opened.map_err(io_error)?);
+        self.copy_to(async |bytes| {
+            let device = Arc::clone(&device);
+            run_blocking(move || (&*device).write_all(&bytes))
+                .await
+                .map_err(io_error)
+        })
+        .await
+    }
+
+    async fn copy_to(
+        &self,
+        mut write: impl AsyncFnMut(Bytes) -> Result<(), OperationError>,
+    ) -> Result<DownloadResult, OperationError> {
         let FirstResponse {
             object,
             response,
             permit,
         } = self.start().await?;
         self.set_length(object.len);
-        let mut stdout = tokio::io::stdout();
-        let io_error = |error| OperationError::io("failed to write to standard output", &error);
         let mut hasher = object.checksum.as_ref().map(|expected| expected.algorithm.hasher());
         let mut stream = PartStream::whole(&object);
         self.stream_part(&mut stream, Some(response), async |bytes| {
             if let Some(hasher) = &mut hasher {
                 hasher.update(&bytes);
             }
-            stdout.write_all(&bytes).await.map_err(io_error)
+            write(bytes).await
         })
         .await?;
-        stdout.flush().await.map_err(io_error)?;
         drop(permit);
         self.session.progress.finish_file();
         DownloadResult::checked(&object, hasher.map(ChecksumHasher::finish))

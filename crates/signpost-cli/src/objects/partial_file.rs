@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,9 @@ use crate::RandomSource;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
 use crate::transfer_state::FileInode;
+
+/// The maximum length of a file name on Linux and macOS (`NAME_MAX`).
+const MAX_NAME_BYTES: usize = 255;
 
 /// The paths of the final file and the partial file.
 #[derive(Clone, Debug)]
@@ -45,9 +49,8 @@ impl DownloadPaths {
                 let mut bytes = [0; 8];
                 random(&mut bytes)
                     .map_err(|error| OperationError::io("the system's random number generator failed", &error))?;
-                let mut partial = OsString::from(&self.file);
-                partial.push(format!(".{:016x}.part", u64::from_be_bytes(bytes)));
-                self.partial = partial.into();
+                let suffix = format!(".{:016x}.part", u64::from_be_bytes(bytes));
+                self.partial = with_suffix(&self.file, &suffix);
                 create(&self.partial)
             }
             created => created,
@@ -80,6 +83,12 @@ impl DownloadPaths {
 
     /// Renames the partial file to the final file, after all bytes are on the disk.
     pub(super) fn publish(&self, partial: &File) -> Result<(), OperationError> {
+        // An existing file keeps its mode.
+        if let Ok(existing) = fs::symlink_metadata(&self.file)
+            && existing.is_file()
+        {
+            let _ = partial.set_permissions(existing.permissions());
+        }
         let renamed = partial.sync_all().and_then(|()| fs::rename(&self.partial, &self.file));
         renamed.map_err(|error| OperationError::io(self.file.display(), &error))
     }
@@ -87,9 +96,23 @@ impl DownloadPaths {
 
 /// The path of the partial file.
 pub(super) fn partial_path(file: &Path) -> PathBuf {
-    let mut partial = OsString::from(file);
-    partial.push(".part");
-    partial.into()
+    with_suffix(file, ".part")
+}
+
+/// Appends a suffix to a file name. If the name would exceed the limit, a hash replaces its end.
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let name = file.file_name().unwrap_or_default();
+    if name.len() + suffix.len() <= MAX_NAME_BYTES {
+        let mut partial = OsString::from(file);
+        partial.push(suffix);
+        return partial.into();
+    }
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    let suffix = format!("~{:016x}{suffix}", hasher.finish());
+    let name = name.to_string_lossy();
+    let start = &name[..name.floor_char_boundary(MAX_NAME_BYTES - suffix.len())];
+    file.with_file_name(format!("{start}{suffix}"))
 }
 
 /// Creates a file that did not exist, and its parent folders.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file_upload::upload_file;
+use super::stream_upload::ByteStream;
 use super::upload_target::{ObjectAttributes, UploadGoal, UploadResult, UploadTarget};
 use super::{TransferSession, is_dash, run_each};
 use crate::command_context::CommandContext;
@@ -21,6 +22,15 @@ struct UploadJob {
     object_url: ObjectUrl,
     /// The expected length of the file.
     len: u64,
+}
+
+/// The paths that are not uploaded.
+#[derive(Default)]
+struct OmittedPaths {
+    /// The paths that `put -r` skips, and the reason.
+    skipped: Vec<(PathBuf, &'static str)>,
+    /// The paths that cannot be uploaded, and the error.
+    failed: Vec<(PathBuf, OperationError)>,
 }
 
 impl UploadJob {
@@ -40,11 +50,11 @@ pub(super) async fn put(
 ) -> Result<ExitStatus, OperationError> {
     let base = context.base_url(&options.connection)?;
     let destination = ObjectUrl::parse(&options.destination, base.as_deref())?;
-    let mut skipped = Vec::new();
-    let jobs = plan_jobs(options, &destination, &mut skipped)?;
-    let object_urls = [destination];
+    let mut omitted = OmittedPaths::default();
+    let jobs = plan_jobs(options, &destination, &mut omitted)?;
+    let object_urls = [destination.clone()];
     let session = TransferSession::open(&object_urls, &options.connection, options.progress, context)?;
-    for (path, why) in skipped {
+    for (path, why) in omitted.skipped {
         session
             .console
             .print_note(&format!("skipped {}: {why}", path.display()));
@@ -56,7 +66,17 @@ pub(super) async fn put(
         let result = run_job(&session, &job, options).await;
         report_job(&session, &job, result)
     };
-    Ok(run_each(jobs, process).await)
+    let uploaded = run_each(jobs, process).await;
+    let failed = omitted.failed.into_iter().map(|(path, error)| {
+        let outcome = ObjectOutcome::new("put", destination.url()).with_field("file", path.to_string_lossy());
+        let action = format!("failed to upload {}", path.display());
+        session.console.report_failure(outcome, &action, &error)
+    });
+    let failed: Vec<_> = failed.collect();
+    Ok(match uploaded {
+        ExitStatus::Success => failed.into_iter().next().unwrap_or(ExitStatus::Success),
+        failure => failure,
+    })
 }
 
 async fn run_job(
@@ -86,7 +106,9 @@ async fn run_job(
         },
     };
     if is_dash(file) {
-        upload.upload_stdin().await
+        upload.upload_stream(ByteStream::Stdin).await
+    } else if local_files::is_stream(file) {
+        upload.upload_stream(ByteStream::open(file).await?).await
     } else {
         let opened = OpenedFile::open(file).await?;
         session.progress.correct_length(*len, opened.source.len());
@@ -122,22 +144,29 @@ fn report_job(session: &TransferSession, job: &UploadJob, result: Result<UploadR
 fn plan_jobs(
     options: &PutOptions,
     destination: &ObjectUrl,
-    skipped: &mut Vec<(PathBuf, &'static str)>,
+    omitted: &mut OmittedPaths,
 ) -> Result<Vec<UploadJob>, OperationError> {
     if !destination.is_prefix() {
         return Ok(vec![single_job(options, destination)?]);
     }
     let mut seen = HashSet::new();
-    let jobs = named_files(options, skipped)?.into_iter().map(|(file, name)| {
-        let object_url = destination.join(&name)?;
+    let mut jobs = Vec::new();
+    for (file, name) in named_files(options, omitted)? {
+        let object_url = match destination.join(&name) {
+            Ok(object_url) => object_url,
+            Err(error) => {
+                omitted.failed.push((file, error));
+                continue;
+            }
+        };
         if !seen.insert(name) {
             return Err(OperationError::usage(format!(
                 "two of the files would be stored as {object_url}"
             )));
         }
-        Ok(UploadJob::new(file, object_url))
-    });
-    jobs.collect()
+        jobs.push(UploadJob::new(file, object_url));
+    }
+    Ok(jobs)
 }
 
 /// The upload to a destination that is an object.
@@ -154,18 +183,16 @@ fn single_job(options: &PutOptions, destination: &ObjectUrl) -> Result<UploadJob
 }
 
 /// The files, including those in folders, and their names below the destination.
-fn named_files(
-    options: &PutOptions,
-    skipped: &mut Vec<(PathBuf, &'static str)>,
-) -> Result<Vec<(PathBuf, String)>, OperationError> {
+fn named_files(options: &PutOptions, omitted: &mut OmittedPaths) -> Result<Vec<(PathBuf, String)>, OperationError> {
     let mut named_files = Vec::new();
     for file in &options.files {
         if options.recursive && file.is_dir() {
-            let contents = local_files::list_folder(file)?;
+            let contents = local_files::list_folder(file);
             let prefix = folder_prefix(file);
             let files = contents.files.into_iter();
             named_files.extend(files.map(|(path, name)| (path, format!("{prefix}{name}"))));
-            skipped.extend(contents.skipped);
+            omitted.skipped.extend(contents.skipped);
+            omitted.failed.extend(contents.failed);
         } else {
             named_files.push((file.clone(), file_name(file)?.to_owned()));
         }

@@ -1,7 +1,9 @@
-//! Uploads standard input, whose length is unknown: a short stream in one request, a long stream in parts of
+//! Uploads standard input, a FIFO or a device, whose length is unknown: a short stream in one request, a long stream in parts of
 //! increasing size. Only a few parts are in memory at a time.
 
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,8 +36,16 @@ struct BufferedPart {
     memory_permit: OwnedSemaphorePermit,
 }
 
-/// Reads standard input part by part.
+/// A source that can be read only once.
+#[derive(Clone)]
+pub(super) enum ByteStream {
+    Stdin,
+    File(Arc<File>),
+}
+
+/// Reads a stream part by part.
 struct PartReader {
+    stream: ByteStream,
     memory_permit: Arc<Semaphore>,
     pool: BufferPool,
     next: u32,
@@ -43,9 +53,10 @@ struct PartReader {
 }
 
 impl UploadTarget<'_> {
-    /// Uploads standard input.
-    pub(super) async fn upload_stdin(&self) -> Result<UploadResult, OperationError> {
+    /// Uploads a stream.
+    pub(super) async fn upload_stream(&self, stream: ByteStream) -> Result<UploadResult, OperationError> {
         let mut reader = PartReader {
+            stream,
             memory_permit: Arc::new(Semaphore::new(MAX_BUFFERS)),
             pool: BufferPool::new(BUFFER_SIZE),
             next: 1,
@@ -141,6 +152,19 @@ impl UploadTarget<'_> {
     }
 }
 
+impl ByteStream {
+    /// Opens a FIFO or a device. To open a FIFO, another program must open it for writing.
+    pub(super) async fn open(path: &Path) -> Result<Self, OperationError> {
+        let opened = {
+            let path = path.to_owned();
+            run_blocking(move || File::open(path)).await
+        };
+        opened
+            .map(|file| Self::File(Arc::new(file)))
+            .map_err(|error| OperationError::io(format_args!("failed to read {}", path.display()), &error))
+    }
+}
+
 impl PartReader {
     /// Reads a part when enough memory is available.
     async fn read_part(&mut self) -> Result<BufferedPart, OperationError> {
@@ -153,9 +177,14 @@ impl PartReader {
             .await
             .expect("the semaphore is never closed");
         let pool = self.pool.clone();
-        let reading = run_blocking(move || pool.read_chunks(buffers, &mut io::stdin().lock())).await;
+        let stream = self.stream.clone();
+        let reading = run_blocking(move || match stream {
+            ByteStream::Stdin => pool.read_chunks(buffers, &mut io::stdin().lock()),
+            ByteStream::File(file) => pool.read_chunks(buffers, &mut &*file),
+        })
+        .await;
         let chunks: Arc<[Bytes]> = reading
-            .map_err(|error| OperationError::io("failed to read standard input", &error))?
+            .map_err(|error| OperationError::io("failed to read the stream", &error))?
             .into();
         let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         let part = Part {

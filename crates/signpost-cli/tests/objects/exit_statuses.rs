@@ -126,3 +126,27 @@ fn output_never_contains_presigned_urls_share_tokens_or_escape_codes() {
         );
     }
 }
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let local = LocalServer::start();
+    local.holds("p/k", b"1");
+    for arguments in [
+        &["stat", "p/k"][..],
+        &["ls", "p/"],
+        &["get", "p/k", "-o", "out", "--json"],
+        &["cat", "p/k"],
+        &["doctor"],
+        &["completions", "bash"],
+        &["key", "new"],
+    ] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = local.signpost(arguments).writing(full.into());
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        let notes = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            notes.contains("failed to write to standard output"),
+            "{arguments:?}: {notes}"
+        );
+    }
+}

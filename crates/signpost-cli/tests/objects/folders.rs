@@ -220,3 +220,18 @@ fn progress_is_shown_in_the_selected_mode() {
         bar.notes
     );
 }
+
+#[test]
+fn an_upload_continues_after_an_entry_that_fails() {
+    let local = LocalServer::start();
+    let folder = local.path("tree");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["a", "bad\u{1}name", "z"] {
+        std::fs::write(folder.join(name), name).unwrap();
+    }
+    let output = local.signpost(&["put", "-r", "tree/", "up/"]).said();
+    assert_ne!(output.code, 0);
+    assert!(output.notes.contains("failed to upload tree/bad"), "{}", output.notes);
+    assert_eq!(local.object("up/a"), b"a");
+    assert_eq!(local.object("up/z"), b"z");
+}

@@ -158,3 +158,21 @@ fn an_unusable_key_does_not_affect_other_objects() {
         .fails(1, "x/../y");
     assert_eq!(std::fs::read(local.path("out/ok")).unwrap(), b"1");
 }
+
+#[test]
+fn names_with_direction_marks_are_escaped() {
+    let local = LocalServer::start();
+    local.holds("p/safe\u{202e}txt.exe", b"1");
+    for arguments in [
+        &["ls", "p/"][..],
+        &["ls", "-r", "p/"],
+        &["ls", "--json", "p/"],
+        &["stat", "p/safe\u{202e}txt.exe"],
+        &["get", "p/none\u{202e}txt.exe"],
+    ] {
+        let output = local.signpost(arguments).said();
+        let printed = format!("{}{}", output.text(), output.notes);
+        assert!(printed.contains("txt.exe"), "{arguments:?}: {printed:?}");
+        assert!(!printed.contains('\u{202e}'), "{arguments:?}: {printed:?}");
+    }
+}

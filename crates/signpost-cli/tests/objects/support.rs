@@ -214,6 +214,11 @@ impl CommandRun {
         }
     }
 
+    /// Runs the command with this standard output.
+    pub(crate) fn writing(mut self, stdout: Stdio) -> std::process::Output {
+        self.0.stdin(Stdio::null()).stdout(stdout).output().unwrap()
+    }
+
     #[track_caller]
     pub(crate) fn succeeds(self) -> CommandOutput {
         let command = format!("{:?}", self.0);

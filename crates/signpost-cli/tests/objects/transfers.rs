@@ -1,5 +1,10 @@
 //! Uploaded objects are downloaded byte for byte, and S3 stores their attributes.
 
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+use std::process::Command;
+use std::thread;
+
 use serde_json::json;
 
 use crate::support::{LocalServer, assert_same_bytes, noise};
@@ -104,4 +109,67 @@ fn json_output_has_one_line_for_each_object() {
     );
     assert_eq!((&got[1]["status"], &got[1]["exit_code"]), (&json!("failed"), &json!(3)));
     assert_eq!(got[1]["code"], "NoSuchKey");
+}
+
+#[test]
+fn devices_fifos_links_and_modes_are_preserved() {
+    let local = LocalServer::start();
+    local.holds("k", b"content");
+    let fifo = local.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let reader = {
+        let fifo = fifo.clone();
+        thread::spawn(move || fs::read(fifo).unwrap())
+    };
+    local.signpost(&["get", "k", "-o", "fifo"]).succeeds();
+    assert_eq!(reader.join().unwrap(), b"content");
+    assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+    for stdout in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        assert_eq!(local.signpost(&["get", "k", "-o", stdout]).succeeds().out, b"content");
+    }
+    local.signpost(&["get", "k", "-o", "/dev/full"]).fails(1, "/dev/full");
+
+    let target = local.file("target", b"old");
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("target", local.path("link")).unwrap();
+    symlink("new", local.path("dangling")).unwrap();
+    for (link, target) in [("link", "target"), ("dangling", "new")] {
+        local.signpost(&["get", "k", "-o", link]).succeeds();
+        assert!(fs::symlink_metadata(local.path(link)).unwrap().is_symlink());
+        assert_eq!(fs::read(local.path(target)).unwrap(), b"content");
+    }
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn fifos_and_files_without_a_length_are_read_to_the_end() {
+    let local = LocalServer::start();
+    let fifo = local.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let writer = {
+        let fifo = fifo.clone();
+        thread::spawn(move || fs::write(fifo, noise(3_000_000)).unwrap())
+    };
+    local.signpost(&["put", "fifo", "k"]).succeeds();
+    writer.join().unwrap();
+    assert_same_bytes(&local.object("k"), &noise(3_000_000));
+    local.signpost(&["put", "/proc/version", "version"]).succeeds();
+    assert_eq!(local.object("version"), fs::read("/proc/version").unwrap());
+}
+
+#[test]
+fn long_file_names_survive_a_round_trip() {
+    let local = LocalServer::start();
+    for len in [233, 234, 250, 251, 255] {
+        let name = "n".repeat(len);
+        for size in [1, 1_000_000] {
+            let bytes = noise(size);
+            let file = local.file(&name, &bytes);
+            let prefix = format!("{size}/");
+            local.signpost(&["put", &file, &prefix]).succeeds();
+            fs::remove_file(&file).unwrap();
+            local.signpost(&["get", &format!("{prefix}{name}")]).succeeds();
+            assert_same_bytes(&fs::read(&file).unwrap(), &bytes);
+        }
+    }
 }

@@ -1,25 +1,31 @@
 //! Reads the fields of a form upload before `s3s` does.
 //!
-//! `s3s` verifies the signature and the policy of a form, but does not verify session tokens and does not support
-//! `${filename}`. Therefore this module reads the fields, returns the credentials, and inserts the file name.
+//! `s3s` verifies the signature and the policy of a form. It does not verify session tokens, does not support
+//! `${filename}`, and compares a list of content types as one text. Therefore this module reads the fields, returns the
+//! credentials, checks the content types against the policy, and inserts the file name.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use serde_json::Value;
 
 use super::draining_body::DrainingBody;
 
 /// Maximum size of the fields. S3 allows 20 KB.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
 
-/// The access key id and the session token in the fields of a form.
+/// The access key id and the session token in the fields of a form, and the result of the check of the content types.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FormCredentials {
     pub(crate) access_key: String,
     pub(crate) token: Option<String>,
+    /// The condition of the policy that a content type does not meet, as JSON.
+    pub(crate) failed_condition: Option<String>,
 }
 
 /// A body whose first bytes have been read.
@@ -147,7 +153,50 @@ fn form_credentials(read: &[u8], boundary: &str) -> Option<FormCredentials> {
     Some(FormCredentials {
         access_key: access_key.to_owned(),
         token: token.map(str::to_owned),
+        failed_condition: failed_content_type_condition(&fields),
     })
+}
+
+/// Returns the first `starts-with` condition for `Content-Type` that an element of the field does not meet.
+///
+/// S3 interprets a content type with commas as a list, and each element must meet the condition
+/// ([condition matching](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html)).
+fn failed_content_type_condition(fields: &[(&str, &str)]) -> Option<String> {
+    let values_of = |field_name: &'static str| {
+        let named = fields
+            .iter()
+            .filter(move |(name, _)| name.eq_ignore_ascii_case(field_name));
+        named.map(|(_, value)| *value)
+    };
+    let is_met = |condition: &Value| {
+        let Some(prefix) = content_type_prefix(condition) else {
+            return true;
+        };
+        values_of("content-type")
+            .flat_map(|list| list.split(','))
+            .all(|element| element.trim().starts_with(prefix))
+    };
+    values_of("policy")
+        .filter_map(|policy| serde_json::from_slice::<Value>(&STANDARD.decode(policy.trim()).ok()?).ok())
+        .filter_map(|mut policy| match policy.get_mut("conditions")?.take() {
+            Value::Array(conditions) => Some(conditions),
+            _ => None,
+        })
+        .flatten()
+        .find(|condition| !is_met(condition))
+        .map(|condition| condition.to_string())
+}
+
+/// Returns the prefix of a condition `["starts-with", "$Content-Type", PREFIX]`.
+fn content_type_prefix(condition: &Value) -> Option<&str> {
+    let [operator, field, prefix] = condition.as_array()?.as_slice() else {
+        return None;
+    };
+    let field = field.as_str()?.trim_start_matches('$');
+    let is_prefix = operator.as_str()?.eq_ignore_ascii_case("starts-with");
+    (is_prefix && field.eq_ignore_ascii_case("content-type"))
+        .then(|| prefix.as_str())
+        .flatten()
 }
 
 fn parse_field(part: &str) -> Option<(&str, &str)> {
@@ -185,7 +234,8 @@ mod tests {
             credentials,
             Some(FormCredentials {
                 access_key: "AKID".into(),
-                token: Some("t=/".into())
+                token: Some("t=/".into()),
+                failed_condition: None
             })
         );
     }

@@ -12,6 +12,8 @@ use hyper::body::Incoming;
 use s3s::Body;
 use s3s::service::S3Service;
 
+use crate::connections::has_several_hosts;
+
 use super::cors::{self, PreflightRejection};
 use super::draining_body::DrainingBody;
 use super::error_cause;
@@ -58,7 +60,11 @@ impl S3HttpService {
         let (parts, body) = request.into_parts();
         let info = RequestInfo::new(&parts);
         let body = DrainingBody::new(body, !parts.headers.contains_key(EXPECT));
-        let (mut response, cause) = if parts.method == Method::OPTIONS {
+        let (mut response, cause) = if has_several_hosts(&parts.headers) {
+            let rejection = S3Rejection::SeveralHosts;
+            let response = rejection.with_body(|error| error.into_response(&info.path, &info.id));
+            (response, None)
+        } else if parts.method == Method::OPTIONS {
             (self.preflight(&info), None)
         } else {
             self.run_operation(parts, body, &info).await
@@ -107,6 +113,9 @@ impl S3HttpService {
                 let credentials = credentials.ok_or(S3Rejection::Unsigned)?;
                 self.verifier
                     .verify_form(&credentials.access_key, credentials.token.as_deref(), now)?;
+                if let Some(condition) = credentials.failed_condition {
+                    return Err(S3Rejection::PolicyCondition(condition));
+                }
                 body
             }
         };

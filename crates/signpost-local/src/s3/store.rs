@@ -20,7 +20,10 @@ mod tables;
 use std::collections::HashSet;
 use std::path::Path;
 
+use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable};
+
+use crate::private_files;
 
 pub(crate) use self::conditions::{EtagMatch, WriteCondition};
 pub(crate) use self::error::StoreError;
@@ -43,10 +46,16 @@ pub(crate) struct ObjectStore {
 impl ObjectStore {
     /// Opens or creates the directory, and removes the files of interrupted uploads.
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)?;
+        private_files::create_dir_all(folder)?;
+        let index = private_files::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(folder.join("index.redb"))?;
         let index = Database::builder()
             .set_cache_size(CACHE_BYTES)
-            .create(folder.join("index.redb"))?;
+            .create_with_backend(FileBackend::new(index)?)?;
         let store = Self {
             index,
             blobs: BlobFiles::open(folder.join("blobs"))?,

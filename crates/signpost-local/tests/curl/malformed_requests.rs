@@ -97,6 +97,8 @@ fn malformed_requests_are_client_errors() {
         for (request, status) in [
             ("garbage\r\n\r\n", 400),
             ("GET /a HTTP/1.1\r\n\r\n", 307),
+            ("GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: other\r\n\r\n", 400),
+            ("GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: 127.0.0.1\r\n\r\n", 400),
             ("GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
             ("GET /%ff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
             ("GET /%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),

@@ -223,3 +223,14 @@ fn the_cors_configuration_of_the_bucket_replaces_the_default() {
         .send_raw("OPTIONS", "/bucket/k", &preflight_headers, b"")
         .expect(403, "AccessForbidden");
 }
+
+#[test]
+fn a_second_host_header_is_rejected() {
+    let server = S3TestServer::start();
+    server.put("k", b"content");
+    let target = SignedRequest::new("GET", "k").presign(server.address);
+    for method in ["GET", "OPTIONS"] {
+        let response = server.send_raw(method, &target, &[("host", "other")], b"");
+        response.expect(400, "InvalidRequest");
+    }
+}

@@ -139,3 +139,30 @@ async fn a_failed_start_returns_its_cause() {
     let error = EmbeddedS3::bind(any, invalid_config).await.expect_err("a bad name");
     assert!(matches!(error, EmbeddedS3Error::BucketName { .. }), "{error:?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_the_data() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut parent = std::path::PathBuf::new();
+    let server = S3TestServer::start_with(|config| {
+        config.data_dir = config.data_dir.join("new/data");
+        parent.clone_from(&config.data_dir);
+    });
+    server.put("k", b"content");
+    let mut pending = vec![parent];
+    let mut files = 0;
+    while let Some(path) = pending.pop() {
+        let metadata = std::fs::metadata(&path).expect("a file");
+        let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(metadata.permissions().mode() & 0o777, expected, "{}", path.display());
+        if metadata.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("a folder");
+            pending.extend(entries.map(|entry| entry.expect("an entry").path()));
+        } else {
+            files += 1;
+        }
+    }
+    assert_eq!(files, 2, "the index and the object");
+}

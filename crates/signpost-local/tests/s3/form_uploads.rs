@@ -172,6 +172,35 @@ fn a_form_upload_that_violates_its_policy_is_rejected() {
 }
 
 #[test]
+fn each_content_type_of_a_list_must_match_the_policy() {
+    let server = S3TestServer::start();
+    let upload = |content_type: &str| {
+        let mut form = Form::new();
+        form.conditions += r#",["starts-with","$Content-Type","video/"]"#;
+        form.fields.push(("Content-Type", content_type.to_owned()));
+        form.send(&server)
+    };
+    for content_type in [
+        "video/mp4,text/html",
+        "text/html,video/mp4",
+        "video/mp4, text/html",
+        "video/mp4,",
+        "text/html",
+    ] {
+        let response = upload(content_type).expect(403, "AccessDenied");
+        let message = response.element("Message");
+        assert!(
+            message.starts_with("Invalid according to Policy: Policy Condition failed"),
+            "{content_type}: {message}"
+        );
+    }
+    assert_eq!(server.blob_count(), 0);
+    for content_type in ["video/mp4", "video/mp4,video/webm", "video/mp4, video/webm"] {
+        assert_eq!(upload(content_type).status, 204, "{content_type}");
+    }
+}
+
+#[test]
 fn a_form_upload_with_temporary_credentials_requires_their_token() {
     let server = S3TestServer::start_with(|config| {
         config.credentials.push(S3Credentials {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::ids;
+use crate::private_files;
 
 /// The directory of the blob files.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl BlobFiles {
     /// Opens the directory. Creates it and its 256 subdirectories if they do not exist.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         for shard in 0..=u8::MAX {
-            fs::create_dir_all(root.join(format!("{shard:02x}")))?;
+            private_files::create_dir_all(&root.join(format!("{shard:02x}")))?;
         }
         Ok(Self { root })
     }
@@ -31,7 +32,7 @@ impl BlobFiles {
     pub(crate) fn create(&self) -> io::Result<BlobWriter> {
         let id = ids::random_id();
         let path = self.path(&id);
-        let file = File::options().write(true).create_new(true).open(&path)?;
+        let file = private_files::options().write(true).create_new(true).open(&path)?;
         Ok(BlobWriter {
             file,
             blob: UncommittedBlob {

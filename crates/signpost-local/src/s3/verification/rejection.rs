@@ -10,6 +10,7 @@ pub(crate) enum S3Rejection {
     Unsigned,
     MultipleMechanisms,
     SignatureV2,
+    SeveralHosts,
     /// The authentication parameters of the query are incomplete or malformed.
     QueryParameters(String),
     /// The `Authorization` header is malformed.
@@ -30,6 +31,8 @@ pub(crate) enum S3Rejection {
         string_to_sign: String,
         canonical_request: String,
     },
+    /// A form does not meet this condition of its policy.
+    PolicyCondition(String),
     InvalidUri,
     InvalidQueryValue(String),
     TransferEncoding,
@@ -52,11 +55,13 @@ impl S3Rejection {
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unsigned | Self::NotYetValid | Self::Expired { .. } | Self::HeadersNotSigned(_) => {
-                (StatusCode::FORBIDDEN, "AccessDenied")
-            }
+            Self::Unsigned
+            | Self::NotYetValid
+            | Self::Expired { .. }
+            | Self::HeadersNotSigned(_)
+            | Self::PolicyCondition(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
             Self::MultipleMechanisms | Self::InvalidQueryValue(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
-            Self::SignatureV2 | Self::MissingHeader(_) | Self::InvalidLength => {
+            Self::SignatureV2 | Self::SeveralHosts | Self::MissingHeader(_) | Self::InvalidLength => {
                 (StatusCode::BAD_REQUEST, "InvalidRequest")
             }
             Self::QueryParameters(_) => (StatusCode::BAD_REQUEST, "AuthorizationQueryParametersError"),
@@ -82,6 +87,7 @@ impl S3Rejection {
             Self::SignatureV2 => "The authorization mechanism you have provided is not supported. \
                  Please use AWS4-HMAC-SHA256."
                 .into(),
+            Self::SeveralHosts => "The request has more than one Host header.".into(),
             Self::QueryParameters(what) => what.clone(),
             Self::AuthorizationHeader(what) => {
                 format!("The authorization header is malformed; {what}")
@@ -99,6 +105,9 @@ impl S3Rejection {
             Self::SignatureDoesNotMatch { .. } => "The request signature we calculated does not match the signature \
                  you provided. Check your key and signing method."
                 .into(),
+            Self::PolicyCondition(condition) => {
+                format!("Invalid according to Policy: Policy Condition failed: {condition}")
+            }
             Self::InvalidUri => "Couldn't parse the specified URI.".into(),
             Self::InvalidQueryValue(name) => {
                 format!("The value of the query parameter {name} is not valid")
