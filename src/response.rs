@@ -14,7 +14,7 @@
 //! 10. [`instruction`]: responses that contain presigned URLs.
 //! 11. [`share_link`]: responses that contain a new share link.
 //! 12. [`post_form`]: signed HTML forms.
-//! 13. [`listing`]: listings.
+//! 13. [`listing`]: responses to listings.
 //! 14. [`sign_in`]: the sign-in and the sign-out.
 //! 15. [`service_paths`]: the health check, the API documents and the assets.
 //! 16. [`finish`]: CORS headers, compression and HEAD requests, as the last step of every response.

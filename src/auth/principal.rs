@@ -18,6 +18,7 @@ pub enum Principal {
 
 /// A verified identity with the attributes that its issuer asserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "`user_id` is the term of logs and rules")]
 pub struct User {
     /// The issuer that asserts the identity.
     pub issuer: Issuer,

@@ -28,7 +28,7 @@ pub enum SignInStep {
     },
     /// Redirect the browser to the issuer.
     RedirectToIssuer(Box<AuthorizationRequest>),
-    /// CodeExchange the code for the identity at the issuer.
+    /// Exchange the code for the identity at the issuer.
     ExchangeCode(Box<CodeExchange>),
     /// Start a session.
     StartSession {
