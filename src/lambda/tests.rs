@@ -1,4 +1,4 @@
-//! What reaches the log.
+//! The content of the log.
 
 use std::io;
 use std::sync::Mutex;
@@ -25,7 +25,7 @@ impl Lines {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Everything that is logged from here on, by this thread.
+    /// Collects the log of this thread from now on.
     fn collect(level: LevelFilter) -> (Self, tracing::subscriber::DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();
@@ -93,7 +93,7 @@ fn event(method: &str, path: &str, query: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_request_leaves_one_line_that_says_who_what_and_what_came_of_it_and_no_secret() {
+async fn each_request_logs_one_line_with_user_key_and_result_but_no_secret() {
     let user_id = crate::auth::User::new(crate::auth::Issuer::Token, "ci".into(), Vec::new());
     let known = json!({"user_id": user_id.user_id(), "rule": "ours", "operation": "PutObject", "key": "a b"});
     let with = |more: Value| {
@@ -150,7 +150,7 @@ async fn each_request_leaves_one_line_that_says_who_what_and_what_came_of_it_and
 }
 
 #[tokio::test]
-async fn each_of_many_requests_leaves_a_line_too() {
+async fn each_part_of_a_bulk_request_logs_a_line() {
     let handler = handler().await;
     let (lines, _guard) = Lines::collect(LevelFilter::INFO);
     let mut event: Value = serde_json::from_str(&event("POST", "/-/sign", "")).unwrap();
@@ -171,7 +171,7 @@ async fn each_of_many_requests_leaves_a_line_too() {
 }
 
 #[tokio::test]
-async fn the_start_is_told_with_the_version_and_which_rules() {
+async fn the_start_up_logs_the_version_and_the_digest_of_the_rules() {
     let (lines, _guard) = Lines::collect(LevelFilter::INFO);
     handler().await;
     let line: Value = serde_json::from_str(&lines.text()).expect("one line");
