@@ -68,7 +68,7 @@ test('an unfinished upload rejects another file and can be cancelled', {}, async
       page.getByRole('button', { name: 'Resume large.bin' }).click(),
     ]);
     await chooser.setFiles(await smallFile(folder, 'other.bin', 'another'));
-    await transfer(page, 'large.bin').getByText('another size or date').waitFor();
+    await transfer(page, 'large.bin').getByText('different size or date').waitFor();
     await page.getByRole('button', { name: 'Cancel large.bin' }).click();
     await transfer(page, 'large.bin').waitFor({ state: 'detached' });
     const uploadId = uploadIdIn(requests);

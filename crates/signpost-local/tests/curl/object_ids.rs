@@ -141,7 +141,7 @@ fn a_form_upload_and_a_multipart_upload_use_the_id() {
     assert_eq!(server.curl(&["-fL"], "/docs/form.txt").body, b"by form");
     let rejected = server.curl(&[], "/docs/?form");
     assert!(
-        rejected.status == 400 && rejected.text().contains("an id of its own"),
+        rejected.status == 400 && rejected.text().contains("its own id"),
         "{}",
         rejected.text()
     );

@@ -54,7 +54,7 @@ fn a_start_error_names_the_option_or_variable() {
         (
             with(&[]),
             vec![("SIGNPOST_RULES", "version = 2")],
-            "SIGNPOST_RULES: version 2",
+            "SIGNPOST_RULES: unknown version 2",
         ),
         (
             with(&[]),
