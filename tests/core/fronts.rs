@@ -161,7 +161,7 @@ async fn every_front_reaches_the_same_key() {
 }
 
 #[tokio::test]
-async fn no_front_lets_a_dot_segment_or_a_bad_escape_through() {
+async fn every_front_rejects_dot_segments_and_invalid_escapes() {
     let handler = handler(OPEN_RULES).await;
     let dots = [".", "%2e", "%2E"];
     let slashes = ["/", "%2f", "%2F"];
@@ -207,7 +207,7 @@ async fn an_http_api_cannot_carry_a_question_mark_and_the_others_can() {
 }
 
 #[tokio::test]
-async fn a_front_that_cannot_be_read_exactly_is_a_clear_500() {
+async fn an_event_without_the_exact_key_is_rejected_with_500() {
     let handler = handler(OPEN_RULES).await;
     let mut payload1 = rest("/a");
     payload1["version"] = "1.0".into();
@@ -244,7 +244,7 @@ async fn a_front_that_cannot_be_read_exactly_is_a_clear_500() {
 }
 
 #[tokio::test]
-async fn malformed_hosts_queries_and_headers_end_in_an_answer() {
+async fn malformed_hosts_queries_and_headers_get_a_response() {
     let handler = handler(OPEN_RULES).await;
     for (field, value, status) in [
         ("/headers/host", json!("a b<>\""), 307),
@@ -273,7 +273,7 @@ async fn malformed_hosts_queries_and_headers_end_in_an_answer() {
 }
 
 #[tokio::test]
-async fn the_base_path_is_dropped_and_demanded() {
+async fn the_base_path_is_required_and_removed() {
     let env = [("SIGNPOST_RULES", OPEN_RULES), ("SIGNPOST_BASE_PATH", "/files/")];
     let handler = handler_with(&env, credentials(None, None)).await;
     for (path, key) in [
@@ -293,7 +293,7 @@ async fn the_base_path_is_dropped_and_demanded() {
 }
 
 #[tokio::test]
-async fn the_length_of_an_upload_is_the_one_that_the_front_tells() {
+async fn the_length_of_an_upload_is_the_length_that_the_front_reports() {
     let handler = handler(OPEN_RULES).await;
     let signed = async |event: &Value| {
         let url = location(&answer(&handler, event).await);
@@ -339,7 +339,7 @@ async fn a_decoded_base64_body_has_its_own_length() {
 }
 
 #[tokio::test]
-async fn each_front_gets_the_answer_in_its_own_shape() {
+async fn each_front_receives_the_response_in_its_format() {
     let handler = handler(OPEN_RULES).await;
     let rest = answer(&handler, &rest("/a")).await;
     assert!(rest["multiValueHeaders"]["location"][0].is_string() && rest.get("headers").is_none());
@@ -414,7 +414,7 @@ fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_public_url_goes_before_what_the_front_tells() {
+async fn the_public_url_replaces_the_host_of_the_front() {
     let env = |rules| {
         [
             ("SIGNPOST_RULES", rules),
