@@ -84,7 +84,7 @@ async function signIn(context, name, path) {
   const page = await context.newPage();
   const rejected = await page.goto(signpost.url + path);
   assert.equal(rejected.status(), 401);
-  await page.click('text=Sign in');
+  await page.click('[data-action=sign-in]');
   await signInAtProvider(page, name);
   await page.waitForURL(signpost.url + path);
   return page;
