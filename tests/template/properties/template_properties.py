@@ -264,9 +264,9 @@ def the_bucket_allows_the_configured_origins(stack):
         return
     (rule,) = bucket["CorsConfiguration"]["CorsRules"]
     assert rule["AllowedOrigins"] == origins and "*" not in origins
-    checksums = set(re.findall(r'Header\("(x-amz-checksum-(?!algorithm)[a-z0-9-]+)"\)', (ROOT / "src/operation.rs").read_text()))
+    checksums = set(re.findall(r'Header\("(x-amz-checksum-(?!algorithm)[a-z0-9-]+)"\)', (ROOT / "src/operation/parameter.rs").read_text()))
     assert len(checksums) >= 6 and checksums | {"ETag"} <= set(rule["ExposedHeaders"])
-    methods = set(re.findall(r"Method::([A-Z]+)", (ROOT / "src/operation.rs").read_text()))
+    methods = set(re.findall(r"Method::([A-Z]+)", (ROOT / "src/operation/parameter.rs").read_text()))
     assert set(rule["AllowedMethods"]) == methods
 
 
@@ -535,8 +535,8 @@ def the_table_of_permissions_matches_the_code():
     assert set(LISTINGS) == listings_of_the_code(), set(LISTINGS) ^ listings_of_the_code()
     known = set().union(*REQUIRED.values(), WITH_PARAMETER.values(), *LISTINGS.values())
     assert known == actions_of_session_policies(), known ^ actions_of_session_policies()
-    operations = (ROOT / "src/operation.rs").read_text()
-    assert all(f'"{parameter}"' in operations for _, parameter in WITH_PARAMETER)
+    parameters = (ROOT / "src/operation/parameter.rs").read_text()
+    assert all(f'"{parameter}"' in parameters for _, parameter in WITH_PARAMETER)
 
 
 def limits_match_the_code():
@@ -552,9 +552,9 @@ def the_metric_filter_matches_the_log():
     pattern = SOURCE["Resources"]["FailureMetricFilter"]["Properties"]["FilterPattern"]
     field, value = re.fullmatch(r'\{ \$\.(\w+) = "([^"]+)" \}', pattern).groups()
     code = (ROOT / "src/service/request_log.rs").read_text()
-    assert field == "message" and re.search(rf'pub\(super\) fn failed.*?Self::of\("{value}"\)', code, re.DOTALL)
+    assert field == "message" and re.search(rf'pub\(super\) fn failed.*?Self::new\("{value}"\)', code, re.DOTALL)
     query = json.dumps(SOURCE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
-    assert "message = 'refused'" in query and 'Self::of("refused")' in code and "code = self.code," in code
+    assert "message = 'refused'" in query and 'Self::new("refused")' in code and "code = self.code," in code
 
 
 def each_suppression_has_a_reason():
