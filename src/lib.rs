@@ -48,6 +48,7 @@ pub mod config;
 pub mod decide;
 pub mod wire;
 pub mod response;
+#[cfg(feature = "aws")]
 pub mod fronts;
 #[cfg(feature = "aws")]
 pub mod outbound;
