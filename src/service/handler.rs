@@ -124,7 +124,7 @@ impl Handler {
                     response::instruction(request, &instruction, format),
                     RequestLog::signed(&instruction),
                 ),
-                Err(trouble) => not_signed(policy, request, &trouble),
+                Err(error) => not_signed(policy, request, &error),
             },
             Ok(Decision::BulkSign(decided)) => self.respond_each(policy, request, decided, now).await,
             Ok(Decision::PostForm(PostFormDecision {
@@ -141,7 +141,7 @@ impl Handler {
                     };
                     (response, log)
                 }
-                Err(trouble) => not_signed(policy, request, &trouble),
+                Err(error) => not_signed(policy, request, &error),
             },
             Ok(Decision::Listing(list)) => self.list(policy, request, list, now).await,
             Ok(Decision::ObjectPage(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
@@ -192,7 +192,7 @@ impl Handler {
             .id_table
             .look_up(plans.filter_map(PresignPlan::id_lookup).collect(), now)
             .await;
-        let mut told = Vec::with_capacity(decided.len());
+        let mut results = Vec::with_capacity(decided.len());
         for BulkDecision { key, outcome } in decided {
             let outcome = match outcome {
                 Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
@@ -200,12 +200,15 @@ impl Handler {
             };
             let log = match &outcome {
                 Ok(instruction) => RequestLog::signed(instruction),
-                Err(trouble) => RequestLog::not_signed(trouble),
+                Err(error) => RequestLog::not_signed(error),
             };
             log.emit_part(request);
-            told.push(BulkResult { key, outcome });
+            results.push(BulkResult { key, outcome });
         }
-        (response::bulk_results(request, &told), RequestLog::bulk(told.len()))
+        (
+            response::bulk_results(request, &results),
+            RequestLog::bulk(results.len()),
+        )
     }
 
     /// Resolves the storage key, and signs.
@@ -272,8 +275,8 @@ pub(super) fn reject(policy: &Policy, request: &ApiRequest, refused: &RejectedRe
     (response, RequestLog::rejected(refused))
 }
 
-pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, trouble: &RequestError) -> (ApiResponse, RequestLog) {
-    match trouble {
+pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, error: &RequestError) -> (ApiResponse, RequestLog) {
+    match error {
         RequestError::Rejected(refused) => reject(policy, request, refused),
         RequestError::Failed(failure) => failed(request, failure),
     }

@@ -135,8 +135,8 @@ impl RequestLog {
         }
     }
 
-    pub(super) fn not_signed(trouble: &RequestError) -> Self {
-        match trouble {
+    pub(super) fn not_signed(error: &RequestError) -> Self {
+        match error {
             RequestError::Rejected(refused) => Self::rejected(refused),
             RequestError::Failed(failure) => Self::failed(failure),
         }
