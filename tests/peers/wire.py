@@ -18,7 +18,7 @@ def send(method, url, headers=None, body=None):
     target = url.split(parts.netloc, 1)[1] or "/"
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
-        connection.putrequest(method, target, skip_accept_encoding=True)
+        connection.putrequest(method, target, skip_host=_has(headers, "host"), skip_accept_encoding=True)
         for name, value in (headers or {}).items():
             connection.putheader(name, value)
         chunked = body is not None and not isinstance(body, bytes)
