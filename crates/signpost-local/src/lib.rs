@@ -34,14 +34,8 @@ pub async fn run(options: &ServerOptions) -> ExitCode {
     match startup::run(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::print_line(format_args!("signpost: {}", error_chain(&error)));
+            logging::print_line(format_args!("signpost: {}", signpost::error::chain(&error)));
             ExitCode::FAILURE
         }
     }
-}
-
-/// Formats an error with all its causes.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

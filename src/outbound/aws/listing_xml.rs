@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use percent_encoding::percent_decode_str;
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
+use crate::encoding::form_decode;
 use crate::operation::Listing;
 use crate::plan::{ListedObject, ListingPage, PendingUpload, UploadMarker};
 
@@ -103,9 +103,7 @@ impl XmlElement {
 
 /// Decodes a key. S3 writes a space as `+`, and a plus as `%2B`.
 fn decode(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
-    Some(decoded.into_owned())
+    form_decode(text).ok()
 }
 
 /// Returns the children of the root element, which must have this name, with their own children.
