@@ -14,10 +14,11 @@
 //! 9. `storage_key`: the storage key of an object.
 //! 10. `list_access`: the keys below a prefix that a caller may list.
 //! 11. `grant_scope`: the scope of a grant.
-//! 12. `explain`: explanations of decisions.
-//! 13. `issuers`: the `[[issuer]]` tables of a rules file.
-//! 14. `tokens`: the `[[token]]` tables of a rules file.
-//! 15. `rules_file`: the parser of a rules file.
+//! 12. [`session_policy`]: the session policy of a grant.
+//! 13. `explain`: explanations of decisions.
+//! 14. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 15. `tokens`: the `[[token]]` tables of a rules file.
+//! 16. `rules_file`: the parser of a rules file.
 
 mod constraints;
 mod errors;
@@ -32,6 +33,7 @@ mod list_access;
 pub mod pattern;
 mod rule;
 mod rules_file;
+pub mod session_policy;
 mod storage_key;
 mod tokens;
 
@@ -64,8 +66,9 @@ pub struct Policy {
     pub signer_epoch: Option<String>,
     /// True if an id table is configured.
     pub has_id_table: bool,
-    /// True if S3 reports a missing object only to callers who may list it, as with sessions of the users' own.
-    pub masks_not_found: bool,
+    /// True if a URL has only the permissions of its rule (mode `scoped`). S3 then reports a missing object only to callers who
+    /// may list it, and compares an `ETag` only for callers who may read.
+    pub has_scoped_sessions: bool,
     rules: Vec<Rule>,
     digest: String,
     /// The keys for continuation tokens if no keys are configured. They are derived from the rules, which every instance

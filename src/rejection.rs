@@ -100,6 +100,12 @@ pub enum Rejection {
         /// The rule's limit.
         max_bytes: u64,
     },
+    /// A path above the limit of the front.
+    #[error("the path is longer than the {max_bytes} bytes that this front accepts, with percent-encoding")]
+    PathTooLong {
+        /// The front's limit.
+        max_bytes: usize,
+    },
     /// A body above the limit of the front.
     #[error("the request body is larger than the {max_bytes} bytes that this front accepts")]
     BodyTooLarge {
@@ -133,6 +139,9 @@ pub enum Rejection {
     /// The service has no share links.
     #[error("share links are disabled")]
     SharingOff,
+    /// A condition on the `ETag`, for a session that may not read.
+    #[error("S3 compares if-match only for callers who may read the object, and the rule does not allow reading")]
+    ConditionRequiresRead,
     /// A form for one key, although the rule forbids overwriting. S3 has no create-only forms.
     #[error("HTML form uploads can overwrite objects, and this rule forbids overwriting")]
     FormCanOverwrite,
@@ -158,7 +167,7 @@ impl Rejection {
     /// ([Error responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)).
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::BadKey(KeyError::TooLong { .. }) => "KeyTooLongError",
+            Self::BadKey(KeyError::TooLong { .. }) | Self::PathTooLong { .. } => "KeyTooLongError",
             Self::BadKey(_) => "InvalidURI",
             Self::BadQuery
             | Self::UnknownParameter { .. }
@@ -169,6 +178,7 @@ impl Rejection {
             | Self::AccessDenied { .. }
             | Self::NotGrantedByLink
             | Self::ExistenceHidden
+            | Self::ConditionRequiresRead
             | Self::FormCanOverwrite => "AccessDenied",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath
@@ -223,6 +233,9 @@ impl Rejection {
                     .into()
             }
             Self::TooLarge { .. } => "Send a smaller file, or ask the operator to raise the rule's `max_bytes`.".into(),
+            Self::PathTooLong { .. } => {
+                "Use a shorter key. A function URL, an HTTP API and a load balancer accept longer paths.".into()
+            }
             Self::BodyTooLarge { .. } => format!("Upload in two steps, which works for any size: {}", two_steps(url)),
             Self::MediaType { content_types } => format!(
                 "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; with two steps, also ?contentType=).",
@@ -237,6 +250,9 @@ impl Rejection {
                 "The operator can enable it with SIGNPOST_KEYS, and a [[token]] or an [[issuer]] with client_id.".into()
             }
             Self::NotGrantedByLink => "Ask the creator of the link for one that allows it.".into(),
+            Self::ConditionRequiresRead => {
+                "Send the request without if-match, or ask the operator for a rule that also allows you to read.".into()
+            }
             Self::FormCanOverwrite => {
                 "Request a form at a path that ends in /, which uploads each file to a new folder, or \
                 ask the operator for `overwrite = true`."

@@ -60,7 +60,7 @@ fn missing_object(policy: &Policy, principal: &Principal, request: &ObjectReques
         | Operation::DeleteObject
         | Operation::PutObject
         | Operation::CreateMultipartUpload => {
-            if policy.masks_not_found && !policy.allows(principal, Action::List, request.key.as_str()) {
+            if policy.has_scoped_sessions && !policy.allows(principal, Action::List, request.key.as_str()) {
                 Rejection::ExistenceHidden
             } else {
                 Rejection::NoSuchKey

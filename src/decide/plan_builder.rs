@@ -221,6 +221,8 @@ impl PlanBuilder {
             (None, Some(_)) if !overwrite => {
                 invalid("if-match", "must not be set: the rule does not allow overwriting")
             }
+            // S3 responds with 501.
+            (None, Some("*")) => invalid("if-match", "must be an ETag for an upload"),
             (None, None) if !overwrite => self.enforce("if-none-match", "*"),
             _ => Ok(()),
         }

@@ -98,6 +98,36 @@ pub(super) const fn parameter(name: &'static str, kind: ParameterKind) -> Parame
     Parameter { name, kind }
 }
 
+/// The parameter of a checksum. It represents the header `x-amz-checksum-…`, which S3 compares with the body.
+macro_rules! checksum {
+    ($algorithm:literal) => {
+        parameter(
+            concat!("checksum-", $algorithm),
+            ParameterKind::SignedHeader(concat!("x-amz-checksum-", $algorithm)),
+        )
+    };
+}
+
+/// These parameters, and a parameter for each checksum algorithm of S3
+/// ([checksum algorithms](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html)).
+macro_rules! with_checksums {
+    ($($parameter:expr,)*) => {
+        &[
+            $($parameter,)*
+            checksum!("crc32"),
+            checksum!("crc32c"),
+            checksum!("crc64nvme"),
+            checksum!("sha1"),
+            checksum!("sha256"),
+            checksum!("sha512"),
+            checksum!("md5"),
+            checksum!("xxhash64"),
+            checksum!("xxhash3"),
+            checksum!("xxhash128"),
+        ]
+    };
+}
+
 const URL: Parameter = parameter("url", ParameterKind::Own(OwnParameter::Url));
 const EXPIRES: Parameter = parameter("expires", ParameterKind::Own(OwnParameter::Expires));
 const SHARE: Parameter = parameter("share", ParameterKind::Own(OwnParameter::Share));
@@ -110,14 +140,6 @@ const PART_NUMBER: Parameter = parameter("partNumber", ParameterKind::Number(1, 
 const CONTENT_LENGTH: Parameter = parameter("contentLength", ParameterKind::SignedHeader("content-length"));
 const CONTENT_TYPE: Parameter = parameter("contentType", ParameterKind::SignedHeader("content-type"));
 const CONTENT_MD5: Parameter = parameter("contentMD5", ParameterKind::SignedHeader("content-md5"));
-const CHECKSUM_CRC32: Parameter = parameter("checksum-crc32", ParameterKind::SignedHeader("x-amz-checksum-crc32"));
-const CHECKSUM_CRC32C: Parameter = parameter("checksum-crc32c", ParameterKind::SignedHeader("x-amz-checksum-crc32c"));
-const CHECKSUM_CRC64NVME: Parameter = parameter(
-    "checksum-crc64nvme",
-    ParameterKind::SignedHeader("x-amz-checksum-crc64nvme"),
-);
-const CHECKSUM_SHA1: Parameter = parameter("checksum-sha1", ParameterKind::SignedHeader("x-amz-checksum-sha1"));
-const CHECKSUM_SHA256: Parameter = parameter("checksum-sha256", ParameterKind::SignedHeader("x-amz-checksum-sha256"));
 const CHECKSUM_TYPE: Parameter = parameter("checksum-type", ParameterKind::SignedHeader("x-amz-checksum-type"));
 const SDK_CHECKSUM_ALGORITHM: Parameter = parameter(
     "sdk-checksum-algorithm",
@@ -154,20 +176,23 @@ pub(super) const GET: &[Parameter] = &[
 
 pub(super) const HEAD: &[Parameter] = &[URL, EXPIRES, SHARE, VERSION_ID, CHECKSUM_MODE];
 
-pub(super) const DELETE: &[Parameter] = &[URL, EXPIRES, SHARE, VERSION_ID];
+pub(super) const DELETE: &[Parameter] = &[
+    URL,
+    EXPIRES,
+    SHARE,
+    VERSION_ID,
+    // A header, because nobody has recorded that S3 reads this condition of a DELETE from the query. If S3 ignored it there, it would
+    // delete another version of the object than the client expects.
+    parameter("ifMatch", ParameterKind::SignedHeader("if-match")),
+];
 
-pub(super) const PUT: &[Parameter] = &[
+pub(super) const PUT: &[Parameter] = with_checksums![
     URL,
     EXPIRES,
     SHARE,
     CONTENT_LENGTH,
     CONTENT_TYPE,
     CONTENT_MD5,
-    CHECKSUM_CRC32,
-    CHECKSUM_CRC32C,
-    CHECKSUM_CRC64NVME,
-    CHECKSUM_SHA1,
-    CHECKSUM_SHA256,
     SDK_CHECKSUM_ALGORITHM,
     IF_MATCH,
     IF_NONE_MATCH,
@@ -198,7 +223,7 @@ pub(super) const CREATE_UPLOAD: &[Parameter] = &[
     TAGGING,
 ];
 
-pub(super) const UPLOAD_PART: &[Parameter] = &[
+pub(super) const UPLOAD_PART: &[Parameter] = with_checksums![
     PART_NUMBER,
     UPLOAD_ID,
     URL,
@@ -206,11 +231,6 @@ pub(super) const UPLOAD_PART: &[Parameter] = &[
     SHARE,
     CONTENT_LENGTH,
     CONTENT_MD5,
-    CHECKSUM_CRC32,
-    CHECKSUM_CRC32C,
-    CHECKSUM_CRC64NVME,
-    CHECKSUM_SHA1,
-    CHECKSUM_SHA256,
     SDK_CHECKSUM_ALGORITHM,
 ];
 
@@ -223,16 +243,11 @@ pub(super) const LIST_PARTS: &[Parameter] = &[
     parameter("part-number-marker", ParameterKind::Number(0, MAX_PARTS)),
 ];
 
-pub(super) const COMPLETE_UPLOAD: &[Parameter] = &[
+pub(super) const COMPLETE_UPLOAD: &[Parameter] = with_checksums![
     UPLOAD_ID,
     URL,
     EXPIRES,
     SHARE,
-    CHECKSUM_CRC32,
-    CHECKSUM_CRC32C,
-    CHECKSUM_CRC64NVME,
-    CHECKSUM_SHA1,
-    CHECKSUM_SHA256,
     CHECKSUM_TYPE,
     parameter("mp-object-size", ParameterKind::SignedHeader(OBJECT_SIZE)),
     IF_MATCH,

@@ -5,15 +5,14 @@
 //! 1. [`signed_call`]: signed calls to AWS services.
 //! 2. [`json_protocol`]: calls with the JSON protocols of AWS.
 //! 3. [`role_sessions`]: cached sessions of the signer role.
-//! 4. [`session_policy`]: the session policy of one user.
-//! 5. [`sts`]: calls of `AssumeRole`.
-//! 6. [`credentials`]: the credentials that sign.
-//! 7. [`presigner`]: the endpoint of the bucket, and presigned URLs.
-//! 8. [`post_policy`]: signed POST policies.
-//! 9. [`listing_xml`]: the XML of listings and errors.
-//! 10. [`s3_client`]: listings and deletions.
-//! 11. [`dynamodb`]: the id table in `DynamoDB`.
-//! 12. [`policy_source`]: rules that are stored outside the function.
+//! 4. [`sts`]: calls of `AssumeRole`.
+//! 5. [`credentials`]: the credentials that sign.
+//! 6. [`presigner`]: the endpoint of the bucket, and presigned URLs.
+//! 7. [`post_policy`]: signed POST policies.
+//! 8. [`listing_xml`]: the XML of listings and errors.
+//! 9. [`s3_client`]: listings and deletions.
+//! 10. [`dynamodb`]: the id table in `DynamoDB`.
+//! 11. [`policy_source`]: rules that are stored outside the function.
 
 mod credentials;
 mod dynamodb;
@@ -24,7 +23,6 @@ mod post_policy;
 mod presigner;
 mod role_sessions;
 mod s3_client;
-pub mod session_policy;
 mod signed_call;
 mod sts;
 

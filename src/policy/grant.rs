@@ -2,6 +2,7 @@
 
 use super::constraints::Constraints;
 use super::rule::Rule;
+use crate::operation::Action;
 use crate::rejection::Rejection;
 
 /// The permission that an allow rule gives.
@@ -31,6 +32,13 @@ pub enum PolicyOutcome<'a> {
         /// The response to the client.
         rejection: Rejection,
     },
+}
+
+impl Grant<'_> {
+    /// Returns true if the rule allows `action`.
+    pub fn allows(&self, action: Action) -> bool {
+        self.granted_by.can.contains(&action)
+    }
 }
 
 impl<'a> From<&'a Rule> for Grant<'a> {

@@ -152,7 +152,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,
         has_id_table: false,
-        masks_not_found: false,
+        has_scoped_sessions: false,
     })
 }
 

@@ -102,6 +102,13 @@ impl ObjectRequest {
         Ok(parsed)
     }
 
+    /// The `If-Match` of a write, from the header or the parameter. The condition of a GET is not signed.
+    pub fn if_match(&self) -> Option<&str> {
+        let mut headers = self.headers.iter().chain(&self.query_headers);
+        let (_, value) = headers.find(|(name, _)| name == "if-match")?;
+        Some(value)
+    }
+
     const fn new(operation: Operation, key: ObjectKey, format: ResponseFormat) -> Self {
         Self {
             operation,

@@ -21,6 +21,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::NotGrantedByLink
         | Rejection::ExistenceHidden
         | Rejection::CrossSite
+        | Rejection::ConditionRequiresRead
         | Rejection::FormCanOverwrite => StatusCode::FORBIDDEN,
         Rejection::UnknownReservedPath
         | Rejection::OutsideBasePath
@@ -35,6 +36,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
             StatusCode::PAYLOAD_TOO_LARGE
         }
+        Rejection::PathTooLong { .. } => StatusCode::URI_TOO_LONG,
         Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     }
 }

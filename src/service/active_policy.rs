@@ -184,7 +184,7 @@ impl PolicyReader {
         })?;
         policy.authenticators.keys.clone_from(&self.settings.keys);
         policy.has_id_table = self.settings.table.is_some();
-        policy.masks_not_found = self.settings.signing_mode == SigningMode::Scoped;
+        policy.has_scoped_sessions = self.settings.signing_mode == SigningMode::Scoped;
         check_lifetimes(&policy, self.settings.max_expires)?;
         check_sign_in(&policy)?;
         check_table(&policy)?;

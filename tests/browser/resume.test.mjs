@@ -185,6 +185,45 @@ async function completeFirst(signpost, page, reply, state) {
   });
 }
 
+const conflict = '<Error><Code>ConditionalRequestConflict</Code><Message>changed</Message></Error>';
+
+for (const status of [409, 200]) {
+  test(`after a conflict with status ${status}, a new upload starts`, {}, async ({ signpost, open }) => {
+    await inFolder(async (folder) => {
+      const large = await largeFile(folder, 'large.bin', 70 * MIB);
+      const page = await open('');
+      const completed = await answerCompletions(page, (route, number) => (number === 1 ? respond(route, status, conflict) : route.continue()));
+      await choose(page, 'upload-files', large);
+      await reaches(page, 'large.bin', 'done');
+      assert.equal(completed.length, 2);
+      assert.notEqual(completed[0], completed[1], 'the second attempt has another upload id');
+      assert.equal(await digestOfObject(signpost, 'large.bin'), await digestOfFile(large));
+    });
+  });
+}
+
+test('after a second conflict, the upload fails', {}, async ({ open }) => {
+  await inFolder(async (folder) => {
+    const large = await largeFile(folder, 'large.bin', 70 * MIB);
+    const page = await open('');
+    const completed = await answerCompletions(page, (route) => respond(route, 409, conflict));
+    await choose(page, 'upload-files', large);
+    await reaches(page, 'large.bin', 'failed');
+    assert.equal(completed.length, 2);
+  });
+});
+
+/** Answers the requests that complete an upload. Returns a list to which the id of each completed upload is added. */
+async function answerCompletions(page, answer) {
+  const ids = [];
+  await page.route(isWholeUpload, (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    ids.push(new URL(route.request().url()).searchParams.get('uploadId'));
+    return answer(route, ids.length);
+  });
+  return ids;
+}
+
 const respond = (route, status, body) =>
   route.fulfill({ status, headers: { 'access-control-allow-origin': '*', 'content-type': 'application/xml' }, body });
 

@@ -116,6 +116,69 @@ fn problem(token: &str, keys: &KeySet) -> &'static str {
     }
 }
 
+/// The issuer and the rule in docs/IDENTITIES.md for tokens of `sts:GetWebIdentityToken`.
+const AWS_RULES: &str = r#"
+version = 1
+
+[[issuer]]
+name = "aws"
+iss = "https://abc123-def456-ghi789-jkl012.tokens.sts.global.api.aws"
+aud = ["https://files.example.com"]
+alg = ["RS256", "ES384"]
+
+[[rule]]
+id = "data-processing"
+who = ["user:aws/arn:aws:iam::123456789012:role/DataProcessingRole"]
+can = ["read", "write"]
+on = ["data/**"]
+"#;
+
+/// The token in the documentation of AWS
+/// ([token claims](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html)).
+fn aws_claims() -> Value {
+    json!({
+        "iss": "https://abc123-def456-ghi789-jkl012.tokens.sts.global.api.aws",
+        "aud": "https://files.example.com",
+        "sub": "arn:aws:iam::123456789012:role/DataProcessingRole",
+        "iat": seconds(0),
+        "exp": seconds(300),
+        "jti": "xyz123-def456-ghi789-jkl012",
+        "https://sts.amazonaws.com/": {
+            "aws_account": "123456789012",
+            "source_region": "us-east-1",
+            "org_id": "o-abc1234567",
+            "principal_tags": {"environment": "production", "team": "data-engineering"},
+            "lambda_source_function_arn": "arn:aws:lambda:us-east-1:123456789012:function:process-data",
+            "request_tags": {"job-id": "job-2024-001"},
+        },
+    })
+}
+
+#[test]
+fn a_role_of_aws_is_identified_by_a_token_of_get_web_identity_token() {
+    let policy = Policy::parse(AWS_RULES).unwrap();
+    let documented = include_str!("../../docs/IDENTITIES.md");
+    for table in ["[[issuer]]\nname = \"aws\"", "[[rule]]\nid = \"data-processing\""] {
+        assert!(documented.contains(table) && AWS_RULES.contains(table), "{table}");
+    }
+    let key = SigningKey::rsa("RSA_0");
+    let other_role = "arn:aws:iam::123456789012:role/DataProcessingRole2";
+    for (name, value, status) in [
+        ("jti", "another", Ok(())),
+        ("sub", other_role, Err("AccessDenied")),
+        ("sub", "arn:aws:iam::210987654321:role/DataProcessingRole", Err("AccessDenied")),
+        ("aud", "https://other.example.com", Err("InvalidCredential")),
+        ("iss", "https://other.tokens.sts.global.api.aws", Err("InvalidCredential")),
+    ] {
+        let mut claims = aws_claims();
+        claims[name] = value.into();
+        let request = bearer("/data/report.csv", &key.token("RS256", &claims));
+        let decided = decide(&policy, &request, Some(&keys(&[&key])), now());
+        let code = decided.map(|_| ()).map_err(|rejected| rejected.rejection.code());
+        assert_eq!(code, status, "{name} {value}");
+    }
+}
+
 #[test]
 fn a_token_identifies_its_subject_with_every_algorithm() {
     let rsa = SigningKey::rsa("r");

@@ -128,6 +128,54 @@ async fn headers_that_s3_wants_signed_are_mirrored() {
     assert_eq!(parameter(&url, "If-None-Match"), None, "the client sends it itself");
 }
 
+/// The checksum algorithms of S3.
+const CHECKSUMS: [&str; 10] = [
+    "crc32",
+    "crc32c",
+    "crc64nvme",
+    "md5",
+    "sha1",
+    "sha256",
+    "sha512",
+    "xxhash128",
+    "xxhash3",
+    "xxhash64",
+];
+
+#[tokio::test]
+async fn every_checksum_is_signed_from_the_header_and_from_the_parameter() {
+    for algorithm in CHECKSUMS {
+        let header = format!("x-amz-checksum-{algorithm}");
+        for (method, path) in [
+            ("PUT", "/k?"),
+            ("PUT", "/k?partNumber=1&uploadId=u&"),
+            ("POST", "/k?uploadId=u&"),
+        ] {
+            let sent = ask(method, path.trim_end_matches(['?', '&']))
+                .with(&header, "AAAA")
+                .sized(9);
+            let signed = parameter(&location(sent).await, "X-Amz-SignedHeaders").unwrap();
+            assert!(signed.split(';').any(|name| name == header), "{method} {path} {signed}");
+            let told = instruction(ask(method, &format!("{path}checksum-{algorithm}=AAAA"))).await;
+            assert_eq!(told["headers"][&header], "AAAA", "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_condition_of_a_delete_is_a_signed_header_in_every_format() {
+    for value in ["\"e\"", "*"] {
+        let sent = location(ask("DELETE", "/k").with("if-match", value)).await;
+        assert_eq!(parameter(&sent, "X-Amz-SignedHeaders").unwrap(), "host;if-match");
+        // If the client does not send the header, S3 rejects the signature and deletes nothing.
+        let path = format!("/k?ifMatch={value}");
+        let requested = location(ask("DELETE", &path)).await;
+        assert_eq!(parameter(&requested, "X-Amz-SignedHeaders").unwrap(), "host;if-match");
+        assert_eq!(parameter(&requested, "If-Match"), None);
+        assert_eq!(instruction(ask("DELETE", &path)).await["headers"]["if-match"], value);
+    }
+}
+
 #[tokio::test]
 async fn range_and_conditional_headers_of_a_get_are_not_signed() {
     let request = ask("GET", "/k")

@@ -7,7 +7,7 @@ use serde_json::Value;
 use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
-use signpost::outbound::aws::session_policy::{BucketArn, MAX_CHARACTERS, render};
+use signpost::policy::session_policy::{BucketArn, MAX_CHARACTERS, render};
 use signpost::policy::{GrantScope, KeyRange, Policy};
 
 /// A pattern as IAM parses it: `${*}`, `${?}` and `${$}` are literal characters, and every other `${` starts a variable.
@@ -225,6 +225,20 @@ fn claims_that_iam_could_misinterpret_match_nothing() {
     }
     let scope = scope(&policy, &user("blue"));
     assert_eq!(scope.keys, [KeyRange::Below("teams/blue/".into())]);
+}
+
+/// S3 requires `s3:GetObject` for `If-Match`, also for a write.
+#[test]
+fn a_rule_that_allows_reading_and_writing_grants_conditional_writes() {
+    for (can, allowed) in [
+        ("\"read\", \"write\", \"delete\"", true),
+        ("\"write\", \"delete\"", false),
+    ] {
+        let policy = rules(&["a/**".into()], can).unwrap();
+        let rendered = render(&scope(&policy, &user("blue")), &bucket()).unwrap();
+        assert_eq!(allows(&rendered, "s3:GetObject", &object("a/k"), ""), allowed, "{can}");
+        assert!(allows(&rendered, "s3:PutObject", &object("a/k"), ""), "{can}");
+    }
 }
 
 #[test]

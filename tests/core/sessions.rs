@@ -256,6 +256,72 @@ async fn the_debug_output_of_a_session_contains_no_secret() {
     }
 }
 
+/// S3 requires `s3:GetObject` to compare an `ETag`, and the session of a rule without `read` does not have it.
+#[tokio::test]
+async fn a_scoped_session_compares_an_etag_only_if_the_rule_allows_reading() {
+    let etag = ("if-match", "\"0123456789abcdef0123456789abcdef\"");
+    let requests = [
+        (ask("PUT", "/k").sized(1).with(etag.0, etag.1), false),
+        (ask("PUT", "/k?ifMatch=%22e%22").sized(1), false),
+        (ask("PUT", "/k?url&ifMatch=%22e%22"), false),
+        (ask("POST", "/k?uploadId=u").with(etag.0, etag.1), false),
+        (ask("DELETE", "/k").with(etag.0, etag.1), false),
+        (ask("DELETE", "/k?ifMatch=%22e%22"), false),
+        // These conditions require no permission to read.
+        (ask("DELETE", "/k?ifMatch=*"), true),
+        (ask("DELETE", "/k").with("if-match", "*"), true),
+        (ask("PUT", "/k").sized(1), true),
+    ];
+    for (can, mode, may_compare) in [
+        ("\"write\", \"delete\"", "scoped", false),
+        ("\"read\", \"write\", \"delete\"", "scoped", true),
+        ("\"write\", \"delete\"", "signer", true),
+    ] {
+        let sts = fake().await;
+        let rules = format!(
+            "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\nallow_anonymous_write = true\ncan = [{can}]\non = [\"**\"]\n\
+             overwrite = true\n"
+        );
+        let handler = signing_by(&sts, &[("SIGNPOST_RULES", &rules), ("SIGNPOST_SIGNING_MODE", mode)]).await;
+        for (request, always) in &requests {
+            let response = handler.handle(request, now()).await;
+            let shown = format!(
+                "{can} {mode} {} {:?} {:?}",
+                request.method, request.query, request.headers
+            );
+            if *always || may_compare {
+                assert!(
+                    response.status().is_success() || response.status() == 307,
+                    "{shown}: {}",
+                    body(&response)
+                );
+            } else {
+                assert_eq!(response.status(), 403, "{shown}");
+                assert!(body(&response).contains("the rule does not allow reading"), "{shown}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_item_of_a_bulk_request_with_a_condition_is_rejected_like_a_request() {
+    let sts = fake().await;
+    let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\nallow_anonymous_write = true\ncan = [\"write\"]\n\
+                 on = [\"**\"]\noverwrite = true\n";
+    let handler = signing_by(&sts, &[("SIGNPOST_RULES", rules), ("SIGNPOST_SIGNING_MODE", "scoped")]).await;
+    let items = br#"[{"method": "PUT", "key": "k", "query": {"ifMatch": "\"e\""}}]"#;
+    let request = ApiRequest {
+        body: items.to_vec().into(),
+        ..ask("POST", "/-/sign")
+    };
+    let response = handler.handle(&request, now()).await;
+    assert!(
+        body(&response).contains("the rule does not allow reading"),
+        "{}",
+        body(&response)
+    );
+}
+
 #[tokio::test]
 async fn an_epoch_is_part_of_the_session_name_and_is_ignored_without_a_role() {
     let sts = fake().await;

@@ -7,11 +7,16 @@ use std::fs;
 use std::path::Path;
 
 use signpost::policy::Policy;
+use signpost::policy::session_policy::{self, BucketArn, MAX_CHARACTERS};
 
 use crate::SystemAccess;
 use crate::command_report::{CommandError, CommandReport};
 pub(crate) use explain::explain;
 pub(crate) use rule_cases::test;
+
+/// The maximum length of the name of a bucket
+/// ([bucket naming rules](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)).
+const MAX_BUCKET_NAME: usize = 63;
 
 pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
     let policy = load_policy(file, system)?;
@@ -26,9 +31,33 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
         ""
     };
     Ok(CommandReport::success(format!(
-        "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n",
-        policy.len()
+        "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n{}",
+        policy.len(),
+        describe_session_policies(&policy)
     )))
+}
+
+/// Returns how much of its limit the session policy of each rule uses in mode `scoped`. The name of the bucket and the claims of
+/// users are not known here. The numbers assume the longest name and the shortest claims.
+fn describe_session_policies(policy: &Policy) -> String {
+    let bucket = BucketArn::new(&"b".repeat(MAX_BUCKET_NAME), "aws").expect("it is the name of a bucket");
+    let lines: String = policy
+        .grants()
+        .filter_map(|grant| {
+            let characters = session_policy::characters(&grant.smallest_scope(), &bucket)?;
+            Some(describe_usage(grant.rule, characters))
+        })
+        .collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("session policies in mode scoped, of at most {MAX_CHARACTERS} characters:\n{lines}")
+}
+
+fn describe_usage(rule: &str, characters: usize) -> String {
+    let percent = characters * 100 / MAX_CHARACTERS;
+    let note = if characters > MAX_CHARACTERS { ", too long" } else { "" };
+    format!("  {rule}: about {characters} ({percent} %{note})\n")
 }
 
 fn load_policy(file: &Path, system: &mut SystemAccess<'_>) -> Result<Policy, CommandError> {

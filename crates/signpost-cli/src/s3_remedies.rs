@@ -22,6 +22,9 @@ pub(crate) fn remedy_for_code(code: &str) -> Option<&'static str> {
             "The content changed during the transfer, or the file changed. Run the command again."
         }
         "EntityTooLarge" => "Upload it in parts, or contact the operator for a larger limit.",
+        "ConditionalRequestConflict" => {
+            "Another client changed or deleted the object during the upload. Run the command again."
+        }
         "NoSuchUpload" => "The upload has been completed or aborted elsewhere. Run the command again.",
         "NoSuchKey" | "404" => "Check the key. Keys are case-sensitive.",
         "NoSuchBucket" => "The bucket of the service does not exist. Contact the operator.",

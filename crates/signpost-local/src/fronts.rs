@@ -46,7 +46,7 @@ impl EmulatedFront {
     /// Builds the event that this front sends for a request.
     pub(crate) fn build_event(self, request: &ClientRequest<'_>) -> Result<String, Rejection> {
         let event = match self {
-            Self::Rest => rest::build_event(request),
+            Self::Rest => rest::build_event(request)?,
             Self::HttpApi => http_api::build_event(request)?,
             Self::FunctionUrl => function_url::build_event(request),
             Self::Alb => alb::build_event(request, alb::RepeatedValues::LastOnly),

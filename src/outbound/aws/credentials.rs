@@ -9,10 +9,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use super::role_sessions::SessionCache;
-use super::session_policy::{self, BucketArn};
 use super::sts::{AssumeRoleRequest, StsClient};
 use crate::config::{ConfigError, Settings, SigningMode};
 use crate::plan::{PresignError, min_useful_lifetime};
+use crate::policy::session_policy::{self, BucketArn};
 use crate::policy::{GrantScope, Policy};
 
 /// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.

@@ -73,7 +73,9 @@ class RequestError extends Error {
   constructor(message, { status = 0, code = '', source = '' } = {}) {
     super(message);
     Object.assign(this, { status, code, source });
-    this.transient = [0, 409, 429].includes(status) || status >= 500 || code === 'RequestTimeout';
+    // After this conflict, S3 never completes the same multipart upload.
+    const isFinal = code === 'ConditionalRequestConflict';
+    this.transient = !isFinal && ([0, 409, 429].includes(status) || status >= 500 || code === 'RequestTimeout');
   }
 
   get sessionEnded() {
@@ -293,9 +295,10 @@ class Transfer {
       this.abortUpload().catch(reportError);
       return this.queue();
     }
-    if (['NoSuchUpload', 'InvalidPart'].includes(error.code) && !this.restarted) {
-      // After NoSuchUpload, all parts are sent again; after InvalidPart, only those that another client has replaced.
+    if (['NoSuchUpload', 'InvalidPart', 'ConditionalRequestConflict'].includes(error.code) && !this.restarted) {
+      // After InvalidPart, only the parts that another client has replaced are sent again. Otherwise, a new upload starts.
       if (error.code === 'NoSuchUpload') uploadRecords.remove(this.recordName);
+      if (error.code === 'ConditionalRequestConflict') this.abortUpload().catch(reportError);
       this.restarted = true;
       return this.queue();
     }

@@ -373,6 +373,17 @@ def test_a_user_has_only_the_actions_of_the_rule(session_policy, action):
     check({name: as_user(session, name, key("alice")) for name in set(policies()["granted"]) - given}, denied)
 
 
+def test_a_user_may_compare_an_etag_only_if_the_rule_allows_reading(session_policy):
+    """The service rejects such a request for a rule without `read` (tests/core/sessions.rs)."""
+    conditional = {name: actions for name, actions in policies()["operations"].items() if name.endswith("with ifMatch")}
+    assert len(conditional) == 3, conditional
+    for can, expected in ((("read", "write", "delete"), allowed), (("write", "delete"), denied)):
+        session = session_policy(*can)
+        cases = {f"{name} {can}": as_user(session, action, key("alice")) for name, (action,) in conditional.items()}
+        check(cases, expected)
+        check({action: as_user(session, action, key("alice")) for action in ("s3:PutObject", "s3:DeleteObject")}, allowed)
+
+
 def test_the_session_that_lists_unfinished_uploads_has_no_other_action(session_policy):
     session = session_policy("read", "write", "delete", "list", pending=True)
     check({PENDING: as_user(session, PENDING, key("alice"))}, allowed)

@@ -65,7 +65,10 @@ def every_connection_is_encrypted():
         config = configuration(**given)
         assert config["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "https-only"
         assert config["Origins"][0]["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
-    assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2025"
+    # CloudFront does not accept a minimum for its own certificate, so the description of the parameter names the consequence.
+    assert configuration()["ViewerCertificate"] == {"CloudFrontDefaultCertificate": True}
+    assert "TLS 1.0" in Distribution.declared["DomainName"]["Description"]
 
 
 def a_domain_requires_a_certificate_and_can_have_records():

@@ -24,13 +24,18 @@ LISTINGS = {
     "ListObjectsV2": {"s3:ListBucket"},
     "ListMultipartUploads": {"s3:ListBucketMultipartUploads"},
 }
-# Parameters in `client_may_set` for which an operation requires another action, in addition or instead.
+# Parameters for which an operation requires another action, in addition or instead.
 WITH_PARAMETER = {
     ("GetObject", "versionId"): "s3:GetObjectVersion",
     ("HeadObject", "versionId"): "s3:GetObjectVersion",
     ("DeleteObject", "versionId"): "s3:DeleteObjectVersion",
     ("PutObject", "tagging"): "s3:PutObjectTagging",
     ("CreateMultipartUpload", "tagging"): "s3:PutObjectTagging",
+    # S3 compares an ETag only for callers who may read (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html,
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html). `If-Match: *` of a DELETE is an exception.
+    ("PutObject", "ifMatch"): "s3:GetObject",
+    ("CompleteMultipartUpload", "ifMatch"): "s3:GetObject",
+    ("DeleteObject", "ifMatch"): "s3:GetObject",
 }
 # Actions that the template does not grant, and the reason.
 WITHHELD = {"s3:DeleteObjectVersion": "an object that was deleted through Signpost can be restored for OldVersionDays"}
@@ -59,5 +64,5 @@ def listings_of_the_code():
 
 def actions_of_session_policies():
     """The actions in the session policies of users."""
-    sources = [ROOT / "src/outbound/aws/session_policy.rs", ROOT / "src/operation.rs"]
+    sources = [ROOT / "src/policy/session_policy.rs", ROOT / "src/operation.rs"]
     return {action for source in sources for action in re.findall(r"s3:[A-Z]\w+", source.read_text())}

@@ -417,6 +417,16 @@ def the_table_has_the_schema_of_the_code(stack):
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
+def every_name_of_the_rest_api_requires_tls_1_2(stack):
+    for api in stack.of_type("AWS::ApiGateway::RestApi").values():
+        # Without a policy, the default name accepts TLS 1.0
+        # (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies-list.html).
+        body = api["Properties"]["Body"]
+        assert body["x-amazon-apigateway-security-policy"].startswith("SecurityPolicy_TLS13_1_2_"), "TLS 1.2 and 1.3"
+        assert body["x-amazon-apigateway-endpoint-access-mode"] == "BASIC", "a policy of this kind requires an access mode"
+        assert api["Properties"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}, "policies with _EDGE are for other types"
+
+
 def a_domain_is_mapped_to_the_front(stack):
     parameters = stack.parameters
     has = bool(parameters["DomainName"])
@@ -599,6 +609,7 @@ STACK_TESTS = [
     only_the_front_may_invoke,
     the_outputs_are_commands,
     the_table_has_the_schema_of_the_code,
+    every_name_of_the_rest_api_requires_tls_1_2,
     a_domain_is_mapped_to_the_front,
     a_web_acl_is_attached_to_the_stage,
     each_alarm_has_a_metric,

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::Method;
 
 use super::instruction_cache::PrefetchedInstruction;
-use super::pending_upload::{PendingUpload, upload_part};
+use super::pending_upload::{PendingUpload, is_final_conflict, upload_part};
 use super::upload_target::{UploadGoal, UploadResult, UploadTarget, parameter};
 use super::{TransferSession, header};
 use crate::checksum::{ContentChecksum, combine_checksums};
@@ -53,8 +53,23 @@ impl<'a> MultipartUpload<'a> {
         }
     }
 
-    /// Uploads the file.
+    /// Uploads the file. If another client changed the object during the upload, S3 never completes it, so a new upload starts,
+    /// once.
     pub(super) async fn run(&self) -> Result<UploadResult, OperationError> {
+        match self.attempt().await {
+            Err(error) if is_final_conflict(&error) => {
+                self.session().progress.remove_bytes(self.len());
+                self.session().console.print_note(&format!(
+                    "{} changed during the upload; uploading the file again",
+                    self.upload.object_url
+                ));
+                self.attempt().await
+            }
+            uploaded => uploaded,
+        }
+    }
+
+    async fn attempt(&self) -> Result<UploadResult, OperationError> {
         let start = match self.resume().await? {
             Some(start) => start,
             None => self.begin().await?,

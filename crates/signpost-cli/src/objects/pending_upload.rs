@@ -10,7 +10,7 @@ use super::{TransferSession, header};
 use crate::checksum::ContentChecksum;
 use crate::exit_status::ExitStatus;
 use crate::multipart_xml::{self, ListedPart, UploadedPart};
-use crate::operation_error::OperationError;
+use crate::operation_error::{OperationError, RetryAdvice};
 use crate::s3_client;
 use crate::signing_service::QueryParameters;
 use crate::upload_source::UploadSource;
@@ -97,7 +97,9 @@ impl PendingUpload {
             let request = target.instruction_request(Method::POST, query.clone());
             let instruction = session.service.request_instruction(request).await?;
             let completed = session.store.send_document(&instruction, document.clone()).await;
-            let completed = completed.and_then(|body| parse_completion(&body));
+            let completed = completed
+                .and_then(|body| parse_completion(&body))
+                .map_err(final_conflict);
             match completed {
                 // An earlier attempt, whose response was lost, may have completed the upload.
                 Err(error)
@@ -139,6 +141,24 @@ pub(super) async fn upload_part(
         })
         .await?;
     Ok(UploadedPart { number, etag, checksum })
+}
+
+/// Marks a conflict as final: S3 would reject every further attempt to complete the same upload. A conflict of another operation
+/// can be retried
+/// ([CompleteMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html)).
+fn final_conflict(error: OperationError) -> OperationError {
+    if !is_final_conflict(&error) {
+        return error;
+    }
+    OperationError {
+        exit_status: ExitStatus::Conflict,
+        ..error.with_retry(RetryAdvice::Never)
+    }
+}
+
+/// Returns true if only a new upload can succeed.
+pub(super) fn is_final_conflict(error: &OperationError) -> bool {
+    error.code.as_deref() == Some("ConditionalRequestConflict")
 }
 
 /// S3 can return a success status and then an error in the body

@@ -123,9 +123,9 @@ impl UploadTarget<'_> {
     }
 }
 
-/// Returns true if the object exists. A conflict without a code was detected by this command and has another reason.
+/// Returns true if the object exists: a condition has failed. Other conflicts have other reasons.
 fn is_existing_object(error: &OperationError) -> bool {
-    error.exit_status == ExitStatus::Conflict && error.code.is_some()
+    matches!(error.code.as_deref(), Some("PreconditionFailed" | "412"))
 }
 
 impl ObjectAttributes {

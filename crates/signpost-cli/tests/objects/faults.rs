@@ -49,6 +49,18 @@ fn transient_failures_are_retried() {
 }
 
 #[test]
+fn a_conflict_of_an_upload_in_one_request_is_retried() {
+    let local = LocalServer::start();
+    let proxy = failing_s3(&local, &[s3_error("409 Conflict", "ConditionalRequestConflict")]);
+    local
+        .signpost(&["put", "-", "k"])
+        .reading(b"1")
+        .through(&proxy)
+        .succeeds();
+    assert_eq!(local.object("k"), b"1");
+}
+
+#[test]
 fn retry_after_is_respected() {
     let local = LocalServer::start();
     local.holds("k", b"1");

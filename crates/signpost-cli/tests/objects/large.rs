@@ -1,6 +1,6 @@
 //! Multipart uploads and ranged downloads transfer identical bytes.
 
-use crate::proxy::{FaultProxy, ProxyAction, s3_error};
+use crate::proxy::{FaultProxy, ProxyAction, RecordedRequest, answer, s3_error};
 use crate::support::{LocalServer, assert_same_bytes, noise};
 
 const MIB: usize = 1024 * 1024;
@@ -151,6 +151,124 @@ fn a_completion_with_a_lost_response_is_detected() {
         }
     });
     local.signpost(&["put", &file, "k"]).through(&proxy).succeeds();
+    assert_same_bytes(&local.object("k"), &bytes);
+}
+
+/// Responds to the first `count` requests that complete an upload.
+fn completing(local: &LocalServer, count: usize, response: ProxyAction) -> FaultProxy {
+    let service = local.address().to_owned();
+    FaultProxy::start(move |seen, before| {
+        let completes =
+            |seen: &RecordedRequest| seen.host != service && seen.method == "POST" && seen.head.contains("uploadid=");
+        if completes(seen) && before.iter().filter(|seen| completes(seen)).count() < count {
+            response.clone()
+        } else {
+            ProxyAction::Pass
+        }
+    })
+}
+
+/// The upload ids of the requests to S3 that complete an upload.
+fn completed_uploads(local: &LocalServer, proxy: &FaultProxy) -> Vec<String> {
+    let id = |seen: &RecordedRequest| {
+        let (_, id) = seen.head.split_once("uploadid=")?;
+        Some(id.split(['&', ' ']).next()?.to_owned())
+    };
+    let requests = proxy.seen().into_iter();
+    requests
+        .filter(|seen| seen.host != local.address() && seen.method == "POST")
+        .filter_map(|seen| id(&seen))
+        .collect()
+}
+
+const CONFLICT: &str = "<Error><Code>ConditionalRequestConflict</Code><Message>Told by a test.</Message></Error>";
+
+#[test]
+fn after_a_conflict_at_completion_a_new_upload_starts() {
+    let bytes = noise(LARGE_SIZE);
+    for response in [
+        s3_error("409 Conflict", "ConditionalRequestConflict"),
+        answer("200 OK", "Content-Type: application/xml\r\n", CONFLICT),
+    ] {
+        let local = LocalServer::start();
+        let file = local.file("f", &bytes);
+        let proxy = completing(&local, 1, response);
+        let put = local.signpost(&["put", &file, "k"]).through(&proxy).succeeds();
+        assert!(put.notes.contains("uploading the file again"), "{put:?}");
+        let uploads = completed_uploads(&local, &proxy);
+        assert!(uploads.len() == 2 && uploads[0] != uploads[1], "{uploads:?}");
+        assert_same_bytes(&local.object("k"), &bytes);
+        assert_eq!(local.kept(), Vec::<String>::new());
+        let pending = local.signpost(&["uploads"]).succeeds();
+        assert_eq!(pending.out, b"", "the first upload is aborted");
+    }
+}
+
+#[test]
+fn after_a_second_conflict_the_command_stops_with_the_reason() {
+    let local = LocalServer::start();
+    let file = local.file("f", &noise(LARGE_SIZE));
+    let proxy = completing(
+        &local,
+        usize::MAX,
+        s3_error("409 Conflict", "ConditionalRequestConflict"),
+    );
+    let put = local
+        .signpost(&["put", &file, "k"])
+        .through(&proxy)
+        .fails(5, "ConditionalRequestConflict");
+    assert!(put.notes.contains("changed or deleted the object"), "{put:?}");
+    assert_eq!(completed_uploads(&local, &proxy).len(), 2);
+    assert_eq!(
+        local.kept(),
+        Vec::<String>::new(),
+        "the next command starts a new upload"
+    );
+}
+
+#[test]
+fn a_conflict_of_a_stream_is_not_retried() {
+    let local = LocalServer::start();
+    let proxy = completing(
+        &local,
+        usize::MAX,
+        s3_error("409 Conflict", "ConditionalRequestConflict"),
+    );
+    local
+        .signpost(&["put", "-", "k"])
+        .reading(&noise(17 * MIB))
+        .through(&proxy)
+        .fails(5, "ConditionalRequestConflict");
+    assert_eq!(completed_uploads(&local, &proxy).len(), 1);
+}
+
+#[test]
+fn other_final_errors_at_completion_are_not_retried_and_name_their_reason() {
+    for (status, code, exit) in [
+        ("404 Not Found", "NoSuchUpload", 3),
+        ("400 Bad Request", "InvalidPart", 1),
+        ("400 Bad Request", "EntityTooSmall", 1),
+        ("400 Bad Request", "InvalidRequest", 1),
+        ("409 Conflict", "InvalidBucketState", 5),
+    ] {
+        let local = LocalServer::start();
+        let file = local.file("f", &noise(LARGE_SIZE));
+        let proxy = completing(&local, usize::MAX, s3_error(status, code));
+        let put = local.signpost(&["put", &file, "k"]).through(&proxy).fails(exit, code);
+        assert!(!put.notes.contains(" exists"), "{put:?}");
+        assert_eq!(completed_uploads(&local, &proxy).len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn a_conflict_of_an_operation_in_progress_is_retried() {
+    let local = LocalServer::start();
+    let bytes = noise(LARGE_SIZE);
+    let file = local.file("f", &bytes);
+    let proxy = completing(&local, 1, s3_error("409 Conflict", "OperationAborted"));
+    local.signpost(&["put", &file, "k"]).through(&proxy).succeeds();
+    let uploads = completed_uploads(&local, &proxy);
+    assert!(uploads.len() == 2 && uploads[0] == uploads[1], "{uploads:?}");
     assert_same_bytes(&local.object("k"), &bytes);
 }
 

@@ -58,6 +58,34 @@ fn a_rest_api_changes_slashes_in_path_and_proxy_but_not_in_the_context() {
 }
 
 #[test]
+fn only_a_rest_api_rejects_a_long_path() {
+    for (key, accepted) in [
+        ("k".repeat(1024), true),
+        ("%F0%9F%9A%80".repeat(127), true),
+        ("%F0%9F%9A%80".repeat(128), false),
+    ] {
+        let (parts, ()) = Request::get(format!("/{key}")).body(()).unwrap().into_parts();
+        for front in ALL_FRONTS {
+            let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+            let request = ClientRequest {
+                parts: &parts,
+                body: b"",
+                peer: address,
+                local: address,
+                request_id: "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0",
+            };
+            let event = front.build_event(&request);
+            assert_eq!(
+                event.is_ok(),
+                accepted || front != EmulatedFront::Rest,
+                "{front:?} {}",
+                key.len()
+            );
+        }
+    }
+}
+
+#[test]
 fn an_http_api_truncates_the_path_at_a_decoded_question_mark() {
     assert_eq!(event(EmulatedFront::HttpApi, "/a%3Fb/c?d=e", &[], b"")["rawPath"], "/a");
 }

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use super::grant_scope::GrantScope;
+use super::pattern::KeyRange;
 use crate::encoding::ascii_json;
 use crate::operation::{Action, Operation};
-use crate::policy::{GrantScope, KeyRange};
 
 /// The maximum number of characters of a session policy
 /// ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)).
@@ -46,6 +47,23 @@ impl BucketArn {
 
 /// Returns the session policy for `scope`, or the reason why there is none.
 pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
+    let policy = compose(scope, bucket)?;
+    match policy.len() {
+        ..=MAX_CHARACTERS => Ok(policy),
+        characters => Err(format!(
+            "its session policy has {characters} characters, but STS allows {MAX_CHARACTERS}; split the rule, or use fewer or \
+             shorter patterns"
+        )),
+    }
+}
+
+/// Returns the number of characters of the session policy for `scope`, which can exceed [`MAX_CHARACTERS`]. Returns `None` if the
+/// scope requires no session.
+pub fn characters(scope: &GrantScope, bucket: &BucketArn) -> Option<usize> {
+    compose(scope, bucket).ok().map(|policy| policy.len())
+}
+
+fn compose(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
     if scope.pending_uploads {
         let bucket = json_list([literal(&bucket.bucket)]);
         return Ok(format!(
@@ -70,14 +88,10 @@ pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> 
         statements.push(listing(scope, bucket));
     }
     // Policy variables require this version.
-    let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
-    match policy.len() {
-        ..=MAX_CHARACTERS => Ok(policy),
-        characters => Err(format!(
-            "its session policy has {characters} characters, but STS allows {MAX_CHARACTERS}; split the rule, or use fewer or \
-             shorter patterns"
-        )),
-    }
+    Ok(format!(
+        r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+        statements.join(",")
+    ))
 }
 
 fn object_actions(scope: &GrantScope) -> Vec<&'static str> {
@@ -100,7 +114,7 @@ fn object_actions(scope: &GrantScope) -> Vec<&'static str> {
 }
 
 /// Returns the statement that allows listing. S3 responds with 404 to a missing key only if the caller may list its prefix,
-/// and with 403 otherwise. In that check, S3 uses the key itself as `s3:prefix`.
+/// and with 403 otherwise. This assumes that S3 uses the key itself as `s3:prefix` in that check, which AWS does not document.
 fn listing(scope: &GrantScope, bucket: &BucketArn) -> String {
     let bucket_arn = json_list([literal(&bucket.bucket)]);
     let statement = format!(r#""Effect":"Allow","Action":["s3:ListBucket"],"Resource":{bucket_arn}"#);
