@@ -35,7 +35,8 @@ pub(super) fn plan(
     // A reused URL cannot contain the id of one request.
     let request_id = reuse_url_for.map_or(request_id, |_| "-");
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
-    // S3 ignores parameters that begin with `x-` and writes them to its access log.
+    // S3 ignores parameters that begin with `x-` and writes them to its access log
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html).
     builder.query.push(("x-signpost".into(), audit));
     let (headers, query) = builder.finish(object_request.format);
     Ok(PresignPlan {

@@ -14,7 +14,8 @@ use crate::response::{ApiResponse, ServiceFailure};
 
 /// Returns the path of the key, which no single field of the event contains.
 ///
-/// `path` keeps the percent-encoding, but collapses a leading `//`, which `requestContext.path` keeps.
+/// `path` keeps the percent-encoding, but collapses a leading `//`, which `requestContext.path` keeps, as recorded on AWS
+/// ([recording](https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/apigateway/test_apigateway_lambda.snapshot.json)).
 /// `pathParameters.proxy` shows where the key begins, but loses a trailing `/`.
 pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>) -> Result<KeyPath<'a>, ServiceFailure> {
     let path = required(event.path.as_ref())?;

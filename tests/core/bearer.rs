@@ -166,9 +166,17 @@ fn a_role_of_aws_is_identified_by_a_token_of_get_web_identity_token() {
     for (name, value, status) in [
         ("jti", "another", Ok(())),
         ("sub", other_role, Err("AccessDenied")),
-        ("sub", "arn:aws:iam::210987654321:role/DataProcessingRole", Err("AccessDenied")),
+        (
+            "sub",
+            "arn:aws:iam::210987654321:role/DataProcessingRole",
+            Err("AccessDenied"),
+        ),
         ("aud", "https://other.example.com", Err("InvalidCredential")),
-        ("iss", "https://other.tokens.sts.global.api.aws", Err("InvalidCredential")),
+        (
+            "iss",
+            "https://other.tokens.sts.global.api.aws",
+            Err("InvalidCredential"),
+        ),
     ] {
         let mut claims = aws_claims();
         claims[name] = value.into();

@@ -265,6 +265,18 @@ async fn a_client_that_signs_its_own_request_must_not_be_redirected() {
     }
 }
 
+/// S3 accepts this header with this value in addition to a presigned query.
+#[tokio::test]
+async fn an_unsigned_payload_may_be_declared_in_every_format() {
+    let handler = handler(OPEN_RULES).await;
+    for (path, status) in [("/k", 307), ("/k?url", 200)] {
+        let request = ask("GET", path).with("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert!(!header(&response, "location").contains("content-sha256"), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn method_override_headers_are_ignored() {
     let request = ask("GET", "/k")

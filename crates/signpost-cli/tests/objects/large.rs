@@ -244,6 +244,8 @@ fn a_conflict_of_a_stream_is_not_retried() {
 
 #[test]
 fn other_final_errors_at_completion_are_not_retried_and_name_their_reason() {
+    let local = LocalServer::start();
+    let bytes = noise(17 * MIB);
     for (status, code, exit) in [
         ("404 Not Found", "NoSuchUpload", 3),
         ("400 Bad Request", "InvalidPart", 1),
@@ -251,10 +253,12 @@ fn other_final_errors_at_completion_are_not_retried_and_name_their_reason() {
         ("400 Bad Request", "InvalidRequest", 1),
         ("409 Conflict", "InvalidBucketState", 5),
     ] {
-        let local = LocalServer::start();
-        let file = local.file("f", &noise(LARGE_SIZE));
         let proxy = completing(&local, usize::MAX, s3_error(status, code));
-        let put = local.signpost(&["put", &file, "k"]).through(&proxy).fails(exit, code);
+        let put = local
+            .signpost(&["put", "-", "k"])
+            .reading(&bytes)
+            .through(&proxy)
+            .fails(exit, code);
         assert!(!put.notes.contains(" exists"), "{put:?}");
         assert_eq!(completed_uploads(&local, &proxy).len(), 1, "{code}");
     }
