@@ -6,18 +6,21 @@
 //! 1. [`algorithm`]: the signature algorithms of JSON Web Tokens.
 //! 2. `error`: the rejection of invalid credentials.
 //! 3. [`principal`]: the caller.
-//! 4. [`keyring`]: the keys with which Signpost signs its own tokens.
-//! 5. [`cursor`]: the encryption of continuation tokens.
-//! 6. [`jwks`]: the public keys of an issuer.
-//! 7. [`jwt`]: parsing and signature verification of JSON Web Tokens.
-//! 8. [`gateway`]: identities that the gateway has verified.
-//! 9. [`oidc`]: issuers whose tokens Signpost verifies.
-//! 10. [`token`]: generated tokens.
-//! 11. [`share`]: share links.
-//! 12. [`session`]: browser sessions.
-//! 13. [`sign_in`]: sign-in for the page.
+//! 4. `claim_values`: the values of claims, and the groups in them.
+//! 5. [`keyring`]: the keys with which Signpost signs its own tokens.
+//! 6. [`cursor`]: the encryption of continuation tokens.
+//! 7. [`jwks`]: the public keys of an issuer.
+//! 8. [`jwt`]: parsing and signature verification of JSON Web Tokens.
+//! 9. [`gateway`]: identities that the gateway has verified.
+//! 10. [`oidc`]: issuers whose tokens Signpost verifies.
+//! 11. [`token`]: generated tokens.
+//! 12. [`stored_user`]: the users in share links and sessions.
+//! 13. [`share`]: share links.
+//! 14. [`session`]: browser sessions.
+//! 15. [`sign_in`]: sign-in for the page.
 
 pub mod algorithm;
+mod claim_values;
 pub mod cursor;
 mod error;
 pub mod gateway;
@@ -29,6 +32,7 @@ pub mod principal;
 pub mod session;
 pub mod share;
 pub mod sign_in;
+pub mod stored_user;
 pub mod token;
 
 use std::collections::BTreeMap;
@@ -45,9 +49,9 @@ pub use jwks::KeySet;
 use jwt::Jwt;
 pub use keyring::Keyring;
 pub use oidc::{OidcIssuer, RequiredKeys};
-pub use principal::{Issuer, Principal, StoredUser, User};
-pub use session::ReferencedClaims;
+pub use principal::{Issuer, Principal, User};
 use share::ShareLink;
+pub use stored_user::{ReferencedClaims, StoredUser};
 pub use token::{Token, TokenDigest};
 
 /// The enabled authentication methods.
@@ -61,6 +65,8 @@ pub struct Authenticators {
     pub oidc: Vec<OidcIssuer>,
     /// The ids of revoked share links.
     pub revoked_links: Vec<String>,
+    /// A hash of the names of the groups in deny rules; empty if there are none.
+    pub deny_groups: String,
     /// The keys of share links and sessions.
     pub keys: Keyring,
 }
@@ -86,6 +92,19 @@ impl Authenticators {
     /// Returns true if the rules contain an `[[issuer]]` with this name.
     pub fn names_issuer(&self, name: &str) -> bool {
         self.issuers().any(|issuer| issuer.is_named(name))
+    }
+
+    /// Returns true if users of the issuer `name` can have groups.
+    pub fn has_groups(&self, name: &str) -> bool {
+        let gateway = self.gateway.iter().map(|issuer| (&issuer.name, &issuer.groups));
+        let oidc = self.oidc.iter().map(|issuer| (&issuer.name, &issuer.groups));
+        gateway.chain(oidc).any(|(own, groups)| own == name && groups.is_some())
+    }
+
+    /// Returns true if a user of the issuer `name` can have this subject.
+    pub fn is_subject(&self, name: &str, subject: &str) -> bool {
+        let issuer = self.gateway.iter().find(|issuer| issuer.name == name);
+        issuer.is_none_or(|issuer| issuer.is_subject(subject))
     }
 
     /// Returns the user that a request has after this subject of the issuer `name` has been verified with these claims;
@@ -205,21 +224,13 @@ impl Authenticators {
             return Err(bad_credential("the share link has been revoked"));
         }
         let creator = self.find_user(&link.creator);
-        let creator =
-            creator.ok_or_else(|| bad_credential("the rules no longer contain the creator of the share link"))?;
-        Ok((link, creator))
+        let removed = "the rules no longer contain the creator of the share link, or the creator has a new secret";
+        Ok((link, creator.ok_or_else(|| bad_credential(removed))?))
     }
 
-    /// Finds a stored user in the current rules. A token has the groups of the current rules; a user of an issuer has the
-    /// stored groups.
-    fn find_user(&self, stored: &StoredUser) -> Option<User> {
-        let Some(name) = &stored.issuer else {
-            let token = self.tokens.iter().find(|token| token.id == stored.subject);
-            return token.map(Token::user);
-        };
-        let issuer = self.issuers().find(|issuer| issuer.is_named(name))?;
-        let user = User::new(issuer, stored.subject.clone(), stored.groups.clone());
-        Some(user.with_claims(stored.claims.clone()))
+    /// Returns true if the credential of `request` is a session.
+    pub fn uses_session(&self, request: &ApiRequest) -> bool {
+        matches!(self.credential(request), Ok(Some(Credential::Session(_))))
     }
 }
 

@@ -6,20 +6,25 @@
 //! 1. `errors`: the errors of a rules file.
 //! 2. `identifiers`: the ids of rules, tokens and issuers.
 //! 3. `lifetime`: the origin of the lifetime of a rule's URLs.
-//! 4. [`pattern`]: patterns over keys.
-//! 5. `constraints`: the constraints of an allow rule.
-//! 6. `key_rewrite`: the rewriting of public keys to storage keys.
-//! 7. `rule`: one rule.
-//! 8. `grant`: the result of evaluating the rules.
-//! 9. `storage_key`: the storage key of an object.
-//! 10. `list_access`: the keys below a prefix that a caller may list.
-//! 11. `grant_scope`: the scope of a grant.
-//! 12. `explain`: explanations of decisions.
-//! 13. `issuers`: the `[[issuer]]` tables of a rules file.
-//! 14. `tokens`: the `[[token]]` tables of a rules file.
-//! 15. `rules_file`: the parser of a rules file.
+//! 4. `effect`: the effect of a rule.
+//! 5. [`pattern`]: patterns over keys.
+//! 6. `constraints`: the constraints of an allow rule.
+//! 7. `key_rewrite`: the rewriting of public keys to storage keys.
+//! 8. `rule`: one rule.
+//! 9. `grant`: the result of evaluating the rules.
+//! 10. `storage_key`: the storage key of an object.
+//! 11. `list_access`: the keys below a prefix that a caller may list.
+//! 12. `grant_scope`: the scope of a grant.
+//! 13. `explain`: explanations of decisions.
+//! 14. `relations`: the relations between selectors, patterns and rules that hold for every request.
+//! 15. [`analysis`]: the findings of `rules check`.
+//! 16. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 17. `tokens`: the `[[token]]` tables of a rules file.
+//! 18. `rules_file`: the parser of a rules file.
 
+pub mod analysis;
 mod constraints;
+mod effect;
 mod errors;
 mod explain;
 mod grant;
@@ -42,8 +47,10 @@ use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 pub use constraints::{
-    Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, MIN_LIFETIME,
+    Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, DEFAULT_TEMPORARY_SHARE_EXPIRES, Disposition, MAX_EXPIRES,
+    MAX_SHARE_EXPIRES, MIN_LIFETIME,
 };
+pub use effect::Effect;
 pub use errors::RulesError;
 pub use explain::{ExplainedListAccess, Explanation, Mismatch, RuleComparison};
 pub use grant::{Grant, PolicyOutcome};
@@ -52,7 +59,7 @@ pub use lifetime::{LifetimeSource, ValueSource};
 pub use list_access::ListAccess;
 pub use pattern::{KeyRange, Pattern, PatternError};
 use rule::Rule;
-pub use rule::{Effect, RulePart};
+pub use rule::RulePart;
 pub use storage_key::StorageKey;
 
 /// The content of a rules file. The default has no rules and rejects every request.

@@ -12,6 +12,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::key::{ObjectKey, PathEncoding, decode_path};
 use crate::rejection::Rejection;
@@ -74,8 +75,8 @@ pub enum BodyLength {
 pub struct GatewayIdentity {
     /// The authorizer that verified it.
     pub authorizer: GatewayAuthorizer,
-    /// The claims by name: only strings, numbers and booleans, as strings.
-    pub claims: BTreeMap<String, String>,
+    /// The claims by name, as the event contains them.
+    pub claims: BTreeMap<String, Value>,
 }
 
 /// The kinds of gateway authorizers.

@@ -53,6 +53,8 @@ pub struct Constraints {
     pub share: Vec<Action>,
     /// The maximum lifetime of a share link.
     pub share_expires: Duration,
+    /// The maximum lifetime of a share link that a caller with a temporary credential creates.
+    pub temporary_share_expires: Duration,
 }
 
 /// The `Content-Disposition` of downloads.
@@ -68,12 +70,17 @@ pub enum Disposition {
 /// The default maximum lifetime of a share link.
 pub const DEFAULT_SHARE_EXPIRES: Duration = Duration::from_hours(7 * 24);
 
+/// The default maximum lifetime of a share link that a caller with a temporary credential creates: a session, or an
+/// identity of an issuer. Signpost cannot detect that such a user loses access at the issuer.
+pub const DEFAULT_TEMPORARY_SHARE_EXPIRES: Duration = Duration::from_hours(24);
+
 /// The maximum lifetime of a share link in rules.
 pub const MAX_SHARE_EXPIRES: Duration = Duration::from_hours(365 * 24);
 
 /// The limits that no rule may exceed.
 pub(super) struct Ceiling {
     pub(super) share_expires: Duration,
+    pub(super) temporary_share_expires: Duration,
     pub(super) expires: Duration,
     pub(super) expires_by: ValueSource,
     pub(super) max_bytes: u64,
@@ -83,6 +90,15 @@ impl Constraints {
     /// Returns true if the client may set `name`.
     pub fn client_may_set(&self, name: &str) -> bool {
         self.client_may_set.iter().any(|accepted| accepted == name)
+    }
+
+    /// Returns the maximum lifetime of a share link. If `temporary`, its creator has a temporary credential.
+    pub fn max_share_lifetime(&self, temporary: bool) -> Duration {
+        if temporary {
+            self.share_expires.min(self.temporary_share_expires)
+        } else {
+            self.share_expires
+        }
     }
 
     /// Rejects an object that is too long.
@@ -155,6 +171,7 @@ impl Constraints {
             client_may_set: Vec::new(),
             share: vec![Action::Read],
             share_expires: DEFAULT_SHARE_EXPIRES,
+            temporary_share_expires: DEFAULT_TEMPORARY_SHARE_EXPIRES,
         }
     }
 }
@@ -186,13 +203,7 @@ impl Constraints {
     }
 
     fn check_lifetimes(&self, ceiling: &Ceiling) -> Result<(), String> {
-        if self.expires > ceiling.expires {
-            return Err(format!(
-                "expires: {} is above the maximum of {}",
-                format_duration(self.expires),
-                format_duration(ceiling.expires)
-            ));
-        }
+        check_maximum("expires", self.expires, ceiling.expires)?;
         if let Some(reuse) = self.reuse_url_for
             && reuse + MIN_LIFETIME > self.expires
         {
@@ -202,14 +213,12 @@ impl Constraints {
                 format_duration(reuse + MIN_LIFETIME)
             ));
         }
-        if self.share_expires > ceiling.share_expires {
-            return Err(format!(
-                "share_expires: {} is above the maximum of {}",
-                format_duration(self.share_expires),
-                format_duration(ceiling.share_expires)
-            ));
-        }
-        Ok(())
+        check_maximum("share_expires", self.share_expires, ceiling.share_expires)?;
+        check_maximum(
+            "temporary_share_expires",
+            self.temporary_share_expires,
+            ceiling.temporary_share_expires,
+        )
     }
 
     fn check_client_may_set(&self) -> Result<(), String> {
@@ -222,6 +231,17 @@ impl Constraints {
             None => Ok(()),
         }
     }
+}
+
+fn check_maximum(field: &str, value: Duration, maximum: Duration) -> Result<(), String> {
+    if value > maximum {
+        return Err(format!(
+            "{field}: {} is above the maximum of {}",
+            format_duration(value),
+            format_duration(maximum)
+        ));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]

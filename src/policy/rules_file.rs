@@ -11,13 +11,14 @@ use super::Policy;
 use super::constraints::{
     Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, SizeValue, parse_duration,
 };
+use super::effect::Effect;
 use super::errors::{RulesError, invalid};
 use super::identifiers::{check_id, check_unique};
 use super::issuers::{self, IssuerTable};
 use super::key_rewrite::KeyRewrite;
 use super::lifetime::{LifetimeSource, ValueSource};
 use super::pattern::Pattern;
-use super::rule::{CallerSelector, ClaimCondition, Effect, Rule};
+use super::rule::{CallerSelector, ClaimCondition, Rule};
 use super::tokens::{self, TokenTable};
 use crate::auth::{Authenticators, Keyring};
 use crate::encoding::hex;
@@ -74,6 +75,7 @@ macro_rules! constraints_table {
             client_may_set: Option<Vec<String>>,
             share: Option<Vec<Action>>,
             share_expires: Option<String>,
+            temporary_share_expires: Option<String>,
         }
 
         impl $table {
@@ -97,6 +99,11 @@ macro_rules! constraints_table {
                     client_may_set: self.client_may_set.clone().unwrap_or_else(|| base.client_may_set.clone()),
                     share: self.share.clone().unwrap_or_else(|| base.share.clone()),
                     share_expires: duration("share_expires", self.share_expires.as_deref(), base.share_expires)?,
+                    temporary_share_expires: duration(
+                        "temporary_share_expires",
+                        self.temporary_share_expires.as_deref(),
+                        base.temporary_share_expires,
+                    )?,
                 };
                 constraints.check(ceiling)?;
                 Ok(constraints)
@@ -134,6 +141,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         gateway,
         oidc,
         revoked_links: table.share.revoked,
+        deny_groups: String::new(),
         keys: Keyring::default(),
     };
     let signer_epoch = table.signer.map(epoch).transpose().map_err(invalid("[signer]"))?;
@@ -145,15 +153,30 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
             .into_rule(&defaults, &ceiling, &authenticators)
             .map_err(invalid(&place))
     });
+    let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
     Ok(Policy {
-        rules: rules.collect::<Result<_, _>>()?,
-        authenticators,
+        authenticators: Authenticators {
+            deny_groups: deny_groups(&rules),
+            ..authenticators
+        },
+        rules,
         digest: hex(&Sha256::digest(text)),
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,
         has_id_table: false,
         masks_not_found: false,
     })
+}
+
+/// Returns a hash of the names of the groups in deny rules.
+fn deny_groups(rules: &[Rule]) -> String {
+    let deny_rules = rules.iter().filter(|rule| rule.effect == Effect::Deny);
+    let names: BTreeSet<_> = deny_rules.flat_map(Rule::groups).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = names.into_iter().collect();
+    hex(&Sha256::digest(names.join("\n"))[..8])
 }
 
 /// Checks the epoch, which becomes a part of role session names.
@@ -171,6 +194,7 @@ fn epoch(SignerTable { epoch }: SignerTable) -> Result<String, String> {
 fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), String> {
     let ceiling = Ceiling {
         share_expires: MAX_SHARE_EXPIRES,
+        temporary_share_expires: MAX_SHARE_EXPIRES,
         expires: MAX_EXPIRES,
         expires_by: ValueSource::BuiltIn,
         max_bytes: MAX_OBJECT_BYTES,
@@ -189,6 +213,10 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
             .share_expires
             .as_ref()
             .map_or(MAX_SHARE_EXPIRES, |_| defaults.share_expires),
+        temporary_share_expires: table
+            .temporary_share_expires
+            .as_ref()
+            .map_or(MAX_SHARE_EXPIRES, |_| defaults.temporary_share_expires),
         expires,
         expires_by,
         max_bytes: defaults.max_bytes,
@@ -226,6 +254,7 @@ impl RuleTable {
             client_may_set,
             share,
             share_expires,
+            temporary_share_expires,
         } = self;
         expires.is_some()
             || reuse_url_for.is_some()
@@ -241,6 +270,7 @@ impl RuleTable {
             || client_may_set.is_some()
             || share.is_some()
             || share_expires.is_some()
+            || temporary_share_expires.is_some()
     }
 
     fn into_rule(self, defaults: &Constraints, ceiling: &Ceiling, known: &Authenticators) -> Result<Rule, String> {
@@ -341,11 +371,19 @@ fn parse_who(text: &str, known: &Authenticators) -> Result<CallerSelector, Strin
         }
         Some(("token", id)) => Err(format!("who: no [[token]] has the id {id:?}")),
         Some(("group", group)) if !group.is_empty() => match group.split_once('/') {
-            Some((name, _)) => issuer(name).map(|_| CallerSelector::Group(group.to_owned())),
+            Some((name, _)) if issuer(name)? == name && !known.has_groups(name) => Err(format!(
+                "who: the [[issuer]] {name:?} has no `groups`, so {text:?} matches nobody; set `groups` to the name of the \
+                 claim with the groups"
+            )),
+            Some(_) => Ok(CallerSelector::Group(group.to_owned())),
             None => Ok(CallerSelector::Group(group.to_owned())),
         },
         Some(("issuer", name)) => issuer(name).map(CallerSelector::Issuer),
         Some(("user", user)) => match user.split_once('/') {
+            Some((name, subject)) if !known.is_subject(name, subject) => Err(format!(
+                "who: {text:?} matches nobody, because the subject of an assumed role has no session name; remove the last \
+                 segment"
+            )),
             Some((name, subject)) if !subject.is_empty() => Ok(CallerSelector::User {
                 issuer: issuer(name)?,
                 subject: subject.to_owned(),
