@@ -35,6 +35,7 @@ mod key_rewrite;
 mod lifetime;
 mod list_access;
 pub mod pattern;
+mod relations;
 mod rule;
 mod rules_file;
 mod storage_key;
@@ -46,6 +47,7 @@ use crate::auth::{Authenticators, Keyring, Principal, ReferencedClaims};
 use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
+pub use analysis::Finding;
 pub use constraints::{
     Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, DEFAULT_TEMPORARY_SHARE_EXPIRES, Disposition, MAX_EXPIRES,
     MAX_SHARE_EXPIRES, MIN_LIFETIME,

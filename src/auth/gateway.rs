@@ -78,7 +78,10 @@ impl GatewayIssuer {
         claims.extend(reported.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         GatewayIdentity {
             authorizer: self.authorizer,
-            claims: claims.into_iter().map(|(name, text)| (name, Value::String(text))).collect(),
+            claims: claims
+                .into_iter()
+                .map(|(name, text)| (name, Value::String(text)))
+                .collect(),
         }
     }
 
@@ -101,9 +104,7 @@ fn subject(identity: &GatewayIdentity) -> Option<String> {
         GatewayAuthorizer::Iam => &["userArn"],
         GatewayAuthorizer::Lambda => &["principalId", "sub"],
     };
-    let subject = names
-        .iter()
-        .find_map(|name| exact_text(identity.claims.get(*name)?))?;
+    let subject = names.iter().find_map(|name| exact_text(identity.claims.get(*name)?))?;
     let subject = match identity.authorizer {
         GatewayAuthorizer::Iam => without_session(&subject).to_owned(),
         GatewayAuthorizer::Jwt | GatewayAuthorizer::Lambda => subject,

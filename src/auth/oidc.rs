@@ -151,7 +151,8 @@ impl OidcIssuer {
             .iter()
             .map(|(name, text)| (name.as_str(), Value::from(text.as_str())))
             .collect();
-        self.user_with(subject, self.groups(|name| values.get(name))).with_claims(claims)
+        self.user_with(subject, self.groups(|name| values.get(name)))
+            .with_claims(claims)
     }
 
     /// Checks that this issuer issued the token for one of `audiences`, and that the token is valid at `now`.

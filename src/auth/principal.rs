@@ -103,7 +103,11 @@ impl User {
 
     /// Returns true unless the user is certainly not in `group`.
     pub fn may_be_in(&self, group: &str) -> bool {
-        let is_of_issuer = || group.split_once('/').is_some_and(|(issuer, _)| self.issuer.is_named(issuer));
+        let is_of_issuer = || {
+            group
+                .split_once('/')
+                .is_some_and(|(issuer, _)| self.issuer.is_named(issuer))
+        };
         self.groups.iter().any(|own| own == group) || self.ambiguous_groups && is_of_issuer()
     }
 

@@ -6,9 +6,9 @@ use http::Method;
 use serde::Deserialize;
 
 use super::caller::CallerContext;
-use crate::auth::{Issuer, Principal};
 use crate::auth::keyring::SignedToken;
 use crate::auth::share::{self, LinkScope, ShareLink};
+use crate::auth::{Issuer, Principal};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::LinkUse;

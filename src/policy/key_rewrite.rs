@@ -76,11 +76,34 @@ impl KeyRewrite {
             RewriteTail::Key => {
                 let name: PublicName<'_> = tail.collect();
                 let fits = |(own, text): (&Option<&str>, &Option<&str>)| own.is_none_or(|own| Some(own) == *text);
-                let has_length = if on.is_below() { name.len() > head.len() } else { name.len() == head.len() };
+                let has_length = if on.is_below() {
+                    name.len() > head.len()
+                } else {
+                    name.len() == head.len()
+                };
                 (has_length && head.iter().zip(&name).all(fits)).then_some(name)
             }
             RewriteTail::Id => None,
         }
+    }
+
+    /// Returns the storage keys for the public keys that match `on`.
+    pub(super) fn storage_pattern(&self, on: &Pattern) -> Pattern {
+        let mut storage = self.folder.clone();
+        storage.below = match self.tail {
+            RewriteTail::Key => {
+                storage.segments.extend(on.segments.iter().cloned());
+                on.below
+            }
+            RewriteTail::Rest | RewriteTail::Id => true,
+        };
+        storage
+    }
+
+    /// Returns true if two rules that rewrite keys like this give each object the same public key. Their patterns are `on`
+    /// and `other`.
+    pub(super) fn preserves_names(&self, on: &Pattern, other: &Pattern) -> bool {
+        self.tail != RewriteTail::Rest || on.segments == other.segments
     }
 
     /// Returns the range of storage keys for the public keys in `range`.

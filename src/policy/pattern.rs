@@ -13,12 +13,12 @@ use crate::auth::Principal;
 /// matches everything below. There is no other wildcard and no leading `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    segments: Vec<PatternSegment>,
-    below: bool,
+    pub(super) segments: Vec<PatternSegment>,
+    pub(super) below: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum PatternSegment {
+pub(super) enum PatternSegment {
     Literal(String),
     Claim(String),
 }
@@ -169,7 +169,8 @@ impl Pattern {
 
 /// Splits off the first segment of a key.
 fn split(key: &str) -> (&str, Option<&str>) {
-    key.split_once('/').map_or((key, None), |(head, tail)| (head, Some(tail)))
+    key.split_once('/')
+        .map_or((key, None), |(head, tail)| (head, Some(tail)))
 }
 
 /// Returns true if a claim's value can be a segment. A value that could be read as several segments or as none cannot.

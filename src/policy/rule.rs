@@ -102,7 +102,10 @@ impl Rule {
 
     /// Returns the pattern that matches `key`. A rule that rewrites keys with a claim matches no caller without this claim.
     fn pattern(&self, principal: &Principal, key: &str) -> Option<&Pattern> {
-        let found = self.on.iter().find(|pattern| pattern.matches(key, principal, self.effect));
+        let found = self
+            .on
+            .iter()
+            .find(|pattern| pattern.matches(key, principal, self.effect));
         found.filter(|_| {
             let rewrite = self.rewrite.as_ref();
             rewrite.is_none_or(|rewrite| rewrite.folder(claims_of(principal)).is_some())
@@ -118,7 +121,11 @@ impl Rule {
     /// Returns the public keys that this rule rewrites to `storage_key`, for some caller.
     pub(super) fn public_names<'a>(&'a self, storage_key: &'a str) -> impl Iterator<Item = PublicName<'a>> {
         let rewrites = self.rewrite.iter();
-        rewrites.flat_map(move |rewrite| self.on.iter().filter_map(move |on| rewrite.public_name(on, storage_key)))
+        rewrites.flat_map(move |rewrite| {
+            self.on
+                .iter()
+                .filter_map(move |on| rewrite.public_name(on, storage_key))
+        })
     }
 
     /// Returns the values of a part, as the rules file writes them.

@@ -105,7 +105,9 @@ impl Policy {
             .filter(move |rule| rule.matches_principal(principal, action));
         rules.flat_map(move |rule| {
             let claim = move |claim: &str| principal.user()?.claim(claim);
-            rule.on.iter().filter_map(move |on| Some((rule, on.keys(Effect::Deny, claim)?)))
+            rule.on
+                .iter()
+                .filter_map(move |on| Some((rule, on.keys(Effect::Deny, claim)?)))
         })
     }
 }

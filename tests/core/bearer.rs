@@ -529,7 +529,7 @@ fn keys_are_required_only_for_tokens_that_signpost_verifies() {
     let mut verified = ask("GET", "/a");
     verified.gateway = Some(GatewayIdentity {
         authorizer: GatewayAuthorizer::Jwt,
-        claims: [("iss".to_owned(), ISS.to_owned())].into(),
+        claims: [("iss".to_owned(), ISS.into())].into(),
     });
     for request in [
         ask("GET", "/a"),

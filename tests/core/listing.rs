@@ -163,6 +163,35 @@ async fn what_the_client_asks_for_reaches_s3() {
 }
 
 #[tokio::test]
+async fn uploads_in_progress_under_denied_keys_are_not_listed() {
+    let upload = |key: &str| format!("<Upload><Key>{key}</Key><UploadId>id-of-{key}</UploadId></Upload>");
+    let keys = ["a", "kept/x", "kept/deep/y", "keptx", "secret", "z"];
+    let uploads: String = keys.map(|key| upload(&format!("videos/{key}"))).concat();
+    let xml = answer(
+        "200 OK",
+        &format!("<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>"),
+    );
+    for actions in ["\"list\", \"write\"", "\"write\"", "\"list\""] {
+        let rules = format!(
+            "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"list\", \"write\"]\non = [\"**\"]\n\
+             allow_anonymous_write = true\n[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\n\
+             can = [{actions}]\non = [\"videos/kept/**\", \"videos/secret\"]\n"
+        );
+        let (response, _) = listed(&rules, &[xml.clone()], as_json("/videos/?uploads")).await;
+        assert_eq!(response.status(), 200);
+        let seen = names(&json(&response), "uploads");
+        if actions.contains("write") {
+            assert_eq!(seen, ["a", "keptx", "z"], "{actions}");
+            assert!(!body(&response).contains("kept/") && !body(&response).contains("secret"));
+        }
+        let (inside, requests) = listed(&rules, &[xml.clone()], as_json("/videos/kept/?uploads")).await;
+        if actions.contains("write") {
+            assert_eq!((inside.status().as_u16(), requests.len()), (403, 0), "{actions}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn uploads_in_progress_are_listed_for_callers_who_may_write() {
     let rules = LISTS_ALL.replace("\"list\"", "\"write\"") + "allow_anonymous_write = true\n";
     let xml = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>videos/b</NextKeyMarker>\

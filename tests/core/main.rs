@@ -1,7 +1,9 @@
 //! The properties of the library, by its public interface; one binary, so that it links once.
 
+mod analysis;
 mod bearer;
 mod bulk;
+mod denies;
 mod docs_page;
 mod explain;
 mod fake;

@@ -605,3 +605,30 @@ proptest! {
         prop_assert_eq!(texts[0] == texts[1], cuts[0] == cuts[1]);
     }
 }
+
+#[tokio::test]
+async fn a_deny_rule_above_the_folder_of_the_ids_applies() {
+    let rules = |on: &str| {
+        format!(
+            "version = 1\n[[rule]]\nid = \"docs\"\nwho = [\"anyone\"]\ncan = [\"read\", \"write\"]\non = [\"docs/**\"]\n\
+             rewrite = \"kept/sub/{{id}}\"\nallow_anonymous_write = true\n\
+             [[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"read\", \"write\"]\non = [\"{on}\"]\n"
+        )
+    };
+    for (on, denied) in [
+        ("**", true),
+        ("kept/**", true),
+        ("kept/sub/**", true),
+        ("kept/sub", false),
+        ("kept/su/**", false),
+        ("kept/sub/x/**", false),
+        ("sub/**", false),
+    ] {
+        let handler = serve_in(&folder("ids-above"), &rules(on), &[]).await;
+        for request in [put("/docs/x"), ask("GET", "/docs/x")] {
+            let reached = signed(&handler, request).await;
+            // Without credentials in the rules, a denied anonymous caller gets 403.
+            assert_eq!(reached == refusal(403, "AccessDenied"), denied, "{on} {reached:?}");
+        }
+    }
+}

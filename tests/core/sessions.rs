@@ -352,7 +352,7 @@ async fn the_least_recently_used_session_is_removed_from_the_cache() {
         let request = ApiRequest {
             gateway: Some(GatewayIdentity {
                 authorizer: GatewayAuthorizer::Jwt,
-                claims: claims.map(|(name, value)| (name.to_owned(), value)).into(),
+                claims: claims.map(|(name, value)| (name.to_owned(), value.into())).into(),
             }),
             ..ask("GET", "/k")
         };

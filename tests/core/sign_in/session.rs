@@ -139,7 +139,7 @@ async fn a_session_must_be_the_only_credential_of_a_request() {
     let mut verified = with();
     verified.gateway = Some(GatewayIdentity {
         authorizer: GatewayAuthorizer::Jwt,
-        claims: [("iss".to_owned(), "i".to_owned()), ("sub".to_owned(), "s".to_owned())].into(),
+        claims: [("iss".to_owned(), "i".into()), ("sub".to_owned(), "s".into())].into(),
     });
     for (name, request, expected) in [
         ("alone", with(), 307),
