@@ -3,6 +3,7 @@
 mod bearer;
 mod bulk;
 mod docs_page;
+mod events;
 mod explain;
 mod fake;
 mod form;
