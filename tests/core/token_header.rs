@@ -127,6 +127,23 @@ async fn a_page_of_another_origin_may_send_the_header() {
     assert_eq!(header(&response, "access-control-allow-headers"), NAME);
 }
 
+#[tokio::test]
+async fn a_cached_redirect_depends_on_the_header() {
+    let rules = format!("{RULES}reuse_url_for = \"2m\"\n");
+    for (rules, expected) in [
+        (rules.clone(), true),
+        (rules.replace("token_header = \"X-Signpost-Token\"", ""), false),
+    ] {
+        let response = handler(&rules).await.handle(&ask("GET", "/pub/a"), now()).await;
+        assert!(
+            header(&response, "cache-control").starts_with("private"),
+            "{}",
+            body(&response)
+        );
+        assert_eq!(header(&response, "vary").contains(NAME), expected);
+    }
+}
+
 #[test]
 fn the_name_must_not_have_another_meaning() {
     for (name, is_valid) in [
