@@ -207,7 +207,7 @@ def http_api(request):
     """An HTTP API decodes the path, cuts it at a `?`, and merges slashes."""
     domain = request.domain or "sjzepsqsu5.execute-api.eu-central-1.amazonaws.com"
     headers = common_headers(request, domain)
-    if not request.body:  # an HTTP API adds these headers; the value of the second one is not documented
+    if not request.body:  # an HTTP API adds both headers; AWS does not document the value of the second one
         headers = {"content-length": "0", "content-type": "application/octet-stream"} | headers
     headers.setdefault("content-length", str(len(request.body)))
     path = re.sub("/+", "/", unquote(request.path, errors="strict").partition("?")[0])
@@ -336,7 +336,7 @@ signature = {
     "x-amz-source-arn": "arn:aws:cloudfront::123456789012:distribution/EDFDVBD6EXAMPLE",
 }
 row(("function-url",), "get-cloudfront-signed", Request("GET", AT, signature), signed(KEY, "GET"), "headers that CloudFront adds with origin access control")
-row(("function-url",), "refused-cloudfront-forged", Request("GET", AT, signature | {"x-amz-source-account": "210987654321"}), plain_response(401, KEY), "such headers of another sender")
+row(("function-url",), "refused-cloudfront-forged", Request("GET", AT, signature | {"x-amz-source-account": "210987654321"}), plain_response(400, KEY), "such headers of another sender")
 unsigned = {"range": "bytes=0-9", "if-none-match": '"etag"', "if-modified-since": "Fri, 10 Jul 2026 19:19:04 GMT", "cookie": "session=abc123"}
 row(ALL, "get-range", Request("GET", AT, unsigned), signed(KEY, "GET"), "Range and conditions pass to S3 unsigned")
 row(ALL, "get-cloudfront", Request("GET", AT, {"x-amz-cf-id": "c3MQXHFXAJ4h0S9IKVnxUHVyXPP5V5OJ", "via": "2.0 example.cloudfront.net (CloudFront)"}), signed(KEY, "GET"), "headers that a CDN adds are ignored")

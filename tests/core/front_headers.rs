@@ -16,7 +16,7 @@ fn payload2(domain: &str, method: &str, query: &str, headers: Value) -> Value {
     })
 }
 
-/// What CloudFront adds to a request to a function URL with origin access control.
+/// The headers that CloudFront adds to a request to a function URL with origin access control.
 fn cloudfront() -> Value {
     json!({
         "host": FUNCTION_URL,
@@ -56,18 +56,18 @@ async fn the_signature_of_cloudfront_is_not_a_credential_of_the_client() {
 #[tokio::test]
 async fn an_incomplete_or_forged_signature_of_cloudfront_is_rejected() {
     let handler = handler(OPEN_RULES).await;
-    let changes: [(&str, Value, u64); 9] = [
-        ("authorization", json!("Bearer secret"), 401),
-        ("authorization", json!("Basic YTpi"), 401),
-        ("authorization", Value::Null, 400),
-        ("x-amz-date", Value::Null, 401),
-        ("x-amz-security-token", Value::Null, 401),
-        ("x-amz-content-sha256", Value::Null, 401),
-        ("x-amz-source-account", json!("210987654321"), 401),
-        ("x-amz-source-arn", json!("arn:aws:s3:::bucket"), 401),
-        ("x-amz-source-arn", Value::Null, 401),
+    let changes = [
+        ("authorization", json!("Bearer secret")),
+        ("authorization", json!("Basic YTpi")),
+        ("authorization", Value::Null),
+        ("x-amz-date", Value::Null),
+        ("x-amz-security-token", Value::Null),
+        ("x-amz-content-sha256", Value::Null),
+        ("x-amz-source-account", json!("210987654321")),
+        ("x-amz-source-arn", json!("arn:aws:s3:::bucket")),
+        ("x-amz-source-arn", Value::Null),
     ];
-    for (name, value, _) in changes {
+    for (name, value) in changes {
         let mut headers = cloudfront();
         if value.is_null() {
             headers.as_object_mut().unwrap().remove(name);
@@ -75,10 +75,10 @@ async fn an_incomplete_or_forged_signature_of_cloudfront_is_rejected() {
             headers[name] = value;
         }
         let rejected = status(&handler, &payload2(FUNCTION_URL, "GET", "", headers)).await;
-        assert!([400, 401].contains(&rejected), "{name}: {rejected}");
+        assert_eq!(rejected, 400, "{name}");
     }
     let elsewhere = status(&handler, &payload2(HTTP_API, "GET", "", cloudfront())).await;
-    assert!([400, 401].contains(&elsewhere), "another front: {elsewhere}");
+    assert_eq!(elsewhere, 400, "another front");
 }
 
 #[tokio::test]
