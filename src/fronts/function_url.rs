@@ -23,7 +23,7 @@ pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>, base_path: &str) -> Result
     ))
 }
 
-/// The headers that CloudFront adds when it signs its requests to a function URL
+/// The headers that `CloudFront` adds when it signs its requests to a function URL
 /// ([origin access control](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html)).
 const CLOUDFRONT_HEADERS: [&str; 6] = [
     "authorization",
@@ -34,7 +34,7 @@ const CLOUDFRONT_HEADERS: [&str; 6] = [
     "x-amz-source-arn",
 ];
 
-/// Removes the headers of a request that CloudFront has signed, because they are not the client's. Returns true if there
+/// Removes the headers of a request that `CloudFront` has signed, because they are not the client's. Returns true if there
 /// are any. A client that forges them only loses its own credential.
 pub(super) fn remove_cloudfront_signature(headers: &mut HeaderMap) -> bool {
     let is_signed = is_signed_by_cloudfront(headers);
@@ -46,7 +46,7 @@ pub(super) fn remove_cloudfront_signature(headers: &mut HeaderMap) -> bool {
     is_signed
 }
 
-/// Returns true if all headers of CloudFront are present, and name the same account.
+/// Returns true if all headers of `CloudFront` are present, and name the same account.
 fn is_signed_by_cloudfront(headers: &HeaderMap) -> bool {
     let text = |name: &str| {
         let mut values = headers.get_all(name).iter();

@@ -1,5 +1,7 @@
 //! Headers and query parameters that do not come from the client: those of the fronts, and those of trackers.
 
+#![expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+
 use serde_json::{Value, json};
 use signpost::lambda::respond;
 use signpost::service::handler::Handler;
@@ -16,7 +18,7 @@ fn payload2(domain: &str, method: &str, query: &str, headers: Value) -> Value {
     })
 }
 
-/// The headers that CloudFront adds to a request to a function URL with origin access control.
+/// The headers that `CloudFront` adds to a request to a function URL with origin access control.
 fn cloudfront() -> Value {
     json!({
         "host": FUNCTION_URL,
