@@ -38,7 +38,7 @@ pub mod token;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use http::header;
+use http::header::{self, HeaderName, HeaderValue};
 
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, GatewayIdentity};
@@ -67,6 +67,8 @@ pub struct Authenticators {
     pub revoked_links: Vec<String>,
     /// A hash of the names of the groups in deny rules; empty if there are none.
     pub deny_groups: String,
+    /// The request header that contains a token instead of `Authorization`, if the rules enable one.
+    pub token_header: Option<HeaderName>,
     /// The keys of share links and sessions.
     pub keys: Keyring,
 }
@@ -79,6 +81,8 @@ enum Credential<'a> {
     Jwt(&'a str),
     /// Any other `Authorization` header.
     Authorization(&'a [u8]),
+    /// A generated token in the header of its own.
+    TokenHeader(&'a [u8]),
     /// A session cookie.
     Session(&'a str),
 }
@@ -155,6 +159,7 @@ impl Authenticators {
             Some(Credential::Verified(identity)) => gateway::authenticate(&self.gateway, identity),
             Some(Credential::Jwt(token)) => self.verify_jwt(token, keys, now),
             Some(Credential::Authorization(header)) => token::authenticate(&self.tokens, header),
+            Some(Credential::TokenHeader(value)) => token::authenticate_header(&self.tokens, value),
             Some(Credential::Session(cookie)) => {
                 if !session::is_read_only(&request.method) {
                     session::check_same_origin(request)?;
@@ -179,22 +184,44 @@ impl Authenticators {
     fn credential<'a>(&self, request: &'a ApiRequest) -> Result<Option<Credential<'a>>, Rejection> {
         let cookie = session::cookie(&request.headers, session::COOKIE)?;
         let verified = request.gateway.as_ref().filter(|_| !self.gateway.is_empty());
-        let mut headers = request.headers.get_all(header::AUTHORIZATION).iter();
-        let (authorization, second) = (headers.next(), headers.next());
-        if second.is_some() || (cookie.is_some() && (verified.is_some() || authorization.is_some())) {
+        let mut sent = self.credential_headers(request);
+        let (first, second) = (sent.next(), sent.next());
+        if second.is_some() || (cookie.is_some() && (verified.is_some() || first.is_some())) {
             return Err(bad_credential(TWO_CREDENTIALS));
         }
-        if let Some(identity) = verified {
-            return Ok(Some(Credential::Verified(identity)));
-        }
-        let Some(authorization) = authorization else {
-            return Ok(cookie.map(Credential::Session));
+        let Some((is_authorization, value)) = first else {
+            let verified = verified.map(Credential::Verified);
+            return Ok(verified.or(cookie.map(Credential::Session)));
         };
-        let authorization = authorization.as_bytes();
-        let jwt = token::bearer(authorization).filter(|text| !self.oidc.is_empty() && jwt::is_jwt(text));
-        Ok(Some(
-            jwt.map_or(Credential::Authorization(authorization), Credential::Jwt),
-        ))
+        match verified {
+            // The gateway has verified the same header.
+            Some(identity) if is_authorization => return Ok(Some(Credential::Verified(identity))),
+            Some(_) => return Err(bad_credential(TWO_CREDENTIALS)),
+            None => {}
+        }
+        let value = value.as_bytes();
+        let bearer = if is_authorization {
+            token::bearer(value)
+        } else {
+            str::from_utf8(value).ok()
+        };
+        let jwt = bearer.filter(|text| !self.oidc.is_empty() && jwt::is_jwt(text));
+        Ok(Some(match jwt {
+            Some(jwt) => Credential::Jwt(jwt),
+            None if is_authorization => Credential::Authorization(value),
+            None => Credential::TokenHeader(value),
+        }))
+    }
+
+    /// Returns the headers of `request` with a credential, and true for `Authorization`, or false for the header that the
+    /// rules name.
+    fn credential_headers<'a>(&self, request: &'a ApiRequest) -> impl Iterator<Item = (bool, &'a HeaderValue)> {
+        let authorization = request.headers.get_all(header::AUTHORIZATION).iter();
+        let own = self.token_header.iter();
+        let own = own.flat_map(|name| request.headers.get_all(name).iter());
+        authorization
+            .map(|value| (true, value))
+            .chain(own.map(|value| (false, value)))
     }
 
     fn verify_jwt(&self, token: &str, keys: Option<&KeySet>, now: SystemTime) -> Result<User, Rejection> {
@@ -216,7 +243,7 @@ impl Authenticators {
     /// The link is the only credential of the request, so the request must not contain another one.
     pub fn redeem(&self, text: &str, request: &ApiRequest, now: SystemTime) -> Result<(ShareLink, User), Rejection> {
         let is_verified = request.gateway.is_some() && !self.gateway.is_empty();
-        if is_verified || request.headers.contains_key(header::AUTHORIZATION) {
+        if is_verified || self.credential_headers(request).next().is_some() {
             return Err(bad_credential(TWO_CREDENTIALS));
         }
         let link = share::verify(&self.keys, text, now)?;

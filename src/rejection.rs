@@ -51,6 +51,12 @@ pub enum Rejection {
         /// The name.
         name: String,
     },
+    /// An upload with `Content-Range`. S3 would store the part of the file as the whole object.
+    #[error("an upload must contain the whole object, and this request has a Content-Range (RFC 9110, section 14.5)")]
+    PartialUpload,
+    /// A browser loads the URL of a share link in advance, and each request consumes one of the link's uses.
+    #[error("the share link has a limited number of uses, and a prefetch does not consume one")]
+    Prefetch,
     /// A parameter or header that the rule does not allow the client to set.
     #[error("the rule does not allow the client to set {name:?}")]
     NotClientSettable {
@@ -164,7 +170,9 @@ impl Rejection {
             | Self::UnknownParameter { .. }
             | Self::ConflictingParameter { .. }
             | Self::BadValue { .. }
-            | Self::UnsupportedHeader { .. } => "InvalidArgument",
+            | Self::UnsupportedHeader { .. }
+            | Self::PartialUpload => "InvalidArgument",
+            Self::Prefetch => "ServiceUnavailable",
             Self::NotClientSettable { .. }
             | Self::AccessDenied { .. }
             | Self::NotGrantedByLink
@@ -200,6 +208,11 @@ impl Rejection {
             Self::UnsupportedHeader { .. } => "Remove the header. A client that signs its requests should send \
                 `Accept: application/json`, and then only the headers in the response."
                 .into(),
+            Self::PartialUpload => format!(
+                "Send the whole file without Content-Range (curl: without -C). An upload that can be resumed consists of \
+                parts: start it with POST {url}?uploads, or use `signpost put`."
+            ),
+            Self::Prefetch => "Open the link without a prefetch.".into(),
             Self::NotClientSettable { name } => {
                 format!("Remove it, or ask the operator to add {name:?} to the rule's `client_may_set`.")
             }

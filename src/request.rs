@@ -5,6 +5,7 @@ mod object;
 mod path;
 mod response_format;
 mod route;
+mod tracking;
 mod value;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use path::{Document, RequestPath, ServicePath, SignInPath};
 pub use response_format::ResponseFormat;
 pub(crate) use response_format::preferred_type;
 pub use route::{PostFormTarget, Route};
+pub use tracking::is_tracking_parameter;
 pub(crate) use value::{bad_value, check_names, check_signable, json_object, parse_expires, parse_length};
 
 /// Pairs of a name and a value, in order.
@@ -37,7 +39,7 @@ pub struct ApiRequest {
     pub path: String,
     /// The encoding of `path`.
     pub encoding: PathEncoding,
-    /// The decoded query, in the order in which the front delivers it.
+    /// The decoded query, in the order in which the front delivers it, without tracking parameters.
     pub query: Pairs,
     /// The headers that the front delivers.
     pub headers: HeaderMap,
@@ -56,6 +58,10 @@ pub struct ApiRequest {
     /// Set if the front delivered a request that cannot be parsed. Signpost responds with this rejection.
     pub parse_error: Option<Rejection>,
 }
+
+/// The headers in which browsers announce a prefetch: `Sec-Purpose` is the standard
+/// ([Fetch](https://fetch.spec.whatwg.org/#sec-purpose-header)), and the others are older.
+const PREFETCH_HEADERS: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
 /// The length of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +130,20 @@ impl ApiRequest {
         let (scheme, rest) = self.base_url.split_once("://")?;
         let host = rest.split('/').next()?;
         Some(&self.base_url[..scheme.len() + 3 + host.len()])
+    }
+
+    /// Returns true if the browser loads the URL in advance, so that the user may never open it.
+    pub(crate) fn is_prefetch(&self) -> bool {
+        PREFETCH_HEADERS.iter().any(|name| {
+            let mut values = self.headers.get_all(*name).iter();
+            values.any(|value| {
+                let value = value.as_bytes().to_ascii_lowercase();
+                let purposes: [&[u8]; 3] = [b"prefetch", b"prerender", b"preview"];
+                purposes
+                    .iter()
+                    .any(|purpose| value.windows(purpose.len()).any(|part| part == *purpose))
+            })
+        })
     }
 
     /// The value of a header. A repeated header is rejected.

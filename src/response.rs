@@ -39,7 +39,7 @@ mod text;
 pub use self::http::ApiResponse;
 pub use failure::{RequestError, ServiceFailure};
 pub use finish::{finish, preflight};
-pub use instruction::{BulkResult, bulk_results, instruction};
+pub use instruction::{BulkResult, bulk_results, instruction, vary_by};
 pub use listing::listing;
 pub use page::{delete_page, deleted, object_page};
 pub use post_form::{post_form_json, post_form_page};

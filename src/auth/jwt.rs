@@ -81,7 +81,7 @@ impl<'a> Jwt<'a> {
 
     /// Returns the claims if one of `keys` signed them with one of `algorithms`.
     pub(super) fn verify(self, keys: &KeySet, algorithms: &[Algorithm]) -> Result<Claims, Rejection> {
-        let algorithm = algorithms.iter().find(|algorithm| algorithm.name() == self.algorithm);
+        let algorithm = algorithms.iter().find(|algorithm| algorithm.is_named(&self.algorithm));
         let algorithm = algorithm
             .ok_or_else(|| bad_credential("the rules do not allow the signature algorithm of the bearer token"))?;
         let candidates = keys.candidates(*algorithm, self.kid.as_deref());

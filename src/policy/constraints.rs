@@ -8,7 +8,7 @@ use humantime::format_duration;
 use serde::Deserialize;
 
 use super::lifetime::ValueSource;
-use crate::operation::{Action, CLIENT_SETTABLE};
+use crate::operation::{Action, CLIENT_SETTABLE, check_upload_value, uses_kms_key};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
 
 /// The default lifetime of a signed URL.
@@ -76,6 +76,8 @@ pub const DEFAULT_TEMPORARY_SHARE_EXPIRES: Duration = Duration::from_hours(7 * 2
 
 /// The maximum lifetime of a share link in rules.
 pub const MAX_SHARE_EXPIRES: Duration = Duration::from_hours(365 * 24);
+
+const ENCRYPTION: &str = "x-amz-server-side-encryption";
 
 /// The limits that no rule may exceed.
 pub(super) struct Ceiling {
@@ -191,14 +193,10 @@ impl Constraints {
             .try_for_each(|range| check_media_range(range))?;
         let mut metadata = self.metadata.iter();
         metadata.try_for_each(|(name, value)| check_metadata(name, value))?;
-        let values = [
-            &self.storage_class,
-            &self.sse,
-            &self.sse_kms_key_id,
-            &self.cache_control,
-        ];
-        let mut values = values.into_iter().flatten();
-        values.try_for_each(|value| check_header_value(value))?;
+        self.cache_control
+            .iter()
+            .try_for_each(|value| check_header_value(value))?;
+        self.check_upload_values()?;
         self.check_client_may_set()
     }
 
@@ -219,6 +217,33 @@ impl Constraints {
             self.temporary_share_expires,
             ceiling.temporary_share_expires,
         )
+    }
+
+    /// Checks the values that S3 checks in every upload.
+    fn check_upload_values(&self) -> Result<(), String> {
+        let values = [
+            ("storage_class", "x-amz-storage-class", &self.storage_class),
+            ("sse", ENCRYPTION, &self.sse),
+            (
+                "sse_kms_key_id",
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                &self.sse_kms_key_id,
+            ),
+        ];
+        for (field, header, value) in values {
+            if let Some(value) = value {
+                check_header_value(value)?;
+                check_upload_value(header, value).map_err(|problem| format!("{field}: {value:?} {problem}"))?;
+            }
+        }
+        let encrypts_with_kms = match &self.sse {
+            Some(sse) => uses_kms_key(sse),
+            None => self.client_may_set(ENCRYPTION),
+        };
+        if self.sse_kms_key_id.is_some() && !encrypts_with_kms {
+            return Err("sse_kms_key_id: requires `sse = \"aws:kms\"` or `sse = \"aws:kms:dsse\"`".into());
+        }
+        Ok(())
     }
 
     fn check_client_may_set(&self) -> Result<(), String> {

@@ -113,7 +113,9 @@ macro_rules! constraints_table {
     };
 }
 
-constraints_table!(DefaultsTable {});
+constraints_table!(DefaultsTable {
+    token_header: Option<String>,
+});
 
 constraints_table!(RuleTable {
     id: String,
@@ -137,8 +139,16 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
     }
     let (defaults, ceiling) = defaults(table.defaults.as_ref()).map_err(invalid("[defaults]"))?;
     let (gateway, oidc) = issuers::parse(table.issuer)?;
+    let token_header = table
+        .defaults
+        .as_ref()
+        .and_then(|defaults| defaults.token_header.as_deref());
     let authenticators = Authenticators {
         tokens: tokens::parse(table.token)?,
+        token_header: token_header
+            .map(tokens::parse_header_name)
+            .transpose()
+            .map_err(invalid("[defaults]"))?,
         gateway,
         oidc,
         revoked_links: table.share.revoked,

@@ -120,10 +120,13 @@ impl Handler {
         let keys = provider.as_ref().map(|provider| &provider.keys);
         match decide(policy, request, keys, now) {
             Ok(Decision::Instruct { plan, format }) => match self.sign(policy, plan, now).await {
-                Ok(instruction) => (
-                    response::instruction(request, &instruction, format),
-                    RequestLog::signed(&instruction),
-                ),
+                Ok(instruction) => {
+                    let mut response = response::instruction(request, &instruction, format);
+                    if let Some(name) = &policy.authenticators.token_header {
+                        response::vary_by(&mut response, name);
+                    }
+                    (response, RequestLog::signed(&instruction))
+                }
                 Err(error) => not_signed(policy, request, &error),
             },
             Ok(Decision::BulkSign(decided)) => self.respond_each(policy, request, decided, now).await,

@@ -32,7 +32,7 @@ const MAX_BASE64_BODY_BYTES: u64 = (MAX_EVENT_BYTES as u64 - 64 * 1024) / 4 * 3;
 pub enum EmulatedFront {
     /// API Gateway REST API: preserves keys exactly; the template's default.
     Rest,
-    /// API Gateway HTTP API with payload format 2.0: truncates a key at a `?`.
+    /// API Gateway HTTP API with payload format 2.0: truncates a key at a `?` and merges `//`.
     HttpApi,
     /// Lambda function URL.
     FunctionUrl,
@@ -80,10 +80,10 @@ impl EmulatedFront {
     pub(crate) fn logged_path(self, path: &str) -> String {
         let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
         let logged = match self {
-            Self::HttpApi => http_api::truncate_at_question_mark(&decoded),
-            Self::Rest | Self::FunctionUrl | Self::Alb | Self::AlbMultiValue => &decoded,
+            Self::HttpApi => http_api::path_in_event(&decoded),
+            Self::Rest | Self::FunctionUrl | Self::Alb | Self::AlbMultiValue => decoded.into_owned(),
         };
-        logged.strip_prefix('/').unwrap_or(logged).to_owned()
+        logged.strip_prefix('/').unwrap_or(&logged).to_owned()
     }
 
     /// Returns the name of the front on the command line.

@@ -289,7 +289,7 @@ async fn cookies_are_read_and_written_in_the_format_of_each_front() {
                "body": form, "requestContext": {"domainName": domain, "stage": "$default", "http": {"method": method}}})
     };
     let rest = |method: &str, path: &str, more: Value| {
-        json!({"httpMethod": method, "path": path, "pathParameters": {"proxy": &path[1..]}, "body": form,
+        json!({"resource": "/{proxy+}", "httpMethod": method, "path": path, "pathParameters": {"proxy": &path[1..]}, "body": form,
                "multiValueHeaders": many(headers(more)), "requestContext": {"resourceId": "r", "path": path}})
     };
     let alb = |method: &str, path: &str, name: &str, headers: Value| json!({"httpMethod": method, "path": path, name: headers, "body": form, "requestContext": {"elb": {}}});

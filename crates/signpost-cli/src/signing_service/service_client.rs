@@ -108,8 +108,8 @@ impl ServiceClient {
         let body = http_client::read_body(response).await?;
         let instruction: Instruction = serde_json::from_slice(&body).map_err(|_| unexpected_response(object_url))?;
         check_instruction(&instruction, request)?;
-        // An HTTP API cuts a path at `%3F` before Signpost receives it. Without this check, another object could be
-        // deleted.
+        // An HTTP API cuts a path at `%3F` and merges slashes before Signpost receives it. Without this check, another
+        // object could be deleted.
         let base = object_url
             .base_for_key(&instruction.key)
             .ok_or_else(|| key_mismatch(object_url))?;

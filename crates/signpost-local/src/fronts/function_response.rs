@@ -60,10 +60,15 @@ fn parse_response(front: EmulatedFront, json: &str) -> Option<Response<Full<Byte
     Some(response)
 }
 
-/// A REST API renames the `WWW-Authenticate` header
-/// ([important notes](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)).
+/// API Gateway and function URLs rename the `WWW-Authenticate` header
+/// ([important notes](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)). An ALB
+/// does not.
 fn remap_header_name(front: EmulatedFront, name: HeaderName) -> HeaderName {
-    if front == EmulatedFront::Rest && name == header::WWW_AUTHENTICATE {
+    let is_renamed = match front {
+        EmulatedFront::Rest | EmulatedFront::HttpApi | EmulatedFront::FunctionUrl => true,
+        EmulatedFront::Alb | EmulatedFront::AlbMultiValue => false,
+    };
+    if is_renamed && name == header::WWW_AUTHENTICATE {
         HeaderName::from_static("x-amzn-remapped-www-authenticate")
     } else {
         name

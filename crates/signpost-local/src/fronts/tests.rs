@@ -63,6 +63,55 @@ fn an_http_api_truncates_the_path_at_a_decoded_question_mark() {
 }
 
 #[test]
+fn an_http_api_merges_slashes() {
+    for (target, path) in [
+        ("/a//b", "/a/b"),
+        ("//a", "/a"),
+        ("/a////b//", "/a/b/"),
+        ("/a%2F%2Fb", "/a/b"),
+        ("/a/%2Fb", "/a/b"),
+    ] {
+        assert_eq!(
+            event(EmulatedFront::HttpApi, target, &[], b"")["rawPath"],
+            path,
+            "{target}"
+        );
+        assert_eq!(event(EmulatedFront::FunctionUrl, target, &[], b"")["rawPath"], target);
+    }
+}
+
+#[test]
+fn an_http_api_adds_headers_to_a_request_without_a_body() {
+    let empty = event(EmulatedFront::HttpApi, "/a", &[], b"");
+    assert_eq!(empty["headers"]["content-length"], "0");
+    assert!(empty["headers"]["content-type"].is_string());
+    let own = [("content-type", "image/png"), ("content-length", "1")];
+    let event_with_body = event(EmulatedFront::HttpApi, "/a", &own, b"a");
+    assert_eq!(event_with_body["headers"]["content-type"], "image/png");
+    assert_eq!(event_with_body["headers"]["content-length"], "1");
+    let other = event(EmulatedFront::FunctionUrl, "/a", &[], b"");
+    assert!(other["headers"]["content-type"].is_null() && other["headers"]["content-length"].is_null());
+}
+
+#[test]
+fn a_rest_api_drops_content_md5_and_applies_a_method_override() {
+    let headers = [
+        ("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+        ("x-http-method-override", "DELETE"),
+    ];
+    let rest = event(EmulatedFront::Rest, "/a", &headers, b"");
+    assert_eq!(rest["httpMethod"], "DELETE");
+    assert_eq!(rest["requestContext"]["httpMethod"], "DELETE");
+    assert!(rest["headers"]["content-md5"].is_null() && rest["multiValueHeaders"]["content-md5"].is_null());
+    for front in [EmulatedFront::HttpApi, EmulatedFront::FunctionUrl] {
+        let other = event(front, "/a", &headers, b"");
+        assert_eq!(other["requestContext"]["http"]["method"], "POST", "{front:?}");
+        assert_eq!(other["headers"]["content-md5"], headers[0].1, "{front:?}");
+    }
+    assert_eq!(event(EmulatedFront::Alb, "/a", &headers, b"")["httpMethod"], "POST");
+}
+
+#[test]
 fn the_query_of_each_front_matches_the_recording() {
     let target = "/k?repeat=one&repeat=two&literalPlus=a+b&encodedPlus=a%2Bb&empty=";
     let rest = event(EmulatedFront::Rest, target, &[], b"");

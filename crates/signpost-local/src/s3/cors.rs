@@ -75,11 +75,11 @@ pub(crate) fn response_headers(rules: &[CorsRule], request: &HeaderMap, method: 
         .unwrap_or_default()
 }
 
-/// Returns the rules of a bucket without a CORS configuration: allow loopback origins and `page_origin`.
-pub(crate) fn default_rules(page_origin: Option<String>) -> Arc<[CorsRule]> {
+/// Returns the rules of a bucket without a CORS configuration: allow loopback origins and `page_origins`.
+pub(crate) fn default_rules(page_origins: Vec<String>) -> Arc<[CorsRule]> {
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     Arc::new([CorsRule {
-        allowed_origins: [LOOPBACK_ORIGINS.to_owned()].into_iter().chain(page_origin).collect(),
+        allowed_origins: [LOOPBACK_ORIGINS.to_owned()].into_iter().chain(page_origins).collect(),
         allowed_methods: names(&["GET", "HEAD", "PUT", "POST", "DELETE"]),
         allowed_headers: names(&["*"]),
         expose_headers: names(&[
@@ -205,7 +205,7 @@ mod tests {
             ("https://example.com", false),
             ("file://localhost", false),
         ];
-        let rules = default_rules(None);
+        let rules = default_rules(Vec::new());
         for (origin, allowed) in cases {
             let mut request = HeaderMap::new();
             insert_header(&mut request, ORIGIN, origin);
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_page_origin_is_allowed_and_no_other_origin_of_its_host() {
-        let rules = default_rules(Some("http://192.168.1.5:8080".into()));
+        let rules = default_rules(vec!["http://192.168.1.5:8080".into()]);
         for (origin, allowed) in [
             ("http://192.168.1.5:8080", true),
             ("http://192.168.1.5:8081", false),
