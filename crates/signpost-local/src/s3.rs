@@ -21,13 +21,17 @@
 mod backend;
 mod config;
 mod cors;
-mod recording_body;
-mod error_response;
-mod error_cause;
-mod form_fields;
 mod draining_body;
-mod server;
+mod error_report;
+mod error_response;
+mod form_policy;
+mod form_response;
+mod form_upload;
 mod http_service;
+mod latin1;
+mod request_adapter;
+mod request_body;
+mod server;
 mod store;
 mod verification;
 
