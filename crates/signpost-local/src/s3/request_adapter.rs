@@ -45,13 +45,11 @@ pub(crate) struct ResponseOverrides(pub(crate) HeaderMap);
 #[derive(Clone, Debug)]
 pub(crate) struct RequestedRange(pub(crate) String);
 
-/// Returns the hash of the body that the client signed, or `STREAMING-…` if the body consists of chunks.
+/// Returns the hash of the body that the client declares, or `STREAMING-…` if the body consists of chunks.
 pub(crate) fn signed_payload(head: &Parts, mechanism: AuthMechanism, query: &QueryString) -> Option<String> {
     let header = || head.headers.get(PAYLOAD_HASH).and_then(|value| value.to_str().ok());
-    let signed_headers = query.single_value("X-Amz-SignedHeaders").unwrap_or_default();
     let payload = match mechanism {
-        AuthMechanism::Query if signed_headers.split(';').any(|name| name == PAYLOAD_HASH) => header(),
-        AuthMechanism::Query => query.single_value("X-Amz-Content-Sha256"),
+        AuthMechanism::Query => header().or_else(|| query.single_value("X-Amz-Content-Sha256")),
         AuthMechanism::Header => header(),
         AuthMechanism::Form => None,
     };

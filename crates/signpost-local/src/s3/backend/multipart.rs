@@ -365,8 +365,7 @@ fn part_algorithm(upload: &UploadRecord, declared: Option<DigestAlgorithm>) -> S
     match (upload.checksum, declared) {
         (None, declared) => Ok(declared),
         (Some((expected, _)), Some(declared)) if expected == declared => Ok(Some(expected)),
-        // S3 computes the checksum that the client does not send.
-        (Some((expected, _)), None) => Ok(Some(expected)),
+        (Some((expected, ChecksumCoverage::FullObject)), None) => Ok(Some(expected)),
         (Some((expected, _)), declared) => Err(s3_error!(
             InvalidRequest,
             "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",

@@ -27,10 +27,7 @@ impl S3Backend {
                 value: Some(value),
             })
             .collect();
-        Ok(S3Response::new(GetObjectTaggingOutput {
-            tag_set,
-            version_id,
-        }))
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id }))
     }
 
     pub(super) async fn handle_put_object_tagging(
