@@ -107,7 +107,7 @@ fn take_range(head: &mut Parts) {
         [value] => value.to_str().ok().map(str::to_owned),
         _ => None,
     };
-    match text.filter(|text| Range::parse(text).is_ok()) {
+    match text.filter(|text| text != "bytes=-" && Range::parse(text).is_ok()) {
         Some(text) => drop(head.extensions.insert(RequestedRange(text))),
         None => drop(head.headers.remove(RANGE)),
     }
