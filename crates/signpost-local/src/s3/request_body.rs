@@ -20,6 +20,9 @@ const MAX_DOCUMENT_BYTES: usize = 20 * 1024 * 1024;
 /// The sub-resources of an object that are written with PUT.
 const WRITABLE_SUB_RESOURCES: [&str; 5] = ["acl", "encryption", "legal-hold", "retention", "tagging"];
 
+/// The document of a completion without a body. `s3s` requires a document.
+const NO_PARTS: &[u8] = b"<CompleteMultipartUpload></CompleteMultipartUpload>";
+
 /// The bytes of a document, an extension of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct DocumentBytes(pub(crate) Bytes);
@@ -45,7 +48,15 @@ pub(crate) async fn prepare_body(
         return Err(S3Rejection::PayloadHashMismatch);
     }
     head.extensions.insert(DocumentBytes(bytes.clone()));
+    if bytes.is_empty() && completes_upload(head) {
+        return Ok(Body::from(Bytes::from_static(NO_PARTS)));
+    }
     Ok(Body::from(bytes))
+}
+
+fn completes_upload(head: &Parts) -> bool {
+    let query = head.uri.query().unwrap_or_default();
+    head.method == Method::POST && query.split('&').any(|pair| pair.starts_with("uploadId="))
 }
 
 /// Returns true if the body is the content of an object or a part.

@@ -95,10 +95,15 @@ impl S3Backend {
         {
             Some("Enabled") => VersioningState::Enabled,
             Some("Suspended") => VersioningState::Suspended,
-            _ => {
+            Some(_) => {
+                let message =
+                    "The XML you provided was not well-formed or did not validate against our published schema";
+                return Err(s3_error!(MalformedXML, "{message}"));
+            }
+            None => {
                 return Err(s3_error!(
                     IllegalVersioningConfigurationException,
-                    "Versioning must be specified"
+                    "The Versioning element must be specified"
                 ));
             }
         };

@@ -124,7 +124,7 @@ impl S3Backend {
                 .map(|(_, coverage)| checksums::to_checksum_type(coverage)),
             is_truncated: Some(rest.next().is_some()),
             max_parts: Some(limit),
-            next_part_number_marker: next,
+            next_part_number_marker: Some(next.unwrap_or_default()),
             owner: Some(bucket_owner()),
             part_number_marker: Some(input.part_number_marker.unwrap_or_default()),
             initiator: Some(upload_initiator()),
@@ -145,6 +145,8 @@ impl S3Backend {
             .and_then(|upload| upload.parts)
             .unwrap_or_default();
         if parts.is_empty() {
+            self.with_store(move |store| store.get_upload(&input.bucket, &input.key, &input.upload_id))
+                .await?;
             return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
         }
         let parts = parts.iter().map(requested_part).collect::<S3Result<Vec<_>>>()?;
@@ -232,8 +234,8 @@ impl S3Backend {
             encoding_type: input.encoding_type,
             key_marker: Some(key_encoding.encode_key(&input.key_marker.unwrap_or_default())),
             max_uploads: Some(limit),
-            next_key_marker: next_key.map(|key| key_encoding.encode_key(&key)),
-            next_upload_id_marker: next_id,
+            next_key_marker: Some(key_encoding.encode_key(&next_key.unwrap_or_default())),
+            next_upload_id_marker: Some(next_id.unwrap_or_default()),
             prefix: input.prefix.map(|prefix| key_encoding.encode_key(&prefix)),
             upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
             uploads: Some(

@@ -49,12 +49,19 @@ impl RequestedPart {
         }
     }
 
+    fn has_other_algorithm(&self, part: &PartRecord) -> bool {
+        let algorithms = self.checksum.as_ref().zip(part.checksum.as_ref());
+        algorithms.is_none_or(|(requested, stored)| requested.algorithm != stored.algorithm)
+    }
+
     fn mismatch(&self, part: &PartRecord) -> StoreError {
         match &self.checksum {
-            Some(requested) if self.etag == part.etag => StoreError::PartChecksumMismatch {
-                number: self.number,
-                algorithm: requested.algorithm,
-            },
+            Some(requested) if self.etag == part.etag && self.has_other_algorithm(part) => {
+                StoreError::PartChecksumMismatch {
+                    number: self.number,
+                    algorithm: requested.algorithm,
+                }
+            }
             _ => self.invalid(),
         }
     }
