@@ -6,7 +6,7 @@ mod parameter;
 
 use http::Method;
 
-pub use listing::{Listing, MAX_KEYS};
+pub use listing::{Listing, MAX_ENTRIES, MAX_KEYS};
 pub use page::ObjectPage;
 pub use parameter::{CLIENT_SETTABLE, ListingParameter, OBJECT_SIZE, OwnParameter, Parameter, ParameterKind};
 

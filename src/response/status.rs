@@ -14,7 +14,11 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::UnknownParameter { .. }
         | Rejection::ConflictingParameter { .. }
         | Rejection::BadValue { .. }
-        | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
+        | Rejection::UnsupportedHeader { .. }
+        | Rejection::InstructionWithBody
+        // A client does not regard 400 as an empty folder, and does not repeat the request.
+        | Rejection::ListingTooLarge { .. }
+        | Rejection::ResponseTooLarge => StatusCode::BAD_REQUEST,
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
         Rejection::NotClientSettable { .. }
         | Rejection::AccessDenied { .. }
