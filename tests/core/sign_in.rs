@@ -212,7 +212,7 @@ async fn sign_in_never_redirects_to_another_site() {
 #[tokio::test]
 async fn an_error_page_contains_the_sign_in_link_if_sign_in_is_enabled() {
     let handler = serve(&token_rules(), KEYS).await;
-    let html = |path: &str| ask("GET", path).with("accept", "text/html");
+    let html = |path: &str| ask("GET", path).with("accept", "text/html").with("sec-fetch-mode", "navigate");
     let refused = handler.handle(&html("/ci/a%20b"), now()).await;
     assert_eq!(refused.status(), 401);
     assert!(
