@@ -72,9 +72,7 @@ fn check_rules(
                 .map(|next| decrypt_cursor(caller.policy, &request, next));
             let plan = plan(&request, scope, &caller.request.request_id);
             let plan = match cursor.transpose()? {
-                Some(cursor) => plan
-                    .at_cursor(&cursor)
-                    .ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?,
+                Some(cursor) => plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?,
                 None => plan,
             };
             (Some(plan), Vec::new())

@@ -95,12 +95,7 @@ impl ListingPage {
     pub fn key_bytes(&self) -> usize {
         let objects = self.objects.iter().map(|object| &object.key);
         let uploads = self.uploads.iter().map(|upload| &upload.key);
-        self.folders
-            .iter()
-            .chain(objects)
-            .chain(uploads)
-            .map(String::len)
-            .sum()
+        self.folders.iter().chain(objects).chain(uploads).map(String::len).sum()
     }
 }
 

@@ -84,15 +84,15 @@ impl Rank {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_weight = self.weight.total_cmp(&other.weight);
         let by_specificity = self.specificity.cmp(&other.specificity);
-        by_weight
-            .then(by_specificity)
-            .then(other.position.cmp(&self.position))
+        by_weight.then(by_specificity).then(other.position.cmp(&self.position))
     }
 }
 
 /// Returns the rank that the most specific matching range gives to an offer, or `None` if the client does not accept it.
 fn rank(offer: &str, ranges: &[MediaRange<'_>]) -> Option<Rank> {
-    let matching = ranges.iter().filter_map(|range| Some((specificity(offer, range)?, range)));
+    let matching = ranges
+        .iter()
+        .filter_map(|range| Some((specificity(offer, range)?, range)));
     let (specificity, range) = matching.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
     let rank = Rank {
         weight: range.weight,
@@ -146,7 +146,10 @@ mod tests {
             ("text/plain, application/json, */*", "text/plain"),
             ("application/json;q=0.8, */*", "text/html"),
             ("*/*, application/json", "application/json"),
-            ("text/html;q=0.2, text/plain;q=0.3, application/json;q=0.1", "text/plain"),
+            (
+                "text/html;q=0.2, text/plain;q=0.3, application/json;q=0.1",
+                "text/plain",
+            ),
             ("text/html;q=0, */*", "application/json"),
             ("text/html;q=0, application/json;q=0, */*;q=0.1", "text/plain"),
             ("*/*;q=0", "text/html"),

@@ -45,7 +45,11 @@ mod tests {
 
     #[test]
     fn the_length_of_a_body_equals_its_length_in_json() {
-        let texts = ["", "a\"b\\c\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}é\u{202e}", "{\"key\": \"a\\u0000\"}"];
+        let texts = [
+            "",
+            "a\"b\\c\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}é\u{202e}",
+            "{\"key\": \"a\\u0000\"}",
+        ];
         for text in texts {
             let json = serde_json::to_string(text).unwrap();
             assert_eq!(encoded_bytes(text.as_bytes()), json.len() - 2, "{text:?}");

@@ -39,7 +39,9 @@ pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> 
     let mut response = problem.response(Some(request), &request.request_id);
     match rejection {
         Rejection::MethodNotAllowed { allow } => set_header(&mut response, header::ALLOW, &method_list(allow)),
-        Rejection::BadCredential { .. } | Rejection::CredentialRequired => add_challenge(request, &mut response, sign_in),
+        Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
+            add_challenge(request, &mut response, sign_in)
+        }
         _ => {}
     }
     response

@@ -66,7 +66,13 @@ pub(super) fn index_time(time: SystemTime) -> String {
     ];
     let text = rfc3339(time);
     let month = text[5..7].parse::<usize>().ok().and_then(|month| MONTHS.get(month - 1));
-    format!("{}-{}-{} {}", &text[8..10], month.unwrap_or(&"Jan"), &text[..4], &text[11..16])
+    format!(
+        "{}-{}-{} {}",
+        &text[8..10],
+        month.unwrap_or(&"Jan"),
+        &text[..4],
+        &text[11..16]
+    )
 }
 
 /// Formats a time as the text of HTML's `time` element.

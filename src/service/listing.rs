@@ -136,7 +136,11 @@ impl Handler {
 
 /// Returns a smaller number of entries, for a response that exceeds its limit by the factor `excess`. Keys differ in length, so the
 /// number is smaller than the factor requires.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the result is between 1 and max_keys")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the result is between 1 and max_keys"
+)]
 fn reduced(max_keys: u32, excess: f64) -> u32 {
     let fitting = f64::from(max_keys) * 0.9 / excess;
     (fitting as u32).clamp(1, max_keys - 1)

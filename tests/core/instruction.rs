@@ -18,7 +18,11 @@ async fn location(request: ApiRequest) -> String {
 
 /// The instruction as JSON.
 async fn instruction(request: ApiRequest) -> serde_json::Value {
-    let response = told(&handler(OPEN_RULES).await, request.with("accept", "application/vnd.signpost+json, application/json")).await;
+    let response = told(
+        &handler(OPEN_RULES).await,
+        request.with("accept", "application/vnd.signpost+json, application/json"),
+    )
+    .await;
     assert_eq!(response.status(), 200, "{}", body(&response));
     json(&response)
 }
@@ -55,7 +59,13 @@ const CLIENTS: &[(&str, &[(&str, &str)])] = &[
     ("curl", &[("accept", "*/*"), ("user-agent", "curl/8.11.0")]),
     ("no headers", &[]),
     ("axios, Angular", &[("accept", "application/json, text/plain, */*")]),
-    ("HTTPie with a body", &[("accept", "application/json, */*;q=0.5"), ("user-agent", "HTTPie/3.2.1")]),
+    (
+        "HTTPie with a body",
+        &[
+            ("accept", "application/json, */*;q=0.5"),
+            ("user-agent", "HTTPie/3.2.1"),
+        ],
+    ),
     (
         "jQuery",
         &[
@@ -66,13 +76,19 @@ const CLIENTS: &[(&str, &[(&str, &str)])] = &[
     ("got, ky", &[("accept", "application/json")]),
     (
         "RestSharp",
-        &[("accept", "application/json, text/json, text/x-json, text/javascript, application/xml, text/xml")],
+        &[(
+            "accept",
+            "application/json, text/json, text/x-json, text/javascript, application/xml, text/xml",
+        )],
     ),
     (
         "Spring",
         &[("accept", "text/plain, application/json, application/*+json, */*")],
     ),
-    ("httr", &[("accept", "application/json, text/xml, application/xml, */*")]),
+    (
+        "httr",
+        &[("accept", "application/json, text/xml, application/xml, */*")],
+    ),
     ("cargo", &[("accept", "text/plain"), ("user-agent", "cargo/1.91.0")]),
     (
         "npm",
@@ -89,23 +105,53 @@ const CLIENTS: &[(&str, &[(&str, &str)])] = &[
         )],
     ),
     ("uv, wget, lftp", &[("accept", "*/*")]),
-    ("wget2", &[("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")]),
-    ("Java", &[("accept", "text/html, image/gif, image/jpeg, *; q=0.2, */*; q=0.2")]),
-    ("Node", &[("accept", "*/*"), ("sec-fetch-mode", "cors"), ("user-agent", "node")]),
+    (
+        "wget2",
+        &[(
+            "accept",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        )],
+    ),
+    (
+        "Java",
+        &[("accept", "text/html, image/gif, image/jpeg, *; q=0.2, */*; q=0.2")],
+    ),
+    (
+        "Node",
+        &[("accept", "*/*"), ("sec-fetch-mode", "cors"), ("user-agent", "node")],
+    ),
     (
         "a browser",
         &[
-            ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
+            (
+                "accept",
+                "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+            ),
             ("sec-fetch-mode", "navigate"),
             ("sec-fetch-site", "none"),
             ("upgrade-insecure-requests", "1"),
         ],
     ),
-    ("an image in a page", &[("accept", "image/avif,image/webp,*/*;q=0.5"), ("sec-fetch-mode", "no-cors")]),
-    ("a type with weight 0", &[("accept", "application/vnd.signpost+json;q=0, */*")]),
+    (
+        "an image in a page",
+        &[
+            ("accept", "image/avif,image/webp,*/*;q=0.5"),
+            ("sec-fetch-mode", "no-cors"),
+        ],
+    ),
+    (
+        "a type with weight 0",
+        &[("accept", "application/vnd.signpost+json;q=0, */*")],
+    ),
     ("a wildcard", &[("accept", "application/*")]),
-    ("a similar type", &[("accept", "application/vnd.signpost.v1+json, application/signpost+json")]),
-    ("two headers", &[("accept", "application/json"), ("accept", "text/plain")]),
+    (
+        "a similar type",
+        &[("accept", "application/vnd.signpost.v1+json, application/signpost+json")],
+    ),
+    (
+        "two headers",
+        &[("accept", "application/json"), ("accept", "text/plain")],
+    ),
 ];
 
 #[tokio::test]
@@ -125,7 +171,9 @@ async fn no_default_header_of_a_client_turns_a_request_for_an_object_into_someth
             ("DELETE", "/k?uploadId=i", 0),
         ] {
             let request = ask(method, path).sized(length);
-            let request = headers.iter().fold(request, |request, (name, value)| request.with(name, value));
+            let request = headers
+                .iter()
+                .fold(request, |request, (name, value)| request.with(name, value));
             let response = told(&handler, request).await;
             assert_eq!(response.status(), 307, "{client}: {method} {path}");
             assert!(header(&response, "location").contains("X-Amz-Signature="), "{client}");
@@ -138,12 +186,22 @@ async fn an_instruction_is_returned_only_on_explicit_request() {
     let handler = handler(OPEN_RULES).await;
     for (path, accept, status, kind) in [
         ("/k?url", "*/*", 200, "text/plain; charset=utf-8"),
-        ("/k?url", "application/vnd.signpost+json", 200, "text/plain; charset=utf-8"),
+        (
+            "/k?url",
+            "application/vnd.signpost+json",
+            200,
+            "text/plain; charset=utf-8",
+        ),
         ("/k?url=", "application/json", 200, "text/plain; charset=utf-8"),
         ("/k?json", "*/*", 200, "application/json"),
         ("/k?json", "text/html", 200, "application/json"),
         ("/k", "application/vnd.signpost+json", 200, "application/json"),
-        ("/k", "Application/VND.Signpost+JSON; q=0.1, */*", 200, "application/json"),
+        (
+            "/k",
+            "Application/VND.Signpost+JSON; q=0.1, */*",
+            200,
+            "application/json",
+        ),
         ("/k?url&json", "*/*", 400, "application/problem+json"),
         ("/k?url=1", "*/*", 400, "text/plain; charset=utf-8"),
         ("/k?json=1", "*/*", 400, "application/problem+json"),
@@ -182,10 +240,18 @@ async fn a_request_with_a_body_never_gets_an_instruction() {
         assert_eq!(response.status(), 400, "{context}");
         let problem = json(&response);
         assert_eq!(problem["code"], "InvalidRequest", "{context}");
-        assert!(problem["detail"].as_str().unwrap().starts_with("nothing has been stored"));
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .starts_with("nothing has been stored")
+        );
         if !context.contains("presign") {
             let remedy = problem["remedy"].as_str().unwrap();
-            assert!(remedy.contains("curl -fL -T FILE https://files.example.com/a%20b)"), "{remedy}");
+            assert!(
+                remedy.contains("curl -fL -T FILE https://files.example.com/a%20b)"),
+                "{remedy}"
+            );
             assert!(
                 remedy.contains("curl -fT FILE \"$(curl -fsS -X PUT 'https://files.example.com/a%20b?url')\""),
                 "{remedy}"
@@ -204,16 +270,32 @@ async fn an_error_has_the_preferred_type_of_the_types_on_offer() {
     for (path, accept, kind) in [
         ("/a/../b", "*/*", "text/plain; charset=utf-8"),
         ("/a/../b", "image/png", "text/plain; charset=utf-8"),
-        ("/a/../b", "application/json, text/plain, */*", "application/problem+json"),
-        ("/a/../b", "text/plain, application/json, */*", "text/plain; charset=utf-8"),
+        (
+            "/a/../b",
+            "application/json, text/plain, */*",
+            "application/problem+json",
+        ),
+        (
+            "/a/../b",
+            "text/plain, application/json, */*",
+            "text/plain; charset=utf-8",
+        ),
         ("/a/../b", "application/problem+json", "application/problem+json"),
         ("/a/../b", "application/vnd.signpost+json", "application/problem+json"),
-        ("/a/../b", "application/xml, application/json;q=0.1", "application/problem+json"),
+        (
+            "/a/../b",
+            "application/xml, application/json;q=0.1",
+            "application/problem+json",
+        ),
         ("/a/../b", "text/html, */*;q=0.8", "text/html; charset=utf-8"),
         ("/a/../b?json", "*/*", "application/problem+json"),
     ] {
         let response = told(&handler, ask("GET", path).with("accept", accept)).await;
-        assert_eq!((response.status().as_u16(), header(&response, "content-type")), (400, kind), "{accept}");
+        assert_eq!(
+            (response.status().as_u16(), header(&response, "content-type")),
+            (400, kind),
+            "{accept}"
+        );
     }
 }
 
@@ -302,7 +384,13 @@ async fn settings_of_the_rule_apply_in_every_response_format() {
         ("x-amz-server-side-encryption-aws-kms-key-id", "key-1"),
     ];
     let redirect = told(&handler, ask("PUT", "/k").sized(1)).await;
-    let in_json = json(&told(&handler, ask("PUT", "/k").with("accept", "application/vnd.signpost+json, application/json")).await);
+    let in_json = json(
+        &told(
+            &handler,
+            ask("PUT", "/k").with("accept", "application/vnd.signpost+json, application/json"),
+        )
+        .await,
+    );
     for (name, value) in enforced {
         assert_eq!(parameter(header(&redirect, "location"), name).unwrap(), value);
         assert_eq!(in_json["headers"][name], value);

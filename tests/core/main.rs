@@ -13,6 +13,7 @@ mod instruction;
 mod issuer;
 mod key;
 mod listing;
+mod listing_formats;
 mod multipart;
 mod providers;
 mod openapi;

@@ -235,7 +235,10 @@ async fn a_request_for_a_missing_object_creates_no_id() {
     assert_eq!(told[2]["error"]["status"], 404);
     let told = handler
         .handle(
-            &by("a", ask("GET", "/docs/never").with("accept", "application/vnd.signpost+json, application/json")),
+            &by(
+                "a",
+                ask("GET", "/docs/never").with("accept", "application/vnd.signpost+json, application/json"),
+            ),
             now(),
         )
         .await;
@@ -370,7 +373,8 @@ async fn responses_contain_the_id_in_the_url_only() {
         .handle(
             &by(
                 "a",
-                ask("GET", "/docs/r%C3%A9sum%C3%A9.pdf").with("accept", "application/vnd.signpost+json, application/json"),
+                ask("GET", "/docs/r%C3%A9sum%C3%A9.pdf")
+                    .with("accept", "application/vnd.signpost+json, application/json"),
             ),
             now(),
         )

@@ -60,7 +60,10 @@ async fn rows_link_to_their_objects_and_escape_names() {
         let page = folder("/d/", &[&key]).await;
         let rows = page.split("<tbody").nth(1).unwrap().split("</tbody>").next().unwrap();
         let links = attributes(rows, "href");
-        assert_eq!(links[1..], [format!("{}?view", links[0]), format!("{}?download", links[0])]);
+        assert_eq!(
+            links[1..],
+            [format!("{}?view", links[0]), format!("{}?download", links[0])]
+        );
         let path = links[0].strip_prefix("./").unwrap_or(&links[0]);
         let decoded = percent_encoding::percent_decode_str(path).decode_utf8().unwrap();
         assert_eq!(decoded, name);

@@ -155,7 +155,11 @@ fn object_row(view: &ListingView, object: &ListedObject) -> EntryRow {
 /// prefix.
 pub(super) fn entry_url(name: &str) -> String {
     let path = to_relative(name).to_string();
-    if path.starts_with('/') { format!("./{path}") } else { path }
+    if path.starts_with('/') {
+        format!("./{path}")
+    } else {
+        path
+    }
 }
 
 fn sort_columns(request: &ApiRequest, sort: SortColumn, order: SortOrder) -> Vec<ColumnHeader> {

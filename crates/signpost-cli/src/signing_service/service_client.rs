@@ -70,10 +70,7 @@ impl ServiceClient {
             object_url.url(),
             query_string(query, object_url.share_token.as_ref())
         ));
-        let request = self
-            .http
-            .request(method, url.expose())
-            .header(ACCEPT, JSON_TYPES);
+        let request = self.http.request(method, url.expose()).header(ACCEPT, JSON_TYPES);
         // A share link is the only credential of its request.
         let request = if object_url.share_token.is_some() {
             request
