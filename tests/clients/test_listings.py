@@ -184,7 +184,7 @@ def test_lftp_mirrors_a_tree(site, run, tmp_path):
 
 def test_lftp_reports_a_listing_that_is_too_long(site, run, tmp_path):
     need("lftp")
-    result = run("lftp", "-c", f"set net:max-retries 2; open {site.url}/endless/; mirror . found")
+    result = run("lftp", "-c", f"set net:max-retries 2; set cmd:fail-exit yes; open {site.url}; mirror endless found")
     assert result.returncode != 0
     assert not (tmp_path / "found").exists() or not os.listdir(tmp_path / "found")
 
