@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
 use tokio::time::{Instant, timeout_at};
 
 use super::handler::{Handler, not_signed};
@@ -24,7 +23,6 @@ struct ListingJob<'a> {
     request: &'a ApiRequest,
     list: &'a ListingDecision,
     plan: &'a ListingPlan,
-    credentials: Credentials,
     now: SystemTime,
 }
 
@@ -54,18 +52,11 @@ impl Handler {
             let page = list.view.filter(policy, ListingPage::default());
             return Ok(self.render_listing(request, list, &page));
         };
-        let scope = &plan.scope;
-        let credentials = self
-            .credentials
-            .credentials(policy, scope, LISTING_EXPIRES, now)
-            .await
-            .map_err(|error| RequestError::Failed(error.into()))?;
         let job = ListingJob {
             policy,
             request,
             list,
             plan,
-            credentials,
             now,
         };
         if list.view.request.complete {
@@ -122,7 +113,12 @@ impl Handler {
     }
 
     async fn read_page(&self, job: &ListingJob<'_>, plan: ListingPlan) -> Result<ListingPage, RequestError> {
-        let read = self.s3.list(&self.presigner, &plan, &job.credentials, job.now).await;
+        let credentials = self
+            .credentials
+            .credentials(job.policy, &plan.scope, LISTING_EXPIRES, job.now)
+            .await
+            .map_err(|error| RequestError::Failed(error.into()))?;
+        let read = self.s3.list(&self.presigner, &plan, &credentials, job.now).await;
         read.map_err(|error| match job.list.invalid_cursor() {
             Some(refused) if error.is_invalid_cursor() => RequestError::Rejected(refused),
             _ => RequestError::Failed(error.into()),
