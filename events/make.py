@@ -309,14 +309,16 @@ row(("function-url", "alb", "alb-multi-value"), "refused-put-chunked", Request("
 
 # Response formats
 row(ALL, "get-url", Request("GET", AT + "?url"), signed(KEY, "GET", "url"), "the bare URL")
-row(ALL, "get-text", Request("GET", AT, {"accept": "text/plain"}), signed(KEY, "GET", "url"), "the bare URL, by Accept")
-row(ALL, "get-json", Request("GET", AT, {"accept": "application/json"}), signed(KEY, "GET", "json"), "the instruction as JSON")
+row(ALL, "get-text", Request("GET", AT, {"accept": "text/plain"}), signed(KEY, "GET"), "cargo is redirected, although it accepts only text")
+row(ALL, "get-json", Request("GET", AT, {"accept": "application/vnd.signpost+json"}), signed(KEY, "GET", "json"), "the instruction as JSON")
 row(ALL, "get-html", Request("GET", AT, {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}), signed(KEY, "GET"), "a browser is redirected")
+row(ALL, "put-axios", Request("PUT", AT, {"accept": "application/json, text/plain, */*"}, BODY), signed(KEY, "PUT", headers=length_of(BODY)), "axios is redirected, although it accepts JSON")
+row(ALL, "refused-put-url-body", Request("PUT", AT + "?url", body=BODY), plain_response(400, KEY), "the body of a request for an instruction would be lost")
 row(ALL, "put-url", Request("PUT", AT + "?url", length=False), signed(KEY, "PUT", "url"), "the two-step upload of any size: no length is signed")
 row(ALL, "put-url-length", Request("PUT", AT + "?url&contentLength=12", length=False), signed(KEY, "PUT", "url", length_of(BODY)), "two-step with a declared length")
 row(ALL, "put-url-checksum", Request("PUT", AT + "?contentLength=12&checksum-sha256=" + SHA256.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D") + "&url", length=False), signed(KEY, "PUT", "url", length_of(BODY) | {"x-amz-checksum-sha256": SHA256}), "two-step with length and checksum; the query is encoded")
-row(ALL, "put-json", Request("PUT", AT + "?contentLength=12", {"accept": "application/json"}, length=False), signed(KEY, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "JSON: create-only is a header that the client must send")
-row(ALL, "delete-json", Request("DELETE", AT, {"accept": "application/json"}), signed(KEY, "DELETE", "json"), "the instruction as JSON")
+row(ALL, "put-json", Request("PUT", AT + "?contentLength=12", {"accept": "application/vnd.signpost+json"}, length=False), signed(KEY, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "JSON: create-only is a header that the client must send")
+row(ALL, "delete-json", Request("DELETE", AT, {"accept": "application/vnd.signpost+json"}), signed(KEY, "DELETE", "json"), "the instruction as JSON")
 
 # Request headers that are signed, ignored or rejected
 mirrored = {"content-md5": MD5, "x-amz-meta-origin": "curl", "x-amz-checksum-sha256": SHA256, "x-amz-sdk-checksum-algorithm": "SHA256"}

@@ -41,6 +41,14 @@ use event::FrontEvent;
 use front_response::FrontResponse;
 use key_path::KeyPath;
 
+/// The limit of Lambda on the response of a function
+/// ([Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
+const MAX_LAMBDA_BYTES: usize = 6 * 1024 * 1024;
+
+/// The limit of an ALB on the response of a function
+/// ([Lambda functions as targets](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html)).
+const MAX_ALB_BYTES: usize = 1024 * 1024;
+
 /// The AWS service in front of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
@@ -129,6 +137,7 @@ impl Front {
             length,
             body,
             base_url: base_url.unwrap_or_default(),
+            max_response_bytes: self.max_response_bytes(),
             request_id: request_id.unwrap_or(invocation).to_owned(),
             invocation: invocation.to_owned(),
             gateway: self.identity(event).filter(|_| !is_caller_hidden),
@@ -147,6 +156,14 @@ impl Front {
             }
             Self::FunctionUrl => function_url::remove_cloudfront_signature(headers),
             Self::Rest | Self::Alb | Self::AlbMultiValue => false,
+        }
+    }
+
+    /// The maximum size of a response, as JSON.
+    pub const fn max_response_bytes(self) -> usize {
+        match self {
+            Self::Rest | Self::HttpApi | Self::FunctionUrl => MAX_LAMBDA_BYTES,
+            Self::Alb | Self::AlbMultiValue => MAX_ALB_BYTES,
         }
     }
 

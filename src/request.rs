@@ -1,5 +1,7 @@
 //! The request that a front delivers, and the operation or listing that it requests.
 
+mod accept;
+mod client;
 mod listing;
 mod object;
 mod path;
@@ -17,12 +19,14 @@ use serde_json::Value;
 
 use crate::key::{ObjectKey, PathEncoding, decode_path};
 use crate::rejection::Rejection;
+pub(crate) use accept::preferred_type;
+pub(crate) use client::{is_navigation, is_script};
 pub use listing::{ListingFormat, ListingRequest, SortColumn, SortOrder};
 pub use object::{ObjectRequest, ShareToken};
 pub(crate) use path::object_methods;
 pub use path::{Document, RequestPath, ServicePath, SignInPath};
 pub use response_format::ResponseFormat;
-pub(crate) use response_format::preferred_type;
+pub(crate) use response_format::{INSTRUCTION_TYPE, check_no_body};
 pub use route::{PostFormTarget, Route};
 pub use tracking::is_tracking_parameter;
 pub(crate) use value::{bad_value, check_names, check_signable, json_object, parse_expires, parse_length};
@@ -49,6 +53,8 @@ pub struct ApiRequest {
     pub body: Bytes,
     /// Scheme, host and path prefix in front of the key, without a trailing `/`. Empty if the front does not report them.
     pub base_url: String,
+    /// The maximum size of the response, as the JSON that the front receives.
+    pub max_response_bytes: usize,
     /// The id that the front gives to this request.
     pub request_id: String,
     /// The id that Lambda gives to this request, as in the log lines of the platform.
@@ -109,6 +115,7 @@ impl fmt::Debug for ApiRequest {
             .field("headers", &headers)
             .field("length", &self.length)
             .field("base_url", &self.base_url)
+            .field("max_response_bytes", &self.max_response_bytes)
             .field("request_id", &self.request_id)
             .field("invocation", &self.invocation)
             .field("gateway", &self.gateway)
@@ -144,6 +151,11 @@ impl ApiRequest {
                     .any(|purpose| value.windows(purpose.len()).any(|part| part == *purpose))
             })
         })
+    }
+
+    /// Returns true if the query contains this parameter.
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
+        self.query.iter().any(|(parameter, _)| parameter == name)
     }
 
     /// The value of a header. A repeated header is rejected.

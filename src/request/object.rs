@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header;
 
-use super::value::{check_number, check_signable, parse_expires, parse_length};
+use super::value::{check_no_value, check_number, check_signable, parse_expires, parse_length};
 use super::{ApiRequest, BodyLength, Pairs, ResponseFormat, bad_value, check_names};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation, OwnParameter, ParameterKind, check_value};
@@ -70,7 +70,7 @@ const RULE_HEADERS: [&str; 2] = ["content-length", "content-type"];
 impl ObjectRequest {
     /// Parses a request for `operation` from the headers and the query.
     pub fn parse(request: &ApiRequest, operation: Operation, key: ObjectKey) -> Result<Self, Rejection> {
-        let format = ResponseFormat::negotiate(request);
+        let format = ResponseFormat::select(request)?;
         let length = if operation.stores_body() {
             request.length
         } else {
@@ -211,8 +211,8 @@ impl ObjectRequest {
 
     fn read_option(&mut self, option: OwnParameter, name: &str, value: String) -> Result<(), Rejection> {
         match option {
-            // The response format has been selected from `url` and `Accept`.
-            OwnParameter::Url => {}
+            // The response format has been selected from these parameters and `Accept`.
+            OwnParameter::Url | OwnParameter::Json => check_no_value(name, &value)?,
             OwnParameter::Expires => self.expires = Some(parse_expires(&value)?),
             OwnParameter::Share => self.share = Some(ShareToken(value)),
             OwnParameter::ObjectSize => self.object_size = Some(parse_length(name, &value)?),

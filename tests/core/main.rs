@@ -17,6 +17,7 @@ mod instruction;
 mod issuer;
 mod key;
 mod listing;
+mod listing_formats;
 mod multipart;
 mod opaque;
 mod openapi;

@@ -235,7 +235,10 @@ async fn a_request_for_a_missing_object_creates_no_id() {
     assert_eq!(told[2]["error"]["status"], 404);
     let told = handler
         .handle(
-            &by("a", ask("GET", "/docs/never").with("accept", "application/json")),
+            &by(
+                "a",
+                ask("GET", "/docs/never").with("accept", "application/vnd.signpost+json, application/json"),
+            ),
             now(),
         )
         .await;
@@ -370,7 +373,8 @@ async fn responses_contain_the_id_in_the_url_only() {
         .handle(
             &by(
                 "a",
-                ask("GET", "/docs/r%C3%A9sum%C3%A9.pdf").with("accept", "application/json"),
+                ask("GET", "/docs/r%C3%A9sum%C3%A9.pdf")
+                    .with("accept", "application/vnd.signpost+json, application/json"),
             ),
             now(),
         )
@@ -438,7 +442,7 @@ async fn a_generated_key_has_its_own_id() {
 async fn a_form_uploads_under_the_id_of_its_key_and_folders_have_no_form() {
     let handler = serve("ids-forms").await;
     let form = async |path: &str| {
-        let request = by("a", ask("GET", path)).with("accept", "application/json");
+        let request = by("a", ask("GET", path)).with("accept", "application/vnd.signpost+json, application/json");
         handler.handle(&request, now()).await
     };
     let told = json(&form("/docs/x?form").await);

@@ -151,7 +151,7 @@ async fn no_key_escapes_the_folder_or_a_deny_rule() {
 async fn responses_contain_the_public_key() {
     let handler = serve().await;
     let a = user_id("a");
-    let request = by("a", ask("GET", "/mine/x")).with("accept", "application/json");
+    let request = by("a", ask("GET", "/mine/x")).with("accept", "application/vnd.signpost+json, application/json");
     let told = json(&handler.handle(&request, now()).await);
     assert_eq!(told["key"], "mine/x");
     assert!(told["url"].as_str().unwrap().contains(&format!("/tenants/{a}/x?")));
@@ -177,7 +177,7 @@ async fn forms_upload_to_the_storage_key() {
     let handler = serve().await;
     let a = user_id("a");
     let form = async |path: &str| {
-        let request = by("a", ask("GET", path)).with("accept", "application/json");
+        let request = by("a", ask("GET", path)).with("accept", "application/vnd.signpost+json, application/json");
         json(&handler.handle(&request, now()).await)["fields"]["key"].clone()
     };
     assert_eq!(form("/mine/x?form").await, format!("tenants/{a}/x"));

@@ -104,7 +104,7 @@ fn share(wanted: &Value) -> ApiRequest {
         ..ask("POST", "/-/share")
     }
     .with("authorization", "Bearer secret")
-    .with("accept", "application/json")
+    .with("accept", "application/vnd.signpost+json, application/json")
 }
 
 /// The value of `?share` in a new link.

@@ -24,6 +24,12 @@ const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 /// ([Lambda functions as targets](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html)).
 const MAX_ALB_BODY_BYTES: usize = 1024 * 1024;
 
+/// Lambda's limit on the size of a response.
+const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
+
+/// The limit of an ALB on the size of a response of Lambda.
+const MAX_ALB_RESPONSE_BYTES: usize = 1024 * 1024;
+
 /// The largest body whose Base64 form fits into an event, with 64 KiB reserved for the headers.
 const MAX_BASE64_BODY_BYTES: u64 = (MAX_EVENT_BYTES as u64 - 64 * 1024) / 4 * 3;
 
@@ -64,6 +70,14 @@ impl EmulatedFront {
         match self {
             Self::Rest | Self::HttpApi | Self::FunctionUrl => MAX_EVENT_BYTES,
             Self::Alb | Self::AlbMultiValue => MAX_ALB_BODY_BYTES,
+        }
+    }
+
+    /// Returns the maximum size of the function's response. AWS returns 502 instead of a larger one.
+    pub(crate) const fn max_response_bytes(self) -> usize {
+        match self {
+            Self::Rest | Self::HttpApi | Self::FunctionUrl => MAX_RESPONSE_BYTES,
+            Self::Alb | Self::AlbMultiValue => MAX_ALB_RESPONSE_BYTES,
         }
     }
 

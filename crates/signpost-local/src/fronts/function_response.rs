@@ -28,7 +28,7 @@ struct FunctionResponse {
     is_base64_encoded: bool,
 }
 
-/// Converts the function's response as the front does. An invalid response becomes a 502.
+/// Converts the function's response as the front does. A response that is invalid or too large becomes a 502.
 pub(crate) fn to_http_response(front: EmulatedFront, json: &str) -> Response<Full<Bytes>> {
     parse_response(front, json).unwrap_or_else(|| {
         let mut response = Response::new(Full::from("{\"message\":\"Internal server error\"}\n"));
@@ -38,6 +38,9 @@ pub(crate) fn to_http_response(front: EmulatedFront, json: &str) -> Response<Ful
 }
 
 fn parse_response(front: EmulatedFront, json: &str) -> Option<Response<Full<Bytes>>> {
+    if json.len() > front.max_response_bytes() {
+        return None;
+    }
     let function_response: FunctionResponse = serde_json::from_str(json).ok()?;
     let body = if function_response.is_base64_encoded {
         Bytes::from(STANDARD.decode(&function_response.body).ok()?)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{ClientRequest, EmulatedFront};
+use super::{ClientRequest, EmulatedFront, to_http_response};
 
 const ALL_FRONTS: [EmulatedFront; 5] = [
     EmulatedFront::Rest,
@@ -223,4 +223,24 @@ fn payload_format_2_lists_cookies_separately() {
         event(EmulatedFront::FunctionUrl, "/k", &cookies, b"")["headers"]["cookie"],
         "session=abc123; theme=dark"
     );
+}
+
+#[test]
+fn a_response_above_the_limit_of_the_front_is_a_502() {
+    let response = |bytes: usize| {
+        let json = serde_json::json!({"statusCode": 200, "headers": {}, "body": ""}).to_string();
+        json.replace("\"\"", &format!("\"{}\"", "x".repeat(bytes - json.len())))
+    };
+    for (front, limit) in [
+        (EmulatedFront::Rest, 6 << 20),
+        (EmulatedFront::HttpApi, 6 << 20),
+        (EmulatedFront::FunctionUrl, 6 << 20),
+        (EmulatedFront::Alb, 1 << 20),
+        (EmulatedFront::AlbMultiValue, 1 << 20),
+    ] {
+        let largest = response(limit);
+        assert_eq!(largest.len(), limit);
+        assert_eq!(to_http_response(front, &largest).status(), 200, "{front:?}");
+        assert_eq!(to_http_response(front, &response(limit + 1)).status(), 502, "{front:?}");
+    }
 }

@@ -184,7 +184,7 @@ fn the_instruction_contains_the_required_headers() {
         let Some(server) = LocalServer::start(&["--front", front]) else {
             return;
         };
-        let json = ["-f", "-X", "PUT", "-H", "Accept: application/json"];
+        let json = ["-f", "-X", "PUT", "-H", "Accept: application/vnd.signpost+json"];
         let response = server.curl(&json, "/a?contentLength=5").text();
         let response: serde_json::Value = serde_json::from_str(&response).unwrap();
         assert_eq!(response["headers"]["if-none-match"], "*", "{front} {response}");
