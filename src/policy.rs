@@ -13,11 +13,12 @@
 //! 8. `grant`: the result of evaluating the rules.
 //! 9. `storage_key`: the storage key of an object.
 //! 10. `list_access`: the keys below a prefix that a caller may list.
-//! 11. `grant_scope`: the scope of a grant.
-//! 12. `explain`: explanations of decisions.
-//! 13. `issuers`: the `[[issuer]]` tables of a rules file.
-//! 14. `tokens`: the `[[token]]` tables of a rules file.
-//! 15. `rules_file`: the parser of a rules file.
+//! 11. `inline_access`: the rules that let browsers display an object.
+//! 12. `grant_scope`: the scope of a grant.
+//! 13. `explain`: explanations of decisions.
+//! 14. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 15. `tokens`: the `[[token]]` tables of a rules file.
+//! 16. `rules_file`: the parser of a rules file.
 
 mod constraints;
 mod errors;
@@ -25,6 +26,7 @@ mod explain;
 mod grant;
 mod grant_scope;
 mod identifiers;
+mod inline_access;
 mod issuers;
 mod key_rewrite;
 mod lifetime;

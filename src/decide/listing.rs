@@ -59,11 +59,8 @@ fn check_rules(
 ) -> Result<ListingDecision, Rejection> {
     let principal = caller.principal()?;
     context.user_id = Some(principal.user_id().to_owned());
-    let action = request.listing.action();
-    let (plan, folders) = match (
-        caller.policy.list_access(principal, action, &request.prefix)?,
-        request.listing,
-    ) {
+    let access = list_access(caller.policy, principal, &request)?;
+    let (plan, folders) = match (access, request.listing) {
         (ListAccess::Full(grant), _) => {
             let scope = grant.scope(principal);
             let cursor = request
@@ -75,7 +72,11 @@ fn check_rules(
             (Some(plan), Vec::new())
         }
         (ListAccess::Traverse(ways), Listing::Objects) => (None, ways.into_iter().collect()),
-        (ListAccess::Traverse(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
+        (ListAccess::Traverse(_), Listing::Uploads) => {
+            return Err(Rejection::AccessDenied {
+                action: Action::Write.name(),
+            });
+        }
     };
     let actions = match request.format {
         ListingFormat::Html => PageActions::for_prefix(caller, &request.prefix)?,
@@ -90,6 +91,24 @@ fn check_rules(
             folders,
         },
     })
+}
+
+/// The part of the prefix for which the rules allow the caller all actions of the listing.
+fn list_access<'a>(
+    policy: &'a Policy,
+    principal: &Principal,
+    request: &ListingRequest,
+) -> Result<ListAccess<'a>, Rejection> {
+    let [action, others @ ..] = request.listing.actions() else {
+        unreachable!("every listing requires an action")
+    };
+    let access = policy.list_access(principal, *action, &request.prefix)?;
+    for action in others {
+        if let ListAccess::Traverse(_) = policy.list_access(principal, *action, &request.prefix)? {
+            return Err(Rejection::AccessDenied { action: action.name() });
+        }
+    }
+    Ok(access)
 }
 
 /// Decrypts the `next` of a client to the cursor of S3.
@@ -158,14 +177,21 @@ const UNKNOWN_NEXT: &str = "is not the `next` of a listing of this service";
 impl ListingDecision {
     /// The rejection if S3 does not accept the cursor. `None` if the client sent no `next`.
     pub fn invalid_cursor(&self) -> Option<RejectedRequest> {
+        let next = self.view.request.next.as_ref();
+        next.map(|_| self.rejected(bad_value("next", UNKNOWN_NEXT)))
+    }
+
+    /// The rejection of a listing for which a plan exists already.
+    pub fn rejected(&self, rejection: Rejection) -> RejectedRequest {
         let ListingView { request, principal, .. } = &self.view;
-        request.next.as_ref().map(|_| RejectedRequest {
-            rejection: bad_value("next", UNKNOWN_NEXT),
+        RejectedRequest {
+            rejection,
             context: Box::new(RejectionContext {
                 user_id: Some(principal.user_id().to_owned()),
+                rule: self.plan.as_ref().map(|plan| plan.scope.rule.clone()),
                 ..RejectionContext::from_listing_request(request)
             }),
-        })
+        }
     }
 }
 
@@ -194,7 +220,8 @@ impl ListingView {
     }
 
     fn may_list(&self, policy: &Policy, key: &str) -> bool {
-        policy.allows(&self.principal, self.request.listing.action(), key)
+        let mut actions = self.request.listing.actions().iter();
+        actions.all(|action| policy.allows(&self.principal, *action, key))
     }
 
     fn includes(&self, key: &str) -> bool {

@@ -28,7 +28,7 @@ pub mod session_policy;
 mod signed_call;
 mod sts;
 
-pub use credentials::{CredentialSource, SigningCredentials};
+pub use credentials::{CredentialSource, SessionTarget, SigningCredentials};
 pub(crate) use dynamodb::DynamoTable;
 pub(crate) use policy_source::{PolicySource, RulesText};
 pub use presigner::Presigner;

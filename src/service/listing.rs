@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::handler::{Handler, failed, reject};
+use super::handler::{Handler, failed, not_signed, presign_error, reject};
 use crate::decide::ListingDecision;
-use crate::plan::{LISTING_EXPIRES, ListingPage, ListingPlan, StorageError};
+use crate::outbound::aws::SessionTarget;
+use crate::plan::{LISTING_EXPIRES, ListingPage, ListingPlan, PresignError, StorageError};
 use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse};
@@ -31,6 +32,10 @@ impl Handler {
                     RequestLog::listed(&list),
                 )
             }
+            (Err(StorageError::Presign(error @ PresignError::ClaimsTooLong { .. })), _) => {
+                let error = presign_error(error, |rejection| list.rejected(rejection));
+                not_signed(policy, request, &error)
+            }
             (Err(error), Some(refused)) if error.is_invalid_cursor() => reject(policy, request, &refused),
             (Err(error), _) => failed(request, &error.into()),
         }
@@ -42,9 +47,14 @@ impl Handler {
         plan: &ListingPlan,
         now: SystemTime,
     ) -> Result<ListingPage, StorageError> {
+        let prefix = plan.query.iter().find(|(name, _)| name == "prefix");
+        let target = SessionTarget {
+            scope: &plan.scope,
+            key: prefix.map_or("", |(_, prefix)| prefix),
+        };
         let credentials = self
             .credentials
-            .credentials(policy, &plan.scope, LISTING_EXPIRES, now)
+            .credentials(policy, target, LISTING_EXPIRES, now)
             .await?;
         self.s3.list(&self.presigner, plan, &credentials, now).await
     }
