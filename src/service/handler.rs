@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
+use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, check_page, decide};
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
@@ -20,6 +20,7 @@ use crate::rejection::Rejection;
 use crate::request::{ApiRequest, bad_value};
 use crate::response::{self, ApiResponse, BulkResult, BulkResults, RequestError, ServiceFailure};
 use crate::service::active_policy::ActivePolicy;
+use crate::service::active_secret::ActiveClientSecret;
 use crate::service::metrics;
 use crate::service::request_log::{RequestLog, ResponseStats};
 
@@ -38,7 +39,7 @@ pub struct Handler {
     pub(super) s3: S3Client,
     pub(super) credentials: SigningCredentials,
     pub(super) providers: ProviderCache,
-    pub(super) client_secret: Option<ClientSecret>,
+    pub(super) client_secret: ActiveClientSecret,
     pub(super) id_table: IdTable,
     pub(super) bucket: String,
     pub(super) metrics: Metrics,
@@ -53,6 +54,7 @@ impl Handler {
         let presigner = Presigner::resolve(&settings).await?;
         let signing = SigningCredentials::new(&settings, credentials.clone())?;
         let policy = ActivePolicy::load(&settings, &signing, credentials.clone()).await?;
+        let client_secret = ActiveClientSecret::new(&settings, credentials.clone())?;
         let id_table = IdTable::new(&settings, credentials)?;
         Ok(Self {
             policy,
@@ -63,7 +65,7 @@ impl Handler {
             s3: S3Client::default(),
             credentials: signing,
             providers: ProviderCache::default(),
-            client_secret: settings.client_secret,
+            client_secret,
             id_table,
             bucket: settings.bucket,
             metrics: settings.metrics,
@@ -165,10 +167,6 @@ impl Handler {
 
     pub(super) const fn providers(&self) -> &ProviderCache {
         &self.providers
-    }
-
-    pub(super) const fn client_secret(&self) -> Option<&ClientSecret> {
-        self.client_secret.as_ref()
     }
 
     /// Returns the metadata of the issuer whose keys verify the token of the request.
