@@ -275,7 +275,9 @@ impl Settings {
 
     /// The custom endpoint of Secrets Manager, if any.
     pub fn custom_secrets_manager_endpoint(&self) -> Option<&str> {
-        self.secrets_manager_endpoint.as_deref().or(self.any_endpoint.as_deref())
+        self.secrets_manager_endpoint
+            .as_deref()
+            .or(self.any_endpoint.as_deref())
     }
 
     fn check_combinations(&self) -> Result<(), ConfigError> {

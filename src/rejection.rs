@@ -42,7 +42,10 @@ pub enum Rejection {
         allowed: &'static [Parameter],
     },
     /// A query parameter is repeated, or differs from the header that it represents.
-    #[error("query parameter {} is repeated, or differs from the header that it represents", quoted(name))]
+    #[error(
+        "query parameter {} is repeated, or differs from the header that it represents",
+        quoted(name)
+    )]
     ConflictingParameter {
         /// The name.
         name: String,
@@ -255,9 +258,11 @@ impl Rejection {
                     .into()
             }
             Self::TooLarge { .. } => "Send a smaller file, or ask the operator to raise the rule's `max_bytes`.".into(),
-            Self::PartTooLarge { .. } => "Number the parts from 1 without gaps, send a smaller file, or ask the operator to \
+            Self::PartTooLarge { .. } => {
+                "Number the parts from 1 without gaps, send a smaller file, or ask the operator to \
                 raise the rule's `max_bytes`."
-                .into(),
+                    .into()
+            }
             Self::BodyTooLarge { .. } => format!("Upload in two steps, which works for any size: {}", two_steps(url)),
             Self::MediaType { content_types } => format!(
                 "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; with two steps, also ?contentType=).",
@@ -267,9 +272,11 @@ impl Rejection {
             Self::CredentialRequired => {
                 "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
             }
-            Self::CrossSite => "Use the page of this service, or send a token in the header Authorization without a browser. \
+            Self::CrossSite => {
+                "Use the page of this service, or send a token in the header Authorization without a browser. \
                 The operator can allow pages of another site with SIGNPOST_CORS_ORIGINS."
-                .into(),
+                    .into()
+            }
             Self::SignInOff => {
                 "The operator can enable it with SIGNPOST_KEYS, and a [[token]] or an [[issuer]] with client_id.".into()
             }
@@ -279,7 +286,9 @@ impl Rejection {
                 ask the operator for `overwrite = true`."
                     .into()
             }
-            Self::ClaimsTooLong => "Ask the operator for a rule with shorter patterns, or for shorter claims at the issuer.".into(),
+            Self::ClaimsTooLong => {
+                "Ask the operator for a rule with shorter patterns, or for shorter claims at the issuer.".into()
+            }
             Self::NoSuchKey => "Check the key, or upload the object first.".into(),
             Self::NoSuchUpload => format!("Start one with POST {url}?uploads"),
             Self::ExistenceHidden => "Check the key, or ask the operator for a rule that allows you to list it.".into(),

@@ -22,7 +22,9 @@ pub use path::{Document, RequestPath, ServicePath, SignInPath};
 pub use response_format::ResponseFormat;
 pub(crate) use response_format::preferred_type;
 pub use route::{PostFormTarget, Route};
-pub(crate) use value::{bad_value, check_names, check_signable, is_service_path, json_object, parse_expires, parse_length};
+pub(crate) use value::{
+    bad_value, check_names, check_signable, is_service_path, json_object, parse_expires, parse_length,
+};
 
 /// Pairs of a name and a value, in order.
 pub type Pairs = Vec<(String, String)>;

@@ -1,9 +1,9 @@
 //! The rules that let browsers display an object instead of saving it.
 
+use super::Policy;
 use super::constraints::Disposition;
 use super::pattern::Pattern;
 use super::rule::{Effect, Rule};
-use super::Policy;
 use crate::operation::Action;
 
 /// The parameter with which a client displays an object of a rule with `disposition = "attachment"`.

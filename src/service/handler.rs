@@ -198,9 +198,10 @@ impl Handler {
         let mut results = BulkResults::new(request);
         for BulkDecision { key, outcome } in decided {
             let outcome = match outcome {
-                Ok(plan) if results.is_full() => {
-                    Err(RequestError::Rejected(RejectedRequest::from_plan(&plan, bulk_response_full())))
-                }
+                Ok(plan) if results.is_full() => Err(RequestError::Rejected(RejectedRequest::from_plan(
+                    &plan,
+                    bulk_response_full(),
+                ))),
                 Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
                 Err(refused) => Err(RequestError::Rejected(refused)),
             };
@@ -242,8 +243,8 @@ impl Handler {
             key: plan.key.as_str(),
         };
         let credentials = self.credentials.credentials(policy, target, plan.expires, now).await;
-        let credentials =
-            credentials.map_err(|error| presign_error(error, |rejection| RejectedRequest::from_plan(&plan, rejection)))?;
+        let credentials = credentials
+            .map_err(|error| presign_error(error, |rejection| RejectedRequest::from_plan(&plan, rejection)))?;
         let signed = self.presigner.sign(plan, &credentials, now);
         let instruction = signed.map_err(|error| RequestError::Failed(error.into()))?;
         let consumed = match &instruction.plan.link_use {
@@ -311,14 +312,14 @@ fn storage_key(
 
 /// Returns the rejection of an item for which the response of a bulk request has no space.
 fn bulk_response_full() -> Rejection {
-    bad_value("body", "requests more instructions than one response can contain; send fewer items, or shorter ones")
+    bad_value(
+        "body",
+        "requests more instructions than one response can contain; send fewer items, or shorter ones",
+    )
 }
 
 /// Returns the error of a request that cannot be signed. The claims of a user can be too long for a session.
-pub(super) fn presign_error(
-    error: PresignError,
-    refused: impl FnOnce(Rejection) -> RejectedRequest,
-) -> RequestError {
+pub(super) fn presign_error(error: PresignError, refused: impl FnOnce(Rejection) -> RejectedRequest) -> RequestError {
     match error {
         PresignError::ClaimsTooLong { .. } => RequestError::Rejected(refused(Rejection::ClaimsTooLong)),
         PresignError::NoCredentials(_)

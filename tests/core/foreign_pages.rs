@@ -60,13 +60,19 @@ async fn a_page_of_another_site_changes_nothing_whatever_the_credential() {
     let handler = serve("").await;
     let credentials = [None, Some("Basic Y2k6c2VjcmV0"), Some("Bearer secret")];
     for site in ["cross-site", "same-site", "unknown"] {
-        for (change, credential) in changes().iter().flat_map(|change| credentials.map(|credential| (change, credential))) {
+        for (change, credential) in changes()
+            .iter()
+            .flat_map(|change| credentials.map(|credential| (change, credential)))
+        {
             let with_credential = match credential {
                 None => change.clone(),
                 Some(credential) => change.clone().with("authorization", credential),
             };
             for mode in ["no-cors", "navigate", "cors"] {
-                let request = with_credential.clone().with("sec-fetch-site", site).with("sec-fetch-mode", mode);
+                let request = with_credential
+                    .clone()
+                    .with("sec-fetch-site", site)
+                    .with("sec-fetch-mode", mode);
                 assert!(is_refused(&handler, &request).await, "{site} {mode} {request:?}");
                 let request = request.with("origin", "https://evil.example.com");
                 assert!(is_refused(&handler, &request).await, "{site} {mode} {request:?}");
@@ -82,20 +88,39 @@ async fn requests_of_our_own_pages_of_users_and_of_other_clients_are_unaffected(
         let with_token = change.with("authorization", "Basic Y2k6c2VjcmV0");
         assert!(!is_refused(&handler, &with_token).await);
         for site in ["same-origin", "none"] {
-            assert!(!is_refused(&handler, &with_token.clone().with("sec-fetch-site", site)).await, "{site}");
+            assert!(
+                !is_refused(&handler, &with_token.clone().with("sec-fetch-site", site)).await,
+                "{site}"
+            );
         }
     }
-    for read in [ask("GET", "/k"), ask("HEAD", "/k"), ask("GET", "/k?view"), ask("OPTIONS", "/k")] {
-        let read = read.with("sec-fetch-site", "cross-site").with("sec-fetch-mode", "navigate");
-        assert!(!is_refused(&handler, &read).await, "a link of another site opens an object: {read:?}");
+    for read in [
+        ask("GET", "/k"),
+        ask("HEAD", "/k"),
+        ask("GET", "/k?view"),
+        ask("OPTIONS", "/k"),
+    ] {
+        let read = read
+            .with("sec-fetch-site", "cross-site")
+            .with("sec-fetch-mode", "navigate");
+        assert!(
+            !is_refused(&handler, &read).await,
+            "a link of another site opens an object: {read:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn two_headers_cannot_hide_another_site() {
     let handler = serve("").await;
-    for sites in [["same-origin", "cross-site"], ["cross-site", "same-origin"], ["none", "same-site"]] {
-        let request = ask("POST", "/k?uploads").with("sec-fetch-site", sites[0]).with("sec-fetch-site", sites[1]);
+    for sites in [
+        ["same-origin", "cross-site"],
+        ["cross-site", "same-origin"],
+        ["none", "same-site"],
+    ] {
+        let request = ask("POST", "/k?uploads")
+            .with("sec-fetch-site", sites[0])
+            .with("sec-fetch-site", sites[1]);
         assert!(is_refused(&handler, &request).await, "{sites:?}");
     }
 }
@@ -123,7 +148,11 @@ async fn pages_of_the_cors_origins_can_change_objects() {
             if request.path == "/-/share" {
                 request = request.with("authorization", "Bearer secret");
             }
-            assert_eq!(!is_refused(&listed, &request).await, by_listed, "{site} {mode} {origin:?}");
+            assert_eq!(
+                !is_refused(&listed, &request).await,
+                by_listed,
+                "{site} {mode} {origin:?}"
+            );
             assert_eq!(!is_refused(&any, &request).await, by_any, "{site} {mode} {origin:?}");
         }
     }

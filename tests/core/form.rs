@@ -148,10 +148,19 @@ async fn a_range_of_media_types_is_a_condition() {
 #[tokio::test]
 async fn a_range_of_media_types_requires_that_browsers_save_the_file() {
     let rule = |id: &str, can: &str, on: &str, more: &str| {
-        let write = if can.contains("write") { "allow_anonymous_write = true" } else { "" };
+        let write = if can.contains("write") {
+            "allow_anonymous_write = true"
+        } else {
+            ""
+        };
         format!("[[rule]]\nid = \"{id}\"\nwho = [\"anyone\"]\ncan = [{can}]\non = [\"{on}\"]\n{write}\n{more}\n")
     };
-    let drop = rule("drop", "\"write\"", "in/**", "content_types = [\"video/*\", \"image/png\"]");
+    let drop = rule(
+        "drop",
+        "\"write\"",
+        "in/**",
+        "content_types = [\"video/*\", \"image/png\"]",
+    );
     for (more, status) in [
         (String::new(), 200),
         (rule("show", "\"read\"", "in/**", ""), 200),
@@ -160,18 +169,47 @@ async fn a_range_of_media_types_requires_that_browsers_save_the_file() {
         (rule("show", "\"read\"", "out/**", "disposition = \"inline\""), 200),
         (rule("show", "\"read\"", "in", "disposition = \"inline\""), 200),
         (rule("show", "\"list\"", "in/**", "disposition = \"inline\""), 200),
-        (rule("show", "\"read\"", "in/**", "client_may_set = [\"response-content-disposition\"]"), 400),
-        (rule("show", "\"read\"", "x/**", "rewrite = \"in/{rest}\"\ndisposition = \"inline\""), 400),
+        (
+            rule(
+                "show",
+                "\"read\"",
+                "in/**",
+                "client_may_set = [\"response-content-disposition\"]",
+            ),
+            400,
+        ),
+        (
+            rule(
+                "show",
+                "\"read\"",
+                "x/**",
+                "rewrite = \"in/{rest}\"\ndisposition = \"inline\"",
+            ),
+            400,
+        ),
     ] {
         let handler = handler(&format!("version = 1\n{drop}{more}")).await;
         let response = handler.handle(&form("/in/?form&contentType=video/*"), now()).await;
         assert_eq!(response.status(), status, "{more}: {}", body(&response));
         let problem = json(&response);
-        assert!(status == 200 || problem["detail"].as_str().unwrap().contains("inline"), "{problem}");
+        assert!(
+            status == 200 || problem["detail"].as_str().unwrap().contains("inline"),
+            "{problem}"
+        );
         let single = handler.handle(&form("/in/?form&contentType=video/mp4"), now()).await;
-        assert_eq!(single.status(), 200, "one media type is always possible: {}", body(&single));
+        assert_eq!(
+            single.status(),
+            200,
+            "one media type is always possible: {}",
+            body(&single)
+        );
     }
-    let own = rule("own", "\"read\", \"write\"", "v/**", "content_types = [\"video/*\"]\ndisposition = \"inline\"");
+    let own = rule(
+        "own",
+        "\"read\", \"write\"",
+        "v/**",
+        "content_types = [\"video/*\"]\ndisposition = \"inline\"",
+    );
     let handler = handler(&format!("version = 1\n{own}")).await;
     for path in ["/v/?form", "/v/?form&contentType=video/*"] {
         let response = handler.handle(&form(path), now()).await;
@@ -298,7 +336,9 @@ async fn the_form_page_requires_no_script_and_returns_to_itself() {
 
 /// The redirect of a form page after an upload, as a request of the browser. S3 adds `key`.
 fn redirect_of(page: &str, key: &str) -> ApiRequest {
-    let (_, url) = page.split_once("value=\"https://files.example.com").expect("the page contains the redirect");
+    let (_, url) = page
+        .split_once("value=\"https://files.example.com")
+        .expect("the page contains the redirect");
     let url = url.split_once('"').unwrap().0.replace("&#38;", "&");
     let mut request = ask("GET", &url);
     for (name, value) in [("bucket", "b"), ("key", key), ("etag", "\"e\"")] {
@@ -325,7 +365,11 @@ async fn the_form_page_shows_the_uploaded_key() {
         body(&response)
     );
     assert!(!body(&response).contains("etag="), "the way back does not grow");
-    assert_eq!(body(&response).matches("stored=").count(), 1, "the way back does not grow");
+    assert_eq!(
+        body(&response).matches("stored=").count(),
+        1,
+        "the way back does not grow"
+    );
 }
 
 #[tokio::test]
@@ -335,7 +379,13 @@ async fn the_form_page_shows_only_keys_that_it_has_signed() {
     let first = handler.handle(&ask("GET", "/in/?form"), now()).await;
     let folder = folder_of(body(&first));
     assert!(shows(&redirect_of(body(&first), &format!("{folder}a"))).await);
-    for key in ["Your account is locked, call 555", "in/a", &folder, &format!("{folder}a/b"), &format!("x{folder}a")] {
+    for key in [
+        "Your account is locked, call 555",
+        "in/a",
+        &folder,
+        &format!("{folder}a/b"),
+        &format!("x{folder}a"),
+    ] {
         assert!(!shows(&redirect_of(body(&first), key)).await, "{key}");
     }
     for forged in [
@@ -351,7 +401,10 @@ async fn the_form_page_shows_only_keys_that_it_has_signed() {
     stored.1 = stored.1.replacen('.', ".a", 1);
     assert!(!shows(&altered).await);
     let cursor = signpost::auth::Keyring::from_secret("another secret");
-    let foreign = cursor.sign(signpost::auth::keyring::Purpose::UploadedFile, &json!({"user_id": "-", "public": "x", "folder": null}));
+    let foreign = cursor.sign(
+        signpost::auth::keyring::Purpose::UploadedFile,
+        &json!({"user_id": "-", "public": "x", "folder": null}),
+    );
     let request = ask("GET", &format!("/in/?form&key=x&stored={}", foreign.unwrap().expose()));
     assert!(!shows(&request).await);
 }

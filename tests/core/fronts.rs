@@ -468,16 +468,30 @@ async fn browsers_must_use_https_if_the_front_does() {
     let handler = handler(crate::support::OPEN_RULES).await;
     for (base_url, expected) in [
         ("https://files.example.com", "max-age=31536000"),
-        ("https://abc.execute-api.eu-central-1.amazonaws.com/live", "max-age=31536000"),
+        (
+            "https://abc.execute-api.eu-central-1.amazonaws.com/live",
+            "max-age=31536000",
+        ),
         ("http://files.example.com", ""),
         ("http://127.0.0.1:8080", ""),
         ("", ""),
     ] {
-        for (method, path) in [("GET", "/k"), ("GET", "/-/health"), ("GET", "/-/docs"), ("PATCH", "/k"), ("OPTIONS", "/k"), ("HEAD", "/")] {
+        for (method, path) in [
+            ("GET", "/k"),
+            ("GET", "/-/health"),
+            ("GET", "/-/docs"),
+            ("PATCH", "/k"),
+            ("OPTIONS", "/k"),
+            ("HEAD", "/"),
+        ] {
             let mut request = ask(method, path);
             base_url.clone_into(&mut request.base_url);
             let response = handler.handle(&request, now()).await;
-            assert_eq!(header(&response, "strict-transport-security"), expected, "{base_url} {method} {path}");
+            assert_eq!(
+                header(&response, "strict-transport-security"),
+                expected,
+                "{base_url} {method} {path}"
+            );
         }
     }
 }

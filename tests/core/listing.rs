@@ -210,7 +210,12 @@ on = ["shown/hidden/**"]
 
 #[tokio::test]
 async fn a_caller_who_may_only_write_or_only_list_does_not_see_the_uploads_of_others() {
-    for path in ["/drop/?uploads", "/read-only/?uploads", "/?uploads", "/shown/hidden/?uploads"] {
+    for path in [
+        "/drop/?uploads",
+        "/read-only/?uploads",
+        "/?uploads",
+        "/shown/hidden/?uploads",
+    ] {
         let (response, asked) = listed(DROP_BOX, &[], as_json(path)).await;
         assert_eq!(response.status(), 403, "{path}");
         assert!(asked.is_empty(), "{path}");
@@ -218,7 +223,12 @@ async fn a_caller_who_may_only_write_or_only_list_does_not_see_the_uploads_of_ot
     let xml = "<ListMultipartUploadsResult><Upload><Key>shown/a</Key><UploadId>1</UploadId></Upload>\
                <Upload><Key>shown/hidden/b</Key><UploadId>2</UploadId></Upload></ListMultipartUploadsResult>";
     let (response, _) = listed(DROP_BOX, &[answer("200 OK", xml)], as_json("/shown/?uploads")).await;
-    let keys: Vec<_> = json(&response)["uploads"].as_array().unwrap().iter().map(|upload| upload["key"].clone()).collect();
+    let keys: Vec<_> = json(&response)["uploads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|upload| upload["key"].clone())
+        .collect();
     assert_eq!(keys, ["shown/a"]);
 }
 

@@ -308,7 +308,10 @@ async fn the_go_example_supports_parts() {
 async fn the_limit_of_a_rule_bounds_the_parts_that_a_client_can_store() {
     const MIB: u64 = 1024 * 1024;
     let limited = |max_bytes: u64| {
-        format!("{}overwrite = true\nmax_bytes = {max_bytes}\n", crate::support::OPEN_RULES)
+        format!(
+            "{}overwrite = true\nmax_bytes = {max_bytes}\n",
+            crate::support::OPEN_RULES
+        )
     };
     for (max_bytes, number, length, status) in [
         (100, 1, Some(100), 200),
@@ -334,5 +337,9 @@ async fn the_limit_of_a_rule_bounds_the_parts_that_a_client_can_store() {
     }
     let handler = handler(crate::support::OPEN_RULES).await;
     let request = ask("PUT", "/k?partNumber=9&uploadId=u").with("accept", "application/json");
-    assert_eq!(handler.handle(&request, now()).await.status(), 200, "no limit, no length");
+    assert_eq!(
+        handler.handle(&request, now()).await.status(),
+        200,
+        "no limit, no length"
+    );
 }

@@ -451,7 +451,10 @@ async fn a_form_uploads_under_the_id_of_its_key_and_folders_have_no_form() {
     let first = page("").await;
     let (_, proof) = body(&first).split_once("stored=").unwrap();
     let (proof, _) = proof.split_once('"').unwrap();
-    let page = page(&format!("&stored={proof}&bucket=example-bucket&key=objects/told-by-s3&etag=e")).await;
+    let page = page(&format!(
+        "&stored={proof}&bucket=example-bucket&key=objects/told-by-s3&etag=e"
+    ))
+    .await;
     assert!(
         body(&page).contains("<h1>Upload to <code>docs/x</code></h1>"),
         "{}",

@@ -431,7 +431,9 @@ fn class_ranges(class: &str) -> Vec<(u32, u32)> {
         }
         rest = tail;
     }
-    let ranges = parts.iter().map(|part| part.split_once('-').map_or((*part, *part), |pair| pair));
+    let ranges = parts
+        .iter()
+        .map(|part| part.split_once('-').map_or((*part, *part), |pair| pair));
     ranges.map(|(first, last)| (code(first), code(last))).collect()
 }
 
@@ -441,7 +443,10 @@ fn the_page_the_texts_and_the_command_escape_the_same_characters() {
     let class = script.split_once("/[\\p{Cc}").unwrap().1.split_once("]/gu").unwrap().0;
     let ranges = class_ranges(class);
     for char in '\0'..=char::MAX {
-        let in_script = char.is_control() || ranges.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(char)));
+        let in_script = char.is_control()
+            || ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&u32::from(char)));
         assert_eq!(in_script, is_invisible(char), "{}", char.escape_unicode());
     }
 }

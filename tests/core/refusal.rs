@@ -326,7 +326,8 @@ async fn a_405_response_contains_allow() {
 async fn texts_contain_no_invisible_characters_of_the_request() {
     let handler = handler(OPEN_RULES).await;
     let invisible = "\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{85}";
-    let escaped: String = percent_encoding::utf8_percent_encode(invisible, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let escaped: String =
+        percent_encoding::utf8_percent_encode(invisible, percent_encoding::NON_ALPHANUMERIC).to_string();
     let mut unknown = ask("GET", "/k");
     unknown.query = vec![(format!("a{invisible}"), String::new())];
     let requests = [
@@ -337,8 +338,13 @@ async fn texts_contain_no_invisible_characters_of_the_request() {
     ];
     for request in requests {
         let response = handler.handle(&request, now()).await;
-        assert!(header(&response, "content-type").starts_with("text/plain"), "{request:?}");
-        let found = body(&response).chars().find(|char| *char != '\n' && is_invisible(*char));
+        assert!(
+            header(&response, "content-type").starts_with("text/plain"),
+            "{request:?}"
+        );
+        let found = body(&response)
+            .chars()
+            .find(|char| *char != '\n' && is_invisible(*char));
         assert_eq!(found, None, "{:?}", body(&response));
     }
 }

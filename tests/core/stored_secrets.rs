@@ -63,7 +63,9 @@ async fn share(handler: &Handler, time: SystemTime) -> (u16, String) {
 }
 
 async fn open(handler: &Handler, link: &str, time: SystemTime) -> u16 {
-    let path = link.strip_prefix("https://files.example.com").expect("a link of this service");
+    let path = link
+        .strip_prefix("https://files.example.com")
+        .expect("a link of this service");
     handler.handle(&ask("GET", path), time).await.status().as_u16()
 }
 
@@ -83,7 +85,11 @@ async fn keys_are_requested_at_the_first_request_and_again_after_a_minute() {
     assert_eq!(open(&handler, &link, at(60)).await, 307, "both keys verify");
     ssm.answer(parameter(NEW_KEY));
     assert_eq!(open(&handler, &link, at(119)).await, 307);
-    assert_eq!(open(&handler, &link, at(120)).await, 401, "a removed key has no effect after a minute");
+    assert_eq!(
+        open(&handler, &link, at(120)).await,
+        401,
+        "a removed key has no effect after a minute"
+    );
     assert_eq!(ssm.requests().len(), 3);
 }
 
@@ -97,7 +103,10 @@ async fn keys_can_be_in_secrets_manager() {
     assert_eq!(request.headers["x-amz-target"], "secretsmanager.GetSecretValue");
     assert_eq!(request.body, json!({"SecretId": ARN}).to_string());
     let signature = request.headers["authorization"].to_str().unwrap();
-    assert!(signature.contains("/eu-central-1/secretsmanager/aws4_request"), "{signature}");
+    assert!(
+        signature.contains("/eu-central-1/secretsmanager/aws4_request"),
+        "{signature}"
+    );
 }
 
 #[tokio::test]
@@ -131,6 +140,12 @@ async fn debug_output_contains_no_stored_secret() {
     let handler = with_keys_in("ssm:/signpost/keys", &ssm).await;
     assert_eq!(share(&handler, at(0)).await.0, 200);
     assert!(!format!("{handler:?}").contains("AAAAAAAA"));
-    let printed = format!("{:?}", settings(&[("SIGNPOST_CLIENT_SECRET", "very-secret"), ("SIGNPOST_KEYS", KEY)]));
-    assert!(!printed.contains("very-secret") && !printed.contains("AAAAAAAA"), "{printed}");
+    let printed = format!(
+        "{:?}",
+        settings(&[("SIGNPOST_CLIENT_SECRET", "very-secret"), ("SIGNPOST_KEYS", KEY)])
+    );
+    assert!(
+        !printed.contains("very-secret") && !printed.contains("AAAAAAAA"),
+        "{printed}"
+    );
 }

@@ -29,7 +29,11 @@ impl ParameterStore {
             var: "AWS_ENDPOINT_URL_SSM",
             problem,
         })?;
-        Ok(Self(JsonService::new(service, "AmazonSSM", "application/x-amz-json-1.1")))
+        Ok(Self(JsonService::new(
+            service,
+            "AmazonSSM",
+            "application/x-amz-json-1.1",
+        )))
     }
 
     pub(super) async fn get(&self, name: &str) -> Result<Parameter, OutboundError> {

@@ -60,5 +60,9 @@ fn secrets_manager(settings: &Settings, credentials: CredentialSource) -> Result
         var: "AWS_ENDPOINT_URL_SECRETS_MANAGER",
         problem,
     })?;
-    Ok(JsonService::new(service, "secretsmanager", "application/x-amz-json-1.1"))
+    Ok(JsonService::new(
+        service,
+        "secretsmanager",
+        "application/x-amz-json-1.1",
+    ))
 }

@@ -35,7 +35,11 @@ pub(in crate::response) struct Breadcrumb {
 impl PageShell {
     /// The shell of a page about `key`, which may be a prefix.
     pub(super) fn of_key(request: &ApiRequest, page: &'static str, key: &str, account: SignInState) -> Self {
-        let title = if key.is_empty() { "files".into() } else { escape_invisible(key) };
+        let title = if key.is_empty() {
+            "files".into()
+        } else {
+            escape_invisible(key)
+        };
         let api = root_url(request);
         Self {
             page,

@@ -321,21 +321,36 @@ async fn the_client_secret_can_be_stored_outside_the_function() {
         (200, Vec::new(), output.to_string())
     })
     .await;
-    let env = [("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"), ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint)];
+    let env = [
+        ("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"),
+        ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint),
+    ];
     let bench = Bench::with(&env).await;
     for _ in 0..2 {
         let attempt = bench.begin().await;
         bench.answer(&bench.claims(&attempt, &json!({})));
         assert_eq!(bench.come_back(&attempt, now()).await.status(), 200);
-        assert!(bench.server.sent().contains("authorization: Basic ZmlsZXM6cyUzQWUlMkZjcmV0\r\n"));
+        assert!(
+            bench
+                .server
+                .sent()
+                .contains("authorization: Basic ZmlsZXM6cyUzQWUlMkZjcmV0\r\n")
+        );
     }
-    assert_eq!(ssm.requests().len(), 1, "the secret is read once, and only for the exchange of a code");
+    assert_eq!(
+        ssm.requests().len(),
+        1,
+        "the secret is read once, and only for the exchange of a code"
+    );
 }
 
 #[tokio::test]
 async fn without_its_client_secret_the_service_starts_no_session() {
     let ssm = Fake::start(|_| (400, Vec::new(), String::new())).await;
-    let env = [("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"), ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint)];
+    let env = [
+        ("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"),
+        ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint),
+    ];
     let bench = Bench::with(&env).await;
     let attempt = bench.begin().await;
     bench.answer(&bench.claims(&attempt, &json!({})));
