@@ -532,7 +532,7 @@ async fn claims_that_fit_into_no_session_policy_are_an_error_of_the_client() {
         ask("PUT", &format!("{folder}/k")).sized(5),
         ask("GET", &format!("{folder}/?form")).with("accept", "application/json"),
         ask("GET", &format!("{folder}/")).with("accept", "application/json"),
-        ask("GET", &format!("{folder}/k?view")).with("accept", "text/html"),
+        ask("GET", &format!("{folder}/k.png?view")).with("accept", "text/html"),
     ] {
         let path = request.path.clone();
         let response = handler.handle(&by_user_with(&claims, request), now()).await;
