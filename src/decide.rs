@@ -5,6 +5,7 @@ mod authorize;
 mod authorized_request;
 mod bulk;
 mod caller;
+mod foreign_page;
 mod generated_key;
 mod listing;
 mod object_location;
@@ -28,6 +29,7 @@ use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route,
 use authorize::presign;
 pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
+pub use foreign_page::check_page;
 pub use listing::{ListingDecision, ListingView};
 pub use object_page::ObjectPageDecision;
 pub use page_actions::{PageActions, SignInState};

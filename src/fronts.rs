@@ -246,10 +246,13 @@ fn origin(event: &FrontEvent<'_>, headers: &HeaderMap) -> Option<String> {
     Some(format!("{scheme}://{host}"))
 }
 
+/// The maximum length of a host name with a port. Every error of a bulk response can contain the host.
+const MAX_HOST: usize = 260;
+
 /// Returns true if a host can be part of a command that is pasted into a shell.
 pub fn is_plain_host(host: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
-    !host.is_empty() && host.bytes().all(plain)
+    (1..=MAX_HOST).contains(&host.len()) && host.bytes().all(plain)
 }
 
 #[cfg(test)]

@@ -15,13 +15,14 @@
 //! 10. `grant`: the result of evaluating the rules.
 //! 11. `storage_key`: the storage key of an object.
 //! 12. `list_access`: the keys below a prefix that a caller may list.
-//! 13. `grant_scope`: the scope of a grant.
-//! 14. `explain`: explanations of decisions.
-//! 15. `relations`: the relations between selectors, patterns and rules that hold for every request.
-//! 16. [`analysis`]: the findings of `rules check`.
-//! 17. `issuers`: the `[[issuer]]` tables of a rules file.
-//! 18. `tokens`: the `[[token]]` tables of a rules file.
-//! 19. `rules_file`: the parser of a rules file.
+//! 13. `inline_access`: the rules that let browsers display an object.
+//! 14. `grant_scope`: the scope of a grant.
+//! 15. `explain`: explanations of decisions.
+//! 16. `relations`: the relations between selectors, patterns and rules that hold for every request.
+//! 17. [`analysis`]: the findings of `rules check`.
+//! 18. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 19. `tokens`: the `[[token]]` tables of a rules file.
+//! 20. `rules_file`: the parser of a rules file.
 
 pub mod analysis;
 mod caller_selector;
@@ -32,6 +33,7 @@ mod explain;
 mod grant;
 mod grant_scope;
 mod identifiers;
+mod inline_access;
 mod issuers;
 mod key_rewrite;
 mod lifetime;

@@ -2,7 +2,7 @@
 //!
 //! A module imports only from modules above it in this list:
 //!
-//! 1. [`text`]: names, sizes and times as text.
+//! 1. [`text`]: sizes and times as text.
 //! 2. [`failure`]: errors of the service itself.
 //! 3. [`status`]: the status codes of rejections and failures.
 //! 4. [`http`]: the response type, and the headers of all responses.
@@ -41,7 +41,7 @@ mod text;
 pub use self::http::ApiResponse;
 pub use failure::{RequestError, ServiceFailure};
 pub use finish::{finish, preflight};
-pub use instruction::{BulkResult, bulk_results, instruction, vary_by};
+pub use instruction::{BulkResult, BulkResults, instruction, vary_by};
 pub use limit::excess;
 pub use listing::listing;
 pub use page::{delete_page, deleted, object_page};

@@ -59,11 +59,8 @@ fn check_rules(
 ) -> Result<ListingDecision, Rejection> {
     let principal = caller.principal()?;
     context.user_id = Some(principal.user_id().to_owned());
-    let action = request.listing.action();
-    let (plan, folders) = match (
-        caller.policy.list_access(principal, action, &request.prefix)?,
-        request.listing,
-    ) {
+    let access = list_access(caller.policy, principal, &request)?;
+    let (plan, folders) = match (access, request.listing) {
         (ListAccess::Full(grant), _) => {
             let scope = grant.scope(principal);
             let cursor = request
@@ -78,7 +75,11 @@ fn check_rules(
             (Some(plan), Vec::new())
         }
         (ListAccess::Traverse(ways), Listing::Objects) => (None, ways.into_iter().collect()),
-        (ListAccess::Traverse(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
+        (ListAccess::Traverse(_), Listing::Uploads) => {
+            return Err(Rejection::AccessDenied {
+                action: Action::Write.name(),
+            });
+        }
     };
     let actions = match request.format {
         ListingFormat::Page => PageActions::for_prefix(caller, &request.prefix)?,
@@ -95,6 +96,24 @@ fn check_rules(
             folders,
         },
     })
+}
+
+/// The part of the prefix for which the rules allow the caller all actions of the listing.
+fn list_access<'a>(
+    policy: &'a Policy,
+    principal: &Principal,
+    request: &ListingRequest,
+) -> Result<ListAccess<'a>, Rejection> {
+    let [action, others @ ..] = request.listing.actions() else {
+        unreachable!("every listing requires an action")
+    };
+    let access = policy.list_access(principal, *action, &request.prefix)?;
+    for action in others {
+        if let ListAccess::Traverse(_) = policy.list_access(principal, *action, &request.prefix)? {
+            return Err(Rejection::AccessDenied { action: action.name() });
+        }
+    }
+    Ok(access)
 }
 
 /// Decrypts the `next` of a client to the cursor of S3.
@@ -152,15 +171,16 @@ impl ListingDecision {
         self.rejected(Rejection::ListingTooLarge { problem })
     }
 
-    fn rejected(&self, rejection: Rejection) -> RejectedRequest {
+    /// The rejection of a listing for which a plan exists already.
+    pub fn rejected(&self, rejection: Rejection) -> RejectedRequest {
         let ListingView { request, principal, .. } = &self.view;
-        let context = RejectionContext {
-            user_id: Some(principal.user_id().to_owned()),
-            ..RejectionContext::from_listing_request(request)
-        };
         RejectedRequest {
             rejection,
-            context: Box::new(context),
+            context: Box::new(RejectionContext {
+                user_id: Some(principal.user_id().to_owned()),
+                rule: self.plan.as_ref().map(|plan| plan.scope.rule.clone()),
+                ..RejectionContext::from_listing_request(request)
+            }),
         }
     }
 }
@@ -190,7 +210,8 @@ impl ListingView {
     }
 
     fn may_list(&self, policy: &Policy, key: &str) -> bool {
-        policy.allows(&self.principal, self.request.listing.action(), key)
+        let mut actions = self.request.listing.actions().iter();
+        actions.all(|action| policy.allows(&self.principal, *action, key))
     }
 
     fn includes(&self, key: &str) -> bool {

@@ -63,11 +63,12 @@ impl Listing {
         }
     }
 
-    /// The action that a rule must allow below the prefix. Uploads in progress require `write`, as their parts do.
-    pub const fn action(self) -> Action {
+    /// The actions that rules must allow below the prefix. The permissions of the first one apply. Uploads in progress
+    /// require `write`, as their parts do, and `list`, because the listing contains the names of other callers' uploads.
+    pub const fn actions(self) -> &'static [Action] {
         match self {
-            Self::Objects => Action::List,
-            Self::Uploads => Action::Write,
+            Self::Objects => &[Action::List],
+            Self::Uploads => &[Action::Write, Action::List],
         }
     }
 

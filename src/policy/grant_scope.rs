@@ -39,6 +39,21 @@ impl GrantScope {
     }
 }
 
+impl GrantScope {
+    /// Returns the part of the scope that contains `key`, which is a storage key, or a folder or prefix ending in `/`.
+    #[must_use]
+    pub fn narrowed_to(&self, key: &str) -> Self {
+        let contains_key = |range: &&KeyRange| match range {
+            KeyRange::Exactly(exact) => exact == key,
+            KeyRange::Below(prefix) => key.starts_with(prefix),
+        };
+        Self {
+            keys: self.keys.iter().filter(contains_key).cloned().collect(),
+            ..self.clone()
+        }
+    }
+}
+
 impl Grant<'_> {
     /// Returns everything that the granting rule allows `principal`.
     pub fn scope(&self, principal: &Principal) -> GrantScope {

@@ -9,8 +9,9 @@ use super::compress::compressible;
 use super::http::{ApiResponse, TEXT, set_header, with_body, with_json};
 use super::links::with_query;
 use super::page::{listing_index, listing_page};
-use super::text::{printable, rfc3339};
+use super::text::rfc3339;
 use crate::decide::ListingView;
+use crate::encoding::escape_invisible;
 use crate::operation::Listing;
 use crate::plan::{ListedObject, ListingPage, PendingUpload};
 use crate::request::{ApiRequest, ListingFormat};
@@ -83,7 +84,7 @@ fn listing_lines(view: &ListingView, page: &ListingPage) -> String {
     let mut lines = String::new();
     let mut add = |size: &str, time: Option<SystemTime>, key: &str| {
         let time = time.map_or_else(|| "-".to_owned(), rfc3339);
-        let name = printable(view.name(key));
+        let name = escape_invisible(view.name(key));
         writeln!(lines, "{size:>14}  {time:<20}  {name}").expect("writing to a String cannot fail");
     };
     for folder in &page.folders {
@@ -101,7 +102,7 @@ fn listing_lines(view: &ListingView, page: &ListingPage) -> String {
 fn listing_names(view: &ListingView, page: &ListingPage) -> String {
     let keys = page.folders.iter().chain(page.objects.iter().map(|object| &object.key));
     keys.fold(String::new(), |mut names, key| {
-        writeln!(names, "{}", printable(view.name(key))).expect("writing to a String cannot fail");
+        writeln!(names, "{}", escape_invisible(view.name(key))).expect("writing to a String cannot fail");
         names
     })
 }

@@ -8,8 +8,9 @@ use super::http::{ApiResponse, TEXT, set_header, to_json, with_body};
 use super::links::{login_url, return_path};
 use super::page::{PageShell, html_page};
 use super::status::{failure_status, rejection_status};
-use super::text::{printable, visible};
+
 use crate::decide::RejectedRequest;
+use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
 use crate::rejection::{Rejection, method_list};
@@ -161,7 +162,7 @@ impl Problem {
     }
 
     fn text(&self, request_id: &str) -> String {
-        let (detail, remedy) = (printable(&self.detail), printable(&self.remedy));
+        let (detail, remedy) = (escape_invisible(&self.detail), escape_invisible(&self.remedy));
         format!("{}: {detail} (request {request_id})\n{remedy}\n", self.code)
     }
 
@@ -171,8 +172,8 @@ impl Problem {
             shell: PageShell::with_title(request, "error", heading),
             heading,
             code: self.code,
-            detail: visible(&self.detail),
-            remedy: visible(&self.remedy),
+            detail: escape_invisible(&self.detail),
+            remedy: escape_invisible(&self.remedy),
             request_id,
             sign_in: self.login.as_deref(),
         };
@@ -212,7 +213,10 @@ fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
             "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
         ),
         ServiceFailure::Presign(
-            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+            PresignError::NoCredentials(_)
+            | PresignError::SessionPolicy { .. }
+            | PresignError::ClaimsTooLong { .. }
+            | PresignError::Signer(_),
         )
         | ServiceFailure::Storage(_) => (
             "the service could not handle the request".to_owned(),

@@ -26,6 +26,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::NotClientSettable { .. }
         | Rejection::AccessDenied { .. }
         | Rejection::NotGrantedByLink
+        | Rejection::ClaimsTooLong
         | Rejection::ExistenceHidden
         | Rejection::CrossSite
         | Rejection::FormCanOverwrite => StatusCode::FORBIDDEN,
@@ -39,9 +40,10 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
             StatusCode::LENGTH_REQUIRED
         }
-        Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
-            StatusCode::PAYLOAD_TOO_LARGE
-        }
+        Rejection::TooLarge { .. }
+        | Rejection::PartTooLarge { .. }
+        | Rejection::PutTooLarge { .. }
+        | Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     }
 }
@@ -58,7 +60,10 @@ pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
         | ServiceFailure::NoPolicy => StatusCode::SERVICE_UNAVAILABLE,
         ServiceFailure::UnknownFront { .. }
         | ServiceFailure::Presign(
-            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+            PresignError::NoCredentials(_)
+            | PresignError::SessionPolicy { .. }
+            | PresignError::ClaimsTooLong { .. }
+            | PresignError::Signer(_),
         )
         | ServiceFailure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -1,40 +1,6 @@
-//! Names, sizes and times as text.
+//! Sizes and times as text.
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
-
-/// Returns a name that is safe to print on a terminal: control characters are escaped. Only keys that no request can
-/// address contain control characters.
-pub(super) fn printable(name: &str) -> String {
-    name.chars()
-        .fold(String::with_capacity(name.len()), |mut printable, char| {
-            if char.is_control() {
-                printable.extend(char.escape_default());
-            } else {
-                printable.push(char);
-            }
-            printable
-        })
-}
-
-/// Returns a name for a page, without hidden characters: control characters and characters that change the direction of
-/// the text are escaped.
-pub(super) fn visible(name: &str) -> String {
-    name.chars()
-        .fold(String::with_capacity(name.len()), |mut visible, char| {
-            if char.is_control() || is_bidi_control(char) {
-                write!(visible, "\\u{:04x}", u32::from(char)).expect("writing to a String cannot fail");
-            } else {
-                visible.push(char);
-            }
-            visible
-        })
-}
-
-/// Returns true for the characters with the Unicode property `Bidi_Control`.
-const fn is_bidi_control(char: char) -> bool {
-    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 /// Returns a size with at most three digits, for example `1.2 MB`.
 pub(super) fn size_text(bytes: u64) -> String {

@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, timeout_at};
 
-use super::handler::{Handler, not_signed};
+use super::handler::{Handler, not_signed, presign_error};
 use crate::decide::ListingDecision;
 use crate::operation::MAX_ENTRIES;
+use crate::outbound::aws::SessionTarget;
 use crate::plan::{LISTING_EXPIRES, ListingPage, ListingPlan, StorageError};
 use crate::policy::Policy;
 use crate::rejection::ListingProblem;
@@ -113,11 +114,16 @@ impl Handler {
     }
 
     async fn read_page(&self, job: &ListingJob<'_>, plan: ListingPlan) -> Result<ListingPage, RequestError> {
+        let prefix = plan.query.iter().find(|(name, _)| name == "prefix");
+        let target = SessionTarget {
+            scope: &plan.scope,
+            key: prefix.map_or("", |(_, prefix)| prefix),
+        };
         let credentials = self
             .credentials
-            .credentials(job.policy, &plan.scope, LISTING_EXPIRES, job.now)
+            .credentials(job.policy, target, LISTING_EXPIRES, job.now)
             .await
-            .map_err(|error| RequestError::Failed(error.into()))?;
+            .map_err(|error| presign_error(error, |rejection| job.list.rejected(rejection)))?;
         let read = self.s3.list(&self.presigner, &plan, &credentials, job.now).await;
         read.map_err(|error| match job.list.invalid_cursor() {
             Some(refused) if error.is_invalid_cursor() => RequestError::Rejected(refused),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use signpost::lambda::respond;
 use signpost::service::handler::Handler;
 
-use crate::support::{OPEN_RULES, credentials, handler, handler_with, now};
+use crate::support::{OPEN_RULES, ask, credentials, handler, handler_with, header, now};
 
 async fn answer(handler: &Handler, event: &Value) -> Value {
     let answer = respond(handler, &event.to_string(), "invocation-1", now()).await;
@@ -517,5 +517,38 @@ async fn the_public_url_replaces_the_host_of_the_front() {
         let sign_in = post("/-/login", &[form, ("Origin", origin)], "token=secret");
         let answer = answer(&members, &sign_in).await;
         assert_eq!(answer["statusCode"], status, "{origin}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_must_use_https_if_the_front_does() {
+    let handler = handler(crate::support::OPEN_RULES).await;
+    for (base_url, expected) in [
+        ("https://files.example.com", "max-age=31536000"),
+        (
+            "https://abc.execute-api.eu-central-1.amazonaws.com/live",
+            "max-age=31536000",
+        ),
+        ("http://files.example.com", ""),
+        ("http://127.0.0.1:8080", ""),
+        ("", ""),
+    ] {
+        for (method, path) in [
+            ("GET", "/k"),
+            ("GET", "/-/health"),
+            ("GET", "/-/docs"),
+            ("PATCH", "/k"),
+            ("OPTIONS", "/k"),
+            ("HEAD", "/"),
+        ] {
+            let mut request = ask(method, path);
+            base_url.clone_into(&mut request.base_url);
+            let response = handler.handle(&request, now()).await;
+            assert_eq!(
+                header(&response, "strict-transport-security"),
+                expected,
+                "{base_url} {method} {path}"
+            );
+        }
     }
 }

@@ -192,8 +192,8 @@ async fn uploads_in_progress_under_denied_keys_are_not_listed() {
 }
 
 #[tokio::test]
-async fn uploads_in_progress_are_listed_for_callers_who_may_write() {
-    let rules = LISTS_ALL.replace("\"list\"", "\"write\"") + "allow_anonymous_write = true\n";
+async fn uploads_in_progress_are_listed_for_callers_who_may_write_and_list() {
+    let rules = LISTS_ALL.replace("[\"list\"]", "[\"list\", \"write\"]") + "allow_anonymous_write = true\n";
     let xml = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>videos/b</NextKeyMarker>\
         <NextUploadIdMarker>id-1</NextUploadIdMarker><Upload><Key>videos/b</Key><UploadId>id-1</UploadId>\
         <Initiated>2026-11-25T18:00:00.000Z</Initiated><StorageClass>STANDARD</StorageClass></Upload></ListMultipartUploadsResult>";
@@ -213,12 +213,56 @@ async fn uploads_in_progress_are_listed_for_callers_who_may_write() {
     let asked = s3.requests();
     assert_eq!(parameter(&asked[1], "key-marker").as_deref(), Some("videos/b"));
     assert_eq!(parameter(&asked[1], "upload-id-marker").as_deref(), Some("id-1"));
-    let refused = handler.handle(&as_json("/videos/"), now()).await;
-    assert_eq!(refused.status(), 403, "write does not let one list");
+}
+
+/// A drop box: anyone may write, and only the names below `shown/` are public.
+const DROP_BOX: &str = r#"
+version = 1
+[[rule]]
+id = "drop"
+who = ["anyone"]
+can = ["write"]
+on = ["drop/**", "shown/**"]
+allow_anonymous_write = true
+[[rule]]
+id = "shown"
+who = ["anyone"]
+can = ["list"]
+on = ["shown/**", "read-only/**"]
+[[rule]]
+id = "hidden"
+effect = "deny"
+who = ["anyone"]
+can = ["list"]
+on = ["shown/hidden/**"]
+"#;
+
+#[tokio::test]
+async fn a_caller_who_may_only_write_or_only_list_does_not_see_the_uploads_of_others() {
+    for path in [
+        "/drop/?uploads",
+        "/read-only/?uploads",
+        "/?uploads",
+        "/shown/hidden/?uploads",
+    ] {
+        let (response, asked) = listed(DROP_BOX, &[], as_json(path)).await;
+        assert_eq!(response.status(), 403, "{path}");
+        assert!(asked.is_empty(), "{path}");
+    }
+    let xml = "<ListMultipartUploadsResult><Upload><Key>shown/a</Key><UploadId>1</UploadId></Upload>\
+               <Upload><Key>shown/hidden/b</Key><UploadId>2</UploadId></Upload></ListMultipartUploadsResult>";
+    let (response, _) = listed(DROP_BOX, &[answer("200 OK", xml)], as_json("/shown/?uploads")).await;
+    let keys: Vec<_> = json(&response)["uploads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|upload| upload["key"].clone())
+        .collect();
+    assert_eq!(keys, ["shown/a"]);
 }
 
 #[tokio::test]
-async fn text_listings_contain_no_control_characters_of_names() {
+async fn text_listings_contain_no_control_characters_and_no_invisible_characters_of_names() {
     let inner =
         folder("d%1B%5B31m/") + &object("a%0Ab%07", 1234, MONDAY) + &object("%E2%80%AE%C3%A9%C2%9B", 5, TUESDAY);
     for request in [
@@ -229,13 +273,13 @@ async fn text_listings_contain_no_control_characters_of_names() {
         assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
         assert_eq!(
             body(&response),
-            "             -  -                     d\\u{1b}[31m/\n\
-             \x20         1234  2026-11-23T18:00:00Z  a\\nb\\u{7}\n\
-             \x20            5  2026-11-24T18:00:00Z  \u{202e}é\\u{9b}\n"
+            "             -  -                     d\\u001b[31m/\n\
+             \x20         1234  2026-11-23T18:00:00Z  a\\u000ab\\u0007\n\
+             \x20            5  2026-11-24T18:00:00Z  \\u202eé\\u009b\n"
         );
     }
     let (response, _) = listed(LISTS_ALL, &[objects(&inner)], as_json("/?simple")).await;
-    assert_eq!(body(&response), "d\\u{1b}[31m/\na\\nb\\u{7}\n\u{202e}é\\u{9b}\n");
+    assert_eq!(body(&response), "d\\u001b[31m/\na\\u000ab\\u0007\n\\u202eé\\u009b\n");
 }
 
 #[tokio::test]

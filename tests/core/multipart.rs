@@ -309,3 +309,43 @@ async fn the_go_example_supports_parts() {
     );
     assert_eq!(parameter(told["URL"].as_str().unwrap(), "partNumber").unwrap(), "3");
 }
+
+#[tokio::test]
+async fn the_limit_of_a_rule_bounds_the_parts_that_a_client_can_store() {
+    const MIB: u64 = 1024 * 1024;
+    let limited = |max_bytes: u64| {
+        format!(
+            "{}overwrite = true\nmax_bytes = {max_bytes}\n",
+            crate::support::OPEN_RULES
+        )
+    };
+    for (max_bytes, number, length, status) in [
+        (100, 1, Some(100), 200),
+        (100, 1, Some(101), 413),
+        (100, 2, Some(1), 413),
+        (100, 10_000, Some(1), 413),
+        (20 * MIB, 4, Some(5 * MIB), 200),
+        (20 * MIB, 4, Some(5 * MIB + 1), 413),
+        (20 * MIB, 5, Some(1), 413),
+        (20 * MIB, 1, Some(20 * MIB), 200),
+        (20 * MIB, 2, None, 411),
+        (6 * 1024 * MIB, 2, None, 411),
+        (6 * 1024 * MIB, 2, Some(5 * 1024 * MIB), 200),
+        (6 * 1024 * MIB, 1000, Some(2 * 1024 * MIB), 413),
+    ] {
+        let length = length.map_or_else(String::new, |length: u64| format!("&contentLength={length}"));
+        let path = format!("/k?partNumber={number}&uploadId=u{length}");
+        let rules = limited(max_bytes);
+        let handler = handler(&rules).await;
+        let request = ask("PUT", &path).with("accept", "application/json");
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), status, "{max_bytes} {path}: {}", body(&response));
+    }
+    let handler = handler(crate::support::OPEN_RULES).await;
+    let request = ask("PUT", "/k?partNumber=9&uploadId=u").with("accept", "application/json");
+    assert_eq!(
+        handler.handle(&request, now()).await.status(),
+        200,
+        "no limit, no length"
+    );
+}

@@ -1,5 +1,6 @@
 //! HTML pages: the actions that they offer, escaping of names, and links.
 
+use signpost::encoding::is_invisible;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
 
@@ -410,4 +411,41 @@ async fn sign_in_and_sign_out_are_offered_if_enabled() {
         "{}",
         body(&page)
     );
+}
+
+/// The ranges of a character class of JavaScript with escapes only.
+fn class_ranges(class: &str) -> Vec<(u32, u32)> {
+    let escapes = class.replace("\\u{", "\\u").replace('}', "").replace("\\x", "\\u");
+    let code = |text: &str| u32::from_str_radix(text.trim_start_matches("\\u"), 16).unwrap();
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = escapes.as_str();
+    while !rest.is_empty() {
+        let end = rest[1..].find('\\').map_or(rest.len(), |end| end + 1);
+        let (part, tail) = rest.split_at(end);
+        if part.ends_with('-') || !parts.last().is_some_and(|last| last.ends_with('-')) {
+            parts.push(part);
+        } else {
+            let start = parts.pop().unwrap();
+            parts.push(&escapes[escapes.len() - rest.len() - start.len()..escapes.len() - tail.len()]);
+        }
+        rest = tail;
+    }
+    let ranges = parts
+        .iter()
+        .map(|part| part.split_once('-').map_or((*part, *part), |pair| pair));
+    ranges.map(|(first, last)| (code(first), code(last))).collect()
+}
+
+#[test]
+fn the_page_the_texts_and_the_command_escape_the_same_characters() {
+    let script = include_str!("../../src/response/page/page.js");
+    let class = script.split_once("/[\\p{Cc}").unwrap().1.split_once("]/gu").unwrap().0;
+    let ranges = class_ranges(class);
+    for char in '\0'..=char::MAX {
+        let in_script = char.is_control()
+            || ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&u32::from(char)));
+        assert_eq!(in_script, is_invisible(char), "{}", char.escape_unicode());
+    }
 }

@@ -347,3 +347,58 @@ async fn contradictory_sign_in_settings_prevent_the_start() {
         );
     }
 }
+
+#[tokio::test]
+async fn next_never_leaves_the_base_path() {
+    let handler = serve(&token_rules(), KEYS).await;
+    let login = |next: &str| {
+        let mut request = ask("GET", "/-/login");
+        request.base_url = "https://files.example.com/prod".to_owned();
+        request.query = vec![("next".into(), next.into())];
+        request
+    };
+    for dots in [
+        "..",
+        ".",
+        "%2e%2e",
+        "%2E.",
+        ".%2e",
+        "%2e",
+        "%252e%252e",
+        "%25%32%65.",
+        "..%2f..",
+        "a%2f..",
+        "..%5c",
+        "%5c..%5c",
+        "a%5C%2e%2E",
+    ] {
+        for next in [
+            format!("/{dots}/admin"),
+            format!("/{dots}"),
+            format!("/a/{dots}/../x"),
+            format!("/a/b/{dots}?c#d"),
+        ] {
+            assert_eq!(status(&handler, &login(&next), now()).await, 400, "{next}");
+            let form = ApiRequest {
+                body: Bytes::from(format!("token=secret&next={}", next.replace('%', "%25"))),
+                method: "POST".into(),
+                ..login("/").with("sec-fetch-site", "same-origin")
+            };
+            assert_eq!(status(&handler, &form, now()).await, 400, "{next}");
+        }
+    }
+    for next in [
+        "/...",
+        "/.hidden/x",
+        "/a..b/",
+        "/..a",
+        "/a?x=/../b",
+        "/a#/../b",
+        "/%2E%2E%2E",
+        "/100%25/",
+        "/a%zz",
+    ] {
+        let response = handler.handle(&login(next), now()).await;
+        assert_eq!(response.status(), 200, "{next}: {}", body(&response));
+    }
+}

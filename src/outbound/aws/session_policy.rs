@@ -44,8 +44,22 @@ impl BucketArn {
     }
 }
 
+/// The reason why a scope has no session policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionPolicyError {
+    /// The scope contains no key, or no action on keys.
+    #[error("it allows no action that requires a session")]
+    NoAction,
+    /// The policy is longer than [`MAX_CHARACTERS`].
+    #[error(
+        "its session policy has {0} characters, but STS allows {MAX_CHARACTERS}; split the rule, or use fewer or shorter \
+         patterns"
+    )]
+    TooLong(usize),
+}
+
 /// Returns the session policy for `scope`, or the reason why there is none.
-pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
+pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, SessionPolicyError> {
     if scope.pending_uploads {
         let bucket = json_list([literal(&bucket.bucket)]);
         return Ok(format!(
@@ -55,7 +69,7 @@ pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> 
     let actions = object_actions(scope);
     let lists = scope.actions.contains(&Action::List);
     if scope.keys.is_empty() || actions.is_empty() && !lists {
-        return Err("it allows no action that requires a session".into());
+        return Err(SessionPolicyError::NoAction);
     }
     let mut statements = Vec::with_capacity(2);
     if !actions.is_empty() {
@@ -73,10 +87,7 @@ pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> 
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
     match policy.len() {
         ..=MAX_CHARACTERS => Ok(policy),
-        characters => Err(format!(
-            "its session policy has {characters} characters, but STS allows {MAX_CHARACTERS}; split the rule, or use fewer or \
-             shorter patterns"
-        )),
+        characters => Err(SessionPolicyError::TooLong(characters)),
     }
 }
 

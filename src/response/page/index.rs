@@ -8,12 +8,13 @@ use http::StatusCode;
 use super::listing::{entry_url, redirect_to_slash};
 use super::shell::html_page;
 use crate::decide::ListingView;
+use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::plan::ListingPage;
 use crate::request::ApiRequest;
 use crate::response::http::ApiResponse;
 use crate::response::links::with_query;
-use crate::response::text::{index_time, visible};
+use crate::response::text::index_time;
 
 /// The page has no links except those to its entries and, if the client has requested a page, to the next page. Crawlers follow
 /// every link.
@@ -44,7 +45,7 @@ pub(in crate::response) fn listing_index(request: &ApiRequest, view: &ListingVie
         index_entry(view, &object.key, size, object.modified)
     });
     let template = FolderIndex {
-        title: visible(&format!("Index of /{}", view.request.prefix)),
+        title: escape_invisible(&format!("Index of /{}", view.request.prefix)),
         entries: folders.chain(objects).collect(),
         next: page.next.as_ref().map(|next| with_query(request, &[("next", next)])),
     };
@@ -54,7 +55,7 @@ pub(in crate::response) fn listing_index(request: &ApiRequest, view: &ListingVie
 fn index_entry(view: &ListingView, key: &str, size: Option<u64>, modified: Option<SystemTime>) -> IndexEntry {
     let name = view.name(key);
     IndexEntry {
-        name: visible(name),
+        name: escape_invisible(name),
         href: ObjectKey::new(key).is_ok().then(|| entry_url(name)),
         modified: modified.map_or_else(|| "-".to_owned(), index_time),
         size: size.map_or_else(|| "-".to_owned(), |size| size.to_string()),

@@ -6,12 +6,13 @@ use http::{StatusCode, header};
 use super::actions::ActionNames;
 use super::shell::{PageShell, html_page, script_directives};
 use crate::decide::ListingView;
+use crate::encoding::escape_invisible;
 use crate::key::{ObjectKey, to_relative};
 use crate::plan::{ListedObject, ListingPage};
 use crate::request::{ApiRequest, ListingRequest, SortColumn, SortOrder};
 use crate::response::http::{ApiResponse, TEXT, set_header, with_body};
 use crate::response::links::with_query;
-use crate::response::text::{html_time, size_text, visible};
+use crate::response::text::{html_time, size_text};
 
 #[derive(Template)]
 #[template(path = "listing.html")]
@@ -98,7 +99,7 @@ pub(super) fn redirect_to_slash(request: &ApiRequest) -> ApiResponse {
 fn heading(prefix: &str) -> String {
     match prefix.trim_end_matches('/').rsplit('/').next() {
         None | Some("") => "files".into(),
-        Some(name) => visible(name) + "/",
+        Some(name) => escape_invisible(name) + "/",
     }
 }
 
@@ -122,7 +123,7 @@ fn entry_rows(view: &ListingView, page: &ListingPage) -> Vec<EntryRow> {
 }
 
 fn folder_row(view: &ListingView, folder: &str) -> EntryRow {
-    let name = visible(view.name(folder));
+    let name = escape_invisible(view.name(folder));
     match ObjectKey::new(folder) {
         Ok(_) => EntryRow::Folder {
             name,
@@ -137,7 +138,7 @@ fn folder_row(view: &ListingView, folder: &str) -> EntryRow {
 }
 
 fn object_row(view: &ListingView, object: &ListedObject) -> EntryRow {
-    let name = visible(view.name(&object.key));
+    let name = escape_invisible(view.name(&object.key));
     let size = size_text(object.size);
     let modified = object.modified.map(html_time);
     match ObjectKey::new(object.key.as_str()) {

@@ -34,9 +34,13 @@ function announce(text) {
   find('#live').textContent = escapeInvisible(text);
 }
 
-/** Escapes control characters and characters that change the text direction. */
+// The same characters as in `is_invisible` of src/encoding.rs.
+const INVISIBLE =
+  /[\p{Cc}\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e007f}]/gu;
+
+/** Escapes the characters that can change or hide other text. */
 function escapeInvisible(name) {
-  return name.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return name.replace(INVISIBLE, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, '0')}`);
 }
 
 const numberFormat = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use signpost::response::ApiResponse;
 use signpost::service::handler::Handler;
 
+use crate::fake::Fake;
 use crate::issuer::{Server, SigningKey};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, now, parameter};
 
@@ -311,6 +312,51 @@ async fn an_issuer_failure_is_distinguished_from_a_rejection() {
         assert_eq!(response.status(), expected, "{status} {answer}");
         assert!(cookies(&response).is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_client_secret_can_be_stored_outside_the_function() {
+    let ssm = Fake::start(|_| {
+        let output = json!({"Parameter": {"Version": 1, "Value": "s:e/cret"}});
+        (200, Vec::new(), output.to_string())
+    })
+    .await;
+    let env = [
+        ("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"),
+        ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint),
+    ];
+    let bench = Bench::with(&env).await;
+    for _ in 0..2 {
+        let attempt = bench.begin().await;
+        bench.answer(&bench.claims(&attempt, &json!({})));
+        assert_eq!(bench.come_back(&attempt, now()).await.status(), 200);
+        assert!(
+            bench
+                .server
+                .sent()
+                .contains("authorization: Basic ZmlsZXM6cyUzQWUlMkZjcmV0\r\n")
+        );
+    }
+    assert_eq!(
+        ssm.requests().len(),
+        1,
+        "the secret is read once, and only for the exchange of a code"
+    );
+}
+
+#[tokio::test]
+async fn without_its_client_secret_the_service_starts_no_session() {
+    let ssm = Fake::start(|_| (400, Vec::new(), String::new())).await;
+    let env = [
+        ("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"),
+        ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint),
+    ];
+    let bench = Bench::with(&env).await;
+    let attempt = bench.begin().await;
+    bench.answer(&bench.claims(&attempt, &json!({})));
+    let response = bench.come_back(&attempt, now()).await;
+    assert_eq!(response.status(), 503, "{}", body(&response));
+    assert!(cookies(&response).is_empty());
 }
 
 #[tokio::test]

@@ -192,3 +192,42 @@ fn the_instruction_contains_the_required_headers() {
         assert_eq!(curl(&upload, response["url"].as_str().unwrap()).status, 200, "{front}");
     }
 }
+
+#[test]
+fn a_page_of_another_site_cannot_start_an_upload_through_any_front() {
+    for front in FRONTS {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
+            return;
+        };
+        let start = |site: &[&str]| {
+            server
+                .curl(&[&["-X", "POST", "-o", "/dev/null"], site].concat(), "/k?uploads")
+                .status
+        };
+        assert_eq!(start(&[]), 307, "{front}");
+        assert_eq!(start(&["-H", "Sec-Fetch-Site: same-origin"]), 307, "{front}");
+        for site in ["cross-site", "same-site"] {
+            let header = format!("Sec-Fetch-Site: {site}");
+            assert_eq!(
+                start(&["-H", &header, "-H", "Sec-Fetch-Mode: no-cors"]),
+                403,
+                "{front} {site}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_without_tls_does_not_make_browsers_use_https() {
+    for front in FRONTS {
+        let Some(server) = LocalServer::start(&["--front", front]) else {
+            return;
+        };
+        let response = server.curl(&["-i", "-H", "X-Forwarded-Proto: http"], "/k?url").text();
+        assert!(response.contains("referrer-policy"), "{response}");
+        assert!(
+            !response.to_ascii_lowercase().contains("strict-transport-security"),
+            "{front}: {response}"
+        );
+    }
+}
