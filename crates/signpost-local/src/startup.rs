@@ -52,7 +52,7 @@ pub enum StartupError {
     /// The address is a wildcard, which a presigned URL cannot contain.
     #[error(
         "--s3-listen: {address} is a wildcard address, and presigned URLs need an address that clients can reach; \
-         specify one of this machine's addresses"
+         specify one of this machine's addresses, or --s3-url ORIGIN"
     )]
     WildcardS3Address {
         /// The address.
@@ -139,7 +139,7 @@ async fn set_up_embedded_s3(
     mut environment: ServerEnvironment,
     local: SocketAddr,
 ) -> Result<StorageSetup, StartupError> {
-    if options.s3_listen.ip().is_unspecified() {
+    if options.s3_listen.ip().is_unspecified() && options.s3_url.is_none() {
         return Err(StartupError::WildcardS3Address {
             address: options.s3_listen,
         });
@@ -166,11 +166,12 @@ async fn set_up_embedded_s3(
             expires_at: None,
         }],
         allow_listing: true,
-        page_origin: page_origin(local),
+        page_origin: page_origin(&environment, local),
     };
     let s3 = EmbeddedS3::bind(options.s3_listen, config).await?;
     let address = s3.local_addr();
-    environment.use_embedded_s3(&format!("http://{address}"), region);
+    let origin = options.s3_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    environment.use_embedded_s3(&origin, region);
     let source = CredentialSource::from_provider(credentials);
     let mut settings = load_settings(options, environment)?;
     let table = options.data.join("table");
@@ -189,9 +190,10 @@ async fn set_up_embedded_s3(
     })
 }
 
-/// Returns the origin of the pages that the API at `local` serves, unless the address is a wildcard.
-fn page_origin(local: SocketAddr) -> Option<String> {
-    (!local.ip().is_unspecified()).then(|| format!("http://{local}"))
+/// Returns the origin of the pages that the API at `local` serves, if it is known: a wildcard address is not an origin.
+fn page_origin(environment: &ServerEnvironment, local: SocketAddr) -> Option<String> {
+    let public = environment.get("SIGNPOST_PUBLIC_URL").map(str::to_owned);
+    public.or_else(|| (!local.ip().is_unspecified()).then(|| format!("http://{local}")))
 }
 
 async fn set_up_external_bucket(
