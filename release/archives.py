@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import shutil
 import tarfile
 import time
 import zipfile
@@ -33,6 +34,14 @@ def write_tar(path, entries, seconds):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode, entry.mtime = len(content), mode(executable), seconds
             archive.addfile(entry, io.BytesIO(content))
+
+
+def write_folder(folder, files):
+    """Writes `files` to a folder, and deletes everything else in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, (content, _) in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def mode(executable):
