@@ -44,20 +44,20 @@ variable "rules_parameter" {
 }
 
 variable "keys" {
-  description = "The keys that sign share links and sign-in sessions. `signpost key new` prints a key. During a key rotation, give two keys, separated by a comma. Empty = no share links and no sign-in."
+  description = "The keys that sign share links and sign-in sessions. `signpost key new` prints a key. During a key rotation, give two keys, separated by a comma. Empty or - = no share links and no sign-in. `sam deploy --guided` accepts no empty value for this parameter, so enter -."
   type        = string
   default     = ""
   nullable    = false
   sensitive   = true
 
   validation {
-    condition     = can(regex("^([A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{43,}(,[A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{43,})?)?$", var.keys))
+    condition     = can(regex("^(-|[A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{43,}(,[A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{43,})?)?$", var.keys))
     error_message = "keys must be a value of the format in the description."
   }
 }
 
 variable "client_secret" {
-  description = "The client secret for the client_id in the rules, if its issuer requires one."
+  description = "The client secret for the client_id in the rules, if its issuer requires one. Empty or - = none. `sam deploy --guided` accepts no empty value for this parameter, so enter -."
   type        = string
   default     = ""
   nullable    = false

@@ -8,11 +8,14 @@ import subprocess
 import time
 
 SECONDS = 300
-PROMPT = re.compile(r"\[[^\[\]\n]*\](?: ?\([^()\n]*\))?: ?\Z")
+COLOR = re.compile(r"\x1b\[[\d;]*m")
+# A prompt shows its default in brackets. The prompt for a secret parameter accepts no default, and no empty value.
+PROMPT = re.compile(r"(\]|Parameter \w+): \Z")
+NO_DEFAULT = re.compile(r"Parameter \w+: \Z")
 
 
 def answer_prompts(command, folder, environment):
-    """Accepts each default, and answers questions whose default is no with yes. Returns the exit status and the output."""
+    """Accepts each default, enters - for secrets, and answers questions whose default is no with yes. Returns the exit status and the output."""
     terminal, child_side = pty.openpty()
     process = subprocess.Popen(
         command, cwd=folder, env=environment | {"TERM": "dumb", "COLUMNS": "200"}, stdin=child_side, stdout=child_side, stderr=child_side,
@@ -24,7 +27,7 @@ def answer_prompts(command, folder, environment):
         while process.poll() is None and time.monotonic() < deadline:
             output += read_available(terminal)
             if len(output) > answered and PROMPT.search(output):
-                os.write(terminal, b"y\n" if output.rstrip().endswith("[y/N]:") else b"\n")
+                os.write(terminal, answer(output))
                 answered = len(output)
         output += read_available(terminal)
     finally:
@@ -32,6 +35,12 @@ def answer_prompts(command, folder, environment):
             process.kill()
         os.close(terminal)
     return process.wait(), output
+
+
+def answer(output):
+    if NO_DEFAULT.search(output):
+        return b"-\n"
+    return b"y\n" if output.rstrip().endswith("[y/N]:") else b"\n"
 
 
 def read_available(terminal):
@@ -45,4 +54,4 @@ def read_available(terminal):
         if not chunk:
             break
         text += chunk
-    return text.decode(errors="replace").replace("\r", "")
+    return COLOR.sub("", text.decode(errors="replace")).replace("\r", "")
