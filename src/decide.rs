@@ -24,7 +24,7 @@ use http::Method;
 use crate::auth::KeySet;
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::policy::Policy;
-use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route};
+use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route, check_no_body};
 use authorize::presign;
 pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
@@ -99,6 +99,7 @@ pub fn decide(
         Route::ObjectPage { page, key } => Decision::ObjectPage(object_page::decide(&caller(), page, &key)?),
         Route::Object { operation, key } => instruct(&caller(), ObjectRequest::parse(request, operation, key)?)?,
         Route::Presign { operation, key } => {
+            check_no_body(request)?;
             let format = ResponseFormat::GoExample;
             let object_request = ObjectRequest::from_query(operation, key, format, &request.query)?;
             instruct(&caller(), object_request)?

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use http::uri::Scheme;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use crate::key::QUERY;
@@ -46,4 +47,11 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text
     })
+}
+
+/// Returns host and port of an origin without the default port of its scheme. Clients send neither `Host` nor `Origin`
+/// with a default port, so a signature or a comparison must not contain it.
+pub fn without_default_port<'a>(scheme: &Scheme, authority: &'a str) -> &'a str {
+    let port = if *scheme == Scheme::HTTP { ":80" } else { ":443" };
+    authority.strip_suffix(port).unwrap_or(authority)
 }

@@ -3,7 +3,7 @@
 use http::Method;
 
 use crate::key::KeyError;
-use crate::operation::Parameter;
+use crate::operation::{MAX_ENTRIES, MAX_KEYS, Parameter};
 
 /// The maximum size of the body of one `PutObject`
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
@@ -51,6 +51,24 @@ pub enum Rejection {
         /// The name.
         name: String,
     },
+    /// An upload with `Content-Range`. S3 would store the part of the file as the whole object.
+    #[error("an upload must contain the whole object, and this request has a Content-Range (RFC 9110, section 14.5)")]
+    PartialUpload,
+    /// A browser loads the URL of a share link in advance, and each request consumes one of the link's uses.
+    #[error("the share link has a limited number of uses, and a prefetch does not consume one")]
+    Prefetch,
+    /// A request for an instruction that has a body.
+    #[error("nothing has been stored: the request has a body, but the response to it would be only an instruction")]
+    InstructionWithBody,
+    /// A listing that must be complete, but is too long.
+    #[error("the listing {problem}, so this response would be incomplete")]
+    ListingTooLarge {
+        /// A fragment that says what is too long.
+        problem: ListingProblem,
+    },
+    /// A response above the limit of the front.
+    #[error("the response is larger than this front can return")]
+    ResponseTooLarge,
     /// A parameter or header that the rule does not allow the client to set.
     #[error("the rule does not allow the client to set {name:?}")]
     NotClientSettable {
@@ -153,6 +171,20 @@ pub enum Rejection {
     },
 }
 
+/// The reason why a listing cannot be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListingProblem {
+    /// There are more than [`MAX_ENTRIES`].
+    #[error("has more than {MAX_ENTRIES} entries")]
+    Entries,
+    /// The response would exceed the limit of the front.
+    #[error("is larger than this front can return")]
+    Size,
+    /// S3 cannot return all entries within the time limit of a request.
+    #[error("takes too long to read")]
+    Time,
+}
+
 impl Rejection {
     /// The error code: the code of S3, if S3 has one for the error
     /// ([Error responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)).
@@ -164,7 +196,11 @@ impl Rejection {
             | Self::UnknownParameter { .. }
             | Self::ConflictingParameter { .. }
             | Self::BadValue { .. }
-            | Self::UnsupportedHeader { .. } => "InvalidArgument",
+            | Self::UnsupportedHeader { .. }
+            | Self::PartialUpload => "InvalidArgument",
+            Self::Prefetch => "ServiceUnavailable",
+            Self::InstructionWithBody => "InvalidRequest",
+            Self::ListingTooLarge { .. } | Self::ResponseTooLarge => "ResponseTooLarge",
             Self::NotClientSettable { .. }
             | Self::AccessDenied { .. }
             | Self::NotGrantedByLink
@@ -197,9 +233,24 @@ impl Rejection {
             Self::UnknownParameter { operation, allowed, .. } => format!("{operation} accepts: {}.", names(allowed)),
             Self::ConflictingParameter { .. } => "Send it once.".into(),
             Self::BadValue { .. } => "Correct the value and send the request again.".into(),
-            Self::UnsupportedHeader { .. } => "Remove the header. A client that signs its requests should send \
-                `Accept: application/json`, and then only the headers in the response."
+            Self::UnsupportedHeader { .. } => "Remove the header. A client that signs its requests should \
+                add `?json` to the URL, and then send only the headers in the response to S3."
                 .into(),
+            Self::PartialUpload => format!(
+                "Send the whole file without Content-Range (curl: without -C). An upload that can be resumed consists of \
+                parts: start it with POST {url}?uploads, or use `signpost put`."
+            ),
+            Self::Prefetch => "Open the link without a prefetch.".into(),
+            Self::InstructionWithBody => format!(
+                "Send the file without `url`, `json` and `Accept: application/vnd.signpost+json` in the request (curl -fL -T FILE \
+                {url}), or in two steps, the first one without a body: {}",
+                two_steps(url)
+            ),
+            Self::ListingTooLarge { .. } => format!(
+                "Request it in pages: begin with '{url}?max-keys={MAX_KEYS}', and follow the URL in the `Link` header with \
+                rel=\"next\" until a response has none. Or list the subfolders one by one."
+            ),
+            Self::ResponseTooLarge => "Request less at once.".into(),
             Self::NotClientSettable { name } => {
                 format!("Remove it, or ask the operator to add {name:?} to the rule's `client_may_set`.")
             }

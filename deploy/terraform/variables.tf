@@ -89,7 +89,7 @@ variable "max_expires_seconds" {
 }
 
 variable "front" {
-  description = "rest = regional REST API; it supports every key. http-api = HTTP API; it is cheaper, but it decodes the path and does not support keys that contain \"?\". function-url = Lambda function URL; it is the cheapest and supports every key, but it has no throttling of its own (set ReservedConcurrency)."
+  description = "rest = regional REST API; it supports every key. http-api = HTTP API; it is cheaper, but it decodes the path, merges \"//\" and does not support keys that contain \"?\" or \"//\". function-url = Lambda function URL; it is the cheapest and supports every key, but it has no throttling of its own (set ReservedConcurrency)."
   type        = string
   default     = "rest"
   nullable    = false
@@ -161,7 +161,7 @@ variable "hosted_zone_id" {
 }
 
 variable "public_url" {
-  description = "The origin that clients use, if a CDN is in front of Signpost, such as https://files.example.com. Empty = the host that the front reports."
+  description = "The origin that clients use, if a CDN is in front of Signpost, such as https://files.example.com. Empty = DomainName if set, or else the host that the front reports."
   type        = string
   default     = ""
   nullable    = false

@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 use super::{ClientSecret, CorsOrigins, IdTableLocation, Metrics, PathStyle, RulesSource, SigningMode};
 use crate::auth::Keyring;
 use crate::auth::keyring::KeyringError;
+use crate::encoding::without_default_port;
 use crate::key::ObjectKey;
 use crate::policy::MAX_EXPIRES;
 
@@ -116,7 +117,9 @@ pub(super) fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
     if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
         return Err(invalid());
     }
-    Ok(Some(format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))))
+    let scheme = uri.scheme().ok_or_else(invalid)?;
+    let authority = without_default_port(scheme, authority.as_str());
+    Ok(Some(format!("{scheme}://{authority}")))
 }
 
 pub(super) fn path_style(value: Option<&str>) -> Result<PathStyle, String> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attachment::{attachment, file_name};
 use super::authorized_request::AuthorizedRequest;
-use crate::operation::{Action, CLIENT_SETTABLE, OBJECT_SIZE, Operation};
+use crate::operation::{Action, CLIENT_SETTABLE, OBJECT_SIZE, Operation, uses_kms_key};
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
@@ -192,6 +192,19 @@ impl PlanBuilder {
                 self.enforce(name, value)?;
             }
         }
+        self.check_kms_key()
+    }
+
+    /// S3 accepts a KMS key only together with an encryption that uses one.
+    fn check_kms_key(&self) -> Result<(), Rejection> {
+        const KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+        let encryption = self.value("x-amz-server-side-encryption");
+        if self.value(KEY).is_some() && !encryption.is_some_and(uses_kms_key) {
+            return Err(Rejection::BadValue {
+                name: KEY.into(),
+                problem: "requires x-amz-server-side-encryption: aws:kms or aws:kms:dsse".into(),
+            });
+        }
         Ok(())
     }
 
@@ -218,6 +231,7 @@ impl PlanBuilder {
         match (self.value("if-none-match"), self.value("if-match")) {
             (Some(value), _) if value != "*" => invalid("if-none-match", "must be * for an upload"),
             (Some(_), Some(_)) => invalid("if-match", "contradicts if-none-match"),
+            (None, Some("*")) => invalid("if-match", "must be the ETag of the object for an upload"),
             (None, Some(_)) if !overwrite => {
                 invalid("if-match", "must not be set: the rule does not allow overwriting")
             }

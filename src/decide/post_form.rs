@@ -54,7 +54,7 @@ struct FormOptions {
 pub(super) fn decide(caller: &CallerContext<'_>, target: PostFormTarget) -> Result<PostFormDecision, RejectedRequest> {
     let request = caller.request;
     let (form_key, example) = form_key(request, target, caller.now)?;
-    let as_page = preferred_type(&request.headers, &["application/json"]).is_none();
+    let as_page = preferred_type(&request.headers, &["text/html", "application/json"]) == "text/html";
     let (mut options, object_request) = FormOptions::parse(&request.query, example)?;
     if as_page {
         options.return_to_this_page(request)?;

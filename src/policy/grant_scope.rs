@@ -1,5 +1,6 @@
 //! The scope of a grant, to which session credentials can be restricted.
 
+use super::effect::Effect;
 use super::grant::Grant;
 use super::pattern::KeyRange;
 use crate::auth::Principal;
@@ -65,7 +66,11 @@ impl Grant<'_> {
     }
 
     fn storage_ranges<'b>(&self, claim: impl Fn(&str) -> Option<&'b str>) -> Vec<KeyRange> {
-        let public = self.granted_by.on.iter().filter_map(|on| on.keys(&claim));
+        let public = self
+            .granted_by
+            .on
+            .iter()
+            .filter_map(|on| on.keys(Effect::Allow, &claim));
         match &self.granted_by.rewrite {
             None => public.collect(),
             Some(rewrite) => public.filter_map(|range| rewrite.range(range, &claim)).collect(),

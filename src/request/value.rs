@@ -41,6 +41,13 @@ pub(super) fn check_number(name: &str, value: &str, min: u32, max: u32) -> Resul
     Err(bad_value(name, &format!("must be a whole number from {min} to {max}")))
 }
 
+pub(super) fn check_no_value(name: &str, value: &str) -> Result<(), Rejection> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    Err(bad_value(name, "must not have a value"))
+}
+
 fn whole_number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)

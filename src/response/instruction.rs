@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use serde_json::{Map, json};
 
 use super::failure::RequestError;
@@ -30,6 +30,13 @@ pub fn instruction(request: &ApiRequest, instruction: &Instruction, form: Respon
         ResponseFormat::Json => with_json(&instruction_body(instruction)),
         ResponseFormat::GoExample => go_example(instruction),
     }
+}
+
+/// Adds a request header to those on which the response depends, so that no cache uses it for another value.
+pub fn vary_by(response: &mut ApiResponse, name: &HeaderName) {
+    let vary = response.headers().get(header::VARY).and_then(|vary| vary.to_str().ok());
+    let vary = vary.map_or_else(|| name.to_string(), |vary| format!("{vary}, {name}"));
+    set_header(response, header::VARY, &vary);
 }
 
 /// The result of one request in a bulk request.

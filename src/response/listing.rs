@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 use super::compress::compressible;
 use super::http::{ApiResponse, TEXT, set_header, with_body, with_json};
 use super::links::with_query;
-use super::page::listing_page;
+use super::page::{listing_index, listing_page};
 use super::text::{printable, rfc3339};
 use crate::decide::ListingView;
 use crate::operation::Listing;
@@ -19,7 +19,8 @@ use crate::wire::{FolderEntry, ListingBody, ObjectEntry, UploadEntry, UploadsBod
 /// Returns a page of a listing in the requested format. `s3` is the origin of the bucket.
 pub fn listing(request: &ApiRequest, view: &ListingView, page: &ListingPage, s3: &str) -> ApiResponse {
     let mut response = match view.request.format {
-        ListingFormat::Html => listing_page(request, view, page, s3),
+        ListingFormat::Page => listing_page(request, view, page, s3),
+        ListingFormat::Index => listing_index(request, view, page),
         ListingFormat::Json => listing_json(view, page),
         ListingFormat::Text => with_body(StatusCode::OK, TEXT, listing_lines(view, page)),
         ListingFormat::Names => with_body(StatusCode::OK, TEXT, listing_names(view, page)),

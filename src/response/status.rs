@@ -14,7 +14,14 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::UnknownParameter { .. }
         | Rejection::ConflictingParameter { .. }
         | Rejection::BadValue { .. }
-        | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
+        | Rejection::UnsupportedHeader { .. }
+        | Rejection::PartialUpload
+        | Rejection::InstructionWithBody
+        // A client does not regard 400 as an empty folder, and does not repeat the request.
+        | Rejection::ListingTooLarge { .. }
+        | Rejection::ResponseTooLarge => StatusCode::BAD_REQUEST,
+        // Browsers discard a prefetch with this status, and send the request again when the user opens the link.
+        Rejection::Prefetch => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
         Rejection::NotClientSettable { .. }
         | Rejection::AccessDenied { .. }

@@ -59,6 +59,22 @@ pub(super) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
+/// Formats a time as the lists of links of web servers do, which some programs parse: `25-Nov-2026 18:00`, in UTC.
+pub(super) fn index_time(time: SystemTime) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let text = rfc3339(time);
+    let month = text[5..7].parse::<usize>().ok().and_then(|month| MONTHS.get(month - 1));
+    format!(
+        "{}-{}-{} {}",
+        &text[8..10],
+        month.unwrap_or(&"Jan"),
+        &text[..4],
+        &text[11..16]
+    )
+}
+
 /// Formats a time as the text of HTML's `time` element.
 pub(super) fn html_time(time: SystemTime) -> String {
     rfc3339(time).replace('T', " ")

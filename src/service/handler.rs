@@ -92,6 +92,7 @@ impl Handler {
         let started = Instant::now();
         let outcome = tokio::time::timeout(REQUEST_DEADLINE, self.respond(request, now)).await;
         let (response, log) = outcome.unwrap_or_else(|_| failed(request, &ServiceFailure::Timeout));
+        let (response, log) = within_limit(request, response, log);
         let response = response::finish(request, &self.cors, response);
         let stats = ResponseStats {
             status: response.status().as_u16(),
@@ -120,10 +121,13 @@ impl Handler {
         let keys = provider.as_ref().map(|provider| &provider.keys);
         match decide(policy, request, keys, now) {
             Ok(Decision::Instruct { plan, format }) => match self.sign(policy, plan, now).await {
-                Ok(instruction) => (
-                    response::instruction(request, &instruction, format),
-                    RequestLog::signed(&instruction),
-                ),
+                Ok(instruction) => {
+                    let mut response = response::instruction(request, &instruction, format);
+                    if let Some(name) = &policy.authenticators.token_header {
+                        response::vary_by(&mut response, name);
+                    }
+                    (response, RequestLog::signed(&instruction))
+                }
                 Err(error) => not_signed(policy, request, &error),
             },
             Ok(Decision::BulkSign(decided)) => self.respond_each(policy, request, decided, now).await,
@@ -280,6 +284,16 @@ pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, error: &RequestE
         RequestError::Rejected(refused) => reject(policy, request, refused),
         RequestError::Failed(failure) => failed(request, failure),
     }
+}
+
+/// Replaces a response that the front would not accept.
+fn within_limit(request: &ApiRequest, response: ApiResponse, log: RequestLog) -> (ApiResponse, RequestLog) {
+    if response::excess(request, &response) <= 1.0 {
+        return (response, log);
+    }
+    let refused = RejectedRequest::from(Rejection::ResponseTooLarge);
+    let response = response::rejection(request, &refused.rejection, false);
+    (response, RequestLog::rejected(&refused))
 }
 
 /// Returns the storage key of an object, whose id may have been looked up.

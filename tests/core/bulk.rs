@@ -61,7 +61,14 @@ async fn results_are_in_the_order_of_the_items_and_equal_single_requests() {
         ask("POST", "/d?uploads"),
     ];
     for (told, alone) in told.iter().zip(alone) {
-        let alone = json(&handler.handle(&alone.with("accept", "application/json"), now()).await);
+        let alone = json(
+            &handler
+                .handle(
+                    &alone.with("accept", "application/vnd.signpost+json, application/json"),
+                    now(),
+                )
+                .await,
+        );
         let url = |told: &Value| told["url"].as_str().unwrap().split('?').next().unwrap().to_owned();
         assert_eq!(url(told), url(&alone));
         for field in ["method", "headers", "key", "expires_in", "expires_at"] {
@@ -244,7 +251,8 @@ async fn a_hostile_body_is_rejected_with_a_short_response() {
 #[tokio::test]
 async fn generated_keys_sort_by_time() {
     let handler = handler(OPEN_RULES).await;
-    let ask = ask("POST", "/videos/?ext=mp4&contentLength=5").with("accept", "application/json");
+    let ask = ask("POST", "/videos/?ext=mp4&contentLength=5")
+        .with("accept", "application/vnd.signpost+json, application/json");
     let told = json(&handler.handle(&ask, now()).await);
     let key = told["key"].as_str().unwrap();
     let name = key.strip_prefix("videos/").unwrap().strip_suffix(".mp4").unwrap();

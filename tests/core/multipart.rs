@@ -23,7 +23,10 @@ storage_class = "GLACIER_IR"
 async fn told(rules: &str, request: ApiRequest) -> serde_json::Value {
     let response = handler(rules)
         .await
-        .handle(&request.with("accept", "application/json"), now())
+        .handle(
+            &request.with("accept", "application/vnd.signpost+json, application/json"),
+            now(),
+        )
         .await;
     assert_eq!(response.status(), 200, "{}", body(&response));
     json(&response)
@@ -116,7 +119,7 @@ async fn headers_of_an_upload_are_signed_if_the_operation_accepts_them() {
     let handler = handler(OPEN_RULES).await;
     let part = ask("PUT", "/k?partNumber=1&uploadId=u")
         .sized(9)
-        .with("content-md5", "x");
+        .with("content-md5", "XUFAKrxLKna5cZ2REBfFkg==");
     let part = handler.handle(&part, now()).await;
     assert_eq!(
         parameter(header(&part, "location"), "X-Amz-SignedHeaders").unwrap(),
@@ -267,7 +270,10 @@ async fn what_s3_would_not_take_as_part_of_an_upload_is_refused() {
     ] {
         let response = handler(OPEN_RULES)
             .await
-            .handle(&ask(method, path).with("accept", "application/json"), now())
+            .handle(
+                &ask(method, path).with("accept", "application/vnd.signpost+json, application/json"),
+                now(),
+            )
             .await;
         let told = serde_json::from_slice::<serde_json::Value>(response.body()).unwrap_or_default();
         let told = (

@@ -54,6 +54,11 @@ async fn invalid_requests_are_rejected() {
         (ask("GET", "/k?expires=301"), 400, "InvalidArgument"),
         (ask("GET", "/k?versionId="), 400, "InvalidArgument"),
         (
+            ask("PUT", "/k").sized(27).with("content-range", "bytes 6-32/33"),
+            400,
+            "InvalidArgument",
+        ),
+        (
             ask("GET", "/k?response-content-disposition=inline"),
             403,
             "AccessDenied",

@@ -133,7 +133,7 @@ async fn the_old_session_is_used_until_it_ends_if_renewal_fails_and_the_response
     assert_eq!(signing_token(&get(&handler, now()).await), token(1));
     sts.answer(Answer::Refusal);
     let at = |seconds| now() + HOUR - Duration::from_secs(seconds);
-    let request = ask("GET", "/k").with("accept", "application/json");
+    let request = ask("GET", "/k").with("accept", "application/vnd.signpost+json, application/json");
     for (left, expires_in) in [(301, 300), (300, 300), (299, 299), (61, 61), (60, 60)] {
         let instruction = json(&handler.handle(&request, at(left)).await);
         assert_eq!(instruction["expires_in"], expires_in, "{left} s left");
@@ -352,7 +352,7 @@ async fn the_least_recently_used_session_is_removed_from_the_cache() {
         let request = ApiRequest {
             gateway: Some(GatewayIdentity {
                 authorizer: GatewayAuthorizer::Jwt,
-                claims: claims.map(|(name, value)| (name.to_owned(), value)).into(),
+                claims: claims.map(|(name, value)| (name.to_owned(), value.into())).into(),
             }),
             ..ask("GET", "/k")
         };

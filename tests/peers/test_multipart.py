@@ -45,7 +45,7 @@ class Upload:
         self.id = re.search(r"<UploadId>([^<]+)</UploadId>", response.body.decode())[1]
 
     def request(self, method, query, headers=None):
-        return self.site.request(method, self.key, {"Accept": "application/json"} | (headers or {}), query=query)
+        return self.site.request(method, self.key, {"Accept": "application/vnd.signpost+json"} | (headers or {}), query=query)
 
     def step(self, method, query, body=None):
         response = self.request(method, query)
@@ -185,7 +185,7 @@ def test_signpost_rejects_invalid_multipart_requests(site, key):
         ("GET", "uploadId=u&max-parts=1001"), ("DELETE", "uploadId=u&versionId=v"), ("POST", "uploads&ifNoneMatch=*"),
         ("GET", "uploads"), ("HEAD", "uploadId=u"), ("PATCH", "uploadId=u"), ("POST", ""), ("POST", "uploadId=u&partNumber=1"),
     ]:
-        response = site.request(method, key, {"Accept": "application/json"}, query=query)
+        response = site.request(method, key, {"Accept": "application/vnd.signpost+json"}, query=query)
         assert response.status in (400, 405), f"{method} ?{query}: {response.status}"
 
 

@@ -33,7 +33,7 @@ pub(crate) struct OpenedFile {
 pub(crate) struct FolderContents {
     /// The files, with their names relative to the folder; the segments are separated by `/`.
     pub(crate) files: Vec<(PathBuf, String)>,
-    /// The paths that are not uploaded, and the reason: not a file or folder, or a name that cannot be a key.
+    /// The paths that are not uploaded, and the reason: they are neither files nor folders.
     pub(crate) skipped: Vec<(PathBuf, &'static str)>,
     /// The paths that cannot be read or uploaded, and the error.
     pub(crate) failed: Vec<(PathBuf, OperationError)>,
@@ -132,7 +132,7 @@ pub(crate) fn list_folder(folder: &Path) -> FolderContents {
         for entry in entries {
             let path = entry.path();
             let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}")) else {
-                contents.skipped.push((path, "its name is not UTF-8"));
+                contents.failed.push((path, not_utf8()));
                 continue;
             };
             let kind = match entry.file_type() {
@@ -157,6 +157,12 @@ pub(crate) fn list_folder(folder: &Path) -> FolderContents {
     }
     contents.files.sort();
     contents
+}
+
+/// The error for a path that cannot be a key.
+pub(crate) fn not_utf8() -> OperationError {
+    OperationError::usage("the name is not UTF-8, so it cannot be a key")
+        .with_remedy("Rename it, and run the command again.")
 }
 
 /// The path below `folder` for an object with this name. The name comes from a listing and is not trusted.

@@ -25,10 +25,15 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
     } else {
         ""
     };
-    Ok(CommandReport::success(format!(
-        "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n",
-        policy.len()
-    )))
+    let findings = policy.findings();
+    let warnings = findings.iter().map(|finding| format!("warning: {finding}\n"));
+    Ok(CommandReport {
+        stderr: warnings.collect(),
+        ..CommandReport::success(format!(
+            "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n",
+            policy.len()
+        ))
+    })
 }
 
 fn load_policy(file: &Path, system: &mut SystemAccess<'_>) -> Result<Policy, CommandError> {

@@ -12,7 +12,7 @@ use crate::fronts::EmulatedFront;
 ///
 /// Every `SIGNPOST_` setting of the Lambda function also works here, as an environment variable. An option overrides
 /// its setting.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "signpost-local", version = signpost::BUILD_VERSION, max_term_width = 100)]
 pub struct ServerOptions {
     /// Address that the redirect API listens on; port 0 lets the system choose a port.
@@ -41,6 +41,16 @@ pub struct ServerOptions {
     /// The server must be able to reach this origin too.
     #[arg(long, value_name = "ORIGIN", conflicts_with_all = ["bucket", "endpoint"])]
     pub s3_url: Option<String>,
+
+    /// Access key id of the embedded S3, for other programs that use it; without it, the server generates a key pair. Or
+    /// set `SIGNPOST_LOCAL_S3_ACCESS_KEY_ID`.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["bucket", "endpoint"])]
+    pub s3_access_key_id: Option<String>,
+
+    /// Secret access key of the embedded S3. Other users of this machine can see options; to hide the secret, set
+    /// `SIGNPOST_LOCAL_S3_SECRET_ACCESS_KEY` instead.
+    #[arg(long, value_name = "SECRET", conflicts_with_all = ["bucket", "endpoint"])]
+    pub s3_secret_access_key: Option<String>,
 
     /// Bucket to use instead of the embedded S3, with the credentials from the AWS SDK's default chain.
     #[arg(long, value_name = "NAME")]

@@ -154,7 +154,14 @@ async fn set_up_embedded_s3(
         return Err(StartupError::NoDynamoDb);
     }
     let region = options.region.as_deref().unwrap_or(EMBEDDED_REGION);
-    let credentials = credentials::generate_credentials();
+    let credentials = environment
+        .s3_credentials(options)
+        .map_err(|problem| StartupError::Config {
+            name: S3_KEY_OPTIONS.to_owned(),
+            problem: problem.to_owned(),
+        })?;
+    let given_key_id = credentials.as_ref().map(|given| given.access_key_id().to_owned());
+    let credentials = credentials.unwrap_or_else(credentials::generate_credentials);
     let config = EmbeddedS3Config {
         data_dir: options.data.clone(),
         bucket: EMBEDDED_BUCKET.to_owned(),
@@ -166,7 +173,7 @@ async fn set_up_embedded_s3(
             expires_at: None,
         }],
         allow_listing: true,
-        page_origin: page_origin(&environment, local),
+        page_origins: page_origins(local, &environment),
     };
     let s3 = EmbeddedS3::bind(options.s3_listen, config).await?;
     let address = s3.local_addr();
@@ -185,15 +192,24 @@ async fn set_up_embedded_s3(
         storage: StorageLocation::Embedded {
             data_dir: options.data.clone(),
             address,
+            region: region.to_owned(),
+            key_id: given_key_id,
         },
         s3: Some(s3),
     })
 }
 
-/// Returns the origin of the pages that the API at `local` serves, if it is known: a wildcard address is not an origin.
-fn page_origin(environment: &ServerEnvironment, local: SocketAddr) -> Option<String> {
+/// The options with the key pair of the embedded S3.
+const S3_KEY_OPTIONS: &str = "--s3-access-key-id, --s3-secret-access-key";
+
+/// Returns the origins whose pages may use the embedded S3: the pages that the API at `local` serves, unless the address is
+/// a wildcard, and those of the public URL. If every origin may use the API, browsers follow its redirects with the origin
+/// `null`.
+fn page_origins(local: SocketAddr, environment: &ServerEnvironment) -> Vec<String> {
+    let own = (!local.ip().is_unspecified()).then(|| format!("http://{local}"));
     let public = environment.get("SIGNPOST_PUBLIC_URL").map(str::to_owned);
-    public.or_else(|| (!local.ip().is_unspecified()).then(|| format!("http://{local}")))
+    let redirected = environment.allows_any_origin().then(|| "null".to_owned());
+    own.into_iter().chain(public).chain(redirected).collect()
 }
 
 async fn set_up_external_bucket(

@@ -86,7 +86,7 @@ pub(in crate::response) fn listing_page(
 }
 
 /// Redirects a request for the root without a trailing slash. Without the slash, the relative links would be wrong.
-fn redirect_to_slash(request: &ApiRequest) -> ApiResponse {
+pub(super) fn redirect_to_slash(request: &ApiRequest) -> ApiResponse {
     let last = request.base_url.rsplit('/').next().unwrap_or_default();
     let mut response = with_body(StatusCode::TEMPORARY_REDIRECT, TEXT, "");
     let location = format!("./{last}/{}", with_query(request, &[]));
@@ -126,7 +126,7 @@ fn folder_row(view: &ListingView, folder: &str) -> EntryRow {
     match ObjectKey::new(folder) {
         Ok(_) => EntryRow::Folder {
             name,
-            href: format!("./{}", to_relative(view.name(folder))),
+            href: entry_url(view.name(folder)),
         },
         Err(_) => EntryRow::Unaddressable {
             name,
@@ -143,11 +143,22 @@ fn object_row(view: &ListingView, object: &ListedObject) -> EntryRow {
     match ObjectKey::new(object.key.as_str()) {
         Ok(_) => EntryRow::Object {
             name,
-            href: format!("./{}", to_relative(view.name(&object.key))),
+            href: entry_url(view.name(&object.key)),
             size,
             modified,
         },
         Err(_) => EntryRow::Unaddressable { name, size, modified },
+    }
+}
+
+/// Returns the URL of an entry, relative to its folder. `to_relative` escapes `:`, so only a name that begins with a slash needs a
+/// prefix.
+pub(super) fn entry_url(name: &str) -> String {
+    let path = to_relative(name).to_string();
+    if path.starts_with('/') {
+        format!("./{path}")
+    } else {
+        path
     }
 }
 

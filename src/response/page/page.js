@@ -106,7 +106,7 @@ function objectUrl(key, query = {}) {
 async function callSignpost(url, options) {
   let response;
   try {
-    const headers = { accept: 'application/json' };
+    const headers = { accept: 'application/vnd.signpost+json, application/json' };
     response = await fetch(url, { headers, redirect: 'manual', cache: 'no-store', ...options });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
@@ -1053,6 +1053,7 @@ async function refreshListing() {
   const request = new XMLHttpRequest();
   request.open('GET', location.href);
   request.setRequestHeader('accept', 'text/html');
+  request.setRequestHeader('x-requested-with', 'signpost-page'); // requests this page instead of a list of links
   request.responseType = 'document';
   await new Promise((resolve) => {
     request.onloadend = resolve;
@@ -1071,7 +1072,7 @@ let menuRow = null;
 
 function keyOfRow(row) {
   const href = find('th a', row).getAttribute('href');
-  return prefix + decodeURIComponent(href.slice(2).replace(/\?view$/, ''));
+  return prefix + decodeURIComponent(href.replace(/^\.\//, ''));
 }
 
 function addRowMenus() {

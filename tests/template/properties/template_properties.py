@@ -137,7 +137,9 @@ def the_function_has_its_settings(stack):
     assert settings["SIGNPOST_SIGNING_MODE"] == mode
     assert settings["SIGNPOST_METRICS"] == ("emf" if stack.parameters["Metrics"] == "yes" else "off")
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
-    assert settings["SIGNPOST_PUBLIC_URL"] == stack.parameters["PublicUrl"]
+    has_domain = stack.parameters["DomainName"] and stack.parameters["Front"] != "function-url"
+    domain_url = f"https://{stack.parameters['DomainName']}" if has_domain else ""
+    assert settings["SIGNPOST_PUBLIC_URL"] == (stack.parameters["PublicUrl"] or domain_url)
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
 
 

@@ -1,10 +1,18 @@
 //! API Gateway REST API behind a custom domain: no stage in the path, the path stays encoded, no Content-Length header.
+//! A client can replace the method by a header.
 
 use serde_json::{Value, json};
 
 use super::client_request::{ClientRequest, all_values, last_values};
 
 const STAGE: &str = "local";
+
+/// The headers that do not reach the function
+/// ([important notes](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)).
+const DROPPED_HEADERS: [&str; 2] = ["content-length", "content-md5"];
+
+/// The header that replaces the method.
+const METHOD_OVERRIDE: &str = "x-http-method-override";
 
 pub(super) fn build_event(request: &ClientRequest<'_>) -> Value {
     let sent = request.path();
@@ -14,13 +22,14 @@ pub(super) fn build_event(request: &ClientRequest<'_>) -> Value {
     let headers = request
         .headers()
         .into_iter()
-        .filter(|(name, _)| name != "content-length");
+        .filter(|(name, _)| !DROPPED_HEADERS.contains(&name.as_str()));
     let headers: Vec<_> = headers.collect();
+    let method = method(request);
     let (body, is_base64_encoded) = request.base64_body();
     json!({
         "resource": resource,
         "path": path,
-        "httpMethod": request.method(),
+        "httpMethod": method,
         "headers": last_values(headers.clone()),
         "multiValueHeaders": all_values(headers),
         "queryStringParameters": last_values(request.decoded_pairs()),
@@ -32,7 +41,7 @@ pub(super) fn build_event(request: &ClientRequest<'_>) -> Value {
             "apiId": "local",
             "domainName": request.host(),
             "domainPrefix": "local",
-            "httpMethod": request.method(),
+            "httpMethod": method,
             "identity": { "sourceIp": request.peer.ip().to_string() },
             "path": sent,
             "protocol": "HTTP/1.1",
@@ -44,4 +53,13 @@ pub(super) fn build_event(request: &ClientRequest<'_>) -> Value {
         "body": body,
         "isBase64Encoded": is_base64_encoded,
     })
+}
+
+/// Returns the method that the gateway uses.
+fn method<'a>(request: &'a ClientRequest<'_>) -> &'a str {
+    let replaced = request.parts.headers.get(METHOD_OVERRIDE);
+    let replaced = replaced.and_then(|method| method.to_str().ok());
+    replaced
+        .filter(|method| !method.is_empty())
+        .unwrap_or_else(|| request.method())
 }
