@@ -299,7 +299,7 @@ fn check_table(policy: &Policy) -> Result<(), ConfigError> {
 
 fn log_policy(policy: &Policy) {
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = crate::BUILD_VERSION,
         rules = policy.len(),
         rules.sha256 = policy.digest(),
         "read the rules"

@@ -334,15 +334,15 @@ async fn the_limit_of_a_rule_bounds_the_parts_that_a_client_can_store() {
         (6 * 1024 * MIB, 1000, Some(2 * 1024 * MIB), 413),
     ] {
         let length = length.map_or_else(String::new, |length: u64| format!("&contentLength={length}"));
-        let path = format!("/k?partNumber={number}&uploadId=u{length}");
+        let path = format!("/k?json&partNumber={number}&uploadId=u{length}");
         let rules = limited(max_bytes);
         let handler = handler(&rules).await;
-        let request = ask("PUT", &path).with("accept", "application/json");
+        let request = ask("PUT", &path);
         let response = handler.handle(&request, now()).await;
         assert_eq!(response.status(), status, "{max_bytes} {path}: {}", body(&response));
     }
     let handler = handler(crate::support::OPEN_RULES).await;
-    let request = ask("PUT", "/k?partNumber=9&uploadId=u").with("accept", "application/json");
+    let request = ask("PUT", "/k?json&partNumber=9&uploadId=u");
     assert_eq!(
         handler.handle(&request, now()).await.status(),
         200,

@@ -347,7 +347,7 @@ async fn statuses(handler: &Handler, link: &str, seconds: u64) -> Vec<u16> {
         ("GET", "/a/x?form&"),
     ] {
         let request = ask(method, &format!("{path}share={link}")).sized(5);
-        let request = if path.contains("form") {
+        let request = if path.contains("form") || path.contains("presign") {
             request_without_length(request)
         } else {
             request

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use crate::buffer_pool::BufferPool;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
 use crate::part_layout::{MAX_SMALL_OBJECT, Part};
+use crate::platform;
 use crate::transfer_state::FileIdentity;
 use crate::upload_source::{CHUNK_SIZE, UploadSource};
 
@@ -71,7 +71,7 @@ impl OpenedFile {
             UploadSource::Memory([bytes.into()].into())
         } else if identity.len <= MAX_SMALL_OBJECT {
             let mut bytes = vec![0; usize::try_from(identity.len).expect("a small object fits into memory")];
-            file.read_exact_at(&mut bytes, 0).map_err(io_error)?;
+            platform::read_exact_at(&file, &mut bytes, 0).map_err(io_error)?;
             UploadSource::Memory([bytes.into()].into())
         } else {
             UploadSource::File {
@@ -108,10 +108,7 @@ impl OpenedFile {
 
 /// Returns true if the path is a FIFO or a character device, whose bytes can be read only once.
 pub(crate) fn is_stream(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| {
-        let kind = metadata.file_type();
-        kind.is_fifo() || kind.is_char_device()
-    })
+    fs::metadata(path).is_ok_and(|metadata| platform::is_stream(&metadata))
 }
 
 /// Lists the files below a folder, in order of their names. Links to files are followed. A link to a folder is
