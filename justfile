@@ -22,3 +22,11 @@ peers *arguments:
 bench *arguments:
     cargo bench -p signpost --bench decide
     bench/run {{arguments}}
+
+# The release files that this machine can build, in dist/.
+release:
+    release/build all
+
+# The documentation site, in target/site/public.
+site:
+    docs/site/build

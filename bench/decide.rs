@@ -317,6 +317,7 @@ fn request(method: &str) -> ApiRequest {
             BodyLength::Missing
         },
         base_url: "https://files.example.com".into(),
+        max_response_bytes: 6 << 20,
         request_id: "7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0".into(),
         invocation: "00000000-0000-4000-8000-000000000001".into(),
         body: Bytes::new(),

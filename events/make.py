@@ -10,6 +10,7 @@ The format of the events follows the capture-*.json files in this directory. The
 import base64
 import hashlib
 import json
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ BODY = b"hello world\n"
 BINARY = bytes(range(256))
 MD5 = base64.b64encode(hashlib.md5(BODY).digest()).decode()
 SHA256 = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
+SHA256_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Request:
     length: bool = True  # the client sends Content-Length with a PUT or a POST
     base: str = ""  # REST: base path of a custom domain, for example "/files"
     stage: str = ""  # REST and HTTP: stage name
+    domain: str = ""  # HTTP: custom domain
+    resource: str = "/{proxy+}"  # REST: the resource that matches the path
 
     @property
     def path(self):
@@ -71,7 +75,20 @@ def grouped(pairs):
     return out
 
 
+def matched(request):
+    """Returns the resource of a REST API and its path parameters. The value of a parameter keeps its encoding."""
+    names = re.findall(r"{(\w+)\+?}", request.resource)
+    fixed = request.resource.partition("{")[0]
+    value = request.path.removeprefix(fixed).lstrip("/").removesuffix("/")
+    if not names:
+        return request.resource, None
+    if not value:
+        return "/", None
+    return request.resource, dict(zip(names, value.split("/", len(names) - 1)))
+
+
 def rest(request):
+    """A REST API drops Content-MD5 and replaces the method by X-HTTP-Method-Override."""
     domain = "files.example.com" if request.base else "5h7pqvr9u4.execute-api.eu-central-1.amazonaws.com"
     stage = request.stage or "live"
     headers = {
@@ -82,27 +99,27 @@ def rest(request):
         "X-Forwarded-Port": "443",
         "X-Forwarded-Proto": "https",
         "accept": "*/*",
-    } | request.headers
+    } | {name: value for name, value in request.headers.items() if name != "content-md5"}
+    method = request.headers.get("x-http-method-override", request.method)
     path = request.base + request.path
     if path.startswith("//"):
         path = path[1:]
-    proxy = request.path.lstrip("/").removesuffix("/")
     query = grouped(request.decoded_query)
-    resource = "/{proxy+}" if proxy else "/"
+    resource, parameters = matched(request)
     return {
         "resource": resource,
         "path": path,
-        "httpMethod": request.method,
+        "httpMethod": method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
-        "pathParameters": {"proxy": proxy} if proxy else None,
+        "pathParameters": parameters,
         "stageVariables": None,
         "requestContext": {
-            "resourceId": "al6gqb" if proxy else "q4z8dxrdv3",
+            "resourceId": "al6gqb" if parameters else "q4z8dxrdv3",
             "resourcePath": resource,
-            "httpMethod": request.method,
+            "httpMethod": method,
             "extendedRequestId": "ATfSdF7nPHcErRA=",
             "requestTime": "10/Jul/2026:19:19:04 +0000",
             "path": (request.base or "/" + stage) + request.path,
@@ -187,10 +204,13 @@ def common_headers(request, domain):
 
 
 def http_api(request):
-    domain = "sjzepsqsu5.execute-api.eu-central-1.amazonaws.com"
+    """An HTTP API decodes the path, cuts it at a `?`, and merges slashes."""
+    domain = request.domain or "sjzepsqsu5.execute-api.eu-central-1.amazonaws.com"
     headers = common_headers(request, domain)
-    headers.setdefault("content-length", str(len(request.body)))  # an HTTP API adds "0" if there is no body
-    path = unquote(request.path, errors="strict").partition("?")[0]
+    if not request.body:  # an HTTP API adds both headers; AWS does not document the value of the second one
+        headers = {"content-length": "0", "content-type": "application/octet-stream"} | headers
+    headers.setdefault("content-length", str(len(request.body)))
+    path = re.sub("/+", "/", unquote(request.path, errors="strict").partition("?")[0])
     if request.stage:
         path = f"/{request.stage}{path}"
     event = payload_2(request, domain, path, path, request.stage or "$default", "ATfSmjLgPHcESJw=", "123456789012", headers)
@@ -269,7 +289,7 @@ KEY = "docs/report.pdf"
 AT = "/" + KEY
 ALL = FRONTS
 PATHS = ("rest", "http-api", "function-url", "alb")  # the path is the same in both header modes of an ALB
-RAW = ("rest", "function-url", "alb")  # the fronts that pass the path as it was sent
+RAW = ("rest", "function-url", "alb")  # the fronts that pass the path as it was sent; an HTTP API decodes it, cuts it and merges slashes
 TYPED = ("function-url", "alb", "alb-multi-value")  # the fronts whose event distinguishes an empty upload from one without a length
 
 # The four operations
@@ -289,22 +309,42 @@ row(("function-url", "alb", "alb-multi-value"), "refused-put-chunked", Request("
 
 # Response formats
 row(ALL, "get-url", Request("GET", AT + "?url"), signed(KEY, "GET", "url"), "the bare URL")
-row(ALL, "get-text", Request("GET", AT, {"accept": "text/plain"}), signed(KEY, "GET", "url"), "the bare URL, by Accept")
-row(ALL, "get-json", Request("GET", AT, {"accept": "application/json"}), signed(KEY, "GET", "json"), "the instruction as JSON")
+row(ALL, "get-text", Request("GET", AT, {"accept": "text/plain"}), signed(KEY, "GET"), "cargo is redirected, although it accepts only text")
+row(ALL, "get-json", Request("GET", AT, {"accept": "application/vnd.signpost+json"}), signed(KEY, "GET", "json"), "the instruction as JSON")
 row(ALL, "get-html", Request("GET", AT, {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}), signed(KEY, "GET"), "a browser is redirected")
+row(ALL, "put-axios", Request("PUT", AT, {"accept": "application/json, text/plain, */*"}, BODY), signed(KEY, "PUT", headers=length_of(BODY)), "axios is redirected, although it accepts JSON")
+row(ALL, "refused-put-url-body", Request("PUT", AT + "?url", body=BODY), plain_response(400, KEY), "the body of a request for an instruction would be lost")
 row(ALL, "put-url", Request("PUT", AT + "?url", length=False), signed(KEY, "PUT", "url"), "the two-step upload of any size: no length is signed")
 row(ALL, "put-url-length", Request("PUT", AT + "?url&contentLength=12", length=False), signed(KEY, "PUT", "url", length_of(BODY)), "two-step with a declared length")
 row(ALL, "put-url-checksum", Request("PUT", AT + "?contentLength=12&checksum-sha256=" + SHA256.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D") + "&url", length=False), signed(KEY, "PUT", "url", length_of(BODY) | {"x-amz-checksum-sha256": SHA256}), "two-step with length and checksum; the query is encoded")
-row(ALL, "put-json", Request("PUT", AT + "?contentLength=12", {"accept": "application/json"}, length=False), signed(KEY, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "JSON: create-only is a header that the client must send")
-row(ALL, "delete-json", Request("DELETE", AT, {"accept": "application/json"}), signed(KEY, "DELETE", "json"), "the instruction as JSON")
+row(ALL, "put-json", Request("PUT", AT + "?contentLength=12", {"accept": "application/vnd.signpost+json"}, length=False), signed(KEY, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "JSON: create-only is a header that the client must send")
+row(ALL, "delete-json", Request("DELETE", AT, {"accept": "application/vnd.signpost+json"}), signed(KEY, "DELETE", "json"), "the instruction as JSON")
 
 # Request headers that are signed, ignored or rejected
 mirrored = {"content-md5": MD5, "x-amz-meta-origin": "curl", "x-amz-checksum-sha256": SHA256, "x-amz-sdk-checksum-algorithm": "SHA256"}
-row(ALL, "put-headers", Request("PUT", AT, mirrored, BODY), signed(KEY, "PUT", headers=length_of(BODY) | mirrored), "checksums and metadata of the client are signed")
+row(("http-api", "function-url", "alb", "alb-multi-value"), "put-headers", Request("PUT", AT, mirrored, BODY), signed(KEY, "PUT", headers=length_of(BODY) | mirrored), "checksums and metadata of the client are signed")
+kept = {name: value for name, value in mirrored.items() if name != "content-md5"}
+row(("rest",), "put-headers", Request("PUT", AT, mirrored, BODY), signed(KEY, "PUT", headers=length_of(BODY) | kept), "checksums and metadata of the client are signed; a REST API drops Content-MD5")
+row(ALL, "refused-put-range", Request("PUT", AT, {"content-range": "bytes 6-17/18"}, BODY), plain_response(400, KEY), "S3 would store the part of the file as the whole object")
+row(ALL, "put-unsigned-payload", Request("PUT", AT, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}, BODY), signed(KEY, "PUT", headers=length_of(BODY)), "S3 accepts this header without a signature")
+row(ALL, "refused-put-checksum", Request("PUT", AT, {"x-amz-checksum-sha256": MD5}, BODY), plain_response(400, KEY), "a checksum of the wrong length")
+row(ALL, "get-tracking", Request("GET", AT + "?fbclid=IwAR0&utm_source=mail&utm_campaign=caf%C3%A9&_=1783711144836"), signed(KEY, "GET"), "tracking parameters are ignored")
+signature = {
+    "authorization": "AWS4-HMAC-SHA256 Credential=ASIAEXAMPLE/20260710/eu-central-1/lambda/aws4_request, SignedHeaders=host, Signature=0000",
+    "x-amz-content-sha256": SHA256_OF_NOTHING,
+    "x-amz-date": "20260710T191904Z",
+    "x-amz-security-token": "token",
+    "x-amz-source-account": "123456789012",
+    "x-amz-source-arn": "arn:aws:cloudfront::123456789012:distribution/EDFDVBD6EXAMPLE",
+}
+row(("function-url",), "get-cloudfront-signed", Request("GET", AT, signature), signed(KEY, "GET"), "headers that CloudFront adds with origin access control")
+row(("function-url",), "refused-cloudfront-forged", Request("GET", AT, signature | {"x-amz-source-account": "210987654321"}), plain_response(400, KEY), "such headers of another sender")
 unsigned = {"range": "bytes=0-9", "if-none-match": '"etag"', "if-modified-since": "Fri, 10 Jul 2026 19:19:04 GMT", "cookie": "session=abc123"}
 row(ALL, "get-range", Request("GET", AT, unsigned), signed(KEY, "GET"), "Range and conditions pass to S3 unsigned")
 row(ALL, "get-cloudfront", Request("GET", AT, {"x-amz-cf-id": "c3MQXHFXAJ4h0S9IKVnxUHVyXPP5V5OJ", "via": "2.0 example.cloudfront.net (CloudFront)"}), signed(KEY, "GET"), "headers that a CDN adds are ignored")
-row(ALL, "get-method-override", Request("GET", AT, {"x-http-method-override": "DELETE", "x-method-override": "DELETE"}), signed(KEY, "GET"), "method-override headers are ignored")
+override = {"x-http-method-override": "DELETE", "x-method-override": "DELETE"}
+row(("http-api", "function-url", "alb", "alb-multi-value"), "get-method-override", Request("GET", AT, override), signed(KEY, "GET"), "method-override headers are ignored")
+row(("rest",), "get-method-override", Request("GET", AT, override), signed(KEY, "DELETE"), "a REST API applies X-HTTP-Method-Override itself")
 row(ALL, "refused-put-acl", Request("PUT", AT, {"x-amz-acl": "public-read"}, BODY), plain_response(400, KEY), "an `x-amz-*` header that is never signed")
 row(ALL, "refused-put-copy", Request("PUT", AT, {"x-amz-copy-source": "/example-bucket/secret"}), plain_response(400, KEY), "the header would turn the PUT into a copy")
 row(ALL, "refused-unknown-parameter", Request("GET", AT + "?acl"), plain_response(400, KEY), "a sub-resource of S3 that Signpost does not sign")
@@ -325,9 +365,9 @@ row(RAW, "get-question-mark", Request("GET", "/a%3Fb%23c"), signed("a?b#c", "GET
 row(PATHS, "get-punctuation", Request("GET", "/a!b'c(d)e*f~g,h;i:j@k&l=m$n%22o%3Cp%3Eq%5Cr%7Bs%7Dt%5Eu%7Cv%60w%5Bx%5D"), signed("a!b'c(d)e*f~g,h;i:j@k&l=m$n\"o<p>q\\r{s}t^u|v`w[x]", "GET"), "all other ASCII punctuation")
 row(PATHS, "get-unicode-forms", Request("GET", "/e%CC%81-%C3%A9"), signed("e\u0301-\u00e9", "GET"), "no Unicode normalisation")
 row(PATHS, "get-dots", Request("GET", "/..a/b../.../.hidden/c..d"), signed("..a/b../.../.hidden/c..d", "GET"), "dots that are not dot segments")
-row(PATHS, "get-double-slash", Request("GET", "/a//b.txt"), signed("a//b.txt", "GET"), "`//` is preserved")
-row(PATHS, "get-leading-slash", Request("GET", "//a//b.txt"), signed("/a//b.txt", "GET"), "a key that begins with `/`; a REST API collapses it in `path`")
-row(PATHS, "delete-leading-slash", Request("DELETE", "//a"), signed("/a", "DELETE"), "a key that begins with `/`; it differs from the key `a`")
+row(RAW, "get-double-slash", Request("GET", "/a//b.txt"), signed("a//b.txt", "GET"), "`//` is preserved; an HTTP API merges it")
+row(RAW, "get-leading-slash", Request("GET", "//a//b.txt"), signed("/a//b.txt", "GET"), "a key that begins with `/`; a REST API collapses it in `path`")
+row(RAW, "delete-leading-slash", Request("DELETE", "//a"), signed("/a", "DELETE"), "a key that begins with `/`; it differs from the key `a`")
 row(PATHS, "put-trailing-slash", Request("PUT", "/folder/", body=BODY), signed("folder/", "PUT", headers=length_of(BODY)), "a trailing `/` belongs to the key; a REST API strips it from `proxy`")
 row(PATHS, "delete-trailing-slash", Request("DELETE", "/folder/"), signed("folder/", "DELETE"), "a trailing `/` belongs to the key")
 row(PATHS, "get-longest-key", Request("GET", "/" + "k" * 1022 + "%C3%A9"), signed("k" * 1022 + "é", "GET"), "1,024 bytes")
@@ -375,10 +415,15 @@ row(("rest",), "put-base-path-trailing-slash", Request("PUT", "/folder/", base="
 row(("rest",), "get-base-path-encoded", Request("GET", "/" + ENCODED, base="/files"), signed("a b+c%d/e🚀.txt", "GET"), "base path and an encoded key")
 row(("rest",), "health-base-path", Request("GET", "/-/health", base="/files"), plain_response(200, form="health"), "the reserved segment after a base path")
 row(("rest",), "get-key-like-stage", Request("GET", "/live/x"), signed("live/x", "GET"), "the key begins with the stage name")
+row(("rest",), "get-other-parameter", Request("GET", AT, resource="/{key+}"), signed(KEY, "GET"), "a greedy path parameter with another name")
+row(("rest",), "delete-one-segment", Request("DELETE", "/files/a%20b.txt", resource="/files/{name}"), signed("a b.txt", "DELETE"), "a path parameter of one segment below a fixed part")
+row(("rest",), "put-below-resource", Request("PUT", "/files/files/a", resource="/files/{proxy+}", body=BODY), signed("files/a", "PUT", headers=length_of(BODY)), "the key contains the fixed part of the resource")
+row(("rest",), "unknown-fixed-resource", Request("GET", "/files", resource="/files"), plain_response(500), "a fixed resource does not show the key")
+row(("rest",), "unknown-two-parameters", Request("GET", "/t/a", resource="/{tenant}/{key+}"), plain_response(500), "two path parameters: the key is ambiguous")
 row(("http-api",), "get-stage", Request("GET", AT, stage="prod"), signed(KEY, "GET"), "a named stage is in `rawPath`")
 row(("http-api",), "put-stage", Request("PUT", AT, stage="prod", body=BODY), signed(KEY, "PUT", headers=length_of(BODY)), "a named stage is in `rawPath`")
 row(("http-api",), "get-stage-like-key", Request("GET", "/prod/x", stage="prod"), signed("prod/x", "GET"), "the stage is removed exactly once")
-row(("http-api",), "get-stage-leading-slash", Request("GET", "//a", stage="prod"), signed("/a", "GET"), "named stage and a key that begins with `/`")
+row(("http-api",), "get-stage-domain", Request("GET", AT, stage="prod", domain="files.example.com"), signed(KEY, "GET"), "custom domain: the stage is in `rawPath`, and not in the URL")
 row(("http-api",), "get-key-like-default-stage", Request("GET", "/$default/x"), signed("$default/x", "GET"), "`$default` is never removed")
 row(("http-api",), "health-stage", Request("GET", "/-/health", stage="prod"), plain_response(200, form="health"), "the reserved segment after a stage")
 

@@ -6,18 +6,21 @@
 //! 1. [`algorithm`]: the signature algorithms of JSON Web Tokens.
 //! 2. `error`: the rejection of invalid credentials.
 //! 3. [`principal`]: the caller.
-//! 4. [`keyring`]: the keys with which Signpost signs its own tokens.
-//! 5. [`cursor`]: the encryption of continuation tokens.
-//! 6. [`jwks`]: the public keys of an issuer.
-//! 7. [`jwt`]: parsing and signature verification of JSON Web Tokens.
-//! 8. [`gateway`]: identities that the gateway has verified.
-//! 9. [`oidc`]: issuers whose tokens Signpost verifies.
-//! 10. [`token`]: generated tokens.
-//! 11. [`share`]: share links.
-//! 12. [`session`]: browser sessions.
-//! 13. [`sign_in`]: sign-in for the page.
+//! 4. `claim_values`: the values of claims, and the groups in them.
+//! 5. [`keyring`]: the keys with which Signpost signs its own tokens.
+//! 6. [`cursor`]: the encryption of continuation tokens.
+//! 7. [`jwks`]: the public keys of an issuer.
+//! 8. [`jwt`]: parsing and signature verification of JSON Web Tokens.
+//! 9. [`gateway`]: identities that the gateway has verified.
+//! 10. [`oidc`]: issuers whose tokens Signpost verifies.
+//! 11. [`token`]: generated tokens.
+//! 12. [`stored_user`]: the users in share links and sessions.
+//! 13. [`share`]: share links.
+//! 14. [`session`]: browser sessions.
+//! 15. [`sign_in`]: sign-in for the page.
 
 pub mod algorithm;
+mod claim_values;
 pub mod cursor;
 mod error;
 pub mod gateway;
@@ -29,12 +32,13 @@ pub mod principal;
 pub mod session;
 pub mod share;
 pub mod sign_in;
+pub mod stored_user;
 pub mod token;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use http::header;
+use http::header::{self, HeaderName, HeaderValue};
 
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, GatewayIdentity};
@@ -45,9 +49,9 @@ pub use jwks::KeySet;
 use jwt::Jwt;
 pub use keyring::Keyring;
 pub use oidc::{OidcIssuer, RequiredKeys};
-pub use principal::{Issuer, Principal, StoredUser, User};
-pub use session::ReferencedClaims;
+pub use principal::{Issuer, Principal, User};
 use share::ShareLink;
+pub use stored_user::{ReferencedClaims, StoredUser};
 pub use token::{Token, TokenDigest};
 
 /// The enabled authentication methods.
@@ -61,6 +65,10 @@ pub struct Authenticators {
     pub oidc: Vec<OidcIssuer>,
     /// The ids of revoked share links.
     pub revoked_links: Vec<String>,
+    /// A hash of the names of the groups in deny rules; empty if there are none.
+    pub deny_groups: String,
+    /// The request header that contains a token instead of `Authorization`, if the rules enable one.
+    pub token_header: Option<HeaderName>,
     /// The keys of share links and sessions.
     pub keys: Keyring,
 }
@@ -73,6 +81,8 @@ enum Credential<'a> {
     Jwt(&'a str),
     /// Any other `Authorization` header.
     Authorization(&'a [u8]),
+    /// A generated token in the header of its own.
+    TokenHeader(&'a [u8]),
     /// A session cookie.
     Session(&'a str),
 }
@@ -86,6 +96,19 @@ impl Authenticators {
     /// Returns true if the rules contain an `[[issuer]]` with this name.
     pub fn names_issuer(&self, name: &str) -> bool {
         self.issuers().any(|issuer| issuer.is_named(name))
+    }
+
+    /// Returns true if users of the issuer `name` can have groups.
+    pub fn has_groups(&self, name: &str) -> bool {
+        let gateway = self.gateway.iter().map(|issuer| (&issuer.name, &issuer.groups));
+        let oidc = self.oidc.iter().map(|issuer| (&issuer.name, &issuer.groups));
+        gateway.chain(oidc).any(|(own, groups)| own == name && groups.is_some())
+    }
+
+    /// Returns true if a user of the issuer `name` can have this subject.
+    pub fn is_subject(&self, name: &str, subject: &str) -> bool {
+        let issuer = self.gateway.iter().find(|issuer| issuer.name == name);
+        issuer.is_none_or(|issuer| issuer.is_subject(subject))
     }
 
     /// Returns the user that a request has after this subject of the issuer `name` has been verified with these claims;
@@ -136,6 +159,7 @@ impl Authenticators {
             Some(Credential::Verified(identity)) => gateway::authenticate(&self.gateway, identity),
             Some(Credential::Jwt(token)) => self.verify_jwt(token, keys, now),
             Some(Credential::Authorization(header)) => token::authenticate(&self.tokens, header),
+            Some(Credential::TokenHeader(value)) => token::authenticate_header(&self.tokens, value),
             Some(Credential::Session(cookie)) => {
                 if !session::is_read_only(&request.method) {
                     session::check_same_origin(request)?;
@@ -160,22 +184,44 @@ impl Authenticators {
     fn credential<'a>(&self, request: &'a ApiRequest) -> Result<Option<Credential<'a>>, Rejection> {
         let cookie = session::cookie(&request.headers, session::COOKIE)?;
         let verified = request.gateway.as_ref().filter(|_| !self.gateway.is_empty());
-        let mut headers = request.headers.get_all(header::AUTHORIZATION).iter();
-        let (authorization, second) = (headers.next(), headers.next());
-        if second.is_some() || (cookie.is_some() && (verified.is_some() || authorization.is_some())) {
+        let mut sent = self.credential_headers(request);
+        let (first, second) = (sent.next(), sent.next());
+        if second.is_some() || (cookie.is_some() && (verified.is_some() || first.is_some())) {
             return Err(bad_credential(TWO_CREDENTIALS));
         }
-        if let Some(identity) = verified {
-            return Ok(Some(Credential::Verified(identity)));
-        }
-        let Some(authorization) = authorization else {
-            return Ok(cookie.map(Credential::Session));
+        let Some((is_authorization, value)) = first else {
+            let verified = verified.map(Credential::Verified);
+            return Ok(verified.or(cookie.map(Credential::Session)));
         };
-        let authorization = authorization.as_bytes();
-        let jwt = token::bearer(authorization).filter(|text| !self.oidc.is_empty() && jwt::is_jwt(text));
-        Ok(Some(
-            jwt.map_or(Credential::Authorization(authorization), Credential::Jwt),
-        ))
+        match verified {
+            // The gateway has verified the same header.
+            Some(identity) if is_authorization => return Ok(Some(Credential::Verified(identity))),
+            Some(_) => return Err(bad_credential(TWO_CREDENTIALS)),
+            None => {}
+        }
+        let value = value.as_bytes();
+        let bearer = if is_authorization {
+            token::bearer(value)
+        } else {
+            str::from_utf8(value).ok()
+        };
+        let jwt = bearer.filter(|text| !self.oidc.is_empty() && jwt::is_jwt(text));
+        Ok(Some(match jwt {
+            Some(jwt) => Credential::Jwt(jwt),
+            None if is_authorization => Credential::Authorization(value),
+            None => Credential::TokenHeader(value),
+        }))
+    }
+
+    /// Returns the headers of `request` with a credential, and true for `Authorization`, or false for the header that the
+    /// rules name.
+    fn credential_headers<'a>(&self, request: &'a ApiRequest) -> impl Iterator<Item = (bool, &'a HeaderValue)> {
+        let authorization = request.headers.get_all(header::AUTHORIZATION).iter();
+        let own = self.token_header.iter();
+        let own = own.flat_map(|name| request.headers.get_all(name).iter());
+        authorization
+            .map(|value| (true, value))
+            .chain(own.map(|value| (false, value)))
     }
 
     fn verify_jwt(&self, token: &str, keys: Option<&KeySet>, now: SystemTime) -> Result<User, Rejection> {
@@ -197,7 +243,7 @@ impl Authenticators {
     /// The link is the only credential of the request, so the request must not contain another one.
     pub fn redeem(&self, text: &str, request: &ApiRequest, now: SystemTime) -> Result<(ShareLink, User), Rejection> {
         let is_verified = request.gateway.is_some() && !self.gateway.is_empty();
-        if is_verified || request.headers.contains_key(header::AUTHORIZATION) {
+        if is_verified || self.credential_headers(request).next().is_some() {
             return Err(bad_credential(TWO_CREDENTIALS));
         }
         let link = share::verify(&self.keys, text, now)?;
@@ -205,21 +251,13 @@ impl Authenticators {
             return Err(bad_credential("the share link has been revoked"));
         }
         let creator = self.find_user(&link.creator);
-        let creator =
-            creator.ok_or_else(|| bad_credential("the rules no longer contain the creator of the share link"))?;
-        Ok((link, creator))
+        let removed = "the rules no longer contain the creator of the share link, or the creator has a new secret";
+        Ok((link, creator.ok_or_else(|| bad_credential(removed))?))
     }
 
-    /// Finds a stored user in the current rules. A token has the groups of the current rules; a user of an issuer has the
-    /// stored groups.
-    fn find_user(&self, stored: &StoredUser) -> Option<User> {
-        let Some(name) = &stored.issuer else {
-            let token = self.tokens.iter().find(|token| token.id == stored.subject);
-            return token.map(Token::user);
-        };
-        let issuer = self.issuers().find(|issuer| issuer.is_named(name))?;
-        let user = User::new(issuer, stored.subject.clone(), stored.groups.clone());
-        Some(user.with_claims(stored.claims.clone()))
+    /// Returns true if the credential of `request` is a session.
+    pub fn uses_session(&self, request: &ApiRequest) -> bool {
+        matches!(self.credential(request), Ok(Some(Credential::Session(_))))
     }
 }
 

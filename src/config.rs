@@ -75,10 +75,12 @@ settings! {
     rules_source: Option<RulesSource> = "SIGNPOST_RULES_SOURCE", default None, rules_source;
     #[doc = " The keys that sign share links and sessions, created with `signpost key new`: `ID:KEY`, or two keys \
               separated by a comma. The first key signs, and both verify. Without keys, share links and sign-in \
-              are disabled."]
-    keys: Keyring = "SIGNPOST_KEYS", default None, keyring;
-    #[doc = " The secret of the client that the rules name in `client_id`, if its issuer requires one."]
-    client_secret: Option<ClientSecret> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
+              are disabled. Or the place where this text is stored: `ssm:NAME` (a parameter of Systems Manager) or \
+              `secretsmanager:ARN`. Signpost reads it at the first request, and again when it is a minute old."]
+    keys: SecretSetting<Keyring> = "SIGNPOST_KEYS", default None, keyring;
+    #[doc = " The secret of the client that the rules name in `client_id`, if its issuer requires one. Or the place \
+              where it is stored, as for `SIGNPOST_KEYS`."]
+    client_secret: Option<SecretSetting<ClientSecret>> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
     #[doc = " The id table: the name or ARN of a `DynamoDB` table with the ids of objects and the uses of share \
               links. Without it, rules cannot use `{id}`, and share links cannot limit their uses."]
     table: Option<IdTableLocation> = "SIGNPOST_TABLE", default None, table;
@@ -129,6 +131,8 @@ settings! {
     sts_endpoint: Option<String> = "AWS_ENDPOINT_URL_STS", default None, endpoint;
     #[doc = " The endpoint of the SDK for Systems Manager. It overrides `AWS_ENDPOINT_URL`."]
     ssm_endpoint: Option<String> = "AWS_ENDPOINT_URL_SSM", default None, endpoint;
+    #[doc = " The endpoint of the SDK for Secrets Manager. It overrides `AWS_ENDPOINT_URL`."]
+    secrets_manager_endpoint: Option<String> = "AWS_ENDPOINT_URL_SECRETS_MANAGER", default None, endpoint;
     #[doc = " The endpoint of the SDK for `DynamoDB`. It overrides `AWS_ENDPOINT_URL`."]
     dynamodb_endpoint: Option<String> = "AWS_ENDPOINT_URL_DYNAMODB", default None, endpoint;
 }
@@ -159,11 +163,40 @@ pub enum RulesSource {
     },
 }
 
+/// The value of a setting that is a secret, or the place where it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSetting<T> {
+    /// The value.
+    Value(T),
+    /// The place outside the function.
+    Stored(SecretLocation),
+}
+
+/// The location of a secret that is stored outside the function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretLocation {
+    /// A parameter of Systems Manager.
+    Ssm {
+        /// The name or ARN.
+        name: String,
+    },
+    /// A secret of Secrets Manager.
+    SecretsManager {
+        /// The name or ARN.
+        id: String,
+    },
+}
+
 /// The secret with which this service authenticates to an issuer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecret(String);
 
 impl ClientSecret {
+    /// Wraps the text.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text, for the issuer only.
     pub fn expose(&self) -> &str {
         &self.0
@@ -238,6 +271,13 @@ impl Settings {
     /// The custom endpoint of Systems Manager, if any.
     pub fn custom_ssm_endpoint(&self) -> Option<&str> {
         self.ssm_endpoint.as_deref().or(self.any_endpoint.as_deref())
+    }
+
+    /// The custom endpoint of Secrets Manager, if any.
+    pub fn custom_secrets_manager_endpoint(&self) -> Option<&str> {
+        self.secrets_manager_endpoint
+            .as_deref()
+            .or(self.any_endpoint.as_deref())
     }
 
     fn check_combinations(&self) -> Result<(), ConfigError> {

@@ -5,6 +5,7 @@ mod authorize;
 mod authorized_request;
 mod bulk;
 mod caller;
+mod foreign_page;
 mod generated_key;
 mod listing;
 mod object_location;
@@ -24,10 +25,11 @@ use http::Method;
 use crate::auth::KeySet;
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::policy::Policy;
-use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route};
+use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route, check_no_body};
 use authorize::presign;
 pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
+pub use foreign_page::check_page;
 pub use listing::{ListingDecision, ListingView};
 pub use object_page::ObjectPageDecision;
 pub use page_actions::{PageActions, SignInState};
@@ -99,6 +101,7 @@ pub fn decide(
         Route::ObjectPage { page, key } => Decision::ObjectPage(object_page::decide(&caller(), page, &key)?),
         Route::Object { operation, key } => instruct(&caller(), ObjectRequest::parse(request, operation, key)?)?,
         Route::Presign { operation, key } => {
+            check_no_body(request)?;
             let format = ResponseFormat::GoExample;
             let object_request = ObjectRequest::from_query(operation, key, format, &request.query)?;
             instruct(&caller(), object_request)?

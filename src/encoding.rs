@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use http::uri::Scheme;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use crate::key::QUERY;
@@ -39,6 +40,40 @@ pub fn ascii_json(text: &str) -> String {
     ascii
 }
 
+/// Returns true for a character that can change or hide other text: a control character, a line separator, or an
+/// invisible format character, such as those that change the direction of the text
+/// ([UTR 36](https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing)).
+pub fn is_invisible(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Escapes the characters of a text for people that can change or hide other text ([`is_invisible`]).
+pub fn escape_invisible(text: &str) -> String {
+    let escape = |mut escaped: String, char| {
+        if is_invisible(char) {
+            write!(escaped, "\\u{:04x}", u32::from(char)).expect("writing to a String cannot fail");
+        } else {
+            escaped.push(char);
+        }
+        escaped
+    };
+    text.chars().fold(String::with_capacity(text.len()), escape)
+}
+
 /// Encodes bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     let text = String::with_capacity(bytes.len() * 2);
@@ -46,4 +81,11 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text
     })
+}
+
+/// Returns host and port of an origin without the default port of its scheme. Clients send neither `Host` nor `Origin`
+/// with a default port, so a signature or a comparison must not contain it.
+pub fn without_default_port<'a>(scheme: &Scheme, authority: &'a str) -> &'a str {
+    let port = if *scheme == Scheme::HTTP { ":80" } else { ":443" };
+    authority.strip_suffix(port).unwrap_or(authority)
 }

@@ -7,11 +7,12 @@
 //! 3. [`key_path`]: the path of the key without stage and base path.
 //! 4. [`content_length`]: the length of the upload.
 //! 5. [`front_response`]: the response in the format of a front.
-//! 6. [`payload2`]: payload format 2.0, which two fronts use.
-//! 7. [`rest`]: REST APIs.
-//! 8. [`http_api`]: HTTP APIs.
-//! 9. [`function_url`]: function URLs.
-//! 10. [`alb`]: Application Load Balancers.
+//! 6. [`query`]: the query without tracking parameters.
+//! 7. [`payload2`]: payload format 2.0, which two fronts use.
+//! 8. [`rest`]: REST APIs.
+//! 9. [`http_api`]: HTTP APIs.
+//! 10. [`function_url`]: function URLs.
+//! 11. [`alb`]: Application Load Balancers.
 
 mod alb;
 mod authorizer;
@@ -22,20 +23,31 @@ mod function_url;
 mod http_api;
 mod key_path;
 mod payload2;
+mod query;
 mod rest;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{HeaderMap, header};
 use serde::{Serialize, Serializer};
 
+use crate::encoding::without_default_port;
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, BodyLength, GatewayIdentity, Pairs};
 use crate::response::{ApiResponse, ServiceFailure};
 use event::FrontEvent;
 use front_response::FrontResponse;
 use key_path::KeyPath;
+
+/// The limit of Lambda on the response of a function
+/// ([Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
+const MAX_LAMBDA_BYTES: usize = 6 * 1024 * 1024;
+
+/// The limit of an ALB on the response of a function
+/// ([Lambda functions as targets](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html)).
+const MAX_ALB_BYTES: usize = 1024 * 1024;
 
 /// The AWS service in front of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +121,8 @@ impl Front {
     ) -> Result<ApiRequest, ServiceFailure> {
         let KeyPath { path, encoding, prefix } = self.key_path(event, address.base_path)?;
         let mut parse_error = path.is_none().then_some(Rejection::OutsideBasePath);
-        let headers = or_reject(event.header_map(), HeaderMap::new(), &mut parse_error);
+        let mut headers = or_reject(event.header_map(), HeaderMap::new(), &mut parse_error);
+        let is_caller_hidden = self.remove_own_headers(event, &mut headers);
         let query = or_reject(self.query(event), Pairs::new(), &mut parse_error);
         let length = or_reject(self.body_length(event, &headers), BodyLength::Unknown, &mut parse_error);
         let body = or_reject(event.post_body(), Bytes::new(), &mut parse_error);
@@ -124,12 +137,34 @@ impl Front {
             length,
             body,
             base_url: base_url.unwrap_or_default(),
+            max_response_bytes: self.max_response_bytes(),
             request_id: request_id.unwrap_or(invocation).to_owned(),
             invocation: invocation.to_owned(),
-            gateway: self.identity(event),
+            gateway: self.identity(event).filter(|_| !is_caller_hidden),
             headers,
             parse_error,
         })
+    }
+
+    /// Removes the headers that the front adds and that look like headers of the client. Returns true if the verified
+    /// identity is that of the front itself.
+    fn remove_own_headers(self, event: &FrontEvent<'_>, headers: &mut HeaderMap) -> bool {
+        match self {
+            Self::HttpApi => {
+                http_api::remove_added_headers(event, headers);
+                false
+            }
+            Self::FunctionUrl => function_url::remove_cloudfront_signature(headers),
+            Self::Rest | Self::Alb | Self::AlbMultiValue => false,
+        }
+    }
+
+    /// The maximum size of a response, as JSON.
+    pub const fn max_response_bytes(self) -> usize {
+        match self {
+            Self::Rest | Self::HttpApi | Self::FunctionUrl => MAX_LAMBDA_BYTES,
+            Self::Alb | Self::AlbMultiValue => MAX_ALB_BYTES,
+        }
     }
 
     fn key_path<'a>(self, event: &'a FrontEvent<'_>, base_path: &str) -> Result<KeyPath<'a>, ServiceFailure> {
@@ -206,14 +241,18 @@ fn origin(event: &FrontEvent<'_>, headers: &HeaderMap) -> Option<String> {
         .chain(domain_name)
         .find(|host| is_plain_host(host))?;
     let insecure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "http");
-    let scheme = if insecure { "http" } else { "https" };
+    let scheme = if insecure { Scheme::HTTP } else { Scheme::HTTPS };
+    let host = without_default_port(&scheme, host);
     Some(format!("{scheme}://{host}"))
 }
+
+/// The maximum length of a host name with a port. Every error of a bulk response can contain the host.
+const MAX_HOST: usize = 260;
 
 /// Returns true if a host can be part of a command that is pasted into a shell.
 pub fn is_plain_host(host: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
-    !host.is_empty() && host.bytes().all(plain)
+    (1..=MAX_HOST).contains(&host.len()) && host.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -239,6 +278,7 @@ mod tests {
     #[test]
     fn texts_name_the_host_of_the_request_if_it_is_plain() {
         assert_eq!(base_url("127.0.0.1:8080"), "http://127.0.0.1:8080");
+        assert_eq!(base_url("127.0.0.1:80"), "http://127.0.0.1");
         for forged in ["", "$(id)", "a' b", "a/b", "a@b"] {
             assert_eq!(base_url(forged), "http://x.lambda-url.us-east-1.on.aws", "{forged:?}");
         }

@@ -56,3 +56,9 @@ pub mod outbound;
 pub mod service;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+
+/// The version of this build. Release builds include the commit, such as `1.2.3 (0123abc)`.
+pub const BUILD_VERSION: &str = match option_env!("SIGNPOST_BUILD_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -3,12 +3,14 @@
 mod listing;
 mod page;
 mod parameter;
+mod value_format;
 
 use http::Method;
 
-pub use listing::{Listing, MAX_KEYS};
+pub use listing::{Listing, MAX_ENTRIES, MAX_KEYS};
 pub use page::ObjectPage;
 pub use parameter::{CLIENT_SETTABLE, ListingParameter, OBJECT_SIZE, OwnParameter, Parameter, ParameterKind};
+pub use value_format::{check_upload_value, check_value, uses_kms_key};
 
 macro_rules! operations {
     ($($name:ident,)*) => {

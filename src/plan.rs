@@ -129,9 +129,17 @@ pub enum PresignError {
     /// The credentials expire too soon for a useful URL.
     #[error("the credentials expire before a URL could be used")]
     CredentialsExpire,
-    /// The permissions of the rule do not fit in a session policy.
+    /// The rule has no session policy.
     #[error("rule {rule:?}: {problem}")]
     SessionPolicy {
+        /// The id of the rule.
+        rule: String,
+        /// The problem with its session policy.
+        problem: String,
+    },
+    /// The permissions of the rule do not fit in a session policy because of the claims of the caller.
+    #[error("rule {rule:?}: {problem}")]
+    ClaimsTooLong {
         /// The id of the rule.
         rule: String,
         /// The problem with its session policy.

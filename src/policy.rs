@@ -6,31 +6,41 @@
 //! 1. `errors`: the errors of a rules file.
 //! 2. `identifiers`: the ids of rules, tokens and issuers.
 //! 3. `lifetime`: the origin of the lifetime of a rule's URLs.
-//! 4. [`pattern`]: patterns over keys.
-//! 5. `constraints`: the constraints of an allow rule.
-//! 6. `key_rewrite`: the rewriting of public keys to storage keys.
-//! 7. `rule`: one rule.
-//! 8. `grant`: the result of evaluating the rules.
-//! 9. `storage_key`: the storage key of an object.
-//! 10. `list_access`: the keys below a prefix that a caller may list.
-//! 11. `grant_scope`: the scope of a grant.
-//! 12. [`session_policy`]: the session policy of a grant.
-//! 13. `explain`: explanations of decisions.
-//! 14. `issuers`: the `[[issuer]]` tables of a rules file.
-//! 15. `tokens`: the `[[token]]` tables of a rules file.
-//! 16. `rules_file`: the parser of a rules file.
+//! 4. `effect`: the effect of a rule.
+//! 5. [`pattern`]: patterns over keys.
+//! 6. `constraints`: the constraints of an allow rule.
+//! 7. `key_rewrite`: the rewriting of public keys to storage keys.
+//! 8. `caller_selector`: the entries of `who`.
+//! 9. `rule`: one rule.
+//! 10. `grant`: the result of evaluating the rules.
+//! 11. `storage_key`: the storage key of an object.
+//! 12. `list_access`: the keys below a prefix that a caller may list.
+//! 13. `inline_access`: the rules that let browsers display an object.
+//! 14. `grant_scope`: the scope of a grant.
+//! 15. [`session_policy`]: the session policy of a grant.
+//! 16. `explain`: explanations of decisions.
+//! 17. `relations`: the relations between selectors, patterns and rules that hold for every request.
+//! 18. [`analysis`]: the findings of `rules check`.
+//! 19. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 20. `tokens`: the `[[token]]` tables of a rules file.
+//! 21. `rules_file`: the parser of a rules file.
 
+pub mod analysis;
+mod caller_selector;
 mod constraints;
+mod effect;
 mod errors;
 mod explain;
 mod grant;
 mod grant_scope;
 mod identifiers;
+mod inline_access;
 mod issuers;
 mod key_rewrite;
 mod lifetime;
 mod list_access;
 pub mod pattern;
+mod relations;
 mod rule;
 mod rules_file;
 pub mod session_policy;
@@ -43,9 +53,12 @@ use crate::auth::{Authenticators, Keyring, Principal, ReferencedClaims};
 use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
+pub use analysis::Finding;
 pub use constraints::{
-    Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, MIN_LIFETIME,
+    Constraints, DEFAULT_EXPIRES, DEFAULT_SHARE_EXPIRES, DEFAULT_TEMPORARY_SHARE_EXPIRES, Disposition, MAX_EXPIRES,
+    MAX_SHARE_EXPIRES, MIN_LIFETIME,
 };
+pub use effect::Effect;
 pub use errors::RulesError;
 pub use explain::{ExplainedListAccess, Explanation, Mismatch, RuleComparison};
 pub use grant::{Grant, PolicyOutcome};
@@ -54,7 +67,7 @@ pub use lifetime::{LifetimeSource, ValueSource};
 pub use list_access::ListAccess;
 pub use pattern::{KeyRange, Pattern, PatternError};
 use rule::Rule;
-pub use rule::{Effect, RulePart};
+pub use rule::RulePart;
 pub use storage_key::StorageKey;
 
 /// The content of a rules file. The default has no rules and rejects every request.

@@ -3,7 +3,7 @@
 use http::Method;
 
 use crate::key::KeyError;
-use crate::operation::Parameter;
+use crate::operation::{MAX_ENTRIES, MAX_KEYS, Parameter};
 
 /// The maximum size of the body of one `PutObject`
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
@@ -11,6 +11,16 @@ pub const MAX_PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The maximum size of an object in S3: the maximum number of parts, each of the maximum size.
 pub const MAX_OBJECT_BYTES: u64 = 10_000 * MAX_PUT_BYTES;
+
+/// The minimum size of every part of a multipart upload except the last
+/// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
+pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+
+/// The maximum number of characters of a name in an error. Clients choose names, and a bulk response contains 100 errors.
+const MAX_NAME: usize = 200;
+
+/// The maximum number of characters of the problem of a value. It can contain names of the client.
+const MAX_PROBLEM: usize = 500;
 
 /// An error that the client can correct. `Display` says what is wrong, and [`Rejection::remedy`] what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +32,7 @@ pub enum Rejection {
     #[error("the query string is not percent-encoded UTF-8")]
     BadQuery,
     /// The operation does not accept this query parameter.
-    #[error("unknown query parameter {name:?}")]
+    #[error("unknown query parameter {}", quoted(name))]
     UnknownParameter {
         /// The name that was sent.
         name: String,
@@ -32,13 +42,16 @@ pub enum Rejection {
         allowed: &'static [Parameter],
     },
     /// A query parameter is repeated, or differs from the header that it represents.
-    #[error("query parameter {name:?} is repeated, or differs from the header that it represents")]
+    #[error(
+        "query parameter {} is repeated, or differs from the header that it represents",
+        quoted(name)
+    )]
     ConflictingParameter {
         /// The name.
         name: String,
     },
     /// A value is invalid.
-    #[error("{}: {problem}", name.escape_debug())]
+    #[error("{}: {}", shortened(&name.escape_debug().to_string(), MAX_NAME), shortened(problem, MAX_PROBLEM))]
     BadValue {
         /// The query parameter or header.
         name: String,
@@ -46,11 +59,29 @@ pub enum Rejection {
         problem: String,
     },
     /// An `x-amz-` header that Signpost does not sign. S3 would reject the request.
-    #[error("request header {name:?} is not supported for this request")]
+    #[error("request header {} is not supported for this request", quoted(name))]
     UnsupportedHeader {
         /// The name.
         name: String,
     },
+    /// An upload with `Content-Range`. S3 would store the part of the file as the whole object.
+    #[error("an upload must contain the whole object, and this request has a Content-Range (RFC 9110, section 14.5)")]
+    PartialUpload,
+    /// A browser loads the URL of a share link in advance, and each request consumes one of the link's uses.
+    #[error("the share link has a limited number of uses, and a prefetch does not consume one")]
+    Prefetch,
+    /// A request for an instruction that has a body.
+    #[error("nothing has been stored: the request has a body, but the response to it would be only an instruction")]
+    InstructionWithBody,
+    /// A listing that must be complete, but is too long.
+    #[error("the listing {problem}, so this response would be incomplete")]
+    ListingTooLarge {
+        /// A fragment that says what is too long.
+        problem: ListingProblem,
+    },
+    /// A response above the limit of the front.
+    #[error("the response is larger than this front can return")]
+    ResponseTooLarge,
     /// A parameter or header that the rule does not allow the client to set.
     #[error("the rule does not allow the client to set {name:?}")]
     NotClientSettable {
@@ -82,6 +113,20 @@ pub enum Rejection {
     #[error("the upload has {length} bytes, and the limit is {max_bytes}")]
     TooLarge {
         /// The declared length.
+        length: u64,
+        /// The rule's limit.
+        max_bytes: u64,
+    },
+    /// A part that would make the object larger than the rule allows, because each part before it has at least
+    /// [`MIN_PART_BYTES`].
+    #[error(
+        "part {number} has {length} bytes, and the rule limits objects to {max_bytes} bytes: all parts except the last \
+         have at least 5 MiB"
+    )]
+    PartTooLarge {
+        /// The number of the part.
+        number: u64,
+        /// The declared length of the part.
         length: u64,
         /// The rule's limit.
         max_bytes: u64,
@@ -124,8 +169,9 @@ pub enum Rejection {
         /// A fragment that never contains the credential.
         problem: &'static str,
     },
-    /// A request with a session would change something, but does not prove that it comes from a page of this service.
-    #[error("a session can change something only from a page of this service")]
+    /// A page of another site sent the request, or a request with a session does not prove that it comes from a page of
+    /// this service.
+    #[error("the request changes something, and it does not come from a page of this service")]
     CrossSite,
     /// The service has no sign-in.
     #[error("sign-in is disabled")]
@@ -151,6 +197,9 @@ pub enum Rejection {
     /// The id table has no id for this key, so there is no upload to it.
     #[error("no multipart upload is in progress for this key")]
     NoSuchUpload,
+    /// The patterns of the rule, with the claims of this caller, are too long for the session policy of STS.
+    #[error("the claims of this caller are too long for the rule: its permissions do not fit into a session policy")]
+    ClaimsTooLong,
     /// There may be no object, but this caller may not find out.
     #[error("not found, or you may not list this prefix")]
     ExistenceHidden,
@@ -160,6 +209,20 @@ pub enum Rejection {
         /// The name of the action.
         action: &'static str,
     },
+}
+
+/// The reason why a listing cannot be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListingProblem {
+    /// There are more than [`MAX_ENTRIES`].
+    #[error("has more than {MAX_ENTRIES} entries")]
+    Entries,
+    /// The response would exceed the limit of the front.
+    #[error("is larger than this front can return")]
+    Size,
+    /// S3 cannot return all entries within the time limit of a request.
+    #[error("takes too long to read")]
+    Time,
 }
 
 impl Rejection {
@@ -173,10 +236,15 @@ impl Rejection {
             | Self::UnknownParameter { .. }
             | Self::ConflictingParameter { .. }
             | Self::BadValue { .. }
-            | Self::UnsupportedHeader { .. } => "InvalidArgument",
+            | Self::UnsupportedHeader { .. }
+            | Self::PartialUpload => "InvalidArgument",
+            Self::Prefetch => "ServiceUnavailable",
+            Self::InstructionWithBody => "InvalidRequest",
+            Self::ListingTooLarge { .. } | Self::ResponseTooLarge => "ResponseTooLarge",
             Self::NotClientSettable { .. }
             | Self::AccessDenied { .. }
             | Self::NotGrantedByLink
+            | Self::ClaimsTooLong
             | Self::ExistenceHidden
             | Self::ConditionRequiresRead
             | Self::FormCanOverwrite => "AccessDenied",
@@ -188,7 +256,10 @@ impl Rejection {
             | Self::NoSuchKey => "NoSuchKey",
             Self::NoSuchUpload => "NoSuchUpload",
             Self::NoLength | Self::LengthRequired { .. } | Self::ObjectSizeRequired { .. } => "MissingContentLength",
-            Self::TooLarge { .. } | Self::PutTooLarge { .. } | Self::BodyTooLarge { .. } => "EntityTooLarge",
+            Self::TooLarge { .. }
+            | Self::PartTooLarge { .. }
+            | Self::PutTooLarge { .. }
+            | Self::BodyTooLarge { .. } => "EntityTooLarge",
             Self::MediaType { .. } => "UnsupportedMediaType",
             Self::CrossSite => "CrossSiteRequest",
             Self::BadCredential { .. } => "InvalidCredential",
@@ -207,9 +278,24 @@ impl Rejection {
             Self::UnknownParameter { operation, allowed, .. } => format!("{operation} accepts: {}.", names(allowed)),
             Self::ConflictingParameter { .. } => "Send it once.".into(),
             Self::BadValue { .. } => "Correct the value and send the request again.".into(),
-            Self::UnsupportedHeader { .. } => "Remove the header. A client that signs its requests should send \
-                `Accept: application/json`, and then only the headers in the response."
+            Self::UnsupportedHeader { .. } => "Remove the header. A client that signs its requests should \
+                add `?json` to the URL, and then send only the headers in the response to S3."
                 .into(),
+            Self::PartialUpload => format!(
+                "Send the whole file without Content-Range (curl: without -C). An upload that can be resumed consists of \
+                parts: start it with POST {url}?uploads, or use `signpost put`."
+            ),
+            Self::Prefetch => "Open the link without a prefetch.".into(),
+            Self::InstructionWithBody => format!(
+                "Send the file without `url`, `json` and `Accept: application/vnd.signpost+json` in the request (curl -fL -T FILE \
+                {url}), or in two steps, the first one without a body: {}",
+                two_steps(url)
+            ),
+            Self::ListingTooLarge { .. } => format!(
+                "Request it in pages: begin with '{url}?max-keys={MAX_KEYS}', and follow the URL in the `Link` header with \
+                rel=\"next\" until a response has none. Or list the subfolders one by one."
+            ),
+            Self::ResponseTooLarge => "Request less at once.".into(),
             Self::NotClientSettable { name } => {
                 format!("Remove it, or ask the operator to add {name:?} to the rule's `client_may_set`.")
             }
@@ -236,6 +322,11 @@ impl Rejection {
             Self::PathTooLong { .. } => {
                 "Use a shorter key. A function URL, an HTTP API and a load balancer accept longer paths.".into()
             }
+            Self::PartTooLarge { .. } => {
+                "Number the parts from 1 without gaps, send a smaller file, or ask the operator to \
+                 raise the rule's `max_bytes`."
+                    .into()
+            }
             Self::BodyTooLarge { .. } => format!("Upload in two steps, which works for any size: {}", two_steps(url)),
             Self::MediaType { content_types } => format!(
                 "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; with two steps, also ?contentType=).",
@@ -245,7 +336,11 @@ impl Rejection {
             Self::CredentialRequired => {
                 "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
             }
-            Self::CrossSite => "Use the page of this service, or send a token in the header Authorization.".into(),
+            Self::CrossSite => {
+                "Use the page of this service, or send a token in the header Authorization without a browser. \
+                The operator can allow pages of another site with SIGNPOST_CORS_ORIGINS."
+                    .into()
+            }
             Self::SignInOff => {
                 "The operator can enable it with SIGNPOST_KEYS, and a [[token]] or an [[issuer]] with client_id.".into()
             }
@@ -258,12 +353,28 @@ impl Rejection {
                 ask the operator for `overwrite = true`."
                     .into()
             }
+            Self::ClaimsTooLong => {
+                "Ask the operator for a rule with shorter patterns, or for shorter claims at the issuer.".into()
+            }
             Self::NoSuchKey => "Check the key, or upload the object first.".into(),
             Self::NoSuchUpload => format!("Start one with POST {url}?uploads"),
             Self::ExistenceHidden => "Check the key, or ask the operator for a rule that allows you to list it.".into(),
             Self::SharingOff => "The operator can enable them with SIGNPOST_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
         }
+    }
+}
+
+/// A name in quotation marks, escaped and shortened.
+fn quoted(name: &str) -> String {
+    shortened(&format!("{name:?}"), MAX_NAME)
+}
+
+/// The beginning of a text, with an ellipsis if the text is longer.
+fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The request that a front delivers, and the operation or listing that it requests.
 
+mod accept;
+mod client;
 mod listing;
 mod object;
 mod path;
 mod response_format;
 mod route;
+mod tracking;
 mod value;
 
 use std::collections::BTreeMap;
@@ -12,17 +15,23 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::key::{ObjectKey, PathEncoding, decode_path};
 use crate::rejection::Rejection;
+pub(crate) use accept::preferred_type;
+pub(crate) use client::{is_navigation, is_script};
 pub use listing::{ListingFormat, ListingRequest, SortColumn, SortOrder};
 pub use object::{ObjectRequest, ShareToken};
 pub(crate) use path::object_methods;
 pub use path::{Document, RequestPath, ServicePath, SignInPath};
 pub use response_format::ResponseFormat;
-pub(crate) use response_format::preferred_type;
+pub(crate) use response_format::{INSTRUCTION_TYPE, check_no_body};
 pub use route::{PostFormTarget, Route};
-pub(crate) use value::{bad_value, check_names, check_signable, json_object, parse_expires, parse_length};
+pub use tracking::is_tracking_parameter;
+pub(crate) use value::{
+    bad_value, check_names, check_signable, is_service_path, json_object, parse_expires, parse_length,
+};
 
 /// Pairs of a name and a value, in order.
 pub type Pairs = Vec<(String, String)>;
@@ -36,7 +45,7 @@ pub struct ApiRequest {
     pub path: String,
     /// The encoding of `path`.
     pub encoding: PathEncoding,
-    /// The decoded query, in the order in which the front delivers it.
+    /// The decoded query, in the order in which the front delivers it, without tracking parameters.
     pub query: Pairs,
     /// The headers that the front delivers.
     pub headers: HeaderMap,
@@ -46,6 +55,8 @@ pub struct ApiRequest {
     pub body: Bytes,
     /// Scheme, host and path prefix in front of the key, without a trailing `/`. Empty if the front does not report them.
     pub base_url: String,
+    /// The maximum size of the response, as the JSON that the front receives.
+    pub max_response_bytes: usize,
     /// The id that the front gives to this request.
     pub request_id: String,
     /// The id that Lambda gives to this request, as in the log lines of the platform.
@@ -55,6 +66,10 @@ pub struct ApiRequest {
     /// Set if the front delivered a request that cannot be parsed. Signpost responds with this rejection.
     pub parse_error: Option<Rejection>,
 }
+
+/// The headers in which browsers announce a prefetch: `Sec-Purpose` is the standard
+/// ([Fetch](https://fetch.spec.whatwg.org/#sec-purpose-header)), and the others are older.
+const PREFETCH_HEADERS: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
 /// The length of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +89,8 @@ pub enum BodyLength {
 pub struct GatewayIdentity {
     /// The authorizer that verified it.
     pub authorizer: GatewayAuthorizer,
-    /// The claims by name: only strings, numbers and booleans, as strings.
-    pub claims: BTreeMap<String, String>,
+    /// The claims by name, as the event contains them.
+    pub claims: BTreeMap<String, Value>,
 }
 
 /// The kinds of gateway authorizers.
@@ -102,6 +117,7 @@ impl fmt::Debug for ApiRequest {
             .field("headers", &headers)
             .field("length", &self.length)
             .field("base_url", &self.base_url)
+            .field("max_response_bytes", &self.max_response_bytes)
             .field("request_id", &self.request_id)
             .field("invocation", &self.invocation)
             .field("gateway", &self.gateway)
@@ -123,6 +139,25 @@ impl ApiRequest {
         let (scheme, rest) = self.base_url.split_once("://")?;
         let host = rest.split('/').next()?;
         Some(&self.base_url[..scheme.len() + 3 + host.len()])
+    }
+
+    /// Returns true if the browser loads the URL in advance, so that the user may never open it.
+    pub(crate) fn is_prefetch(&self) -> bool {
+        PREFETCH_HEADERS.iter().any(|name| {
+            let mut values = self.headers.get_all(*name).iter();
+            values.any(|value| {
+                let value = value.as_bytes().to_ascii_lowercase();
+                let purposes: [&[u8]; 3] = [b"prefetch", b"prerender", b"preview"];
+                purposes
+                    .iter()
+                    .any(|purpose| value.windows(purpose.len()).any(|part| part == *purpose))
+            })
+        })
+    }
+
+    /// Returns true if the query contains this parameter.
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
+        self.query.iter().any(|(parameter, _)| parameter == name)
     }
 
     /// The value of a header. A repeated header is rejected.

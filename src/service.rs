@@ -4,13 +4,15 @@
 //!
 //! 1. [`request_log`]: the log line of a request.
 //! 2. [`metrics`]: the metrics of a request.
-//! 3. [`active_policy`]: the policy that decides about requests.
-//! 4. [`handler`]: the handler of requests.
-//! 5. [`listing`]: requests for listings.
-//! 6. [`object_page`]: pages about one object.
-//! 7. [`sign_in`]: sign-in and sign-out.
+//! 3. [`active_secret`]: secrets that are stored outside the function.
+//! 4. [`active_policy`]: the policy that decides about requests.
+//! 5. [`handler`]: the handler of requests.
+//! 6. [`listing`]: requests for listings.
+//! 7. [`object_page`]: pages about one object.
+//! 8. [`sign_in`]: sign-in and sign-out.
 
 mod active_policy;
+mod active_secret;
 pub mod handler;
 mod listing;
 mod metrics;

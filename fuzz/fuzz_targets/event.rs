@@ -106,6 +106,7 @@ fn event(input: &Input<'_>) -> Value {
             let proxy = path.trim_start_matches('/');
             let proxy = proxy.strip_suffix('/').unwrap_or(proxy);
             json!({
+                "resource": if proxy.is_empty() { "/" } else { "/{proxy+}" },
                 "httpMethod": method, "path": format!("/{}", path.trim_start_matches('/')), "headers": headers,
                 "pathParameters": {"proxy": proxy}, "queryStringParameters": {*query: query}, "body": body,
                 "requestContext": {"resourceId": "r", "path": format!("/live/{path}"), "stage": "live"},

@@ -22,8 +22,8 @@ pub enum Algorithm {
     Es256,
     /// ECDSA over P-384 with SHA-384.
     Es384,
-    /// Ed25519.
-    EdDsa,
+    /// Ed25519 ([RFC 9864](https://www.rfc-editor.org/rfc/rfc9864)).
+    Ed25519,
 }
 
 impl Algorithm {
@@ -36,8 +36,14 @@ impl Algorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
-        Self::EdDsa,
+        Self::Ed25519,
     ];
+
+    /// Returns true if the algorithm has this name. RFC 9864 replaces the older name `EdDSA` by `Ed25519`. Both have the
+    /// same meaning here, because no other key of `EdDSA` is supported.
+    pub fn is_named(self, name: &str) -> bool {
+        self.name() == name || (self == Self::Ed25519 && name == "EdDSA")
+    }
 
     /// Returns the name of the algorithm in the `alg` header of a token.
     pub const fn name(self) -> &'static str {
@@ -50,7 +56,7 @@ impl Algorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
-            Self::EdDsa => "EdDSA",
+            Self::Ed25519 => "Ed25519",
         }
     }
 }
@@ -59,7 +65,7 @@ impl FromStr for Algorithm {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|algorithm| algorithm.name() == text);
+        let found = Self::ALL.into_iter().find(|algorithm| algorithm.is_named(text));
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
             format!("unknown algorithm {text:?}; use one of {names}")

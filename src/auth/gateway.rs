@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::slice;
 
+use serde_json::Value;
+
+use super::claim_values::{self, exact_text, gateway_text};
 use super::error::bad_credential;
-use super::principal::{Issuer, User, qualified_group};
+use super::principal::{Issuer, User};
 use crate::rejection::Rejection;
 use crate::request::{GatewayAuthorizer, GatewayIdentity};
 
@@ -28,10 +31,22 @@ pub(super) fn authenticate(issuers: &[GatewayIssuer], identity: &GatewayIdentity
     let issuer = issuer.ok_or_else(|| bad_credential(unknown))?;
     let subject = subject(identity);
     let subject = subject.ok_or_else(|| bad_credential("the identity that the gateway verified has no subject"))?;
-    let groups = issuer.groups.as_ref().and_then(|claim| identity.claims.get(claim));
-    let groups = groups.and_then(|name| qualified_group(&issuer.name, name));
-    let user = User::new(issuer.issuer(), subject.to_owned(), groups.into_iter().collect());
-    Ok(user.with_claims(identity.claims.clone()))
+    let claim = |name: &str| identity.claims.get(name);
+    let groups = claim_values::groups(&issuer.name, issuer.groups.as_deref(), claim);
+    let user = User::new(issuer.issuer(), subject, groups.names).with_ambiguous_groups(groups.are_ambiguous);
+    Ok(user.with_claims(claim_texts(identity)))
+}
+
+/// Returns the claims with a single exact value. AWS itself sets those of IAM, and none of them is an array.
+fn claim_texts(identity: &GatewayIdentity) -> BTreeMap<String, String> {
+    let text = match identity.authorizer {
+        GatewayAuthorizer::Jwt | GatewayAuthorizer::Lambda => gateway_text,
+        GatewayAuthorizer::Iam => exact_text,
+    };
+    let claims = identity.claims.iter();
+    claims
+        .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
+        .collect()
 }
 
 impl GatewayIssuer {
@@ -47,6 +62,11 @@ impl GatewayIssuer {
         }
     }
 
+    /// Returns true if a user of this issuer can have this subject.
+    pub(super) fn is_subject(&self, subject: &str) -> bool {
+        self.authorizer != GatewayAuthorizer::Iam || without_session(subject) == subject
+    }
+
     /// Returns the identity as the gateway would report it.
     fn identity(&self, subject: &str, mut claims: BTreeMap<String, String>) -> GatewayIdentity {
         let reported: &[(&str, &str)] = match self.authorizer {
@@ -58,12 +78,15 @@ impl GatewayIssuer {
         claims.extend(reported.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         GatewayIdentity {
             authorizer: self.authorizer,
-            claims,
+            claims: claims
+                .into_iter()
+                .map(|(name, text)| (name, Value::String(text)))
+                .collect(),
         }
     }
 
     fn issued(&self, identity: &GatewayIdentity) -> bool {
-        let claim = |name: &str| identity.claims.get(name) == Some(&self.iss);
+        let claim = |name: &str| identity.claims.get(name).and_then(exact_text).as_ref() == Some(&self.iss);
         self.authorizer == identity.authorizer
             && match identity.authorizer {
                 GatewayAuthorizer::Jwt => claim("iss"),
@@ -74,18 +97,19 @@ impl GatewayIssuer {
     }
 }
 
-fn subject(identity: &GatewayIdentity) -> Option<&str> {
+/// Returns the subject, unless it is a flattened array.
+fn subject(identity: &GatewayIdentity) -> Option<String> {
     let names: &[&str] = match identity.authorizer {
         GatewayAuthorizer::Jwt => &["sub"],
         GatewayAuthorizer::Iam => &["userArn"],
         GatewayAuthorizer::Lambda => &["principalId", "sub"],
     };
-    let subject = names.iter().find_map(|name| identity.claims.get(*name))?;
+    let subject = names.iter().find_map(|name| exact_text(identity.claims.get(*name)?))?;
     let subject = match identity.authorizer {
-        GatewayAuthorizer::Iam => without_session(subject),
+        GatewayAuthorizer::Iam => without_session(&subject).to_owned(),
         GatewayAuthorizer::Jwt | GatewayAuthorizer::Lambda => subject,
     };
-    Some(subject).filter(|subject| !subject.is_empty())
+    Some(subject).filter(|subject| !subject.is_empty() && !subject.starts_with('['))
 }
 
 /// Removes the session name from the ARN of an assumed role. The caller chooses that name, so it identifies no user.

@@ -140,13 +140,13 @@ fn coordinate(text: &str, length: usize) -> Option<Vec<u8>> {
 impl PublicKey {
     /// Returns true if the key can be used with `algorithm`: its type fits, and its issuer intends it.
     fn supports(&self, algorithm: Algorithm) -> bool {
-        let is_intended = self.algorithm.as_deref().is_none_or(|name| name == algorithm.name());
+        let is_intended = self.algorithm.as_deref().is_none_or(|name| algorithm.is_named(name));
         is_intended
             && match &self.material {
                 KeyMaterial::Rsa(_) => rsa(algorithm).is_some(),
                 KeyMaterial::P256(_) => algorithm == Algorithm::Es256,
                 KeyMaterial::P384(_) => algorithm == Algorithm::Es384,
-                KeyMaterial::Ed25519(_) => algorithm == Algorithm::EdDsa,
+                KeyMaterial::Ed25519(_) => algorithm == Algorithm::Ed25519,
             }
     }
 
@@ -175,6 +175,6 @@ const fn rsa(algorithm: Algorithm) -> Option<&'static RsaParameters> {
         Algorithm::Ps256 => Some(&signature::RSA_PSS_2048_8192_SHA256),
         Algorithm::Ps384 => Some(&signature::RSA_PSS_2048_8192_SHA384),
         Algorithm::Ps512 => Some(&signature::RSA_PSS_2048_8192_SHA512),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => None,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Ed25519 => None,
     }
 }

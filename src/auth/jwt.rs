@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
+use super::claim_values::exact_text;
 use super::error::bad_credential;
 use super::jwks::KeySet;
 use crate::rejection::Rejection;
@@ -80,7 +81,7 @@ impl<'a> Jwt<'a> {
 
     /// Returns the claims if one of `keys` signed them with one of `algorithms`.
     pub(super) fn verify(self, keys: &KeySet, algorithms: &[Algorithm]) -> Result<Claims, Rejection> {
-        let algorithm = algorithms.iter().find(|algorithm| algorithm.name() == self.algorithm);
+        let algorithm = algorithms.iter().find(|algorithm| algorithm.is_named(&self.algorithm));
         let algorithm = algorithm
             .ok_or_else(|| bad_credential("the rules do not allow the signature algorithm of the bearer token"))?;
         let candidates = keys.candidates(*algorithm, self.kid.as_deref());
@@ -122,17 +123,11 @@ impl Claims {
         self.0.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// Returns the claims with a single value, as texts.
+    /// Returns the claims with a single exact value, as texts.
     pub(super) fn texts(&self) -> BTreeMap<String, String> {
-        let text = |value: &Value| match value {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(truth) => Some(truth.to_string()),
-            Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
-        };
-        self.0
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
+        let claims = self.0.iter();
+        claims
+            .filter_map(|(name, value)| Some((name.clone(), exact_text(value)?)))
             .collect()
     }
 }

@@ -32,6 +32,8 @@ pub enum Purpose {
     SignIn,
     /// The continuation token of a listing.
     Cursor,
+    /// The place of a file that a form page uploads.
+    UploadedFile,
 }
 
 /// A signed token. It grants access to every holder, so it is a secret.
@@ -105,6 +107,7 @@ impl Purpose {
             Self::Session => "session",
             Self::SignIn => "sign-in",
             Self::Cursor => "cursor",
+            Self::UploadedFile => "uploaded file",
         }
     }
 }

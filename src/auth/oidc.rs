@@ -9,10 +9,11 @@ use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
 use super::algorithm::Algorithm;
+use super::claim_values::{self, Groups};
 use super::error::bad_credential;
 use super::jwks::KeySet;
 use super::jwt::{Claims, Jwt};
-use super::principal::{Issuer, User, qualified_group};
+use super::principal::{Issuer, User};
 use crate::rejection::Rejection;
 
 /// The maximum difference between the clocks of issuer and service.
@@ -146,9 +147,12 @@ impl OidcIssuer {
     pub(super) fn user(&self, subject: &str, mut claims: BTreeMap<String, String>) -> User {
         claims.insert("iss".into(), self.iss.as_str().into());
         claims.insert("sub".into(), subject.into());
-        let groups = self.groups.as_ref().and_then(|claim| claims.get(claim));
-        let groups = groups.and_then(|name| qualified_group(&self.name, name));
-        User::new(self.issuer(), subject.to_owned(), groups.into_iter().collect()).with_claims(claims)
+        let values: BTreeMap<_, _> = claims
+            .iter()
+            .map(|(name, text)| (name.as_str(), Value::from(text.as_str())))
+            .collect();
+        self.user_with(subject, self.groups(|name| values.get(name)))
+            .with_claims(claims)
     }
 
     /// Checks that this issuer issued the token for one of `audiences`, and that the token is valid at `now`.
@@ -175,20 +179,16 @@ impl OidcIssuer {
     fn verified_user(&self, claims: &Claims) -> Result<User, Rejection> {
         let subject = claims.text("sub");
         let subject = subject.ok_or_else(|| bad_credential("the bearer token has no subject"))?;
-        let groups = self.groups.as_ref().and_then(|claim| claims.get(claim));
-        let user = User::new(self.issuer(), subject.to_owned(), self.groups(groups));
-        Ok(user.with_claims(claims.texts()))
+        let groups = self.groups(|name| claims.get(name));
+        Ok(self.user_with(subject, groups).with_claims(claims.texts()))
     }
 
-    /// Returns the groups of a claim: each text of an array, or the whole text of a single value.
-    fn groups(&self, claim: Option<&Value>) -> Vec<String> {
-        let names = match claim {
-            Some(Value::Array(names)) => names.as_slice(),
-            Some(name) => slice::from_ref(name),
-            None => &[],
-        };
-        let names = names.iter().filter_map(Value::as_str);
-        names.filter_map(|name| qualified_group(&self.name, name)).collect()
+    fn groups<'a>(&self, claim: impl Fn(&str) -> Option<&'a Value>) -> Groups {
+        claim_values::groups(&self.name, self.groups.as_deref(), claim)
+    }
+
+    fn user_with(&self, subject: &str, groups: Groups) -> User {
+        User::new(self.issuer(), subject.to_owned(), groups.names).with_ambiguous_groups(groups.are_ambiguous)
     }
 
     pub(super) fn issuer(&self) -> Issuer {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::encoding::hex;
@@ -26,6 +25,7 @@ pub struct User {
     pub subject: String,
     /// The groups of the user, as rules refer to them.
     pub groups: Vec<String>,
+    ambiguous_groups: bool,
     claims: BTreeMap<String, String>,
     user_id: String,
 }
@@ -43,22 +43,6 @@ pub enum Issuer {
         /// change the `user_id` of its users.
         iss: String,
     },
-}
-
-/// The attributes of a user that a share link or a session cookie stores.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredUser {
-    /// The name of the issuer in the rules; absent for tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// The name of the user within the issuer.
-    pub subject: String,
-    /// The groups of the user at the time of storing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
-    /// The claims of the user at the time of storing.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub claims: BTreeMap<String, String>,
 }
 
 impl Issuer {
@@ -91,6 +75,7 @@ impl User {
             issuer,
             subject,
             groups,
+            ambiguous_groups: false,
             claims: BTreeMap::new(),
             user_id,
         }
@@ -102,19 +87,35 @@ impl User {
         Self { claims, ..self }
     }
 
-    /// Returns the attributes to store in a share link, with only the claims in `claim_names`.
-    pub fn to_stored(&self, claim_names: &BTreeSet<&str>) -> StoredUser {
-        let claims = self.claims.iter();
-        let claims = claims.filter(|(name, _)| claim_names.contains(name.as_str()));
-        StoredUser {
-            issuer: match &self.issuer {
-                Issuer::Token => None,
-                Issuer::Named { name, .. } => Some(name.clone()),
-            },
-            subject: self.subject.clone(),
-            groups: self.groups.clone(),
-            claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
+    /// Sets whether the user may be in other groups of its issuer than `groups`.
+    #[must_use]
+    pub(super) fn with_ambiguous_groups(self, ambiguous_groups: bool) -> Self {
+        Self {
+            ambiguous_groups,
+            ..self
         }
+    }
+
+    /// Returns true if the user may be in other groups of its issuer than `groups`.
+    pub(super) const fn has_ambiguous_groups(&self) -> bool {
+        self.ambiguous_groups
+    }
+
+    /// Returns true unless the user is certainly not in `group`.
+    pub fn may_be_in(&self, group: &str) -> bool {
+        let is_of_issuer = || {
+            group
+                .split_once('/')
+                .is_some_and(|(issuer, _)| self.issuer.is_named(issuer))
+        };
+        self.groups.iter().any(|own| own == group) || self.ambiguous_groups && is_of_issuer()
+    }
+
+    /// Returns the claims with these names.
+    pub(super) fn claims_in(&self, names: &BTreeSet<&str>) -> BTreeMap<String, String> {
+        let claims = self.claims.iter();
+        let claims = claims.filter(|(name, _)| names.contains(name.as_str()));
+        claims.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// Returns a hash of issuer and subject. It is stable for one user and different for two users.

@@ -3,7 +3,6 @@
 //! A session ends when it expires, when its key is removed, or when the rules no longer contain its user: if its token
 //! or issuer is removed, or if its token gets another secret.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::bad_credential;
 use super::keyring::{Keyring, Purpose, SignedToken};
-use super::principal::{StoredUser, User};
+use super::stored_user::StoredUser;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 
@@ -29,9 +28,6 @@ const MAX_COOKIE: usize = 3800;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Session {
     user: StoredUser,
-    /// The fingerprint of the token's secret, so that a new secret ends existing sessions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) secret: Option<String>,
     expires: u64,
 }
 
@@ -44,22 +40,12 @@ pub struct NewSession {
     pub life: Duration,
 }
 
-/// The claims and groups that the rules refer to. A session stores only these.
-#[derive(Clone, Debug, Default)]
-pub struct ReferencedClaims<'a> {
-    /// The names of claims.
-    pub claims: BTreeSet<&'a str>,
-    /// The names of groups.
-    pub groups: BTreeSet<&'a str>,
-}
-
 impl Session {
     /// Creates a session that expires at `expiry`.
-    pub(super) fn new(user: StoredUser, secret: Option<String>, expiry: SystemTime) -> Self {
+    pub(super) fn new(user: StoredUser, expiry: SystemTime) -> Self {
         let since = expiry.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             user,
-            secret,
             expires: since.as_secs(),
         }
     }
@@ -136,12 +122,4 @@ fn is_same_origin(request: &ApiRequest) -> bool {
 /// Returns true if the method does not change anything.
 pub(super) fn is_read_only(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
-}
-
-/// Returns the attributes of `user` that a session stores. A cookie is small, so it contains only the groups and claims
-/// that the rules refer to.
-pub(super) fn stored_user(user: &User, referenced: &ReferencedClaims<'_>) -> StoredUser {
-    let mut stored = user.to_stored(&referenced.claims);
-    stored.groups.retain(|group| referenced.groups.contains(group.as_str()));
-    stored
 }

@@ -1,8 +1,8 @@
 //! Share links: URLs of Signpost that grant a part of their creator's rights to every holder of the link.
 //!
 //! A link is a signed token, so nothing is stored. A link stops working when it expires, when its id is in `revoked` of
-//! the rules, when its key is removed from `SIGNPOST_KEYS`, or when its creator loses the right. Each use evaluates the
-//! creator's rights again.
+//! the rules, when its key is removed from `SIGNPOST_KEYS`, when the token of its creator gets another secret, or when its
+//! creator loses the right. Each use evaluates the creator's rights again, and the maximum lifetime that the rules set.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::bad_credential;
 use super::keyring::{Keyring, Purpose, SignedToken};
-use super::principal::StoredUser;
+use super::stored_user::StoredUser;
 use crate::key::ObjectKey;
 use crate::rejection::Rejection;
 
@@ -25,8 +25,13 @@ pub struct ShareLink {
     pub scope: LinkScope,
     /// The methods that the link grants.
     pub methods: Vec<String>,
+    /// The creation time, in seconds since 1970.
+    pub created: u64,
     /// The expiry time, in seconds since 1970.
     pub expires: u64,
+    /// True if the credential of the creator was temporary: a session, or an identity of an issuer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub temporary: bool,
     /// The maximum length of an upload through the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
@@ -56,10 +61,16 @@ pub fn sign(keys: &Keyring, link: &ShareLink) -> Option<SignedToken> {
 pub fn verify(keys: &Keyring, text: &str, now: SystemTime) -> Result<ShareLink, Rejection> {
     let link: Option<ShareLink> = keys.verify(Purpose::ShareLink, text);
     let link = link.ok_or_else(|| bad_credential("the share link is invalid, or its signing key has been removed"))?;
-    if now >= link.expiry() {
+    check_expiry(link.expiry(), now)?;
+    Ok(link)
+}
+
+/// Rejects a link that expires at `expiry` if it has expired at `now`.
+pub fn check_expiry(expiry: SystemTime, now: SystemTime) -> Result<(), Rejection> {
+    if now >= expiry {
         return Err(bad_credential("the share link has expired"));
     }
-    Ok(link)
+    Ok(())
 }
 
 /// Returns a unique id for a new link, derived from the id of its request.
@@ -74,6 +85,12 @@ impl ShareLink {
     /// Returns the expiry time.
     pub fn expiry(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.expires)
+    }
+
+    /// Returns the expiry time under a rule that allows this lifetime.
+    pub fn expiry_within(&self, max_lifetime: Duration) -> SystemTime {
+        let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(self.created) + max_lifetime;
+        self.expiry().min(latest)
     }
 }
 

@@ -18,8 +18,9 @@ use super::jwks::KeySet;
 use super::keyring::{Keyring, Purpose, SignedToken};
 use super::oidc::OidcIssuer;
 use super::principal::{Issuer, User};
-use super::session::{self, MAX_LIFE, NewSession, ReferencedClaims, Session};
-use super::token::{self, Token};
+use super::session::{self, MAX_LIFE, NewSession, Session};
+use super::stored_user::ReferencedClaims;
+use super::token;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 
@@ -163,8 +164,7 @@ impl Authenticators {
         now: SystemTime,
     ) -> Result<NewSession, Rejection> {
         let (user, expiry) = exchange.issuer.verify_id_token(id_token, &exchange.nonce, keys, now)?;
-        let user = session::stored_user(&user, referenced);
-        Session::new(user, None, expiry.min(now + MAX_LIFE)).sign(&self.keys, now)
+        self.start_session(&user, referenced, expiry.min(now + MAX_LIFE), now)
     }
 
     /// Starts the session of the user with this token.
@@ -175,8 +175,19 @@ impl Authenticators {
         now: SystemTime,
     ) -> Result<NewSession, Rejection> {
         let token = token::find(&self.tokens, None, secret.as_bytes())?;
-        let user = session::stored_user(&token.user(), referenced);
-        Session::new(user, Some(token.sha256.fingerprint()), now + MAX_LIFE).sign(&self.keys, now)
+        self.start_session(&token.user(), referenced, now + MAX_LIFE, now)
+    }
+
+    fn start_session(
+        &self,
+        user: &User,
+        referenced: &ReferencedClaims<'_>,
+        expiry: SystemTime,
+        now: SystemTime,
+    ) -> Result<NewSession, Rejection> {
+        let stored = self.store(user, referenced);
+        let stored = stored.ok_or_else(|| bad_credential("the rules do not contain the user"))?;
+        Session::new(stored, expiry).sign(&self.keys, now)
     }
 
     /// Returns the user of a session cookie, as the current rules describe the user.
@@ -185,11 +196,7 @@ impl Authenticators {
         let removed = || bad_credential("the rules no longer contain the user of this session");
         let user = self.find_user(session.user()).ok_or_else(removed)?;
         match &user.issuer {
-            Issuer::Token => {
-                let token = self.tokens.iter().find(|token| token.id == user.subject);
-                let fingerprint = token.map(|Token { sha256, .. }| sha256.fingerprint());
-                (fingerprint == session.secret).then_some(user).ok_or_else(removed)
-            }
+            Issuer::Token => Ok(user),
             Issuer::Named { name, .. } => {
                 let issuer = self.oidc.iter().find(|issuer| issuer.name == *name);
                 let has_sign_in = issuer.is_some_and(|issuer| issuer.client.is_some());

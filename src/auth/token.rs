@@ -102,6 +102,16 @@ pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<Use
     Err(bad_credential("the authorization scheme is neither Basic nor Bearer"))
 }
 
+/// Returns the user of the token in a header of its own: the secret, or `ID:SECRET`.
+pub(super) fn authenticate_header(tokens: &[Token], value: &[u8]) -> Result<User, Rejection> {
+    let value = value.trim_ascii();
+    let (id, secret) = match value.iter().position(|byte| *byte == b':') {
+        Some(colon) => (Some(&value[..colon]), &value[colon + 1..]),
+        None => (None, value),
+    };
+    find(tokens, id, secret).map(Token::user)
+}
+
 fn split_scheme(authorization: &[u8]) -> Result<(&str, &str), Rejection> {
     let malformed = || bad_credential("the Authorization header is malformed");
     let text = std::str::from_utf8(authorization).map_err(|_| malformed())?;

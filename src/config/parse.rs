@@ -5,9 +5,13 @@ use std::time::Duration;
 use http::{Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
-use super::{ClientSecret, CorsOrigins, IdTableLocation, Metrics, PathStyle, RulesSource, SigningMode};
+use super::{
+    ClientSecret, CorsOrigins, IdTableLocation, Metrics, PathStyle, RulesSource, SecretLocation, SecretSetting,
+    SigningMode,
+};
 use crate::auth::Keyring;
 use crate::auth::keyring::KeyringError;
+use crate::encoding::without_default_port;
 use crate::key::ObjectKey;
 use crate::policy::MAX_EXPIRES;
 
@@ -21,16 +25,37 @@ pub(super) fn text(value: Option<&str>) -> Result<Option<String>, String> {
 }
 
 /// The value is a secret, so the error does not contain it.
-pub(super) fn keyring(value: Option<&str>) -> Result<Keyring, String> {
-    value
-        .unwrap_or_default()
-        .parse()
-        .map_err(|error: KeyringError| error.to_string())
+pub(super) fn keyring(value: Option<&str>) -> Result<SecretSetting<Keyring>, String> {
+    let value = value.unwrap_or_default();
+    if let Some(location) = secret_location(value)? {
+        return Ok(SecretSetting::Stored(location));
+    }
+    let keys = value.parse().map_err(|error: KeyringError| error.to_string())?;
+    Ok(SecretSetting::Value(keys))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the parsers of settings share one shape")]
-pub(super) fn client_secret(value: Option<&str>) -> Result<Option<ClientSecret>, String> {
-    Ok(value.map(|value| ClientSecret(value.to_owned())))
+pub(super) fn client_secret(value: Option<&str>) -> Result<Option<SecretSetting<ClientSecret>>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let location = secret_location(value)?;
+    let value = || SecretSetting::Value(ClientSecret::new(value.to_owned()));
+    Ok(Some(location.map_or_else(value, SecretSetting::Stored)))
+}
+
+/// The location that a secret setting contains instead of the secret. The error does not contain the text, which can be a
+/// secret.
+fn secret_location(value: &str) -> Result<Option<SecretLocation>, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@:-".contains(&byte);
+    let name = |text: &str| {
+        let is_name = !text.is_empty() && text.bytes().all(is_plain);
+        is_name
+            .then(|| text.to_owned())
+            .ok_or("begins with ssm: or secretsmanager:, but the name or ARN after it is invalid")
+    };
+    Ok(match value.split_once(':') {
+        Some(("ssm", text)) => Some(SecretLocation::Ssm { name: name(text)? }),
+        Some(("secretsmanager", text)) => Some(SecretLocation::SecretsManager { id: name(text)? }),
+        Some(_) | None => None,
+    })
 }
 
 fn required(value: Option<&str>) -> Result<&str, String> {
@@ -116,7 +141,9 @@ pub(super) fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
     if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
         return Err(invalid());
     }
-    Ok(Some(format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))))
+    let scheme = uri.scheme().ok_or_else(invalid)?;
+    let authority = without_default_port(scheme, authority.as_str());
+    Ok(Some(format!("{scheme}://{authority}")))
 }
 
 pub(super) fn path_style(value: Option<&str>) -> Result<PathStyle, String> {

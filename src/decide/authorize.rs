@@ -67,6 +67,9 @@ fn check_rules<T>(
         grant,
         link_use: link.and_then(share_link::link_use),
     };
+    if authorized.link_use.is_some() && caller.request.is_prefetch() {
+        return Err(Rejection::Prefetch);
+    }
     make_plan(object_request, authorized)
 }
 

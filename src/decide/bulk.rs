@@ -18,7 +18,7 @@ use crate::request::{ObjectRequest, Pairs, ResponseFormat, bad_value, json_objec
 /// The maximum number of items in one body.
 pub const MAX_REQUESTS: usize = 100;
 
-/// The maximum size of the body: enough for `MAX_REQUESTS` items, and small enough to repeat every name in an error.
+/// The maximum size of the body: enough for `MAX_REQUESTS` items.
 const MAX_BODY: usize = 1024 * 1024;
 
 /// The decision about one item.

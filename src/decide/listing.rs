@@ -6,10 +6,10 @@ use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
-use crate::plan::{ListingPage, ListingPlan, UploadMarker};
+use crate::plan::{ListingPage, ListingPlan};
 use crate::policy::{GrantScope, ListAccess, Policy};
-use crate::rejection::Rejection;
-use crate::request::{ListingFormat, ListingRequest, Pairs, SortColumn, SortOrder, bad_value};
+use crate::rejection::{ListingProblem, Rejection};
+use crate::request::{ListingFormat, ListingRequest, SortColumn, SortOrder, bad_value};
 
 /// A listing to return.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,27 +59,33 @@ fn check_rules(
 ) -> Result<ListingDecision, Rejection> {
     let principal = caller.principal()?;
     context.user_id = Some(principal.user_id().to_owned());
-    let action = request.listing.action();
-    let (plan, folders) = match (
-        caller.policy.list_access(principal, action, &request.prefix)?,
-        request.listing,
-    ) {
+    let access = list_access(caller.policy, principal, &request)?;
+    let (plan, folders) = match (access, request.listing) {
         (ListAccess::Full(grant), _) => {
             let scope = grant.scope(principal);
             let cursor = request
                 .next
                 .as_deref()
                 .map(|next| decrypt_cursor(caller.policy, &request, next));
-            let cursor = cursor.transpose()?;
-            let plan = plan(&request, cursor.as_deref(), scope, &caller.request.request_id)?;
+            let plan = plan(&request, scope, &caller.request.request_id);
+            let plan = match cursor.transpose()? {
+                Some(cursor) => plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?,
+                None => plan,
+            };
             (Some(plan), Vec::new())
         }
         (ListAccess::Traverse(ways), Listing::Objects) => (None, ways.into_iter().collect()),
-        (ListAccess::Traverse(_), Listing::Uploads) => return Err(Rejection::AccessDenied { action: action.name() }),
+        (ListAccess::Traverse(_), Listing::Uploads) => {
+            return Err(Rejection::AccessDenied {
+                action: Action::Write.name(),
+            });
+        }
     };
     let actions = match request.format {
-        ListingFormat::Html => PageActions::for_prefix(caller, &request.prefix)?,
-        ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => PageActions::default(),
+        ListingFormat::Page => PageActions::for_prefix(caller, &request.prefix)?,
+        ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => {
+            PageActions::default()
+        }
     };
     Ok(ListingDecision {
         plan,
@@ -90,6 +96,24 @@ fn check_rules(
             folders,
         },
     })
+}
+
+/// The part of the prefix for which the rules allow the caller all actions of the listing.
+fn list_access<'a>(
+    policy: &'a Policy,
+    principal: &Principal,
+    request: &ListingRequest,
+) -> Result<ListAccess<'a>, Rejection> {
+    let [action, others @ ..] = request.listing.actions() else {
+        unreachable!("every listing requires an action")
+    };
+    let access = policy.list_access(principal, *action, &request.prefix)?;
+    for action in others {
+        if let ListAccess::Traverse(_) = policy.list_access(principal, *action, &request.prefix)? {
+            return Err(Rejection::AccessDenied { action: action.name() });
+        }
+    }
+    Ok(access)
 }
 
 /// Decrypts the `next` of a client to the cursor of S3.
@@ -103,16 +127,14 @@ fn cursor_scope(request: &ListingRequest) -> String {
     format!("{} {}", request.listing.name(), request.prefix)
 }
 
-fn plan(
-    request: &ListingRequest,
-    cursor: Option<&str>,
-    scope: GrantScope,
-    request_id: &str,
-) -> Result<ListingPlan, Rejection> {
+fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> ListingPlan {
     let mut query = match request.listing {
-        Listing::Objects => objects_query(request, cursor),
-        Listing::Uploads => uploads_query(request, cursor)?,
+        Listing::Objects => vec![pair("list-type", "2")],
+        Listing::Uploads => vec![pair("uploads", "")],
     };
+    if request.listing == Listing::Objects && !request.recursive {
+        query.push(pair("delimiter", "/"));
+    }
     // XML cannot represent every key.
     query.push(pair("encoding-type", "url"));
     if !request.prefix.is_empty() {
@@ -120,33 +142,15 @@ fn plan(
     }
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
     query.push(pair("x-signpost", &audit));
-    Ok(ListingPlan {
+    let plan = ListingPlan {
         listing: request.listing,
         query,
         scope: match request.listing {
             Listing::Objects => scope,
             Listing::Uploads => scope.for_pending_uploads(),
         },
-    })
-}
-
-fn objects_query(request: &ListingRequest, cursor: Option<&str>) -> Pairs {
-    let mut query = vec![pair("list-type", "2"), pair("max-keys", &request.max_keys.to_string())];
-    if !request.recursive {
-        query.push(pair("delimiter", "/"));
-    }
-    query.extend(cursor.map(|token| pair("continuation-token", token)));
-    query
-}
-
-fn uploads_query(request: &ListingRequest, cursor: Option<&str>) -> Result<Pairs, Rejection> {
-    let mut query = vec![pair("uploads", ""), pair("max-uploads", &request.max_keys.to_string())];
-    if let Some(cursor) = cursor {
-        let marker = UploadMarker::decode(cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?;
-        query.push(pair("key-marker", &marker.key));
-        query.extend(marker.upload_id.map(|id| pair("upload-id-marker", &id)));
-    }
-    Ok(query)
+    };
+    plan.with_max_keys(request.max_keys)
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {
@@ -158,14 +162,26 @@ const UNKNOWN_NEXT: &str = "is not the `next` of a listing of this service";
 impl ListingDecision {
     /// The rejection if S3 does not accept the cursor. `None` if the client sent no `next`.
     pub fn invalid_cursor(&self) -> Option<RejectedRequest> {
+        let next = self.view.request.next.as_ref();
+        next.map(|_| self.rejected(bad_value("next", UNKNOWN_NEXT)))
+    }
+
+    /// The rejection if the listing must be complete, but cannot be.
+    pub fn too_large(&self, problem: ListingProblem) -> RejectedRequest {
+        self.rejected(Rejection::ListingTooLarge { problem })
+    }
+
+    /// The rejection of a listing for which a plan exists already.
+    pub fn rejected(&self, rejection: Rejection) -> RejectedRequest {
         let ListingView { request, principal, .. } = &self.view;
-        request.next.as_ref().map(|_| RejectedRequest {
-            rejection: bad_value("next", UNKNOWN_NEXT),
+        RejectedRequest {
+            rejection,
             context: Box::new(RejectionContext {
                 user_id: Some(principal.user_id().to_owned()),
+                rule: self.plan.as_ref().map(|plan| plan.scope.rule.clone()),
                 ..RejectionContext::from_listing_request(request)
             }),
-        })
+        }
     }
 }
 
@@ -194,7 +210,8 @@ impl ListingView {
     }
 
     fn may_list(&self, policy: &Policy, key: &str) -> bool {
-        policy.allows(&self.principal, self.request.listing.action(), key)
+        let mut actions = self.request.listing.actions().iter();
+        actions.all(|action| policy.allows(&self.principal, *action, key))
     }
 
     fn includes(&self, key: &str) -> bool {
@@ -204,8 +221,8 @@ impl ListingView {
         is_found && !name.is_empty() && !key.starts_with(RESERVED)
     }
 
-    /// Sorts the page. S3 returns it sorted by name. Folders are always sorted by name: they have no size and no time.
-    fn sort(&self, page: &mut ListingPage) {
+    /// Sorts the entries. S3 returns them sorted by name. Folders are always sorted by name: they have no size and no time.
+    pub fn sort(&self, page: &mut ListingPage) {
         let ListingRequest { sort, order, .. } = self.request;
         page.folders.sort();
         match sort {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::attachment::{attachment, file_name};
 use super::authorized_request::AuthorizedRequest;
-use crate::operation::{Action, CLIENT_SETTABLE, OBJECT_SIZE, Operation};
+use crate::operation::{Action, CLIENT_SETTABLE, OBJECT_SIZE, Operation, uses_kms_key};
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME};
-use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
+use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, MIN_PART_BYTES, Rejection};
 use crate::request::{BodyLength, ObjectRequest, Pairs, ResponseFormat, parse_length};
 
 /// The plan to sign for an authorized request.
@@ -129,7 +129,7 @@ impl PlanBuilder {
             Operation::PutObject => self.upload(request, grant),
             Operation::GetObject => self.download(request, grant, location),
             Operation::CreateMultipartUpload => self.start_multipart(request, grant),
-            Operation::UploadPart => self.sign_length(request, grant),
+            Operation::UploadPart => self.upload_part(request, grant),
             Operation::CompleteMultipartUpload => self.complete_multipart(grant),
             Operation::HeadObject
             | Operation::DeleteObject
@@ -142,6 +142,13 @@ impl PlanBuilder {
         self.sign_length(object_request, grant)?;
         self.forbid_overwrite(grant.constraints.overwrite)?;
         self.describe(object_request, grant)
+    }
+
+    fn upload_part(&mut self, object_request: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
+        if let BodyLength::Declared(length) = object_request.length {
+            check_part(&object_request.query, length, grant.constraints.max_bytes)?;
+        }
+        self.sign_length(object_request, grant)
     }
 
     fn start_multipart(&mut self, object_request: &ObjectRequest, grant: Grant<'_>) -> Result<(), Rejection> {
@@ -193,6 +200,19 @@ impl PlanBuilder {
                 self.enforce(name, value)?;
             }
         }
+        self.check_kms_key()
+    }
+
+    /// S3 accepts a KMS key only together with an encryption that uses one.
+    fn check_kms_key(&self) -> Result<(), Rejection> {
+        const KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+        let encryption = self.value("x-amz-server-side-encryption");
+        if self.value(KEY).is_some() && !encryption.is_some_and(uses_kms_key) {
+            return Err(Rejection::BadValue {
+                name: KEY.into(),
+                problem: "requires x-amz-server-side-encryption: aws:kms or aws:kms:dsse".into(),
+            });
+        }
         Ok(())
     }
 
@@ -219,11 +239,10 @@ impl PlanBuilder {
         match (self.value("if-none-match"), self.value("if-match")) {
             (Some(value), _) if value != "*" => invalid("if-none-match", "must be * for an upload"),
             (Some(_), Some(_)) => invalid("if-match", "contradicts if-none-match"),
+            (None, Some("*")) => invalid("if-match", "must be the ETag of the object for an upload"),
             (None, Some(_)) if !overwrite => {
                 invalid("if-match", "must not be set: the rule does not allow overwriting")
             }
-            // S3 responds with 501.
-            (None, Some("*")) => invalid("if-match", "must be an ETag for an upload"),
             (None, None) if !overwrite => self.enforce("if-none-match", "*"),
             _ => Ok(()),
         }
@@ -337,10 +356,26 @@ fn query_spelling(header: String) -> String {
     }
 }
 
+/// Rejects a part that would make the object too large, so that no client can store parts without limit. S3 checks the
+/// size of the object only when the upload is completed.
+fn check_part(query: &Pairs, length: u64, max_bytes: u64) -> Result<(), Rejection> {
+    let number = query.iter().find(|(name, _)| name == "partNumber");
+    let number: u64 = number.and_then(|(_, number)| number.parse().ok()).unwrap_or(1);
+    let parts_before = number.saturating_sub(1).saturating_mul(MIN_PART_BYTES);
+    if parts_before.saturating_add(length) > max_bytes {
+        return Err(Rejection::PartTooLarge {
+            number,
+            length,
+            max_bytes,
+        });
+    }
+    Ok(())
+}
+
 /// The length to sign. S3 rejects a body with another length.
 fn signed_length(object_request: &ObjectRequest, constraints: &Constraints) -> Result<Option<u64>, Rejection> {
     let max_bytes = constraints.max_bytes;
-    let is_limited = max_bytes < MAX_PUT_BYTES;
+    let is_limited = max_bytes < max_stored_bytes(object_request.operation);
     if let BodyLength::Declared(length) = object_request.length {
         constraints.check_put(length)?;
     }
@@ -355,5 +390,14 @@ fn signed_length(object_request: &ObjectRequest, constraints: &Constraints) -> R
             Err(Rejection::LengthRequired { max_bytes })
         }
         BodyLength::Declared(_) | BodyLength::Missing | BodyLength::Unknown => Ok(None),
+    }
+}
+
+/// The maximum size of the object that the operation stores or contributes to, without a limit of the rule.
+const fn max_stored_bytes(operation: Operation) -> u64 {
+    if matches!(operation, Operation::UploadPart) {
+        MAX_OBJECT_BYTES
+    } else {
+        MAX_PUT_BYTES
     }
 }

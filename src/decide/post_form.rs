@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use http::Uri;
+use serde::{Deserialize, Serialize};
 
 use super::authorize::authorize;
 use super::authorized_request::AuthorizedRequest;
@@ -10,14 +11,16 @@ use super::caller::CallerContext;
 use super::generated_key::generate_id;
 use super::plan_builder;
 use super::rejected_request::RejectedRequest;
+use crate::auth::Keyring;
+use crate::auth::keyring::{Purpose, SignedToken};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::{ObjectLocation, PolicyCondition, PostFormKey, PostPolicyPlan};
-use crate::policy::Constraints;
+use crate::policy::{Constraints, Policy};
 use crate::rejection::{MAX_PUT_BYTES, Rejection};
 use crate::request::{
     ApiRequest, BodyLength, ObjectRequest, Pairs, PostFormTarget, ResponseFormat, bad_value, check_names,
-    check_signable, parse_length, preferred_type,
+    check_signable, is_service_path, parse_length, preferred_type,
 };
 
 /// The rules are checked against a file with this name in the folder of a form.
@@ -26,8 +29,12 @@ const EXAMPLE_FILE: &str = "file";
 /// The placeholder that S3 replaces with the name of the file.
 const FILE_NAME: &str = "${filename}";
 
-/// The parameters that S3 adds to the redirect after an upload.
-const RESULT_PARAMETERS: [&str; 3] = ["bucket", "key", "etag"];
+/// The parameters of the redirect after an upload: those that S3 adds, and the signed one.
+const RESULT_PARAMETERS: [&str; 4] = ["bucket", "key", "etag", STORED];
+
+/// The parameter of the redirect after an upload that proves where the form stored the file. Without it, a link to the
+/// page could show any text as the key of a stored file.
+const STORED: &str = "stored";
 
 /// The field with the URL to which S3 redirects the browser after an upload.
 const SUCCESS_REDIRECT: &str = "success_action_redirect";
@@ -39,7 +46,7 @@ pub struct PostFormDecision {
     pub plan: PostPolicyPlan<ObjectLocation>,
     /// If true, the response is an HTML page. Otherwise it is JSON.
     pub as_page: bool,
-    /// The key of the file that was uploaded with the previous form, as S3 reports it.
+    /// The public key of the file that was uploaded with the previous form.
     pub uploaded_key: Option<String>,
 }
 
@@ -50,23 +57,36 @@ struct FormOptions {
     success: Option<(String, String)>,
 }
 
+/// The place where a form page stores its file. The page signs it into the redirect after the upload.
+#[derive(Serialize, Deserialize)]
+struct UploadPlace {
+    user_id: String,
+    /// The public key, or the public folder.
+    public: String,
+    /// The folder in the bucket. `None` if the form is for one key.
+    folder: Option<String>,
+}
+
 /// The form for `target`, if the rules allow the caller to upload there.
 pub(super) fn decide(caller: &CallerContext<'_>, target: PostFormTarget) -> Result<PostFormDecision, RejectedRequest> {
     let request = caller.request;
     let (form_key, example) = form_key(request, target, caller.now)?;
-    let as_page = preferred_type(&request.headers, &["application/json"]).is_none();
-    let (mut options, object_request) = FormOptions::parse(&request.query, example)?;
+    let as_page = preferred_type(&request.headers, &["text/html", "application/json"]) == "text/html";
+    let (options, object_request) = FormOptions::parse(&request.query, example)?;
     if as_page {
-        options.return_to_this_page(request)?;
+        options.check_redirect(request)?;
     }
-    let plan = authorize(caller, object_request, |object_request, authorized| {
-        options.plan(&object_request, form_key, as_page, authorized)
+    let mut plan = authorize(caller, object_request, |object_request, authorized| {
+        options.plan(&object_request, form_key, as_page, caller.policy, authorized)
     })?;
-    let uploaded = request.query.iter().find(|(name, _)| name == "key");
-    let uploaded_key = uploaded.map(|(_, reported)| match &plan.public_key {
-        PostFormKey::Exact(key) => key.as_str().to_owned(),
-        PostFormKey::InFolder(_) => reported.clone(),
-    });
+    let keys = caller.policy.cursor_keys();
+    if as_page && options.success.is_none() {
+        let place = keys.sign(Purpose::UploadedFile, &UploadPlace::from_plan(&plan));
+        let url = this_page(request, place.as_ref());
+        check_literal("form", &url)?;
+        plan.fields.push((SUCCESS_REDIRECT.into(), url));
+    }
+    let uploaded_key = uploaded_key(keys, &request.query, &plan.scope.user_id);
     Ok(PostFormDecision {
         plan,
         as_page,
@@ -134,8 +154,37 @@ fn check_form_fields(object_request: &ObjectRequest) -> Result<(), Rejection> {
     name.map_or(Ok(()), |name| Err(bad_value(name, problem)))
 }
 
+impl UploadPlace {
+    fn from_plan(plan: &PostPolicyPlan<ObjectLocation>) -> Self {
+        let (PostFormKey::Exact(public) | PostFormKey::InFolder(public)) = &plan.public_key;
+        Self {
+            user_id: plan.scope.user_id.clone(),
+            public: public.as_str().to_owned(),
+            folder: match &plan.key {
+                PostFormKey::Exact(_) => None,
+                PostFormKey::InFolder(folder) => Some(folder.as_str().to_owned()),
+            },
+        }
+    }
+}
+
+/// The public key of the file that this user has uploaded with the previous form, if the redirect proves it.
+fn uploaded_key(keys: &Keyring, query: &Pairs, user_id: &str) -> Option<String> {
+    let parameter = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    let place: UploadPlace = keys.verify(Purpose::UploadedFile, parameter(STORED)?)?;
+    if place.user_id != user_id {
+        return None;
+    }
+    let Some(folder) = place.folder else {
+        return Some(place.public);
+    };
+    let file = parameter("key")?.strip_prefix(&folder)?;
+    let key = ObjectKey::new(format!("{}{file}", place.public)).ok()?;
+    (!file.is_empty() && !file.contains('/')).then(|| key.as_str().to_owned())
+}
+
 /// The URL of this page, to which S3 redirects the browser.
-fn this_page(request: &ApiRequest) -> String {
+fn this_page(request: &ApiRequest, place: Option<&SignedToken>) -> String {
     let query = request
         .query
         .iter()
@@ -145,7 +194,8 @@ fn this_page(request: &ApiRequest) -> String {
         "" => escape(name).to_string(),
         value => format!("{}={}", escape(name), escape(value)),
     });
-    format!("{}?{}", request.url(), pairs.collect::<Vec<_>>().join("&"))
+    let place = place.map(|place| format!("{STORED}={}", place.expose()));
+    format!("{}?{}", request.url(), pairs.chain(place).collect::<Vec<_>>().join("&"))
 }
 
 impl FormOptions {
@@ -182,19 +232,16 @@ impl FormOptions {
         Ok((options, object_request))
     }
 
-    /// Makes S3 redirect the browser to this page. A redirect to another site would reveal the key of the file to the
-    /// creator of the link.
-    fn return_to_this_page(&mut self, request: &ApiRequest) -> Result<(), Rejection> {
+    /// Rejects a redirect to another site, which would reveal the key of the file to the creator of the link.
+    fn check_redirect(&self, request: &ApiRequest) -> Result<(), Rejection> {
         match &self.success {
-            None => self.success = Some((SUCCESS_REDIRECT.into(), this_page(request))),
             Some((name, url)) if name == SUCCESS_REDIRECT && !is_own(url, request) => {
                 let problem = "must be a URL of this service for an HTML page; \
                                request the form as JSON to use another URL";
-                return Err(bad_value(name, problem));
+                Err(bad_value(name, problem))
             }
-            Some(_) => {}
+            Some(_) | None => Ok(()),
         }
-        Ok(())
     }
 
     fn plan(
@@ -202,6 +249,7 @@ impl FormOptions {
         object_request: &ObjectRequest,
         public_key: PostFormKey,
         as_page: bool,
+        policy: &Policy,
         authorized: AuthorizedRequest<'_>,
     ) -> Result<PostPolicyPlan<ObjectLocation>, Rejection> {
         let AuthorizedRequest {
@@ -224,7 +272,10 @@ impl FormOptions {
         let mut conditions = vec![PolicyCondition::ContentLengthRange { min, max }];
         match media_types(self.content_type.as_deref(), constraints)? {
             None => {}
-            Some(range) if range.ends_with("/*") => conditions.push(media_type_condition(range, as_page)?),
+            Some(range) if range.ends_with("/*") => {
+                check_not_displayed(policy, &object_request.key, &key)?;
+                conditions.push(media_type_condition(range, as_page)?);
+            }
             Some(media_type) => fields.push(("Content-Type".into(), media_type.to_owned())),
         }
         fields.extend(self.success.clone());
@@ -240,6 +291,27 @@ impl FormOptions {
             scope,
         })
     }
+}
+
+/// Rejects a range of media types if browsers may display the stored file. Some S3 servers accept a list such as
+/// `video/mp4,text/html` for the range `video/*`, and browsers would run the file as a page.
+fn check_not_displayed(
+    policy: &Policy,
+    public_key: &ObjectKey,
+    storage_key: &PostFormKey<ObjectLocation>,
+) -> Result<(), Rejection> {
+    let stored_as = match storage_key {
+        PostFormKey::Exact(ObjectLocation::Key(key)) => Some(key.as_str().to_owned()),
+        PostFormKey::Exact(ObjectLocation::Lookup(_)) => None,
+        PostFormKey::InFolder(folder) => Some(format!("{folder}{EXAMPLE_FILE}")),
+    };
+    let mut keys = [Some(public_key.as_str()), stored_as.as_deref()].into_iter().flatten();
+    if keys.any(|key| policy.may_display(key)) {
+        let problem = "must be one media type such as video/mp4, because a rule with `disposition = \"inline\"` lets browsers \
+                       display the file";
+        return Err(bad_value("contentType", problem));
+    }
+    Ok(())
 }
 
 /// The condition for a range of media types such as `image/*`. A script fills in the media type of the file.
@@ -305,8 +377,7 @@ fn parse_absolute_url(name: &str, value: &str) -> Result<String, Rejection> {
 
 /// Returns true if `url` is a URL of this service.
 fn is_own(url: &str, request: &ApiRequest) -> bool {
-    let rest = request.origin().and_then(|origin| url.strip_prefix(origin));
-    rest.is_some_and(|rest| rest.starts_with('/'))
+    url.strip_prefix(&request.base_url).is_some_and(is_service_path)
 }
 
 fn parse_status(name: &str, value: &str) -> Result<String, Rejection> {

@@ -6,9 +6,9 @@ use http::Method;
 use serde::Deserialize;
 
 use super::caller::CallerContext;
-use crate::auth::Principal;
 use crate::auth::keyring::SignedToken;
 use crate::auth::share::{self, LinkScope, ShareLink};
+use crate::auth::{Issuer, Principal};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::LinkUse;
@@ -70,12 +70,9 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
     let share_request: ShareRequest = json_object("body", &request.body)?;
     let (scope, target) = share_request.scope()?;
     let operations = share_request.operations()?;
-    let max_lifetime = max_lifetime(policy, principal, &operations, &target)?;
-    let lifetime = share_request.lifetime()?.unwrap_or(DEFAULT_LIFETIME.min(max_lifetime));
-    if lifetime > max_lifetime {
-        let limit = humantime::format_duration(max_lifetime);
-        return Err(bad_value("expires", &format!("the rule allows at most {limit}")));
-    }
+    let temporary = member.issuer != Issuer::Token || policy.authenticators.uses_session(request);
+    let max_lifetime = max_lifetime(policy, principal, &operations, &target, temporary)?;
+    let creator = policy.authenticators.store(member, &policy.referenced_claims());
     let link = ShareLink {
         id: share::new_id(&policy.authenticators.keys, &request.request_id, now),
         scope,
@@ -83,10 +80,12 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
             .iter()
             .map(|operation| operation.method().to_string())
             .collect(),
-        expires: unix_seconds(now + lifetime),
+        created: unix_seconds(now),
+        expires: unix_seconds(now + share_request.lifetime_within(max_lifetime)?),
+        temporary,
         max_bytes: share_request.max_bytes,
         uses: share_request.uses(policy)?,
-        creator: member.to_stored(&policy.claims()),
+        creator: creator.ok_or(Rejection::CredentialRequired)?,
     };
     let token = share::sign(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
     Ok(NewShareLink { link, token, target })
@@ -140,7 +139,8 @@ pub(super) fn link_use(link: &ShareLink) -> Option<LinkUse> {
     })
 }
 
-/// The constraints of the rule, narrowed to the access that the link grants. A link never allows overwriting.
+/// The constraints of the rule, narrowed to the access that the link grants. A link never allows overwriting. The rule may
+/// allow a shorter lifetime than the rule under which the link was created.
 pub(super) fn narrow(
     link: &ShareLink,
     grant: Grant<'_>,
@@ -148,7 +148,9 @@ pub(super) fn narrow(
     now: SystemTime,
 ) -> Result<Constraints, Rejection> {
     check_shareable(grant, action)?;
-    let remaining = link.expiry().duration_since(now).unwrap_or_default();
+    let expiry = link.expiry_within(grant.constraints.max_share_lifetime(link.temporary));
+    share::check_expiry(expiry, now)?;
+    let remaining = expiry.duration_since(now).unwrap_or_default();
     let remaining = Duration::from_secs(remaining.as_secs()).max(Duration::from_secs(1));
     let mut constraints = grant.constraints.clone();
     constraints.overwrite = false;
@@ -200,6 +202,16 @@ impl ShareRequest {
         }
     }
 
+    /// Returns the requested lifetime, or the default. Rejects a longer one than `max_lifetime`.
+    fn lifetime_within(&self, max_lifetime: Duration) -> Result<Duration, Rejection> {
+        let lifetime = self.lifetime()?.unwrap_or(DEFAULT_LIFETIME.min(max_lifetime));
+        if lifetime > max_lifetime {
+            let limit = humantime::format_duration(max_lifetime);
+            return Err(bad_value("expires", &format!("the rule allows at most {limit}")));
+        }
+        Ok(lifetime)
+    }
+
     fn lifetime(&self) -> Result<Option<Duration>, Rejection> {
         match &self.expires {
             None => Ok(None),
@@ -223,12 +235,13 @@ fn max_lifetime(
     principal: &Principal,
     operations: &[Operation],
     target: &ObjectKey,
+    temporary: bool,
 ) -> Result<Duration, Rejection> {
     let mut max_lifetime = MAX_SHARE_EXPIRES;
     for operation in operations {
         let grant = policy.decide(principal, operation.action(), target)?;
         check_shareable(grant, operation.action())?;
-        max_lifetime = max_lifetime.min(grant.constraints.share_expires);
+        max_lifetime = max_lifetime.min(grant.constraints.max_share_lifetime(temporary));
     }
     Ok(max_lifetime)
 }

@@ -9,7 +9,7 @@ use crate::auth::session::{NewSession, check_same_origin};
 use crate::auth::sign_in::{AuthorizationRequest, CodeExchange, SignInMethod};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::request::{ApiRequest, SignInPath, bad_value};
+use crate::request::{ApiRequest, SignInPath, bad_value, is_service_path};
 
 /// The maximum length of `?next=`.
 const MAX_NEXT: usize = 2048;
@@ -127,11 +127,10 @@ fn next_of_query(request: &ApiRequest) -> Result<String, Rejection> {
 }
 
 /// The path to open after the sign-in. It must be a path of this service, so that a link cannot redirect a user to
-/// another site.
+/// another site, or to another service of this host.
 fn next_path(value: Option<String>) -> Result<String, Rejection> {
     let next = value.unwrap_or_else(|| "/".to_owned());
-    let is_visible = next.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
-    if !next.starts_with('/') || next.starts_with("//") || next.len() > MAX_NEXT || !is_visible {
+    if next.len() > MAX_NEXT || !is_service_path(&next) {
         return Err(bad_value("next", "is not a path of this service such as /docs/"));
     }
     Ok(next)

@@ -4,7 +4,7 @@
 use super::event::FrontEvent;
 use super::front_response::FrontResponse;
 use super::key_path::{KeyPath, required};
-use crate::encoding::form_decode;
+use super::query::decode_pairs;
 use crate::key::PathEncoding;
 use crate::rejection::Rejection;
 use crate::request::Pairs;
@@ -23,10 +23,7 @@ pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>, base_path: &str) -> Result
 
 /// Returns the query. An ALB splits it, but does not decode names and values.
 pub(super) fn query(event: &FrontEvent<'_>) -> Result<Pairs, Rejection> {
-    event
-        .query_parameters()
-        .map(|(name, value)| Ok((form_decode(name)?, form_decode(value)?)))
-        .collect()
+    decode_pairs(event.query_parameters())
 }
 
 /// Returns the response for an ALB that uses single-value headers. If there are several cookies, it sets the first.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::authorizer::{AuthorizerContext, IamIdentity};
 use crate::rejection::Rejection;
-use crate::request::Pairs;
+use crate::request::{Pairs, is_tracking_parameter};
 
 /// The fields of an event that Signpost reads.
 #[derive(Deserialize)]
@@ -30,8 +30,11 @@ pub(super) struct FrontEvent<'a> {
     pub(super) raw_path: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(super) raw_query_string: Option<Cow<'a, str>>,
+    /// The resource of a REST API, such as `/{proxy+}`.
     #[serde(borrow, default)]
-    pub(super) path_parameters: Option<PathParameters<'a>>,
+    pub(super) resource: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    path_parameters: Option<BTreeMap<EventText<'a>, EventText<'a>>>,
     #[serde(borrow, default)]
     headers: Option<BTreeMap<EventText<'a>, EventText<'a>>>,
     #[serde(borrow, default)]
@@ -49,13 +52,6 @@ pub(super) struct FrontEvent<'a> {
     body: Option<Cow<'a, str>>,
     #[serde(default)]
     is_base64_encoded: bool,
-}
-
-/// The path parameters of a REST API.
-#[derive(Deserialize)]
-pub(super) struct PathParameters<'a> {
-    #[serde(borrow, default)]
-    pub(super) proxy: Option<Cow<'a, str>>,
 }
 
 /// A name or a value, borrowed from the event unless the event escapes it.
@@ -106,6 +102,13 @@ impl FrontEvent<'_> {
         self.multi_value_headers.is_some()
     }
 
+    /// Returns the value of a path parameter of a REST API.
+    pub(super) fn path_parameter(&self, name: &str) -> Option<&str> {
+        let mut parameters = self.path_parameters.iter().flatten();
+        let found = parameters.find(|(EventText(found), _)| found == name);
+        found.map(|(_, EventText(value))| &**value)
+    }
+
     /// Returns the request headers, including the cookies.
     pub(super) fn header_map(&self) -> Result<HeaderMap, Rejection> {
         let mut headers = HeaderMap::new();
@@ -132,10 +135,12 @@ impl FrontEvent<'_> {
         )
     }
 
-    /// Returns the query parameters of a front that has decoded them.
+    /// Returns the query parameters of a front that has decoded them, without tracking parameters.
     pub(super) fn decoded_query(&self) -> Pairs {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        self.query_parameters().map(owned).collect()
+        let parameters = self.query_parameters();
+        let parameters = parameters.filter(|(name, _)| !is_tracking_parameter(name));
+        parameters.map(owned).collect()
     }
 
     /// Returns the decoded body of a POST, which is addressed to Signpost.

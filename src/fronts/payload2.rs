@@ -4,7 +4,7 @@
 use super::authorizer;
 use super::event::FrontEvent;
 use super::front_response::FrontResponse;
-use crate::encoding::form_decode;
+use super::query::decode_pairs;
 use crate::rejection::Rejection;
 use crate::request::{GatewayIdentity, Pairs};
 use crate::response::ApiResponse;
@@ -16,9 +16,7 @@ pub(super) fn query(event: &FrontEvent<'_>) -> Result<Pairs, Rejection> {
     };
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs
-        .map(|(name, value)| Ok((form_decode(name)?, form_decode(value)?)))
-        .collect()
+    decode_pairs(pairs)
 }
 
 /// Returns the identity that an authorizer of the front has verified.

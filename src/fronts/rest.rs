@@ -1,6 +1,7 @@
 //! Events of a REST API of API Gateway, payload format 1.0.
 
 use http::HeaderMap;
+use percent_encoding::percent_decode_str;
 
 use super::authorizer;
 use super::content_length;
@@ -12,25 +13,31 @@ use crate::rejection::Rejection;
 use crate::request::{BodyLength, GatewayIdentity, Pairs};
 use crate::response::{ApiResponse, ServiceFailure};
 
+/// The resource of the API that a request matches: a fixed part, and a path parameter with the key.
+struct Resource<'a> {
+    /// The part before the parameter, without a trailing `/`.
+    fixed: &'a str,
+    /// The value of the parameter; empty for the resource `/`.
+    value: &'a str,
+    /// True if the value can contain several segments.
+    is_greedy: bool,
+}
+
 /// Returns the path of the key, which no single field of the event contains.
 ///
 /// `path` keeps the percent-encoding, but collapses a leading `//`, which `requestContext.path` keeps, as recorded on AWS
 /// ([recording](https://github.com/localstack/localstack/blob/8b9a79f05846835cf4dff63ab7eefdde9df83783/tests/aws/services/apigateway/test_apigateway_lambda.snapshot.json)).
-/// `pathParameters.proxy` shows where the key begins, but loses a trailing `/`.
+/// The path parameter shows where the key begins, but loses a trailing `/`.
 pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>) -> Result<KeyPath<'a>, ServiceFailure> {
     let path = required(event.path.as_ref())?;
-    let proxy = event.path_parameters.as_ref();
-    let proxy = proxy
-        .and_then(|parameters| parameters.proxy.as_deref())
-        .unwrap_or_default();
-    let found = path.trim_end_matches('/').strip_suffix(proxy.trim_end_matches('/'));
-    let Some(prefix) = found else {
-        return Err(ServiceFailure::UnknownFront {
-            problem: "the path does not end with the proxy parameter",
-        });
+    let resource = Resource::of_event(event)?;
+    let prefix = resource.prefix(path)?;
+    // Without a parameter only slashes follow the prefix, and all but the first belong to the key.
+    let key = if resource.value.is_empty() {
+        ""
+    } else {
+        &path[prefix.len()..]
     };
-    // Without a proxy parameter only slashes follow the prefix, and all but the first belong to the key.
-    let key = if proxy.is_empty() { "" } else { &path[prefix.len()..] };
     let whole = whole_path(event, path, key)?;
     let before_key = &whole[..whole.len() - key.len()];
     let prefix = before_key.trim_end_matches('/');
@@ -40,6 +47,65 @@ pub(super) fn key_path<'a>(event: &'a FrontEvent<'_>) -> Result<KeyPath<'a>, Ser
         encoding: PathEncoding::Percent,
         prefix: prefix.into(),
     })
+}
+
+impl<'a> Resource<'a> {
+    /// Reads the resource. It must end with its only path parameter: otherwise the event does not show where the key
+    /// begins.
+    fn of_event(event: &'a FrontEvent<'_>) -> Result<Self, ServiceFailure> {
+        let resource = event.resource.as_deref();
+        let resource = resource.ok_or_else(|| unknown("the event has no resource"))?;
+        let Some((fixed, parameter)) = resource.split_once("/{") else {
+            return match resource {
+                "/" => Ok(Self::root()),
+                _ => Err(unknown(
+                    "the resource of the REST API has no path parameter for the key, such as {proxy+}",
+                )),
+            };
+        };
+        let name = parameter.strip_suffix('}').filter(|name| !name.contains('/'));
+        let name = name.ok_or_else(|| unknown("the resource of the REST API must end with its only path parameter"))?;
+        let plain = name.strip_suffix('+');
+        let value = event
+            .path_parameter(plain.unwrap_or(name))
+            .filter(|value| !value.is_empty());
+        Ok(Self {
+            fixed,
+            value: value.ok_or_else(|| unknown("the event has no value for the path parameter of its resource"))?,
+            is_greedy: plain.is_some(),
+        })
+    }
+
+    const fn root() -> Self {
+        Self {
+            fixed: "",
+            value: "",
+            is_greedy: true,
+        }
+    }
+
+    /// Returns the part of `path` before the value of the parameter.
+    fn prefix<'p>(&self, path: &'p str) -> Result<&'p str, ServiceFailure> {
+        let trimmed = path.trim_end_matches('/');
+        let found = trimmed.strip_suffix(self.value.trim_end_matches('/'));
+        let prefix = found.or_else(|| self.decoded_segment(trimmed));
+        let prefix = prefix.ok_or_else(|| unknown("the path does not end with the path parameter"))?;
+        if !prefix.trim_end_matches('/').ends_with(self.fixed) {
+            return Err(unknown("the path does not begin with the resource"));
+        }
+        Ok(prefix)
+    }
+
+    /// Returns the part before the last segment, if the value is this segment after decoding.
+    fn decoded_segment<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let start = path.rfind('/')? + 1;
+        let decoded = percent_decode_str(&path[start..]).decode_utf8().ok()?;
+        (!self.is_greedy && decoded == self.value).then(|| &path[..start])
+    }
+}
+
+const fn unknown(problem: &'static str) -> ServiceFailure {
+    ServiceFailure::UnknownFront { problem }
 }
 
 /// Returns the path of the request context, or `path` if an emulator has put the resource there.

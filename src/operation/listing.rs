@@ -17,12 +17,18 @@ pub enum Listing {
 /// The maximum number of entries on one page. S3 has the same limit.
 pub const MAX_KEYS: u32 = 1000;
 
+/// The maximum number of entries of a listing that is not in pages.
+pub const MAX_ENTRIES: usize = 10_000;
+
 const NEXT: Parameter = own("next", ListingParameter::Next);
 const PAGE_SIZE: Parameter = own("max-keys", ListingParameter::MaxKeys);
+
+const JSON: Parameter = own("json", ListingParameter::Json);
 
 const OBJECTS: &[Parameter] = &[
     own("recursive", ListingParameter::Recursive),
     own("simple", ListingParameter::Simple),
+    JSON,
     own("q", ListingParameter::Search),
     own("sort", ListingParameter::Sort),
     own("order", ListingParameter::Order),
@@ -30,7 +36,7 @@ const OBJECTS: &[Parameter] = &[
     PAGE_SIZE,
 ];
 
-const IN_PROGRESS: &[Parameter] = &[UPLOADS, NEXT, PAGE_SIZE];
+const IN_PROGRESS: &[Parameter] = &[UPLOADS, JSON, NEXT, PAGE_SIZE];
 
 const fn own(name: &'static str, option: ListingParameter) -> Parameter {
     parameter(name, ParameterKind::Listing(option))
@@ -57,11 +63,12 @@ impl Listing {
         }
     }
 
-    /// The action that a rule must allow below the prefix. Uploads in progress require `write`, as their parts do.
-    pub const fn action(self) -> Action {
+    /// The actions that rules must allow below the prefix. The permissions of the first one apply. Uploads in progress
+    /// require `write`, as their parts do, and `list`, because the listing contains the names of other callers' uploads.
+    pub const fn actions(self) -> &'static [Action] {
         match self {
-            Self::Objects => Action::List,
-            Self::Uploads => Action::Write,
+            Self::Objects => &[Action::List],
+            Self::Uploads => &[Action::Write, Action::List],
         }
     }
 

@@ -42,6 +42,8 @@ pub enum ParameterKind {
 pub enum OwnParameter {
     /// `url`: respond with the URL instead of a redirect.
     Url,
+    /// `json`: respond with the instruction as JSON instead of a redirect.
+    Json,
     /// `expires`: the lifetime of the URL.
     Expires,
     /// `share`: the share link that authorizes the request.
@@ -59,6 +61,8 @@ pub enum ListingParameter {
     Recursive,
     /// `simple`: respond with names only.
     Simple,
+    /// `json`: respond with JSON.
+    Json,
     /// `q`: the text that a name must contain.
     Search,
     /// `sort`: the column to sort by.
@@ -129,6 +133,7 @@ macro_rules! with_checksums {
 }
 
 const URL: Parameter = parameter("url", ParameterKind::Own(OwnParameter::Url));
+const JSON: Parameter = parameter("json", ParameterKind::Own(OwnParameter::Json));
 const EXPIRES: Parameter = parameter("expires", ParameterKind::Own(OwnParameter::Expires));
 const SHARE: Parameter = parameter("share", ParameterKind::Own(OwnParameter::Share));
 const VERSION_ID: Parameter = parameter("versionId", ParameterKind::SignedQuery);
@@ -161,6 +166,7 @@ const TAGGING: Parameter = parameter("tagging", ParameterKind::SignedQueryHeader
 
 pub(super) const GET: &[Parameter] = &[
     URL,
+    JSON,
     EXPIRES,
     SHARE,
     VERSION_ID,
@@ -174,10 +180,11 @@ pub(super) const GET: &[Parameter] = &[
     parameter("response-expires", ParameterKind::SignedQuery),
 ];
 
-pub(super) const HEAD: &[Parameter] = &[URL, EXPIRES, SHARE, VERSION_ID, CHECKSUM_MODE];
+pub(super) const HEAD: &[Parameter] = &[URL, JSON, EXPIRES, SHARE, VERSION_ID, CHECKSUM_MODE];
 
 pub(super) const DELETE: &[Parameter] = &[
     URL,
+    JSON,
     EXPIRES,
     SHARE,
     VERSION_ID,
@@ -188,6 +195,7 @@ pub(super) const DELETE: &[Parameter] = &[
 
 pub(super) const PUT: &[Parameter] = with_checksums![
     URL,
+    JSON,
     EXPIRES,
     SHARE,
     CONTENT_LENGTH,
@@ -206,6 +214,7 @@ pub(super) const PUT: &[Parameter] = with_checksums![
 pub(super) const CREATE_UPLOAD: &[Parameter] = &[
     UPLOADS,
     URL,
+    JSON,
     EXPIRES,
     SHARE,
     // The length of the whole object: an object above the limit is rejected before its first part is uploaded.
@@ -227,6 +236,7 @@ pub(super) const UPLOAD_PART: &[Parameter] = with_checksums![
     PART_NUMBER,
     UPLOAD_ID,
     URL,
+    JSON,
     EXPIRES,
     SHARE,
     CONTENT_LENGTH,
@@ -237,6 +247,7 @@ pub(super) const UPLOAD_PART: &[Parameter] = with_checksums![
 pub(super) const LIST_PARTS: &[Parameter] = &[
     UPLOAD_ID,
     URL,
+    JSON,
     EXPIRES,
     SHARE,
     parameter("max-parts", ParameterKind::Number(1, 1000)),
@@ -246,6 +257,7 @@ pub(super) const LIST_PARTS: &[Parameter] = &[
 pub(super) const COMPLETE_UPLOAD: &[Parameter] = with_checksums![
     UPLOAD_ID,
     URL,
+    JSON,
     EXPIRES,
     SHARE,
     CHECKSUM_TYPE,
@@ -254,7 +266,7 @@ pub(super) const COMPLETE_UPLOAD: &[Parameter] = with_checksums![
     IF_NONE_MATCH,
 ];
 
-pub(super) const ABORT_UPLOAD: &[Parameter] = &[UPLOAD_ID, URL, EXPIRES, SHARE];
+pub(super) const ABORT_UPLOAD: &[Parameter] = &[UPLOAD_ID, URL, JSON, EXPIRES, SHARE];
 
 /// The query parameters and request headers that a client may set only if the rule lists them in `client_may_set`.
 pub const CLIENT_SETTABLE: &[&str] = &[

@@ -12,22 +12,27 @@
 //! 8. [`listing_xml`]: the XML of listings and errors.
 //! 9. [`s3_client`]: listings and deletions.
 //! 10. [`dynamodb`]: the id table in `DynamoDB`.
-//! 11. [`policy_source`]: rules that are stored outside the function.
+//! 11. [`parameter_store`]: parameters of Systems Manager.
+//! 12. [`secret_source`]: secrets that are stored outside the function.
+//! 13. [`policy_source`]: rules that are stored outside the function.
 
 mod credentials;
 mod dynamodb;
 mod json_protocol;
 mod listing_xml;
+mod parameter_store;
 mod policy_source;
 mod post_policy;
 mod presigner;
 mod role_sessions;
 mod s3_client;
+mod secret_source;
 mod signed_call;
 mod sts;
 
-pub use credentials::{CredentialSource, SigningCredentials};
+pub use credentials::{CredentialSource, SessionTarget, SigningCredentials};
 pub(crate) use dynamodb::DynamoTable;
 pub(crate) use policy_source::{PolicySource, RulesText};
 pub use presigner::Presigner;
 pub use s3_client::S3Client;
+pub(crate) use secret_source::SecretSource;

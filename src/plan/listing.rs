@@ -21,6 +21,41 @@ pub struct ListingPlan {
     pub scope: GrantScope,
 }
 
+impl ListingPlan {
+    /// Returns the request for at most `max_keys` entries.
+    #[must_use]
+    pub fn with_max_keys(self, max_keys: u32) -> Self {
+        let name = match self.listing {
+            Listing::Objects => "max-keys",
+            Listing::Uploads => "max-uploads",
+        };
+        self.with_query(name, &max_keys.to_string())
+    }
+
+    /// Returns the request for the page at `cursor`, or `None` if the cursor is invalid.
+    pub fn at_cursor(self, cursor: &str) -> Option<Self> {
+        if self.listing == Listing::Objects {
+            return Some(self.with_query("continuation-token", cursor));
+        }
+        let marker = UploadMarker::decode(cursor)?;
+        let mut plan = self.with_query("key-marker", &marker.key);
+        plan.query.retain(|(name, _)| name != UPLOAD_ID_MARKER);
+        Some(match marker.upload_id {
+            Some(id) => plan.with_query(UPLOAD_ID_MARKER, &id),
+            None => plan,
+        })
+    }
+
+    /// Replaces or adds a query parameter.
+    fn with_query(mut self, name: &str, value: &str) -> Self {
+        self.query.retain(|(present, _)| present != name);
+        self.query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+const UPLOAD_ID_MARKER: &str = "upload-id-marker";
+
 /// The lifetime of the signature of a listing. Signpost uses it immediately, but clocks differ.
 pub const LISTING_EXPIRES: Duration = super::MIN_LIFETIME;
 
@@ -35,6 +70,33 @@ pub struct ListingPage {
     pub uploads: Vec<PendingUpload>,
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
+}
+
+impl ListingPage {
+    /// Adds the entries of the following page.
+    pub fn append(&mut self, mut page: Self) {
+        self.folders.append(&mut page.folders);
+        self.objects.append(&mut page.objects);
+        self.uploads.append(&mut page.uploads);
+        self.next = page.next;
+    }
+
+    /// The number of entries.
+    pub const fn len(&self) -> usize {
+        self.folders.len() + self.objects.len() + self.uploads.len()
+    }
+
+    /// Returns true if there are no entries.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The total length of the keys, in bytes.
+    pub fn key_bytes(&self) -> usize {
+        let objects = self.objects.iter().map(|object| &object.key);
+        let uploads = self.uploads.iter().map(|upload| &upload.key);
+        self.folders.iter().chain(objects).chain(uploads).map(String::len).sum()
+    }
 }
 
 /// An object in a listing.

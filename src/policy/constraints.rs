@@ -8,7 +8,7 @@ use humantime::format_duration;
 use serde::Deserialize;
 
 use super::lifetime::ValueSource;
-use crate::operation::{Action, CLIENT_SETTABLE};
+use crate::operation::{Action, CLIENT_SETTABLE, check_upload_value, uses_kms_key};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, Rejection};
 
 /// The default lifetime of a signed URL.
@@ -53,6 +53,8 @@ pub struct Constraints {
     pub share: Vec<Action>,
     /// The maximum lifetime of a share link.
     pub share_expires: Duration,
+    /// The maximum lifetime of a share link that a caller with a temporary credential creates.
+    pub temporary_share_expires: Duration,
 }
 
 /// The `Content-Disposition` of downloads.
@@ -68,12 +70,19 @@ pub enum Disposition {
 /// The default maximum lifetime of a share link.
 pub const DEFAULT_SHARE_EXPIRES: Duration = Duration::from_hours(7 * 24);
 
+/// The default maximum lifetime of a share link that a caller with a temporary credential creates: a session, or an
+/// identity of an issuer. Signpost cannot detect that such a user loses access at the issuer.
+pub const DEFAULT_TEMPORARY_SHARE_EXPIRES: Duration = Duration::from_hours(7 * 24);
+
 /// The maximum lifetime of a share link in rules.
 pub const MAX_SHARE_EXPIRES: Duration = Duration::from_hours(365 * 24);
+
+const ENCRYPTION: &str = "x-amz-server-side-encryption";
 
 /// The limits that no rule may exceed.
 pub(super) struct Ceiling {
     pub(super) share_expires: Duration,
+    pub(super) temporary_share_expires: Duration,
     pub(super) expires: Duration,
     pub(super) expires_by: ValueSource,
     pub(super) max_bytes: u64,
@@ -83,6 +92,15 @@ impl Constraints {
     /// Returns true if the client may set `name`.
     pub fn client_may_set(&self, name: &str) -> bool {
         self.client_may_set.iter().any(|accepted| accepted == name)
+    }
+
+    /// Returns the maximum lifetime of a share link. If `temporary`, its creator has a temporary credential.
+    pub fn max_share_lifetime(&self, temporary: bool) -> Duration {
+        if temporary {
+            self.share_expires.min(self.temporary_share_expires)
+        } else {
+            self.share_expires
+        }
     }
 
     /// Rejects an object that is too long.
@@ -155,6 +173,7 @@ impl Constraints {
             client_may_set: Vec::new(),
             share: vec![Action::Read],
             share_expires: DEFAULT_SHARE_EXPIRES,
+            temporary_share_expires: DEFAULT_TEMPORARY_SHARE_EXPIRES,
         }
     }
 }
@@ -174,25 +193,15 @@ impl Constraints {
             .try_for_each(|range| check_media_range(range))?;
         let mut metadata = self.metadata.iter();
         metadata.try_for_each(|(name, value)| check_metadata(name, value))?;
-        let values = [
-            &self.storage_class,
-            &self.sse,
-            &self.sse_kms_key_id,
-            &self.cache_control,
-        ];
-        let mut values = values.into_iter().flatten();
-        values.try_for_each(|value| check_header_value(value))?;
+        self.cache_control
+            .iter()
+            .try_for_each(|value| check_header_value(value))?;
+        self.check_upload_values()?;
         self.check_client_may_set()
     }
 
     fn check_lifetimes(&self, ceiling: &Ceiling) -> Result<(), String> {
-        if self.expires > ceiling.expires {
-            return Err(format!(
-                "expires: {} is above the maximum of {}",
-                format_duration(self.expires),
-                format_duration(ceiling.expires)
-            ));
-        }
+        check_maximum("expires", self.expires, ceiling.expires)?;
         if let Some(reuse) = self.reuse_url_for
             && reuse + MIN_LIFETIME > self.expires
         {
@@ -202,12 +211,37 @@ impl Constraints {
                 format_duration(reuse + MIN_LIFETIME)
             ));
         }
-        if self.share_expires > ceiling.share_expires {
-            return Err(format!(
-                "share_expires: {} is above the maximum of {}",
-                format_duration(self.share_expires),
-                format_duration(ceiling.share_expires)
-            ));
+        check_maximum("share_expires", self.share_expires, ceiling.share_expires)?;
+        check_maximum(
+            "temporary_share_expires",
+            self.temporary_share_expires,
+            ceiling.temporary_share_expires,
+        )
+    }
+
+    /// Checks the values that S3 checks in every upload.
+    fn check_upload_values(&self) -> Result<(), String> {
+        let values = [
+            ("storage_class", "x-amz-storage-class", &self.storage_class),
+            ("sse", ENCRYPTION, &self.sse),
+            (
+                "sse_kms_key_id",
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                &self.sse_kms_key_id,
+            ),
+        ];
+        for (field, header, value) in values {
+            if let Some(value) = value {
+                check_header_value(value)?;
+                check_upload_value(header, value).map_err(|problem| format!("{field}: {value:?} {problem}"))?;
+            }
+        }
+        let encrypts_with_kms = match &self.sse {
+            Some(sse) => uses_kms_key(sse),
+            None => self.client_may_set(ENCRYPTION),
+        };
+        if self.sse_kms_key_id.is_some() && !encrypts_with_kms {
+            return Err("sse_kms_key_id: requires `sse = \"aws:kms\"` or `sse = \"aws:kms:dsse\"`".into());
         }
         Ok(())
     }
@@ -222,6 +256,17 @@ impl Constraints {
             None => Ok(()),
         }
     }
+}
+
+fn check_maximum(field: &str, value: Duration, maximum: Duration) -> Result<(), String> {
+    if value > maximum {
+        return Err(format!(
+            "{field}: {} is above the maximum of {}",
+            format_duration(value),
+            format_duration(maximum)
+        ));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,11 @@
 //! Explanations of decisions: the deciding rule, and how every rule compares to the request.
 
 use super::Policy;
+use super::effect::Effect;
 use super::grant::PolicyOutcome;
 use super::lifetime::LifetimeSource;
 use super::list_access::ListAccess;
-use super::rule::{Effect, Rule, RulePart};
+use super::rule::{Rule, RulePart};
 use crate::auth::Principal;
 use crate::key::ObjectKey;
 use crate::operation::Action;

@@ -1,5 +1,6 @@
 //! The scope of a grant, to which session credentials can be restricted.
 
+use super::effect::Effect;
 use super::grant::Grant;
 use super::pattern::KeyRange;
 use crate::auth::Principal;
@@ -38,6 +39,21 @@ impl GrantScope {
     }
 }
 
+impl GrantScope {
+    /// Returns the part of the scope that contains `key`, which is a storage key, or a folder or prefix ending in `/`.
+    #[must_use]
+    pub fn narrowed_to(&self, key: &str) -> Self {
+        let contains_key = |range: &&KeyRange| match range {
+            KeyRange::Exactly(exact) => exact == key,
+            KeyRange::Below(prefix) => key.starts_with(prefix),
+        };
+        Self {
+            keys: self.keys.iter().filter(contains_key).cloned().collect(),
+            ..self.clone()
+        }
+    }
+}
+
 impl Grant<'_> {
     /// Returns everything that the granting rule allows `principal`.
     pub fn scope(&self, principal: &Principal) -> GrantScope {
@@ -65,7 +81,11 @@ impl Grant<'_> {
     }
 
     fn storage_ranges<'b>(&self, claim: impl Fn(&str) -> Option<&'b str>) -> Vec<KeyRange> {
-        let public = self.granted_by.on.iter().filter_map(|on| on.keys(&claim));
+        let public = self
+            .granted_by
+            .on
+            .iter()
+            .filter_map(|on| on.keys(Effect::Allow, &claim));
         match &self.granted_by.rewrite {
             None => public.collect(),
             Some(rewrite) => public.filter_map(|range| rewrite.range(range, &claim)).collect(),

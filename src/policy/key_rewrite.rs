@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::pattern::{KeyRange, Pattern};
+use super::effect::Effect;
+use super::pattern::{KeyRange, Pattern, PublicName};
 
 /// A folder, in which `{claim}` represents a claim of the caller, and the part of the key that follows it.
 ///
@@ -64,6 +65,47 @@ impl KeyRewrite {
         })
     }
 
+    /// Returns the public key that a rule with the pattern `on` rewrites to `storage_key`, for some caller. Returns `None` if
+    /// there is none, or if only the id table knows it.
+    pub(super) fn public_name<'a>(&'a self, on: &'a Pattern, storage_key: &'a str) -> Option<PublicName<'a>> {
+        let (claims, tail) = self.folder.split_folder(storage_key)?;
+        let tail = tail.split('/').map(Some);
+        let head = on.name(&claims);
+        match self.tail {
+            RewriteTail::Rest => Some(head.into_iter().chain(tail).collect()),
+            RewriteTail::Key => {
+                let name: PublicName<'_> = tail.collect();
+                let fits = |(own, text): (&Option<&str>, &Option<&str>)| own.is_none_or(|own| Some(own) == *text);
+                let has_length = if on.is_below() {
+                    name.len() > head.len()
+                } else {
+                    name.len() == head.len()
+                };
+                (has_length && head.iter().zip(&name).all(fits)).then_some(name)
+            }
+            RewriteTail::Id => None,
+        }
+    }
+
+    /// Returns the storage keys for the public keys that match `on`.
+    pub(super) fn storage_pattern(&self, on: &Pattern) -> Pattern {
+        let mut storage = self.folder.clone();
+        storage.below = match self.tail {
+            RewriteTail::Key => {
+                storage.segments.extend(on.segments.iter().cloned());
+                on.below
+            }
+            RewriteTail::Rest | RewriteTail::Id => true,
+        };
+        storage
+    }
+
+    /// Returns true if two rules that rewrite keys like this give each object the same public key. Their patterns are `on`
+    /// and `other`.
+    pub(super) fn preserves_names(&self, on: &Pattern, other: &Pattern) -> bool {
+        self.tail != RewriteTail::Rest || on.segments == other.segments
+    }
+
     /// Returns the range of storage keys for the public keys in `range`.
     pub(super) fn range<'a>(&self, range: KeyRange, claim: impl Fn(&str) -> Option<&'a str>) -> Option<KeyRange> {
         let folder = self.folder(claim)?;
@@ -76,7 +118,7 @@ impl KeyRewrite {
 
     /// Returns the folder for a caller with these claims, including the final `/`.
     pub(super) fn folder<'a>(&self, claim: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-        let (KeyRange::Exactly(folder) | KeyRange::Below(folder)) = self.folder.keys(claim)?;
+        let (KeyRange::Exactly(folder) | KeyRange::Below(folder)) = self.folder.keys(Effect::Allow, claim)?;
         Some(folder + "/")
     }
 }

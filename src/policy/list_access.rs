@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Policy;
+use super::effect::Effect;
 use super::grant::Grant;
-use super::rule::{Effect, Rule};
+use super::rule::Rule;
 use crate::auth::Principal;
 use crate::operation::Action;
 use crate::rejection::Rejection;
@@ -56,7 +57,9 @@ impl Policy {
     /// Returns the rule that denies `action` for every key below `prefix`.
     pub(super) fn prefix_deny_rule(&self, principal: &Principal, action: Action, prefix: &str) -> Option<&Rule> {
         let mut denied = self.prefixes(principal, action, Effect::Deny);
-        denied.find_map(|(rule, range)| prefix.starts_with(&range).then_some(rule))
+        denied
+            .find_map(|(rule, range)| prefix.starts_with(&range).then_some(rule))
+            .or_else(|| self.name_deny_rule(principal, action, prefix, true))
     }
 
     /// Returns the rules with this effect that match `action` by `principal`, with each prefix that they cover.

@@ -1,8 +1,10 @@
 //! Patterns over keys: literal segments, `{claim}` segments, and a trailing `/**`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use super::effect::Effect;
 use crate::auth::Principal;
 
 /// A pattern over keys.
@@ -11,12 +13,12 @@ use crate::auth::Principal;
 /// matches everything below. There is no other wildcard and no leading `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    segments: Vec<PatternSegment>,
-    below: bool,
+    pub(super) segments: Vec<PatternSegment>,
+    pub(super) below: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum PatternSegment {
+pub(super) enum PatternSegment {
     Literal(String),
     Claim(String),
 }
@@ -29,6 +31,9 @@ pub enum KeyRange {
     /// Every key with this prefix, which is empty or ends in `/`.
     Below(String),
 }
+
+/// A public key of an object by segments. A segment without a value can be any text.
+pub(super) type PublicName<'a> = Vec<Option<&'a str>>;
 
 /// The error for a text that is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,15 +85,17 @@ impl Pattern {
             .any(|segment| matches!(segment, PatternSegment::Claim(name) if name != "user_id"))
     }
 
-    /// Returns true if the pattern matches `key` for this caller. Without the claim, the pattern matches no key.
-    pub fn matches(&self, key: &str, principal: &Principal) -> bool {
+    /// Returns true if the pattern of a rule with this effect matches `key` for this caller. If a claim has no value, an
+    /// allow rule matches no key, and a deny rule matches every key below the segments before the claim.
+    pub fn matches(&self, key: &str, principal: &Principal, effect: Effect) -> bool {
         let mut rest = Some(key);
         for segment in &self.segments {
             let Some(text) = rest else { return false };
-            let (head, tail) = text
-                .split_once('/')
-                .map_or((text, None), |(head, tail)| (head, Some(tail)));
-            if !segment.matches(head, principal) {
+            let Some(value) = segment.value(|claim| principal.user()?.claim(claim)) else {
+                return effect == Effect::Deny;
+            };
+            let (head, tail) = split(text);
+            if head != value {
                 return false;
             }
             rest = tail;
@@ -96,21 +103,74 @@ impl Pattern {
         rest.is_some() == self.below
     }
 
-    /// Returns the keys that the pattern matches for a caller with these claims. Returns `None` if a claim is missing.
-    pub(super) fn keys<'a>(&self, claim: impl Fn(&str) -> Option<&'a str>) -> Option<KeyRange> {
-        let segments = self.segments.iter().map(|segment| match segment {
-            PatternSegment::Literal(literal) => Some(literal.as_str()),
-            PatternSegment::Claim(name) => claim(name).filter(|value| is_segment(value)),
-        });
-        let mut keys = segments.collect::<Option<Vec<_>>>()?.join("/");
-        if !self.below {
-            return Some(KeyRange::Exactly(keys));
+    /// Returns the keys that the pattern of a rule with this effect matches for a caller with these claims, as
+    /// [`Pattern::matches`] does.
+    pub(super) fn keys<'a>(&self, effect: Effect, claim: impl Fn(&str) -> Option<&'a str>) -> Option<KeyRange> {
+        let mut keys = String::new();
+        for segment in &self.segments {
+            match (segment.value(&claim), effect) {
+                (Some(value), _) => {
+                    keys.push_str(value);
+                    keys.push('/');
+                }
+                (None, Effect::Deny) => return Some(KeyRange::Below(keys)),
+                (None, Effect::Allow) => return None,
+            }
         }
-        if !self.segments.is_empty() {
-            keys.push('/');
+        if self.below {
+            return Some(KeyRange::Below(keys));
         }
-        Some(KeyRange::Below(keys))
+        keys.pop();
+        Some(KeyRange::Exactly(keys))
     }
+
+    /// Returns true if the pattern of a deny rule matches an object with this name. If `below`, the name is a prefix, and
+    /// the pattern must match every key below it.
+    pub(super) fn denies_name(&self, name: &[Option<&str>], principal: &Principal, below: bool) -> bool {
+        let mut own = name.iter();
+        for segment in &self.segments {
+            let Some(text) = own.next() else { return false };
+            let Some(value) = segment.value(|claim| principal.user()?.claim(claim)) else {
+                return true;
+            };
+            if text.is_some_and(|text| text != value) {
+                return false;
+            }
+        }
+        let has_rest = own.next().is_some();
+        if self.below { has_rest } else { !has_rest && !below }
+    }
+
+    /// Splits a storage key at the end of this folder. Returns the value of each claim in the folder, and the rest.
+    pub(super) fn split_folder<'a>(&'a self, key: &'a str) -> Option<(BTreeMap<&'a str, &'a str>, &'a str)> {
+        let (mut claims, mut rest) = (BTreeMap::new(), key);
+        for segment in &self.segments {
+            let (head, tail) = rest.split_once('/')?;
+            let fits = match segment {
+                PatternSegment::Literal(literal) => literal == head,
+                PatternSegment::Claim(name) => is_segment(head) && *claims.entry(name.as_str()).or_insert(head) == head,
+            };
+            if !fits {
+                return None;
+            }
+            rest = tail;
+        }
+        Some((claims, rest))
+    }
+
+    /// Returns the segments before `**` for a caller of whom only these claims are known.
+    pub(super) fn name<'a>(&'a self, claims: &BTreeMap<&str, &'a str>) -> PublicName<'a> {
+        let segments = self.segments.iter();
+        segments
+            .map(|segment| segment.value(|claim| claims.get(claim).copied()))
+            .collect()
+    }
+}
+
+/// Splits off the first segment of a key.
+fn split(key: &str) -> (&str, Option<&str>) {
+    key.split_once('/')
+        .map_or((key, None), |(head, tail)| (head, Some(tail)))
 }
 
 /// Returns true if a claim's value can be a segment. A value that could be read as several segments or as none cannot.
@@ -120,13 +180,11 @@ fn is_segment(value: &str) -> bool {
 }
 
 impl PatternSegment {
-    fn matches(&self, text: &str, principal: &Principal) -> bool {
+    /// Returns the text of the segment for a caller with these claims, if the claim has a value that can be a segment.
+    fn value<'a, 'b: 'a>(&'a self, claim: impl Fn(&str) -> Option<&'b str>) -> Option<&'a str> {
         match self {
-            Self::Literal(literal) => literal == text,
-            Self::Claim(name) => {
-                let value = principal.user().and_then(|user| user.claim(name));
-                value.is_some_and(|value| value == text && is_segment(value))
-            }
+            Self::Literal(literal) => Some(literal),
+            Self::Claim(name) => claim(name).filter(|value| is_segment(value)),
         }
     }
 }

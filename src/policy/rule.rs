@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Deserialize;
-
+use super::caller_selector::CallerSelector;
 use super::constraints::Constraints;
+use super::effect::Effect;
 use super::key_rewrite::{KeyRewrite, RewrittenKey};
 use super::lifetime::LifetimeSource;
-use super::pattern::{KeyRange, Pattern};
-use crate::auth::{Issuer, Principal, User};
+use super::pattern::{KeyRange, Pattern, PublicName};
+use crate::auth::Principal;
 use crate::operation::Action;
 
 /// One `[[rule]]`.
@@ -24,17 +24,6 @@ pub(super) struct Rule {
     pub(super) rewrite: Option<KeyRewrite>,
     pub(super) constraints: Constraints,
     pub(super) lifetime: LifetimeSource,
-}
-
-/// The effect of a rule that matches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// The rule allows the request.
-    #[default]
-    Allow,
-    /// The rule denies the request, even if other rules allow it.
-    Deny,
 }
 
 /// A part of a rule. A rule matches if all its parts match.
@@ -53,17 +42,6 @@ pub enum RulePart {
 impl RulePart {
     /// All parts of a rule, the cheapest to compare first.
     pub const ALL: [Self; 4] = [Self::Action, Self::Caller, Self::Claims, Self::Key];
-}
-
-/// An entry of `who`: the callers that a rule matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CallerSelector {
-    Anyone,
-    Authenticated,
-    Token(String),
-    Group(String),
-    Issuer(String),
-    User { issuer: String, subject: String },
 }
 
 /// An entry of `if`: a claim and its accepted values.
@@ -90,7 +68,7 @@ impl Rule {
 
     /// Returns the prefixes for which the rule matches every key that `principal` names.
     pub(super) fn prefixes<'a, 'b>(&'a self, principal: &'b Principal) -> impl Iterator<Item = String> + use<'a, 'b> {
-        let below = move |pattern: &Pattern| match pattern.keys(claims_of(principal)) {
+        let below = move |pattern: &Pattern| match pattern.keys(self.effect, claims_of(principal)) {
             Some(KeyRange::Below(prefix)) => Some(prefix),
             Some(KeyRange::Exactly(_)) | None => None,
         };
@@ -103,7 +81,7 @@ impl Rule {
     pub(super) fn part_matches(&self, part: RulePart, principal: &Principal, action: Action, key: &str) -> bool {
         match part {
             RulePart::Action => self.can.contains(&action),
-            RulePart::Caller => self.who.iter().any(|who| who.includes(principal)),
+            RulePart::Caller => self.who.iter().any(|who| who.includes(principal, self.effect)),
             RulePart::Claims => self
                 .conditions
                 .iter()
@@ -114,7 +92,10 @@ impl Rule {
 
     /// Returns the pattern that matches `key`. A rule that rewrites keys with a claim matches no caller without this claim.
     fn pattern(&self, principal: &Principal, key: &str) -> Option<&Pattern> {
-        let found = self.on.iter().find(|pattern| pattern.matches(key, principal));
+        let found = self
+            .on
+            .iter()
+            .find(|pattern| pattern.matches(key, principal, self.effect));
         found.filter(|_| {
             let rewrite = self.rewrite.as_ref();
             rewrite.is_none_or(|rewrite| rewrite.folder(claims_of(principal)).is_some())
@@ -125,6 +106,16 @@ impl Rule {
     pub(super) fn rewritten(&self, principal: &Principal, key: &str) -> Option<RewrittenKey> {
         let rewrite = self.rewrite.as_ref()?;
         rewrite.apply(key, self.pattern(principal, key)?, claims_of(principal))
+    }
+
+    /// Returns the public keys that this rule rewrites to `storage_key`, for some caller.
+    pub(super) fn public_names<'a>(&'a self, storage_key: &'a str) -> impl Iterator<Item = PublicName<'a>> {
+        let rewrites = self.rewrite.iter();
+        rewrites.flat_map(move |rewrite| {
+            self.on
+                .iter()
+                .filter_map(move |on| rewrite.public_name(on, storage_key))
+        })
     }
 
     /// Returns the values of a part, as the rules file writes them.
@@ -177,42 +168,6 @@ impl Rule {
 /// Returns a function that looks up claims of the caller.
 fn claims_of<'a>(principal: &'a Principal) -> impl Fn(&str) -> Option<&'a str> {
     |claim| principal.user()?.claim(claim)
-}
-
-impl CallerSelector {
-    fn includes(&self, principal: &Principal) -> bool {
-        let user_is = |test: &dyn Fn(&User) -> bool| principal.user().is_some_and(test);
-        match self {
-            Self::Anyone => true,
-            Self::Authenticated => user_is(&|_| true),
-            Self::Token(id) => user_is(&|user| user.issuer == Issuer::Token && user.subject == *id),
-            Self::Group(name) => user_is(&|user| user.groups.contains(name)),
-            Self::Issuer(name) => user_is(&|user| user.issuer.is_named(name)),
-            Self::User { issuer, subject } => user_is(&|user| user.issuer.is_named(issuer) && user.subject == *subject),
-        }
-    }
-
-    /// Returns the issuer of the matching users, if there is exactly one. Tokens have an empty issuer name.
-    fn issuer(&self) -> Option<&str> {
-        match self {
-            Self::Anyone | Self::Authenticated | Self::Group(_) => None,
-            Self::Token(_) => Some(""),
-            Self::Issuer(issuer) | Self::User { issuer, .. } => Some(issuer),
-        }
-    }
-}
-
-impl fmt::Display for CallerSelector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Anyone => f.write_str("anyone"),
-            Self::Authenticated => f.write_str("authenticated"),
-            Self::Token(id) => write!(f, "token:{id}"),
-            Self::Group(name) => write!(f, "group:{name}"),
-            Self::Issuer(name) => write!(f, "issuer:{name}"),
-            Self::User { issuer, subject } => write!(f, "user:{issuer}/{subject}"),
-        }
-    }
 }
 
 impl fmt::Display for ClaimCondition {

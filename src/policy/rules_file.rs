@@ -8,16 +8,18 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Policy;
+use super::caller_selector::CallerSelector;
 use super::constraints::{
     Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, SizeValue, parse_duration,
 };
+use super::effect::Effect;
 use super::errors::{RulesError, invalid};
 use super::identifiers::{check_id, check_unique};
 use super::issuers::{self, IssuerTable};
 use super::key_rewrite::KeyRewrite;
 use super::lifetime::{LifetimeSource, ValueSource};
 use super::pattern::Pattern;
-use super::rule::{CallerSelector, ClaimCondition, Effect, Rule};
+use super::rule::{ClaimCondition, Rule};
 use super::tokens::{self, TokenTable};
 use crate::auth::{Authenticators, Keyring};
 use crate::encoding::hex;
@@ -74,6 +76,7 @@ macro_rules! constraints_table {
             client_may_set: Option<Vec<String>>,
             share: Option<Vec<Action>>,
             share_expires: Option<String>,
+            temporary_share_expires: Option<String>,
         }
 
         impl $table {
@@ -97,6 +100,11 @@ macro_rules! constraints_table {
                     client_may_set: self.client_may_set.clone().unwrap_or_else(|| base.client_may_set.clone()),
                     share: self.share.clone().unwrap_or_else(|| base.share.clone()),
                     share_expires: duration("share_expires", self.share_expires.as_deref(), base.share_expires)?,
+                    temporary_share_expires: duration(
+                        "temporary_share_expires",
+                        self.temporary_share_expires.as_deref(),
+                        base.temporary_share_expires,
+                    )?,
                 };
                 constraints.check(ceiling)?;
                 Ok(constraints)
@@ -105,7 +113,9 @@ macro_rules! constraints_table {
     };
 }
 
-constraints_table!(DefaultsTable {});
+constraints_table!(DefaultsTable {
+    token_header: Option<String>,
+});
 
 constraints_table!(RuleTable {
     id: String,
@@ -129,11 +139,20 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
     }
     let (defaults, ceiling) = defaults(table.defaults.as_ref()).map_err(invalid("[defaults]"))?;
     let (gateway, oidc) = issuers::parse(table.issuer)?;
+    let token_header = table
+        .defaults
+        .as_ref()
+        .and_then(|defaults| defaults.token_header.as_deref());
     let authenticators = Authenticators {
         tokens: tokens::parse(table.token)?,
+        token_header: token_header
+            .map(tokens::parse_header_name)
+            .transpose()
+            .map_err(invalid("[defaults]"))?,
         gateway,
         oidc,
         revoked_links: table.share.revoked,
+        deny_groups: String::new(),
         keys: Keyring::default(),
     };
     let signer_epoch = table.signer.map(epoch).transpose().map_err(invalid("[signer]"))?;
@@ -145,15 +164,30 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
             .into_rule(&defaults, &ceiling, &authenticators)
             .map_err(invalid(&place))
     });
+    let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
     Ok(Policy {
-        rules: rules.collect::<Result<_, _>>()?,
-        authenticators,
+        authenticators: Authenticators {
+            deny_groups: deny_groups(&rules),
+            ..authenticators
+        },
+        rules,
         digest: hex(&Sha256::digest(text)),
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,
         has_id_table: false,
         has_scoped_sessions: false,
     })
+}
+
+/// Returns a hash of the names of the groups in deny rules.
+fn deny_groups(rules: &[Rule]) -> String {
+    let deny_rules = rules.iter().filter(|rule| rule.effect == Effect::Deny);
+    let names: BTreeSet<_> = deny_rules.flat_map(Rule::groups).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = names.into_iter().collect();
+    hex(&Sha256::digest(names.join("\n"))[..8])
 }
 
 /// Checks the epoch, which becomes a part of role session names.
@@ -171,6 +205,7 @@ fn epoch(SignerTable { epoch }: SignerTable) -> Result<String, String> {
 fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), String> {
     let ceiling = Ceiling {
         share_expires: MAX_SHARE_EXPIRES,
+        temporary_share_expires: MAX_SHARE_EXPIRES,
         expires: MAX_EXPIRES,
         expires_by: ValueSource::BuiltIn,
         max_bytes: MAX_OBJECT_BYTES,
@@ -189,6 +224,10 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
             .share_expires
             .as_ref()
             .map_or(MAX_SHARE_EXPIRES, |_| defaults.share_expires),
+        temporary_share_expires: table
+            .temporary_share_expires
+            .as_ref()
+            .map_or(MAX_SHARE_EXPIRES, |_| defaults.temporary_share_expires),
         expires,
         expires_by,
         max_bytes: defaults.max_bytes,
@@ -226,6 +265,7 @@ impl RuleTable {
             client_may_set,
             share,
             share_expires,
+            temporary_share_expires,
         } = self;
         expires.is_some()
             || reuse_url_for.is_some()
@@ -241,6 +281,7 @@ impl RuleTable {
             || client_may_set.is_some()
             || share.is_some()
             || share_expires.is_some()
+            || temporary_share_expires.is_some()
     }
 
     fn into_rule(self, defaults: &Constraints, ceiling: &Ceiling, known: &Authenticators) -> Result<Rule, String> {
@@ -249,7 +290,7 @@ impl RuleTable {
             return Err("a deny rule cannot have constraints or `rewrite`".into());
         }
         let constraints = self.constraints(defaults, ceiling)?;
-        let who = self.who.iter().map(|who| parse_who(who, known));
+        let who = self.who.iter().map(|who| CallerSelector::parse(who, known));
         let who = who.collect::<Result<Vec<_>, _>>()?;
         let on = self.patterns()?;
         let rewrite = self.rewrite(&on)?;
@@ -326,37 +367,4 @@ fn conditions(table: BTreeMap<String, Vec<String>>) -> Vec<ClaimCondition> {
     conditions
         .map(|(claim, values)| ClaimCondition { claim, values })
         .collect()
-}
-
-fn parse_who(text: &str, known: &Authenticators) -> Result<CallerSelector, String> {
-    let issuer = |name: &str| {
-        let known_name = known.names_issuer(name).then(|| name.to_owned());
-        known_name.ok_or_else(|| format!("who: no [[issuer]] has the name {name:?}"))
-    };
-    match text.split_once(':') {
-        None if text == "anyone" => Ok(CallerSelector::Anyone),
-        None if text == "authenticated" => Ok(CallerSelector::Authenticated),
-        Some(("token", id)) if known.tokens.iter().any(|token| token.id == id) => {
-            Ok(CallerSelector::Token(id.to_owned()))
-        }
-        Some(("token", id)) => Err(format!("who: no [[token]] has the id {id:?}")),
-        Some(("group", group)) if !group.is_empty() => match group.split_once('/') {
-            Some((name, _)) => issuer(name).map(|_| CallerSelector::Group(group.to_owned())),
-            None => Ok(CallerSelector::Group(group.to_owned())),
-        },
-        Some(("issuer", name)) => issuer(name).map(CallerSelector::Issuer),
-        Some(("user", user)) => match user.split_once('/') {
-            Some((name, subject)) if !subject.is_empty() => Ok(CallerSelector::User {
-                issuer: issuer(name)?,
-                subject: subject.to_owned(),
-            }),
-            _ => Err(format!(
-                "who: {text:?} must be user:ISSUER/SUBJECT, because a subject is unique only within its issuer"
-            )),
-        },
-        _ => Err(format!(
-            "who: unknown caller {text:?}; use anyone, authenticated, token:ID, group:NAME, group:ISSUER/NAME, \
-             issuer:NAME or user:ISSUER/SUBJECT"
-        )),
-    }
 }

@@ -45,25 +45,22 @@ impl BucketArn {
     }
 }
 
+/// The reason why a scope has no session policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionPolicyError {
+    /// The scope contains no key, or no action on keys.
+    #[error("it allows no action that requires a session")]
+    NoAction,
+    /// The policy is longer than [`MAX_CHARACTERS`].
+    #[error(
+        "its session policy has {0} characters, but STS allows {MAX_CHARACTERS}; split the rule, or use fewer or shorter \
+         patterns"
+    )]
+    TooLong(usize),
+}
+
 /// Returns the session policy for `scope`, or the reason why there is none.
-pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
-    let policy = compose(scope, bucket)?;
-    match policy.len() {
-        ..=MAX_CHARACTERS => Ok(policy),
-        characters => Err(format!(
-            "its session policy has {characters} characters, but STS allows {MAX_CHARACTERS}; split the rule, or use fewer or \
-             shorter patterns"
-        )),
-    }
-}
-
-/// Returns the number of characters of the session policy for `scope`, which can exceed [`MAX_CHARACTERS`]. Returns `None` if the
-/// scope requires no session.
-pub fn characters(scope: &GrantScope, bucket: &BucketArn) -> Option<usize> {
-    compose(scope, bucket).ok().map(|policy| policy.len())
-}
-
-fn compose(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
+pub fn render(scope: &GrantScope, bucket: &BucketArn) -> Result<String, SessionPolicyError> {
     if scope.pending_uploads {
         let bucket = json_list([literal(&bucket.bucket)]);
         return Ok(format!(
@@ -73,7 +70,7 @@ fn compose(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
     let actions = object_actions(scope);
     let lists = scope.actions.contains(&Action::List);
     if scope.keys.is_empty() || actions.is_empty() && !lists {
-        return Err("it allows no action that requires a session".into());
+        return Err(SessionPolicyError::NoAction);
     }
     let mut statements = Vec::with_capacity(2);
     if !actions.is_empty() {
@@ -88,10 +85,21 @@ fn compose(scope: &GrantScope, bucket: &BucketArn) -> Result<String, String> {
         statements.push(listing(scope, bucket));
     }
     // Policy variables require this version.
-    Ok(format!(
-        r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
-        statements.join(",")
-    ))
+    let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+    match policy.len() {
+        ..=MAX_CHARACTERS => Ok(policy),
+        characters => Err(SessionPolicyError::TooLong(characters)),
+    }
+}
+
+/// Returns the number of characters of the session policy for `scope`, which can exceed [`MAX_CHARACTERS`]. Returns `None` if the
+/// scope requires no session.
+pub fn characters(scope: &GrantScope, bucket: &BucketArn) -> Option<usize> {
+    match render(scope, bucket) {
+        Ok(policy) => Some(policy.len()),
+        Err(SessionPolicyError::TooLong(characters)) => Some(characters),
+        Err(SessionPolicyError::NoAction) => None,
+    }
 }
 
 fn object_actions(scope: &GrantScope) -> Vec<&'static str> {

@@ -1,10 +1,11 @@
 //! The storage key of an object, and the deny rules that apply to it.
 
 use super::Policy;
+use super::effect::Effect;
 use super::grant::Grant;
 use super::key_rewrite::{KeyRewrite, RewrittenKey};
-use super::pattern::KeyRange;
-use super::rule::{Effect, Rule};
+use super::pattern::{KeyRange, PublicName};
+use super::rule::Rule;
 use crate::auth::Principal;
 use crate::key::ObjectKey;
 use crate::operation::Action;
@@ -49,7 +50,8 @@ impl Policy {
         exact.filter(is_in_folder).collect()
     }
 
-    /// Returns the rule that denies the storage key to which `granting` rewrites `key`.
+    /// Returns the rule that denies the object that `granting` stores for `key`: a deny rule protects an object under its
+    /// storage key and under every public key.
     pub(super) fn storage_key_deny_rule(
         &self,
         granting: &Rule,
@@ -57,15 +59,35 @@ impl Policy {
         action: Action,
         key: &str,
     ) -> Option<&Rule> {
-        match granting.rewritten(principal, key)? {
-            RewrittenKey::Key(object) => self
+        match granting.rewritten(principal, key) {
+            None => self.name_deny_rule(principal, action, key, false),
+            Some(RewrittenKey::Key(object)) => self
                 .deny_rules()
-                .find(|rule| rule.matches_key(principal, action, &object)),
-            RewrittenKey::IdIn(folder) => self
+                .find(|rule| rule.matches_key(principal, action, &object))
+                .or_else(|| self.name_deny_rule(principal, action, &object, false)),
+            Some(RewrittenKey::IdIn(folder)) => self
                 .denied_ranges(principal, action)
                 .find(|(_, range)| matches!(range, KeyRange::Below(prefix) if folder.starts_with(prefix.as_str())))
                 .map(|(rule, _)| rule),
         }
+    }
+
+    /// Returns the rule that denies a public key that some rule rewrites to `storage_key`. If `below`, that is a prefix, and
+    /// the rule denies every public key of the objects below it.
+    pub(super) fn name_deny_rule(
+        &self,
+        principal: &Principal,
+        action: Action,
+        storage_key: &str,
+        below: bool,
+    ) -> Option<&Rule> {
+        let names = self.rules.iter().flat_map(|rule| rule.public_names(storage_key));
+        let names: Vec<_> = names.collect();
+        let denies = |rule: &&Rule| {
+            let is_denied = |name: &PublicName<'_>| rule.on.iter().any(|on| on.denies_name(name, principal, below));
+            rule.matches_principal(principal, action) && names.iter().any(is_denied)
+        };
+        self.deny_rules().filter(|_| !names.is_empty()).find(denies)
     }
 
     fn deny_rules(&self) -> impl Iterator<Item = &Rule> {
@@ -83,7 +105,9 @@ impl Policy {
             .filter(move |rule| rule.matches_principal(principal, action));
         rules.flat_map(move |rule| {
             let claim = move |claim: &str| principal.user()?.claim(claim);
-            rule.on.iter().filter_map(move |on| Some((rule, on.keys(claim)?)))
+            rule.on
+                .iter()
+                .filter_map(move |on| Some((rule, on.keys(Effect::Deny, claim)?)))
         })
     }
 }

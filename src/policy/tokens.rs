@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use http::HeaderName;
 use serde::Deserialize;
 
 use super::errors::{RulesError, invalid};
@@ -31,6 +32,37 @@ pub(super) fn parse(tables: Vec<TokenTable>) -> Result<Vec<Token>, RulesError> {
         table.into_token(&mut ids, &mut digests).map_err(invalid(&place))
     });
     tokens.collect()
+}
+
+/// The beginnings of headers that the fronts, S3 or browsers define.
+const DEFINED_HEADERS: [&str; 6] = [
+    "x-amz-",
+    "x-amzn-",
+    "x-forwarded-",
+    "x-http-method",
+    "x-method-override",
+    "x-requested-with",
+];
+
+/// Headers of browsers, which announce a prefetch.
+const PREFETCH_HEADERS: [&str; 2] = ["x-moz", "x-purpose"];
+
+/// Parses the name of the header that can contain a token. It must begin with `X-`, so that it is not a header with
+/// another meaning.
+pub(super) fn parse_header_name(text: &str) -> Result<HeaderName, String> {
+    let invalid = || format!("token_header: {text:?} must be a header name such as X-Signpost-Token");
+    let name: HeaderName = text.parse().map_err(|_| invalid())?;
+    let is_own = name.as_str().len() > 2 && name.as_str().starts_with("x-");
+    let is_defined = DEFINED_HEADERS.iter().any(|defined| name.as_str().starts_with(defined));
+    if !is_own {
+        return Err(invalid());
+    }
+    if is_defined || PREFETCH_HEADERS.contains(&name.as_str()) {
+        return Err(format!(
+            "token_header: {text:?} has another meaning; use a name such as X-Signpost-Token"
+        ));
+    }
+    Ok(name)
 }
 
 impl TokenTable {

@@ -1,6 +1,7 @@
 //! A request for a listing, parsed from its parameters and `Accept`.
 
-use super::value::check_number;
+use super::client::{is_curl, shows_page};
+use super::value::{check_no_value, check_number};
 use super::{ApiRequest, Pairs, bad_value, check_names, preferred_type};
 use crate::key::ObjectKey;
 use crate::operation::{Listing, ListingParameter, MAX_KEYS, ParameterKind};
@@ -27,6 +28,8 @@ pub struct ListingRequest {
     pub search: Option<String>,
     /// The format of the response.
     pub format: ListingFormat,
+    /// If true, the response contains every entry or is an error. Otherwise it contains one page.
+    pub complete: bool,
 }
 
 /// The column that a page is sorted by.
@@ -54,8 +57,10 @@ pub enum SortOrder {
 /// The format of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListingFormat {
-    /// An HTML page.
-    Html,
+    /// The HTML page for browsers, with actions.
+    Page,
+    /// An HTML list of links for programs. The first link of each entry is its URL.
+    Index,
     /// JSON.
     Json,
     /// One line for each entry, like `ls -l`.
@@ -77,13 +82,20 @@ impl ListingRequest {
             order: SortOrder::default(),
             search: None,
             format: ListingFormat::negotiate(request, listing),
+            complete: false,
         };
         parsed.read_parameters(&request.query)?;
+        let is_page = request.has_parameter("next") || request.has_parameter("max-keys");
+        parsed.complete = parsed.format.is_complete() && !is_page;
         Ok(parsed)
     }
 
     fn read_parameters(&mut self, query: &Pairs) -> Result<(), Rejection> {
         check_names(query)?;
+        let has = |wanted| query.iter().any(|(name, _)| name == wanted);
+        if has("json") && has("simple") {
+            return Err(bad_value("json", "cannot be combined with `simple`"));
+        }
         query
             .iter()
             .try_for_each(|(name, value)| self.read_parameter(name, value))
@@ -133,16 +145,13 @@ impl ListingRequest {
                 check_no_value(name, value)?;
                 self.format = ListingFormat::Names;
             }
+            ListingParameter::Json => {
+                check_no_value(name, value)?;
+                self.format = ListingFormat::Json;
+            }
         }
         Ok(())
     }
-}
-
-fn check_no_value(name: &str, value: &str) -> Result<(), Rejection> {
-    if value.is_empty() {
-        return Ok(());
-    }
-    Err(bad_value(name, "must not have a value"))
 }
 
 impl SortColumn {
@@ -180,13 +189,28 @@ impl SortOrder {
 }
 
 impl ListingFormat {
-    /// Text, unless `Accept` names another format: clients in a terminal rarely send a useful `Accept`.
+    /// Selects the format from `Accept`. The default is HTML, because most programs read the links of an HTML page. For curl,
+    /// the default is text.
     fn negotiate(request: &ApiRequest, listing: Listing) -> Self {
-        let preferred = preferred_type(&request.headers, &["application/json", "text/plain", "text/html"]);
-        match (preferred, listing) {
-            (Some("application/json"), _) => Self::Json,
-            (Some("text/html"), Listing::Objects) => Self::Html,
-            _ => Self::Text,
+        let offers: &[&str] = match listing {
+            Listing::Objects if is_curl(&request.headers) => &["text/plain", "text/html", "application/json"],
+            Listing::Objects => &["text/html", "application/json", "text/plain"],
+            Listing::Uploads => &["text/plain", "application/json"],
+        };
+        match preferred_type(&request.headers, offers) {
+            "application/json" => Self::Json,
+            "text/plain" => Self::Text,
+            _ if shows_page(&request.headers) => Self::Page,
+            _ => Self::Index,
+        }
+    }
+
+    /// Returns true if the readers of this format do not request further pages. Without an error, they would regard one page as
+    /// the whole folder.
+    const fn is_complete(self) -> bool {
+        match self {
+            Self::Index | Self::Text | Self::Names => true,
+            Self::Page | Self::Json => false,
         }
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::header;
 
-use super::value::{check_number, check_signable, parse_expires, parse_length};
+use super::value::{check_no_value, check_number, check_signable, parse_expires, parse_length};
 use super::{ApiRequest, BodyLength, Pairs, ResponseFormat, bad_value, check_names};
 use crate::key::ObjectKey;
-use crate::operation::{Operation, OwnParameter, ParameterKind};
+use crate::operation::{Action, Operation, OwnParameter, ParameterKind, check_value};
 use crate::rejection::Rejection;
 
 /// The text of a share link. It is a secret, so `Debug` does not print it.
@@ -58,7 +58,11 @@ pub struct ObjectRequest {
 }
 
 /// The headers that a client with AWS credentials of its own adds to a request that it signs.
-const SIGV4_HEADERS: [&str; 3] = ["x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
+const SIGV4_HEADERS: [&str; 3] = ["x-amz-date", "x-amz-security-token", PAYLOAD_HASH];
+
+/// The only `x-amz-` header that S3 accepts without a signature, with this value: a presigned URL has the same meaning.
+const PAYLOAD_HASH: &str = "x-amz-content-sha256";
+const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// Headers that are not copied as the client sends them: the rule decides how they are signed.
 const RULE_HEADERS: [&str; 2] = ["content-length", "content-type"];
@@ -66,7 +70,7 @@ const RULE_HEADERS: [&str; 2] = ["content-length", "content-type"];
 impl ObjectRequest {
     /// Parses a request for `operation` from the headers and the query.
     pub fn parse(request: &ApiRequest, operation: Operation, key: ObjectKey) -> Result<Self, Rejection> {
-        let format = ResponseFormat::negotiate(request);
+        let format = ResponseFormat::select(request)?;
         let length = if operation.stores_body() {
             request.length
         } else {
@@ -129,8 +133,14 @@ impl ObjectRequest {
     /// Copies the headers that S3 requires to be signed, and rejects the `x-amz-` headers that S3 would reject unsigned
     /// ([Signed headers](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html)).
     fn copy_headers(&mut self, request: &ApiRequest) -> Result<(), Rejection> {
+        if self.operation.action() == Action::Write && request.headers.contains_key(header::CONTENT_RANGE) {
+            return Err(Rejection::PartialUpload);
+        }
         for name in request.headers.keys() {
             let name = name.as_str();
+            if name == PAYLOAD_HASH && request.header(name)? == Some(UNSIGNED_PAYLOAD) {
+                continue;
+            }
             let is_amazon_header = name.starts_with("x-amz-") && !name.starts_with("x-amz-cf-");
             // A client that signs its request to the gateway sends these headers. Only a redirect sends them to S3.
             if self.format != ResponseFormat::Redirect && SIGV4_HEADERS.contains(&name) {
@@ -146,6 +156,7 @@ impl ObjectRequest {
             }
             if is_signed && !RULE_HEADERS.contains(&name) {
                 let value = request.header(name)?.unwrap_or_default();
+                self.check_value(name, name, value)?;
                 self.headers.push((name.to_owned(), value.to_owned()));
             }
         }
@@ -184,6 +195,7 @@ impl ObjectRequest {
             Some(ParameterKind::Own(option)) => self.read_option(option, &name, value),
             Some(ParameterKind::SignedQuery) => {
                 check_signable(&name, "x", &value)?;
+                self.check_value(&name, &name, &value)?;
                 self.query.push((name, value));
                 Ok(())
             }
@@ -210,8 +222,8 @@ impl ObjectRequest {
 
     fn read_option(&mut self, option: OwnParameter, name: &str, value: String) -> Result<(), Rejection> {
         match option {
-            // The response format has been selected from `url` and `Accept`.
-            OwnParameter::Url => {}
+            // The response format has been selected from these parameters and `Accept`.
+            OwnParameter::Url | OwnParameter::Json => check_no_value(name, &value)?,
             OwnParameter::Expires => self.expires = Some(parse_expires(&value)?),
             OwnParameter::Share => self.share = Some(ShareToken(value)),
             OwnParameter::ObjectSize => self.object_size = Some(parse_length(name, &value)?),
@@ -243,6 +255,7 @@ impl ObjectRequest {
 
     fn read_header(&mut self, header: String, name: String, value: String) -> Result<(), Rejection> {
         check_signable(&name, &header, &value)?;
+        self.check_value(&name, &header, &value)?;
         match self.headers.iter().find(|(sent, _)| *sent == header) {
             Some((_, sent)) if *sent != value => Err(Rejection::ConflictingParameter { name }),
             Some(_) => Ok(()),
@@ -255,6 +268,7 @@ impl ObjectRequest {
 
     fn read_query_header(&mut self, header: String, name: String, value: String) -> Result<(), Rejection> {
         check_signable(&name, &header, &value)?;
+        self.check_value(&name, &header, &value)?;
         if self
             .headers
             .iter()
@@ -265,5 +279,10 @@ impl ObjectRequest {
         }
         self.query_headers.push((header, value));
         Ok(())
+    }
+
+    /// Rejects a value of the header or parameter `name` of S3 that S3 would reject later.
+    fn check_value(&self, parameter: &str, name: &str, value: &str) -> Result<(), Rejection> {
+        check_value(self.operation, name, value).map_err(|problem| bad_value(parameter, &problem))
     }
 }

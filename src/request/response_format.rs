@@ -1,8 +1,13 @@
-//! The format of the response, and how a client chooses it.
+//! The format of an instruction, and how a client chooses it.
 
-use http::{HeaderMap, Method, header};
+use http::Method;
 
-use super::ApiRequest;
+use super::accept::{names_type, preferred_type};
+use super::{ApiRequest, BodyLength, bad_value};
+use crate::rejection::Rejection;
+
+/// The media type of an instruction. No library requests it by default.
+pub(crate) const INSTRUCTION_TYPE: &str = "application/vnd.signpost+json";
 
 /// The format of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,54 +27,43 @@ pub enum ResponseFormat {
 impl ResponseFormat {
     /// The format for a client that does not know the key yet.
     pub(crate) fn with_key(request: &ApiRequest) -> Self {
-        match preferred_type(&request.headers, &["application/json"]) {
-            Some(_) if !requests_url(request) => Self::Json,
-            _ => Self::KeyAndText,
+        let offers = ["text/plain", "application/json", INSTRUCTION_TYPE];
+        let is_json = request.has_parameter("json") || preferred_type(&request.headers, &offers) != "text/plain";
+        if is_json && !request.has_parameter("url") {
+            Self::Json
+        } else {
+            Self::KeyAndText
         }
     }
 
-    /// Selects the format from `?url`, then from `Accept` (RFC 9110, section 12.5.1). JSON and plain text are selected
-    /// only if `Accept` names them: an image or video player must get a redirect, whatever it accepts.
-    pub(super) fn negotiate(request: &ApiRequest) -> Self {
+    /// Selects the format of the response to a request for an object.
+    ///
+    /// Only `?url`, `?json` and the media type of instructions select another format than a redirect. Many libraries accept JSON
+    /// or text by default, but expect the object.
+    pub(super) fn select(request: &ApiRequest) -> Result<Self, Rejection> {
         // The response to a HEAD has no body.
         if request.method == Method::HEAD.as_str() {
-            return Self::Redirect;
+            return Ok(Self::Redirect);
         }
-        if requests_url(request) {
-            return Self::Text;
+        let (url, json) = (request.has_parameter("url"), request.has_parameter("json"));
+        if url && json {
+            return Err(bad_value("json", "cannot be combined with `url`"));
         }
-        match preferred_type(&request.headers, &["application/json", "text/plain"]) {
-            Some("application/json") => Self::Json,
-            Some(_) => Self::Text,
-            None => Self::Redirect,
-        }
+        let format = match (url, json || names_type(&request.headers, INSTRUCTION_TYPE)) {
+            (true, _) => Self::Text,
+            (false, true) => Self::Json,
+            (false, false) => return Ok(Self::Redirect),
+        };
+        check_no_body(request)?;
+        Ok(format)
     }
 }
 
-fn requests_url(request: &ApiRequest) -> bool {
-    request.query.iter().any(|(name, _)| name == "url")
-}
-
-/// The offer with the greatest weight in `Accept`, unless `Accept` gives another type a greater weight.
-pub(crate) fn preferred_type<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
-    let accept = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut best: Option<(&'a str, f32)> = None;
-    let mut other_weight: f32 = 0.0;
-    for range in accept.flat_map(|value| value.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default();
-        let weight = parts
-            .find_map(|part| part.strip_prefix("q="))
-            .map_or(1.0, |q| q.parse().unwrap_or(0.0));
-        match offers.iter().find(|offer| offer.eq_ignore_ascii_case(media)) {
-            Some(offer) if best.is_none_or(|(_, best_weight)| weight > best_weight) => best = Some((offer, weight)),
-            Some(_) => {}
-            None => other_weight = other_weight.max(weight),
-        }
+/// Rejects a request for an instruction that has a body. Signpost does not store the body, and the client could regard the
+/// status 200 as a successful upload.
+pub(crate) fn check_no_body(request: &ApiRequest) -> Result<(), Rejection> {
+    match request.length {
+        BodyLength::Chunked | BodyLength::Declared(1..) => Err(Rejection::InstructionWithBody),
+        BodyLength::Declared(0) | BodyLength::Unknown | BodyLength::Missing => Ok(()),
     }
-    best.filter(|(_, weight)| *weight > 0.0 && *weight >= other_weight)
-        .map(|(offer, _)| offer)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::Pairs;
@@ -28,6 +29,21 @@ pub(crate) fn check_names(query: &Pairs) -> Result<(), Rejection> {
     }
 }
 
+/// Returns true if `path` is a path of this service, after any number of decodings: without `.` and `..` segments, and
+/// without characters that browsers change. The base URL in front of it must not be left.
+pub(crate) fn is_service_path(path: &str) -> bool {
+    let is_visible = path.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
+    let resource = path.split(['?', '#']).next().unwrap_or_default();
+    is_visible && path.starts_with('/') && !path.starts_with("//") && !has_dot_segment(resource)
+}
+
+/// Returns true if the path has a segment `.` or `..`, however often its characters are percent-encoded.
+fn has_dot_segment(path: &str) -> bool {
+    let has_dots = path.split(['/', '\\']).any(|segment| segment == "." || segment == "..");
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    has_dots || decoded != path && has_dot_segment(&decoded)
+}
+
 /// Parses a length in bytes.
 pub(crate) fn parse_length(name: &str, value: &str) -> Result<u64, Rejection> {
     let length = whole_number(value);
@@ -39,6 +55,13 @@ pub(super) fn check_number(name: &str, value: &str, min: u32, max: u32) -> Resul
         return Ok(());
     }
     Err(bad_value(name, &format!("must be a whole number from {min} to {max}")))
+}
+
+pub(super) fn check_no_value(name: &str, value: &str) -> Result<(), Rejection> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    Err(bad_value(name, "must not have a value"))
 }
 
 fn whole_number(text: &str) -> Option<u64> {

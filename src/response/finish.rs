@@ -1,4 +1,4 @@
-//! The last step of every response: CORS headers, compression, and HEAD requests. It also handles CORS preflight requests.
+//! The last step of every response: CORS and HTTPS headers, compression, and HEAD requests. It also handles CORS preflight requests.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -12,6 +12,10 @@ use crate::request::ApiRequest;
 /// The response headers that scripts of other origins may read, in responses of the service itself.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("Allow, Location, Retry-After");
 
+/// Browsers ignore the header in a response by plain HTTP
+/// ([RFC 6797](https://www.rfc-editor.org/rfc/rfc6797#section-8.1)).
+const ONE_YEAR_OF_HTTPS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Responds to `OPTIONS`. The response is never a redirect, because browsers do not follow redirects of preflight requests.
 pub fn preflight(allow: &[Method]) -> ApiResponse {
     let mut response = with_body(StatusCode::NO_CONTENT, TEXT, "");
@@ -20,11 +24,15 @@ pub fn preflight(allow: &[Method]) -> ApiResponse {
     response
 }
 
-/// Adds the CORS headers for an allowed origin, compresses the body, and removes the body if the method is HEAD.
+/// Adds the CORS headers for an allowed origin, makes browsers use HTTPS if the client does, compresses the body, and removes the body if the method is HEAD.
 pub fn finish(request: &ApiRequest, cors: &CorsOrigins, mut response: ApiResponse) -> ApiResponse {
     let origin = request.headers.get(header::ORIGIN);
     if let Some(origin) = origin.and_then(|origin| cors.allow(origin)) {
         allow_origin(request, origin, &mut response);
+    }
+    if request.base_url.starts_with("https://") {
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, ONE_YEAR_OF_HTTPS);
     }
     compress(&request.headers, &mut response);
     if request.method == Method::HEAD.as_str() {

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use http::{StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use serde_json::{Map, json};
 
 use super::failure::RequestError;
-use super::http::{ApiResponse, TEXT, set_header, with_body, with_json};
+use super::http::{ApiResponse, JSON, TEXT, set_header, to_json, with_body, with_json};
 use super::problem::bulk_problem;
 use super::text::rfc3339;
+use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::Instruction;
@@ -25,11 +26,18 @@ pub fn instruction(request: &ApiRequest, instruction: &Instruction, form: Respon
         ResponseFormat::KeyAndText => with_body(
             StatusCode::OK,
             TEXT,
-            format!("{}\n{url}\n", instruction.plan.public_key),
+            format!("{}\n{url}\n", escape_invisible(instruction.plan.public_key.as_str())),
         ),
         ResponseFormat::Json => with_json(&instruction_body(instruction)),
         ResponseFormat::GoExample => go_example(instruction),
     }
+}
+
+/// Adds a request header to those on which the response depends, so that no cache uses it for another value.
+pub fn vary_by(response: &mut ApiResponse, name: &HeaderName) {
+    let vary = response.headers().get(header::VARY).and_then(|vary| vary.to_str().ok());
+    let vary = vary.map_or_else(|| name.to_string(), |vary| format!("{vary}, {name}"));
+    set_header(response, header::VARY, &vary);
 }
 
 /// The result of one request in a bulk request.
@@ -40,15 +48,61 @@ pub struct BulkResult {
     pub outcome: Result<Instruction, RequestError>,
 }
 
-/// Returns the results of a bulk request, in the order of the request.
-pub fn bulk_results(request: &ApiRequest, results: &[BulkResult]) -> ApiResponse {
-    let results = results.iter().map(|result| match &result.outcome {
-        Ok(instruction) => BulkResultBody::Instruction(instruction_body(instruction)),
-        Err(error) => BulkResultBody::Rejected {
-            error: bulk_problem(request, result.key.as_ref(), error),
-        },
-    });
-    with_json(&results.collect::<Vec<_>>())
+/// The size at which a bulk response gets no more instructions. An ALB accepts 1 MB, and Lambda 6 MB
+/// ([Lambda targets](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html)). The errors
+/// of the remaining items must fit, too.
+const MAX_BULK_BYTES: usize = 400 * 1024;
+
+/// The results of a bulk request, in the order of the request.
+pub struct BulkResults<'a> {
+    request: &'a ApiRequest,
+    results: Vec<String>,
+    /// The size of the results in the JSON of a front, which contains them as a text.
+    bytes: usize,
+}
+
+impl<'a> BulkResults<'a> {
+    /// Creates an empty list for the response to `request`.
+    pub const fn new(request: &'a ApiRequest) -> Self {
+        Self {
+            request,
+            results: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Adds the next result.
+    pub fn push(&mut self, result: &BulkResult) {
+        let result = to_json(&match &result.outcome {
+            Ok(instruction) => BulkResultBody::Instruction(instruction_body(instruction)),
+            Err(error) => BulkResultBody::Rejected {
+                error: bulk_problem(self.request, result.key.as_ref(), error),
+            },
+        });
+        let escaped = result.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+        self.bytes += result.len() + escaped;
+        self.results.push(result);
+    }
+
+    /// Returns true if the response has no space for another instruction.
+    pub const fn is_full(&self) -> bool {
+        self.bytes >= MAX_BULK_BYTES
+    }
+
+    /// Returns the number of results.
+    pub const fn len(&self) -> usize {
+        self.results.len()
+    }
+
+    /// Returns true if there are no results.
+    pub const fn is_empty(&self) -> bool {
+        self.results.is_empty()
+    }
+
+    /// Returns the response.
+    pub fn into_response(self) -> ApiResponse {
+        with_body(StatusCode::OK, JSON, format!("[{}]", self.results.join(",")))
+    }
 }
 
 fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {

@@ -8,9 +8,10 @@ use http::{StatusCode, header};
 use super::compress::compressible;
 use super::http::{ApiResponse, TEXT, set_header, with_body, with_json};
 use super::links::with_query;
-use super::page::listing_page;
-use super::text::{printable, rfc3339};
+use super::page::{listing_index, listing_page};
+use super::text::rfc3339;
 use crate::decide::ListingView;
+use crate::encoding::escape_invisible;
 use crate::operation::Listing;
 use crate::plan::{ListedObject, ListingPage, PendingUpload};
 use crate::request::{ApiRequest, ListingFormat};
@@ -19,7 +20,8 @@ use crate::wire::{FolderEntry, ListingBody, ObjectEntry, UploadEntry, UploadsBod
 /// Returns a page of a listing in the requested format. `s3` is the origin of the bucket.
 pub fn listing(request: &ApiRequest, view: &ListingView, page: &ListingPage, s3: &str) -> ApiResponse {
     let mut response = match view.request.format {
-        ListingFormat::Html => listing_page(request, view, page, s3),
+        ListingFormat::Page => listing_page(request, view, page, s3),
+        ListingFormat::Index => listing_index(request, view, page),
         ListingFormat::Json => listing_json(view, page),
         ListingFormat::Text => with_body(StatusCode::OK, TEXT, listing_lines(view, page)),
         ListingFormat::Names => with_body(StatusCode::OK, TEXT, listing_names(view, page)),
@@ -82,7 +84,7 @@ fn listing_lines(view: &ListingView, page: &ListingPage) -> String {
     let mut lines = String::new();
     let mut add = |size: &str, time: Option<SystemTime>, key: &str| {
         let time = time.map_or_else(|| "-".to_owned(), rfc3339);
-        let name = printable(view.name(key));
+        let name = escape_invisible(view.name(key));
         writeln!(lines, "{size:>14}  {time:<20}  {name}").expect("writing to a String cannot fail");
     };
     for folder in &page.folders {
@@ -100,7 +102,7 @@ fn listing_lines(view: &ListingView, page: &ListingPage) -> String {
 fn listing_names(view: &ListingView, page: &ListingPage) -> String {
     let keys = page.folders.iter().chain(page.objects.iter().map(|object| &object.key));
     keys.fold(String::new(), |mut names, key| {
-        writeln!(names, "{}", printable(view.name(key))).expect("writing to a String cannot fail");
+        writeln!(names, "{}", escape_invisible(view.name(key))).expect("writing to a String cannot fail");
         names
     })
 }

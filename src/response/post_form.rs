@@ -6,7 +6,8 @@ use serde_json::{Map, json};
 
 use super::http::{ApiResponse, with_json};
 use super::page::{PageShell, html_page};
-use super::text::{rfc3339, visible};
+use super::text::rfc3339;
+use crate::encoding::escape_invisible;
 use crate::plan::{PolicyCondition, PostFormKey, SignedPostForm};
 use crate::request::{ApiRequest, Pairs};
 
@@ -39,11 +40,11 @@ struct UploadPage<'a> {
 
 /// Returns a form as a page. `stored` is the key of the file that the user uploaded with the previous form.
 pub fn post_form_page(request: &ApiRequest, form: &SignedPostForm, stored: Option<&str>) -> ApiResponse {
-    let target = visible(target_key(form));
+    let target = escape_invisible(target_key(form));
     let template = UploadPage {
         shell: PageShell::with_title(request, "form", &format!("Upload to {target}")),
         target,
-        stored: stored.map(visible),
+        stored: stored.map(escape_invisible),
         url: &form.url,
         fields: &form.fields,
         limit: limit_text(form),

@@ -4,23 +4,25 @@ use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 
 use super::failure::{RequestError, ServiceFailure};
-use super::http::{ApiResponse, HTML, TEXT, set_header, to_json, with_body};
+use super::http::{ApiResponse, TEXT, set_header, to_json, with_body};
 use super::links::{login_url, return_path};
 use super::page::{PageShell, html_page};
 use super::status::{failure_status, rejection_status};
-use super::text::{printable, visible};
+
 use crate::decide::RejectedRequest;
+use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
 use crate::rejection::{Rejection, method_list};
-use crate::request::{ApiRequest, preferred_type};
+use crate::request::{ApiRequest, INSTRUCTION_TYPE, is_navigation, is_script, preferred_type};
 use crate::wire::ProblemDocument;
 
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"signpost\", charset=\"UTF-8\", Bearer realm=\"signpost\"");
 
-/// The challenge for a browser that can use the sign-in page. With `Basic`, the browser would request a password itself.
-const PAGE_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"signpost\"");
+/// The challenge for a browser that shows the sign-in page or runs a script. With `Basic`, the browser would prompt for a
+/// password itself.
+const BROWSER_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"signpost\"");
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -38,15 +40,18 @@ pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> 
     let mut response = problem.response(Some(request), &request.request_id);
     match rejection {
         Rejection::MethodNotAllowed { allow } => set_header(&mut response, header::ALLOW, &method_list(allow)),
-        Rejection::BadCredential { .. } | Rejection::CredentialRequired => add_challenge(&mut response, sign_in),
+        Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
+            add_challenge(request, &mut response, sign_in)
+        }
         _ => {}
     }
     response
 }
 
-fn add_challenge(response: &mut ApiResponse, sign_in: bool) {
-    let is_page = response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(HTML));
-    let challenge = if sign_in && is_page { PAGE_CHALLENGE } else { CHALLENGE };
+fn add_challenge(request: &ApiRequest, response: &mut ApiResponse, sign_in: bool) {
+    let headers = &request.headers;
+    let is_browser = is_script(headers) || (sign_in && is_navigation(headers));
+    let challenge = if is_browser { BROWSER_CHALLENGE } else { CHALLENGE };
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
 }
 
@@ -73,6 +78,31 @@ pub(super) fn bulk_problem(request: &ApiRequest, key: Option<&ObjectKey>, error:
         RequestError::Failed(failure) => Problem::from_failure(failure),
     };
     problem.document(None)
+}
+
+/// The format of an error.
+enum ProblemFormat<'a> {
+    Text,
+    Json,
+    Page(&'a ApiRequest),
+}
+
+impl<'a> ProblemFormat<'a> {
+    fn select(request: &'a ApiRequest) -> Self {
+        let offers = [
+            "text/plain",
+            PROBLEM_JSON,
+            "application/json",
+            INSTRUCTION_TYPE,
+            "text/html",
+        ];
+        match preferred_type(&request.headers, &offers) {
+            _ if request.has_parameter("json") => Self::Json,
+            "text/plain" => Self::Text,
+            "text/html" => Self::Page(request),
+            _ => Self::Json,
+        }
+    }
 }
 
 struct Problem {
@@ -112,12 +142,10 @@ impl Problem {
     }
 
     fn response(&self, request: Option<&ApiRequest>, request_id: &str) -> ApiResponse {
-        let offers = [PROBLEM_JSON, "application/json", "text/html"];
-        let format = request.and_then(|request| Some((request, preferred_type(&request.headers, &offers)?)));
-        match format {
-            Some((request, "text/html")) => self.page(request, request_id),
-            Some(_) => with_body(self.status, PROBLEM_JSON, to_json(&self.document(Some(request_id)))),
-            None => with_body(self.status, TEXT, self.text(request_id)),
+        match request.map_or(ProblemFormat::Text, ProblemFormat::select) {
+            ProblemFormat::Page(request) => self.page(request, request_id),
+            ProblemFormat::Json => with_body(self.status, PROBLEM_JSON, to_json(&self.document(Some(request_id)))),
+            ProblemFormat::Text => with_body(self.status, TEXT, self.text(request_id)),
         }
     }
 
@@ -134,7 +162,7 @@ impl Problem {
     }
 
     fn text(&self, request_id: &str) -> String {
-        let (detail, remedy) = (printable(&self.detail), printable(&self.remedy));
+        let (detail, remedy) = (escape_invisible(&self.detail), escape_invisible(&self.remedy));
         format!("{}: {detail} (request {request_id})\n{remedy}\n", self.code)
     }
 
@@ -144,8 +172,8 @@ impl Problem {
             shell: PageShell::with_title(request, "error", heading),
             heading,
             code: self.code,
-            detail: visible(&self.detail),
-            remedy: visible(&self.remedy),
+            detail: escape_invisible(&self.detail),
+            remedy: escape_invisible(&self.remedy),
             request_id,
             sign_in: self.login.as_deref(),
         };
@@ -185,7 +213,10 @@ fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
             "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
         ),
         ServiceFailure::Presign(
-            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+            PresignError::NoCredentials(_)
+            | PresignError::SessionPolicy { .. }
+            | PresignError::ClaimsTooLong { .. }
+            | PresignError::Signer(_),
         )
         | ServiceFailure::Storage(_) => (
             "the service could not handle the request".to_owned(),

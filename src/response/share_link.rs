@@ -12,7 +12,7 @@ use crate::wire::ShareLinkBody;
 pub fn share_link(request: &ApiRequest, shared: &NewShareLink) -> ApiResponse {
     let path = shared.target.to_path();
     let url = format!("{}{path}?share={}", request.base_url, shared.token.expose());
-    if preferred_type(&request.headers, &["application/json"]).is_none() {
+    if preferred_type(&request.headers, &["text/plain", "application/json"]) == "text/plain" {
         return with_body(StatusCode::OK, TEXT, format!("{url}\n"));
     }
     with_json(&ShareLinkBody {

@@ -14,11 +14,19 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::UnknownParameter { .. }
         | Rejection::ConflictingParameter { .. }
         | Rejection::BadValue { .. }
-        | Rejection::UnsupportedHeader { .. } => StatusCode::BAD_REQUEST,
+        | Rejection::UnsupportedHeader { .. }
+        | Rejection::PartialUpload
+        | Rejection::InstructionWithBody
+        // A client does not regard 400 as an empty folder, and does not repeat the request.
+        | Rejection::ListingTooLarge { .. }
+        | Rejection::ResponseTooLarge => StatusCode::BAD_REQUEST,
+        // Browsers discard a prefetch with this status, and send the request again when the user opens the link.
+        Rejection::Prefetch => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
         Rejection::NotClientSettable { .. }
         | Rejection::AccessDenied { .. }
         | Rejection::NotGrantedByLink
+        | Rejection::ClaimsTooLong
         | Rejection::ExistenceHidden
         | Rejection::CrossSite
         | Rejection::ConditionRequiresRead
@@ -33,9 +41,10 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::NoLength | Rejection::LengthRequired { .. } | Rejection::ObjectSizeRequired { .. } => {
             StatusCode::LENGTH_REQUIRED
         }
-        Rejection::TooLarge { .. } | Rejection::PutTooLarge { .. } | Rejection::BodyTooLarge { .. } => {
-            StatusCode::PAYLOAD_TOO_LARGE
-        }
+        Rejection::TooLarge { .. }
+        | Rejection::PartTooLarge { .. }
+        | Rejection::PutTooLarge { .. }
+        | Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Rejection::PathTooLong { .. } => StatusCode::URI_TOO_LONG,
         Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     }
@@ -53,7 +62,10 @@ pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
         | ServiceFailure::NoPolicy => StatusCode::SERVICE_UNAVAILABLE,
         ServiceFailure::UnknownFront { .. }
         | ServiceFailure::Presign(
-            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::Signer(_),
+            PresignError::NoCredentials(_)
+            | PresignError::SessionPolicy { .. }
+            | PresignError::ClaimsTooLong { .. }
+            | PresignError::Signer(_),
         )
         | ServiceFailure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

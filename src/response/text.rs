@@ -1,40 +1,6 @@
-//! Names, sizes and times as text.
+//! Sizes and times as text.
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
-
-/// Returns a name that is safe to print on a terminal: control characters are escaped. Only keys that no request can
-/// address contain control characters.
-pub(super) fn printable(name: &str) -> String {
-    name.chars()
-        .fold(String::with_capacity(name.len()), |mut printable, char| {
-            if char.is_control() {
-                printable.extend(char.escape_default());
-            } else {
-                printable.push(char);
-            }
-            printable
-        })
-}
-
-/// Returns a name for a page, without hidden characters: control characters and characters that change the direction of
-/// the text are escaped.
-pub(super) fn visible(name: &str) -> String {
-    name.chars()
-        .fold(String::with_capacity(name.len()), |mut visible, char| {
-            if char.is_control() || is_bidi_control(char) {
-                write!(visible, "\\u{:04x}", u32::from(char)).expect("writing to a String cannot fail");
-            } else {
-                visible.push(char);
-            }
-            visible
-        })
-}
-
-/// Returns true for the characters with the Unicode property `Bidi_Control`.
-const fn is_bidi_control(char: char) -> bool {
-    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 /// Returns a size with at most three digits, for example `1.2 MB`.
 pub(super) fn size_text(bytes: u64) -> String {
@@ -57,6 +23,22 @@ pub(super) fn size_text(bytes: u64) -> String {
 /// Formats a time as RFC 3339, in whole seconds.
 pub(super) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// Formats a time as the lists of links of web servers do, which some programs parse: `25-Nov-2026 18:00`, in UTC.
+pub(super) fn index_time(time: SystemTime) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let text = rfc3339(time);
+    let month = text[5..7].parse::<usize>().ok().and_then(|month| MONTHS.get(month - 1));
+    format!(
+        "{}-{}-{} {}",
+        &text[8..10],
+        month.unwrap_or(&"Jan"),
+        &text[..4],
+        &text[11..16]
+    )
 }
 
 /// Formats a time as the text of HTML's `time` element.

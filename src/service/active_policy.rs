@@ -3,31 +3,47 @@
 use std::fmt;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::config::{ConfigError, Settings, SigningMode};
+use crate::auth::Keyring;
+use crate::auth::keyring::KeyringError;
+use crate::config::{ConfigError, SecretSetting, Settings, SigningMode};
 use crate::error::chain;
-use crate::outbound::aws::{CredentialSource, PolicySource, RulesText, SigningCredentials};
+use crate::outbound::aws::{CredentialSource, PolicySource, RulesText, SecretSource, SigningCredentials};
 use crate::outbound::outbound_error::OutboundError;
-use crate::outbound::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
+use crate::outbound::refreshing::{RefreshSchedule as _, Refreshing, Snapshot};
 use crate::policy::{Grant, Policy};
+use crate::service::active_secret::{RefreshedSecret, SourceSchedule};
 
 /// The rules file in the package of the function, if no setting names another.
 const PACKAGED_RULES: &str = "rules.toml";
 
-/// The interval between requests to the source.
-const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
-
-/// The pause after a failed request to the source.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
-
-/// How long the last good policy stays in use after a refresh fails.
-const MAX_STALE_AGE: Duration = Duration::from_mins(10);
-
 /// The policy that decides about requests.
 #[derive(Clone, Debug)]
-pub(crate) enum ActivePolicy {
+pub(crate) struct ActivePolicy {
+    rules: ActiveRules,
+    /// The keys of share links and sessions, if they are stored outside the function.
+    keys: Option<Arc<StoredKeys>>,
+}
+
+/// Keys that are stored outside the function, and the policy that contains them.
+#[derive(Debug)]
+struct StoredKeys {
+    keyring: RefreshedSecret<Arc<Keyring>>,
+    combined: Mutex<Option<CombinedPolicy>>,
+}
+
+/// A policy with keys, and the two values from which it was made.
+#[derive(Debug)]
+struct CombinedPolicy {
+    rules: Arc<Policy>,
+    keyring: Arc<Keyring>,
+    policy: Arc<Policy>,
+}
+
+#[derive(Clone, Debug)]
+enum ActiveRules {
     /// The policy of the start-up.
     Fixed(Arc<Policy>),
     /// The policy of a source.
@@ -66,14 +82,73 @@ enum RefreshError {
     Invalid(#[from] ConfigError),
 }
 
-/// The age that one request accepts.
-struct PolicySchedule {
-    now: SystemTime,
+impl ActivePolicy {
+    /// Reads the rules and keys of the settings. A source is not read before the first request, so that the start-up makes
+    /// no call.
+    pub(crate) async fn load(
+        settings: &Settings,
+        signing: &SigningCredentials,
+        credentials: CredentialSource,
+    ) -> Result<Self, ConfigError> {
+        let keys = match &settings.keys {
+            SecretSetting::Value(_) => None,
+            SecretSetting::Stored(location) => {
+                let source = SecretSource::new(settings, location, credentials.clone())?;
+                Some(Arc::new(StoredKeys {
+                    keyring: RefreshedSecret::new("SIGNPOST_KEYS", source, parse_keyring),
+                    combined: Mutex::default(),
+                }))
+            }
+        };
+        let rules = ActiveRules::load(settings, signing, credentials).await?;
+        Ok(Self { rules, keys })
+    }
+
+    /// Returns the policy for a request at `now`, or `None` if a source has not provided a usable one.
+    pub(crate) async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
+        let rules = self.rules.get(now).await?;
+        match &self.keys {
+            None => Some(rules),
+            Some(keys) => {
+                let keyring = keys.keyring.get(now).await?;
+                Some(keys.combine(rules, keyring))
+            }
+        }
+    }
 }
 
-impl ActivePolicy {
-    /// Reads the rules of the settings. A source is not read before the first request, so that the start-up makes no call.
-    pub(crate) async fn load(
+impl StoredKeys {
+    /// Returns the policy with these keys. It is made again only if one of the two has changed.
+    fn combine(&self, rules: Arc<Policy>, keyring: Arc<Keyring>) -> Arc<Policy> {
+        let mut combined = self.combined.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_current =
+            |last: &&CombinedPolicy| Arc::ptr_eq(&last.rules, &rules) && Arc::ptr_eq(&last.keyring, &keyring);
+        if let Some(last) = combined.as_ref().filter(is_current) {
+            return Arc::clone(&last.policy);
+        }
+        let mut policy = Policy::clone(&rules);
+        policy.authenticators.keys = Keyring::clone(&keyring);
+        let policy = Arc::new(policy);
+        *combined = Some(CombinedPolicy {
+            rules,
+            keyring,
+            policy: Arc::clone(&policy),
+        });
+        policy
+    }
+}
+
+/// The text is a secret, so the error does not contain it.
+fn parse_keyring(text: &str) -> Result<Arc<Keyring>, String> {
+    let keyring: Keyring = text.parse().map_err(|error: KeyringError| error.to_string())?;
+    if keyring.is_empty() {
+        return Err("contains no key".to_owned());
+    }
+    Ok(Arc::new(keyring))
+}
+
+impl ActiveRules {
+    async fn load(
         settings: &Settings,
         signing: &SigningCredentials,
         credentials: CredentialSource,
@@ -97,8 +172,7 @@ impl ActivePolicy {
         Ok(Self::Fixed(Arc::new(policy)))
     }
 
-    /// Returns the policy for a request at `now`, or `None` if the source has not provided a usable one.
-    pub(crate) async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
+    async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
         match self {
             Self::Fixed(policy) => Some(Arc::clone(policy)),
             Self::Refreshed(refreshed) => refreshed.get(now).await,
@@ -110,7 +184,7 @@ impl RefreshedPolicy {
     /// The future is boxed, so that the futures of requests without a source stay small.
     fn get(&self, now: SystemTime) -> Pin<Box<dyn Future<Output = Option<Arc<Policy>>> + Send + '_>> {
         Box::pin(async move {
-            let schedule = PolicySchedule { now };
+            let schedule = SourceSchedule { now };
             let refresh = async |last: Option<Snapshot<LoadedPolicy>>| {
                 let has_usable = last.as_ref().is_some_and(|last| schedule.is_usable(last));
                 let refreshed = self.refresh(last.map(|last| last.value), now).await;
@@ -150,24 +224,6 @@ fn log_failure(error: &RefreshError, has_usable_policy: bool) {
     }
 }
 
-impl RefreshSchedule<LoadedPolicy, ()> for PolicySchedule {
-    const SERVE_WHILE_RENEWING: bool = false;
-
-    /// If the clock was set back, a refresh is due.
-    fn is_current(&self, state: &RefreshState<LoadedPolicy, ()>) -> bool {
-        state.last_attempt().is_some_and(|attempt| {
-            let failed = attempt.error.is_some();
-            let interval = if failed { RETRY_AFTER } else { REFRESH_INTERVAL };
-            self.now.duration_since(attempt.at).is_ok_and(|age| age < interval)
-        })
-    }
-
-    fn is_usable(&self, snapshot: &Snapshot<LoadedPolicy>) -> bool {
-        let age = self.now.duration_since(snapshot.confirmed_at);
-        age.unwrap_or_default() < MAX_STALE_AGE
-    }
-}
-
 /// The settings may contain the text of the rules, with the digests of tokens.
 impl fmt::Debug for PolicyReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,11 +238,13 @@ impl PolicyReader {
             var,
             problem: error.to_string(),
         })?;
-        policy.authenticators.keys.clone_from(&self.settings.keys);
+        if let SecretSetting::Value(keys) = &self.settings.keys {
+            policy.authenticators.keys.clone_from(keys);
+        }
         policy.has_id_table = self.settings.table.is_some();
         policy.has_scoped_sessions = self.settings.signing_mode == SigningMode::Scoped;
         check_lifetimes(&policy, self.settings.max_expires)?;
-        check_sign_in(&policy)?;
+        check_sign_in(&policy, &self.settings.keys)?;
         check_table(&policy)?;
         self.signing.check(&policy)?;
         Ok(policy)
@@ -210,10 +268,11 @@ fn check_lifetimes(policy: &Policy, longest: Duration) -> Result<(), ConfigError
 }
 
 /// Requires a key for sessions if the rules allow users to sign in.
-fn check_sign_in(policy: &Policy) -> Result<(), ConfigError> {
+fn check_sign_in(policy: &Policy, keys: &SecretSetting<Keyring>) -> Result<(), ConfigError> {
     let known = &policy.authenticators;
+    let has_no_keys = matches!(keys, SecretSetting::Value(keys) if keys.is_empty());
     match known.oidc.iter().find(|issuer| issuer.client.is_some()) {
-        Some(issuer) if known.keys.is_empty() => Err(ConfigError {
+        Some(issuer) if has_no_keys => Err(ConfigError {
             var: "SIGNPOST_KEYS",
             problem: format!(
                 "issuer {:?} has a client_id, so sessions require a key; create one with `signpost key new`",
@@ -240,7 +299,7 @@ fn check_table(policy: &Policy) -> Result<(), ConfigError> {
 
 fn log_policy(policy: &Policy) {
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = crate::BUILD_VERSION,
         rules = policy.len(),
         rules.sha256 = policy.digest(),
         "read the rules"

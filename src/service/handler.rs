@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::config::{ClientSecret, ConfigError, CorsOrigins, Metrics, Settings};
-use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, decide};
+use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
+use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, check_page, decide};
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
-use crate::outbound::aws::{CredentialSource, Presigner, S3Client, SigningCredentials};
+use crate::outbound::aws::{CredentialSource, Presigner, S3Client, SessionTarget, SigningCredentials};
 use crate::outbound::id_lookup::TableError;
 use crate::outbound::id_table::{IdLookups, IdTable};
 use crate::outbound::oidc_provider::{ProviderCache, ProviderMetadata, ProviderUnavailable};
-use crate::plan::{Instruction, ObjectLocation, PostPolicyPlan, PresignPlan, SignedPostForm};
+use crate::plan::{
+    Instruction, ObjectLocation, PostFormKey, PostPolicyPlan, PresignError, PresignPlan, SignedPostForm,
+};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::request::ApiRequest;
-use crate::response::{self, ApiResponse, BulkResult, RequestError, ServiceFailure};
+use crate::request::{ApiRequest, bad_value};
+use crate::response::{self, ApiResponse, BulkResult, BulkResults, RequestError, ServiceFailure};
 use crate::service::active_policy::ActivePolicy;
+use crate::service::active_secret::ActiveClientSecret;
 use crate::service::metrics;
 use crate::service::request_log::{RequestLog, ResponseStats};
 
@@ -36,7 +39,7 @@ pub struct Handler {
     pub(super) s3: S3Client,
     pub(super) credentials: SigningCredentials,
     pub(super) providers: ProviderCache,
-    pub(super) client_secret: Option<ClientSecret>,
+    pub(super) client_secret: ActiveClientSecret,
     pub(super) id_table: IdTable,
     pub(super) bucket: String,
     pub(super) metrics: Metrics,
@@ -51,6 +54,7 @@ impl Handler {
         let presigner = Presigner::resolve(&settings).await?;
         let signing = SigningCredentials::new(&settings, credentials.clone())?;
         let policy = ActivePolicy::load(&settings, &signing, credentials.clone()).await?;
+        let client_secret = ActiveClientSecret::new(&settings, credentials.clone())?;
         let id_table = IdTable::new(&settings, credentials)?;
         Ok(Self {
             policy,
@@ -61,7 +65,7 @@ impl Handler {
             s3: S3Client::default(),
             credentials: signing,
             providers: ProviderCache::default(),
-            client_secret: settings.client_secret,
+            client_secret,
             id_table,
             bucket: settings.bucket,
             metrics: settings.metrics,
@@ -92,6 +96,7 @@ impl Handler {
         let started = Instant::now();
         let outcome = tokio::time::timeout(REQUEST_DEADLINE, self.respond(request, now)).await;
         let (response, log) = outcome.unwrap_or_else(|_| failed(request, &ServiceFailure::Timeout));
+        let (response, log) = within_limit(request, response, log);
         let response = response::finish(request, &self.cors, response);
         let stats = ResponseStats {
             status: response.status().as_u16(),
@@ -113,6 +118,9 @@ impl Handler {
     }
 
     async fn respond_with(&self, policy: &Policy, request: &ApiRequest, now: SystemTime) -> (ApiResponse, RequestLog) {
+        if let Err(rejection) = check_page(request, &self.cors) {
+            return reject(policy, request, &rejection.into());
+        }
         let provider = match self.provider(policy, request, now).await {
             Ok(provider) => provider,
             Err(ProviderUnavailable) => return failed(request, &ServiceFailure::KeysUnavailable),
@@ -120,10 +128,13 @@ impl Handler {
         let keys = provider.as_ref().map(|provider| &provider.keys);
         match decide(policy, request, keys, now) {
             Ok(Decision::Instruct { plan, format }) => match self.sign(policy, plan, now).await {
-                Ok(instruction) => (
-                    response::instruction(request, &instruction, format),
-                    RequestLog::signed(&instruction),
-                ),
+                Ok(instruction) => {
+                    let mut response = response::instruction(request, &instruction, format);
+                    if let Some(name) = &policy.authenticators.token_header {
+                        response::vary_by(&mut response, name);
+                    }
+                    (response, RequestLog::signed(&instruction))
+                }
                 Err(error) => not_signed(policy, request, &error),
             },
             Ok(Decision::BulkSign(decided)) => self.respond_each(policy, request, decided, now).await,
@@ -162,10 +173,6 @@ impl Handler {
         &self.providers
     }
 
-    pub(super) const fn client_secret(&self) -> Option<&ClientSecret> {
-        self.client_secret.as_ref()
-    }
-
     /// Returns the metadata of the issuer whose keys verify the token of the request.
     async fn provider(
         &self,
@@ -192,9 +199,13 @@ impl Handler {
             .id_table
             .look_up(plans.filter_map(PresignPlan::id_lookup).collect(), now)
             .await;
-        let mut results = Vec::with_capacity(decided.len());
+        let mut results = BulkResults::new(request);
         for BulkDecision { key, outcome } in decided {
             let outcome = match outcome {
+                Ok(plan) if results.is_full() => Err(RequestError::Rejected(RejectedRequest::from_plan(
+                    &plan,
+                    bulk_response_full(),
+                ))),
                 Ok(plan) => self.sign_with(policy, plan, &ids, now).await,
                 Err(refused) => Err(RequestError::Rejected(refused)),
             };
@@ -203,12 +214,10 @@ impl Handler {
                 Err(error) => RequestLog::not_signed(error),
             };
             log.emit_part(request);
-            results.push(BulkResult { key, outcome });
+            results.push(&BulkResult { key, outcome });
         }
-        (
-            response::bulk_results(request, &results),
-            RequestLog::bulk(results.len()),
-        )
+        let log = RequestLog::bulk(results.len());
+        (results.into_response(), log)
     }
 
     /// Resolves the storage key, and signs.
@@ -233,11 +242,14 @@ impl Handler {
         let (location, plan) = plan.replace_key(());
         let key = storage_key(location, ids, |rejection| RejectedRequest::from_plan(&plan, rejection))?;
         let ((), plan) = plan.replace_key(key);
-        let credentials = self
-            .credentials
-            .credentials(policy, &plan.scope, plan.expires, now)
-            .await;
-        let signed = credentials.and_then(|credentials| self.presigner.sign(plan, &credentials, now));
+        let target = SessionTarget {
+            scope: &plan.scope,
+            key: plan.key.as_str(),
+        };
+        let credentials = self.credentials.credentials(policy, target, plan.expires, now).await;
+        let credentials = credentials
+            .map_err(|error| presign_error(error, |rejection| RejectedRequest::from_plan(&plan, rejection)))?;
+        let signed = self.presigner.sign(plan, &credentials, now);
         let instruction = signed.map_err(|error| RequestError::Failed(error.into()))?;
         let consumed = match &instruction.plan.link_use {
             Some(counted) => self.id_table.consume(counted).await.map_err(no_table)?,
@@ -259,11 +271,14 @@ impl Handler {
     ) -> Result<SignedPostForm, RequestError> {
         let ids = self.id_table.look_up(plan.id_lookup().into_iter().collect(), now).await;
         let plan = plan.resolve(|location| storage_key(location, &ids, RejectedRequest::from))?;
-        let credentials = self
-            .credentials
-            .credentials(policy, &plan.scope, plan.expires, now)
-            .await;
-        let signed = credentials.and_then(|credentials| self.presigner.sign_form(plan, &credentials, now));
+        let (PostFormKey::Exact(key) | PostFormKey::InFolder(key)) = &plan.key;
+        let target = SessionTarget {
+            scope: &plan.scope,
+            key: key.as_str(),
+        };
+        let credentials = self.credentials.credentials(policy, target, plan.expires, now).await;
+        let credentials = credentials.map_err(|error| presign_error(error, RejectedRequest::from))?;
+        let signed = self.presigner.sign_form(plan, &credentials, now);
         signed.map_err(|error| RequestError::Failed(error.into()))
     }
 }
@@ -282,6 +297,16 @@ pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, error: &RequestE
     }
 }
 
+/// Replaces a response that the front would not accept.
+fn within_limit(request: &ApiRequest, response: ApiResponse, log: RequestLog) -> (ApiResponse, RequestLog) {
+    if response::excess(request, &response) <= 1.0 {
+        return (response, log);
+    }
+    let refused = RejectedRequest::from(Rejection::ResponseTooLarge);
+    let response = response::rejection(request, &refused.rejection, false);
+    (response, RequestLog::rejected(&refused))
+}
+
 /// Returns the storage key of an object, whose id may have been looked up.
 fn storage_key(
     location: ObjectLocation,
@@ -296,6 +321,25 @@ fn storage_key(
                 .storage_key(id)
                 .map_err(|rejection| RequestError::Rejected(refused(rejection)))
         }
+    }
+}
+
+/// Returns the rejection of an item for which the response of a bulk request has no space.
+fn bulk_response_full() -> Rejection {
+    bad_value(
+        "body",
+        "requests more instructions than one response can contain; send fewer items, or shorter ones",
+    )
+}
+
+/// Returns the error of a request that cannot be signed. The claims of a user can be too long for a session.
+pub(super) fn presign_error(error: PresignError, refused: impl FnOnce(Rejection) -> RejectedRequest) -> RequestError {
+    match error {
+        PresignError::ClaimsTooLong { .. } => RequestError::Rejected(refused(Rejection::ClaimsTooLong)),
+        PresignError::NoCredentials(_)
+        | PresignError::CredentialsExpire
+        | PresignError::SessionPolicy { .. }
+        | PresignError::Signer(_) => RequestError::Failed(error.into()),
     }
 }
 

@@ -187,7 +187,8 @@ impl RequestLog {
                 )
             };
         }
-        if self.error.is_some() || stats.is_some_and(|stats| stats.status >= 500) {
+        // A rejection with status 503, such as that of a prefetch, is not an error of the service.
+        if self.error.is_some() {
             line!(Level::ERROR);
         } else {
             line!(Level::INFO);

@@ -86,9 +86,10 @@ impl Handler {
     ) -> Result<NewSession, SignInError> {
         let issuer = &exchange.issuer;
         let provider = self.providers().get(&RequiredKeys { issuer, kid: None }, now).await?;
+        let client_secret = self.client_secret.get(now).await.map_err(|()| SignInError::Failed)?;
         let id_token = self
             .providers()
-            .exchange_code(&provider, exchange, self.client_secret())
+            .exchange_code(&provider, exchange, client_secret.as_ref())
             .await?;
         let provider = self.providers().get(&required_keys(issuer, &id_token.0), now).await?;
         let session =

@@ -17,7 +17,7 @@ const rowsOf = (page) =>
     rows.map((row) => {
       const link = row.querySelector('th a');
       if (!link) return { text: row.querySelector('th').textContent, buttons: row.querySelectorAll('button, a').length };
-      const name = decodeURIComponent(link.getAttribute('href').slice(2).replace(/\?view$/, ''));
+      const name = decodeURIComponent(link.getAttribute('href').replace(/^\.\//, ''));
       return { name, origin: link.origin, path: link.pathname, markup: row.querySelectorAll('img, svg, script').length };
     }),
   );

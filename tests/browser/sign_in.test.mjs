@@ -146,7 +146,7 @@ test('a page of this origin uses the session, and pages of other origins cannot'
   const page = await signIn(context, 'alice', '/users/alice/');
   await sessionCookie(context);
   const store = () => page.evaluate(async () => {
-    const response = await fetch('/users/alice/new.txt', { method: 'PUT', headers: { accept: 'application/json' } });
+    const response = await fetch('/users/alice/new.txt', { method: 'PUT', headers: { accept: 'application/vnd.signpost+json' } });
     return response.status;
   });
   await page.goto(`${signpost.url}/-/health`);

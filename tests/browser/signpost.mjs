@@ -29,7 +29,7 @@ export class Signpost extends LocalServer {
   }
 
   get headers() {
-    const headers = { accept: 'application/json' };
+    const headers = { accept: 'application/vnd.signpost+json, application/json' };
     return this.credential ? { ...headers, authorization: this.credential } : headers;
   }
 

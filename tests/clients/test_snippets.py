@@ -71,7 +71,7 @@ def make(folder, name):
 
 
 def put(server, name, content):
-    instruction = requests.put(f"{server.url}/{FOLDER}/{name}", headers=AUTH | {"Accept": "application/json"}).json()
+    instruction = requests.put(f"{server.url}/{FOLDER}/{name}", headers=AUTH | {"Accept": "application/vnd.signpost+json"}).json()
     requests.put(instruction["url"], content, headers=instruction["headers"]).raise_for_status()
 
 

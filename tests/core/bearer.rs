@@ -203,11 +203,45 @@ fn a_token_identifies_its_subject_with_every_algorithm() {
         ("ES256", &others[0]),
         ("ES384", &others[1]),
         ("EdDSA", &others[2]),
+        ("Ed25519", &others[2]),
     ];
     for (algorithm, key) in signed {
         let member = authenticate(&key.token(algorithm, &claims()), &known).expect(algorithm);
         assert!(member.issuer.is_named("idp") && member.subject == "alice", "{member:?}");
         assert_eq!(member.claim("iss"), Some(ISS));
+    }
+}
+
+#[test]
+fn both_names_of_ed25519_mean_the_same_in_tokens_keys_and_rules() {
+    let key = SigningKey::ed25519("ed");
+    for in_key in [None, Some("EdDSA"), Some("Ed25519")] {
+        let mut jwk = key.jwk();
+        jwk.as_object_mut().unwrap().remove("alg");
+        if let Some(name) = in_key {
+            jwk["alg"] = name.into();
+        }
+        let known = KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes()).unwrap();
+        for in_token in ["EdDSA", "Ed25519"] {
+            authenticate(&key.token(in_token, &claims()), &known)
+                .unwrap_or_else(|error| panic!("{in_key:?} {in_token}: {error}"));
+        }
+        for other in ["ed25519", "Ed448", "ES256", "none"] {
+            problem(
+                &key.token_of(
+                    "Ed25519",
+                    &json!({"alg": other, "kid": "ed"}).to_string(),
+                    &claims().to_string(),
+                ),
+                &known,
+            );
+        }
+    }
+    for (name, is_valid) in [("Ed25519", true), ("EdDSA", true), ("Ed448", false), ("eddsa", false)] {
+        let rules = format!(
+            "version = 1\n[[issuer]]\nname = \"a\"\niss = \"https://a.example\"\naud = [\"b\"]\nalg = [\"{name}\"]"
+        );
+        assert_eq!(Policy::parse(&rules).is_ok(), is_valid, "{name}");
     }
 }
 
@@ -600,7 +634,7 @@ fn keys_are_required_only_for_tokens_that_signpost_verifies() {
     let mut verified = ask("GET", "/a");
     verified.gateway = Some(GatewayIdentity {
         authorizer: GatewayAuthorizer::Jwt,
-        claims: [("iss".to_owned(), ISS.to_owned())].into(),
+        claims: [("iss".to_owned(), ISS.into())].into(),
     });
     for request in [
         ask("GET", "/a"),

@@ -61,7 +61,14 @@ async fn results_are_in_the_order_of_the_items_and_equal_single_requests() {
         ask("POST", "/d?uploads"),
     ];
     for (told, alone) in told.iter().zip(alone) {
-        let alone = json(&handler.handle(&alone.with("accept", "application/json"), now()).await);
+        let alone = json(
+            &handler
+                .handle(
+                    &alone.with("accept", "application/vnd.signpost+json, application/json"),
+                    now(),
+                )
+                .await,
+        );
         let url = |told: &Value| told["url"].as_str().unwrap().split('?').next().unwrap().to_owned();
         assert_eq!(url(told), url(&alone));
         for field in ["method", "headers", "key", "expires_in", "expires_at"] {
@@ -244,7 +251,8 @@ async fn a_hostile_body_is_rejected_with_a_short_response() {
 #[tokio::test]
 async fn generated_keys_sort_by_time() {
     let handler = handler(OPEN_RULES).await;
-    let ask = ask("POST", "/videos/?ext=mp4&contentLength=5").with("accept", "application/json");
+    let ask = ask("POST", "/videos/?ext=mp4&contentLength=5")
+        .with("accept", "application/vnd.signpost+json, application/json");
     let told = json(&handler.handle(&ask, now()).await);
     let key = told["key"].as_str().unwrap();
     let name = key.strip_prefix("videos/").unwrap().strip_suffix(".mp4").unwrap();
@@ -359,4 +367,69 @@ async fn an_item_must_be_an_object() {
     let handler = handler(OPEN_RULES).await;
     let error = &told(&handler, &sign(&json!([["GET", "a", {}]]))).await[0]["error"];
     assert_eq!(error["status"], 400, "{error}");
+}
+
+/// The size of a response in the event of a front, which contains the body as a text.
+fn size_in_event(response: &signpost::response::ApiResponse) -> usize {
+    serde_json::to_string(body(response)).unwrap().len()
+}
+
+/// An ALB accepts 1 MB. The largest request has 1 MB.
+#[tokio::test]
+async fn the_response_to_a_bulk_request_is_always_small_enough_for_every_front() {
+    let handler = handler(&format!("{OPEN_RULES}overwrite = true\nmax_bytes = 1000\n")).await;
+    let item = |key: &str, query: Value| json!({"method": "PUT", "key": key, "query": query});
+    let mut cases = Vec::new();
+    for text in ["\u{7f}", "\u{1}", "\"", "\\", "\u{202e}", "\u{e0041}", "🦀", "k", " "] {
+        let long = text.repeat(9000 / serde_json::to_string(text).unwrap().len().max(4));
+        let key: String = text.repeat(1000 / text.len());
+        cases.extend([
+            item("k", json!({long.as_str(): "1"})),
+            item("k", json!({"contentType": long})),
+            item("k", json!({"expires": long})),
+            item("k", json!({format!("meta-{long}"): "1"})),
+            json!({"method": "GET", "key": "k", long.as_str(): 1}),
+            json!({"method": long, "key": "k"}),
+            item(&long, json!({})),
+            item(&key, json!({})),
+            item(
+                &key,
+                json!({"contentLength": 5, "meta-a": text.repeat(2000 / text.len())}),
+            ),
+        ]);
+    }
+    for case in cases {
+        // The request itself may have at most 1 MB.
+        let count = (1024 * 1024 / (case.to_string().len() + 1)).min(100);
+        let mut request = sign(&json!(vec![case.clone(); count]));
+        request.base_url = format!("https://{}", "a".repeat(260));
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), 200, "{case}");
+        let size = size_in_event(&response);
+        assert!(
+            size < 950_000,
+            "{size} bytes for {}",
+            case.to_string().chars().take(100).collect::<String>()
+        );
+        assert_eq!(json(&response).as_array().unwrap().len(), count);
+    }
+}
+
+#[tokio::test]
+async fn items_beyond_the_size_limit_of_the_response_are_rejected_and_the_others_are_signed() {
+    let handler = handler(OPEN_RULES).await;
+    let long = json!({"method": "PUT", "key": "k".repeat(1000), "query": {"meta-a": "\"".repeat(2000)}});
+    let told = told(&handler, &sign(&json!(vec![long; 100]))).await;
+    let signed = told.iter().take_while(|result| result["url"].is_string()).count();
+    assert!((20..100).contains(&signed), "{signed}");
+    for rejected in &told[signed..] {
+        assert_eq!(rejected["error"]["code"], "InvalidArgument");
+        assert!(
+            rejected["error"]["detail"].as_str().unwrap().contains("fewer items"),
+            "{rejected}"
+        );
+    }
+    let usual = json!({"method": "PUT", "key": format!("{}/é", "folder".repeat(30)), "query": {"contentLength": 5}});
+    let told = self::told(&handler, &sign(&json!(vec![usual; 100]))).await;
+    assert!(told.iter().all(|result| result["url"].is_string()));
 }

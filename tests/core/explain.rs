@@ -166,7 +166,11 @@ fn the_user_of_an_issuer_equals_the_user_of_the_gateway() {
     let mut request = ask("GET", "/a");
     request.gateway = Some(GatewayIdentity {
         authorizer: GatewayAuthorizer::Jwt,
-        claims: claims.clone(),
+        claims: claims
+            .clone()
+            .into_iter()
+            .map(|(name, text)| (name, text.into()))
+            .collect(),
     });
     let verified = policy.authenticators.authenticate(&request, None, now()).unwrap();
     let attributes = ["ref", "team"].map(|name| (name.to_owned(), claims[name].clone()));

@@ -146,6 +146,78 @@ async fn a_range_of_media_types_is_a_condition() {
 }
 
 #[tokio::test]
+async fn a_range_of_media_types_requires_that_browsers_save_the_file() {
+    let rule = |id: &str, can: &str, on: &str, more: &str| {
+        let write = if can.contains("write") {
+            "allow_anonymous_write = true"
+        } else {
+            ""
+        };
+        format!("[[rule]]\nid = \"{id}\"\nwho = [\"anyone\"]\ncan = [{can}]\non = [\"{on}\"]\n{write}\n{more}\n")
+    };
+    let drop = rule(
+        "drop",
+        "\"write\"",
+        "in/**",
+        "content_types = [\"video/*\", \"image/png\"]",
+    );
+    for (more, status) in [
+        (String::new(), 200),
+        (rule("show", "\"read\"", "in/**", ""), 200),
+        (rule("show", "\"read\"", "in/**", "disposition = \"inline\""), 400),
+        (rule("show", "\"read\"", "**", "disposition = \"inline\""), 400),
+        (rule("show", "\"read\"", "out/**", "disposition = \"inline\""), 200),
+        (rule("show", "\"read\"", "in", "disposition = \"inline\""), 200),
+        (rule("show", "\"list\"", "in/**", "disposition = \"inline\""), 200),
+        (
+            rule(
+                "show",
+                "\"read\"",
+                "in/**",
+                "client_may_set = [\"response-content-disposition\"]",
+            ),
+            400,
+        ),
+        (
+            rule(
+                "show",
+                "\"read\"",
+                "x/**",
+                "rewrite = \"in/{rest}\"\ndisposition = \"inline\"",
+            ),
+            400,
+        ),
+    ] {
+        let handler = handler(&format!("version = 1\n{drop}{more}")).await;
+        let response = handler.handle(&form("/in/?form&contentType=video/*"), now()).await;
+        assert_eq!(response.status(), status, "{more}: {}", body(&response));
+        let problem = json(&response);
+        assert!(
+            status == 200 || problem["detail"].as_str().unwrap().contains("inline"),
+            "{problem}"
+        );
+        let single = handler.handle(&form("/in/?form&contentType=video/mp4"), now()).await;
+        assert_eq!(
+            single.status(),
+            200,
+            "one media type is always possible: {}",
+            body(&single)
+        );
+    }
+    let own = rule(
+        "own",
+        "\"read\", \"write\"",
+        "v/**",
+        "content_types = [\"video/*\"]\ndisposition = \"inline\"",
+    );
+    let handler = handler(&format!("version = 1\n{own}")).await;
+    for path in ["/v/?form", "/v/?form&contentType=video/*"] {
+        let response = handler.handle(&form(path), now()).await;
+        assert_eq!(response.status(), 400, "{path}: {}", body(&response));
+    }
+}
+
+#[tokio::test]
 async fn settings_that_a_form_cannot_have_are_rejected() {
     let handler = handler(RULES).await;
     for (path, status, code) in [
@@ -245,7 +317,7 @@ async fn the_form_page_requires_no_script_and_returns_to_itself() {
         "{page}"
     );
     assert!(
-        page.contains("value=\"https://files.example.com/a%20%22b/?form&#38;expires=60\""),
+        page.contains("value=\"https://files.example.com/a%20%22b/?form&#38;expires=60&#38;stored="),
         "{page}"
     );
     assert!(!page.contains("<script"), "{page}");
@@ -262,17 +334,79 @@ async fn the_form_page_requires_no_script_and_returns_to_itself() {
     );
 }
 
+/// The redirect of a form page after an upload, as a request of the browser. S3 adds `key`.
+fn redirect_of(page: &str, key: &str) -> ApiRequest {
+    let (_, url) = page
+        .split_once("value=\"https://files.example.com")
+        .expect("the page contains the redirect");
+    let url = url.split_once('"').unwrap().0.replace("&#38;", "&");
+    let mut request = ask("GET", &url);
+    for (name, value) in [("bucket", "b"), ("key", key), ("etag", "\"e\"")] {
+        request.query.push((name.to_owned(), value.to_owned()));
+    }
+    request
+}
+
+fn folder_of(page: &str) -> String {
+    let (folder, _) = page.split_once("${filename}").unwrap();
+    folder.rsplit_once('"').unwrap().1.to_owned()
+}
+
 #[tokio::test]
 async fn the_form_page_shows_the_uploaded_key() {
     let handler = handler(OPEN_RULES).await;
-    let back = "/in/?form&bucket=b&key=in/<script>alert(1)</script>&etag=%22e%22";
-    let response = handler.handle(&ask("GET", back), now()).await;
+    let first = handler.handle(&ask("GET", "/in/?form"), now()).await;
+    let folder = folder_of(body(&first));
+    let back = redirect_of(body(&first), &format!("{folder}<script>alert(1)<script>"));
+    let response = handler.handle(&back, now()).await;
     assert!(
-        body(&response).contains("Uploaded: <code>in/&#60;script&#62;alert(1)"),
+        body(&response).contains(&format!("Uploaded: <code>{folder}&#60;script&#62;alert(1)")),
         "{}",
         body(&response)
     );
     assert!(!body(&response).contains("etag="), "the way back does not grow");
+    assert_eq!(
+        body(&response).matches("stored=").count(),
+        1,
+        "the way back does not grow"
+    );
+}
+
+#[tokio::test]
+async fn the_form_page_shows_only_keys_that_it_has_signed() {
+    let handler = handler(OPEN_RULES).await;
+    let shows = async |request: &ApiRequest| body(&handler.handle(request, now()).await).contains("Uploaded:");
+    let first = handler.handle(&ask("GET", "/in/?form"), now()).await;
+    let folder = folder_of(body(&first));
+    assert!(shows(&redirect_of(body(&first), &format!("{folder}a"))).await);
+    for key in [
+        "Your account is locked, call 555",
+        "in/a",
+        &folder,
+        &format!("{folder}a/b"),
+        &format!("x{folder}a"),
+    ] {
+        assert!(!shows(&redirect_of(body(&first), key)).await, "{key}");
+    }
+    for forged in [
+        "/in/?form&key=in/Your account is locked",
+        "/?form&key=Your account is locked",
+        "/in/?form&key=in/a&stored=",
+        "/in/?form&key=in/a&stored=own.eyJ1c2VyX2lkIjoiLSIsInB1YmxpYyI6ImEifQ.AAAA",
+    ] {
+        assert!(!shows(&ask("GET", forged)).await, "{forged}");
+    }
+    let mut altered = redirect_of(body(&first), &format!("{folder}a"));
+    let stored = altered.query.iter_mut().find(|(name, _)| name == "stored").unwrap();
+    stored.1 = stored.1.replacen('.', ".a", 1);
+    assert!(!shows(&altered).await);
+    let cursor = signpost::auth::Keyring::from_secret("another secret");
+    let foreign = cursor.sign(
+        signpost::auth::keyring::Purpose::UploadedFile,
+        &json!({"user_id": "-", "public": "x", "folder": null}),
+    );
+    let request = ask("GET", &format!("/in/?form&key=x&stored={}", foreign.unwrap().expose()));
+    assert!(!shows(&request).await);
 }
 
 #[tokio::test]
@@ -312,5 +446,17 @@ async fn the_form_page_does_not_redirect_to_another_site() {
         assert_eq!(page.status(), status, "{target}: {}", body(&page));
         let told = handler.handle(&form(&path), now()).await;
         assert_eq!(told.status(), 200, "a program may choose {target}: {}", body(&told));
+    }
+    for (target, status) in [
+        ("https://files.example.com/prod/thanks", 200),
+        ("https://files.example.com/thanks", 400),
+        ("https://files.example.com/prod", 400),
+        ("https://files.example.com/product/", 400),
+        ("https://files.example.com/prod/../admin", 400),
+        ("https://files.example.com/prod/%2E%2e/admin", 400),
+    ] {
+        let mut request = ask("GET", &format!("/new/?form&success_action_redirect={target}"));
+        request.base_url = "https://files.example.com/prod".to_owned();
+        assert_eq!(handler.handle(&request, now()).await.status(), status, "{target}");
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use signpost::lambda::respond;
 use signpost::service::handler::Handler;
 
-use crate::support::{OPEN_RULES, credentials, handler, handler_with, now};
+use crate::support::{OPEN_RULES, ask, credentials, handler, handler_with, header, now};
 
 async fn answer(handler: &Handler, event: &Value) -> Value {
     let answer = respond(handler, &event.to_string(), "invocation-1", now()).await;
@@ -243,6 +243,63 @@ async fn an_event_without_the_exact_key_is_rejected_with_500() {
     }
 }
 
+/// A request of a REST API with other resources than those of the template.
+fn rest_resource(resource: &str, parameters: Value, path: &str) -> Value {
+    let mut event = rest(path);
+    event["resource"] = resource.into();
+    event["pathParameters"] = parameters;
+    event["requestContext"]["path"] = format!("/live{path}").into();
+    event["path"] = path.into();
+    event
+}
+
+#[tokio::test]
+async fn the_key_of_a_rest_api_is_the_path_parameter_of_its_resource() {
+    let handler = handler(OPEN_RULES).await;
+    for (resource, parameters, path, key) in [
+        ("/{key+}", json!({"key": "a/b"}), "/a/b", "a/b"),
+        ("/{key+}", json!({"key": "a%20b"}), "/a%20b/", "a b/"),
+        ("/{name}", json!({"name": "a"}), "/a", "a"),
+        ("/files/{name}", json!({"name": "a.txt"}), "/files/a.txt", "a.txt"),
+        ("/files/{name}", json!({"name": "a%20b"}), "/files/a%20b", "a b"),
+        ("/files/{name}", json!({"name": "a b"}), "/files/a%20b", "a b"),
+        ("/files/{name}", json!({"name": "a/b"}), "/files/a%2Fb", "a/b"),
+        ("/files/{key+}", json!({"key": "a//b"}), "/files/a//b", "a//b"),
+        ("/files/{key+}", json!({"key": "files/a"}), "/files/files/a", "files/a"),
+        ("/a/b/{proxy+}", json!({"proxy": "c"}), "/a/b/c", "c"),
+    ] {
+        let mut event = rest_resource(resource, parameters, path);
+        event["httpMethod"] = "DELETE".into();
+        assert_eq!(key_of(&handler, &event).await.as_deref(), Ok(key), "{resource} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_does_not_show_the_key_is_rejected_with_500() {
+    let handler = handler(OPEN_RULES).await;
+    for (resource, parameters, path) in [
+        ("/files", Value::Null, "/files"),
+        ("/files", json!({"proxy": "files"}), "/files"),
+        ("/files/a.txt", Value::Null, "/files/a.txt"),
+        ("/{key+}", Value::Null, "/a"),
+        ("/{key+}", json!({"proxy": "a"}), "/a"),
+        ("/{key+}", json!({"key": ""}), "/a"),
+        ("/{key+}", json!({"key": "b"}), "/a"),
+        ("/{key+}", json!({"key": "a b"}), "/a%20b"),
+        ("/files/{name}", json!({"name": "b"}), "/files/a"),
+        ("/files/{name}", json!({"name": "a"}), "/other/a"),
+        ("/{tenant}/{key+}", json!({"tenant": "t", "key": "a"}), "/t/a"),
+        ("/{name}/metadata", json!({"name": "a"}), "/a/metadata"),
+        ("", json!({"proxy": "a"}), "/a"),
+    ] {
+        let event = rest_resource(resource, parameters, path);
+        assert_eq!(key_of(&handler, &event).await, Err(500), "{resource} {path}");
+    }
+    let mut without = rest("/a");
+    without.as_object_mut().unwrap().remove("resource");
+    assert_eq!(key_of(&handler, &without).await, Err(500));
+}
+
 #[tokio::test]
 async fn malformed_hosts_queries_and_headers_get_a_response() {
     let handler = handler(OPEN_RULES).await;
@@ -460,5 +517,38 @@ async fn the_public_url_replaces_the_host_of_the_front() {
         let sign_in = post("/-/login", &[form, ("Origin", origin)], "token=secret");
         let answer = answer(&members, &sign_in).await;
         assert_eq!(answer["statusCode"], status, "{origin}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_must_use_https_if_the_front_does() {
+    let handler = handler(crate::support::OPEN_RULES).await;
+    for (base_url, expected) in [
+        ("https://files.example.com", "max-age=31536000"),
+        (
+            "https://abc.execute-api.eu-central-1.amazonaws.com/live",
+            "max-age=31536000",
+        ),
+        ("http://files.example.com", ""),
+        ("http://127.0.0.1:8080", ""),
+        ("", ""),
+    ] {
+        for (method, path) in [
+            ("GET", "/k"),
+            ("GET", "/-/health"),
+            ("GET", "/-/docs"),
+            ("PATCH", "/k"),
+            ("OPTIONS", "/k"),
+            ("HEAD", "/"),
+        ] {
+            let mut request = ask(method, path);
+            base_url.clone_into(&mut request.base_url);
+            let response = handler.handle(&request, now()).await;
+            assert_eq!(
+                header(&response, "strict-transport-security"),
+                expected,
+                "{base_url} {method} {path}"
+            );
+        }
     }
 }

@@ -103,7 +103,7 @@ fn payload2(path: &str, authorizer: Value) -> Value {
 
 fn rest(path: &str, authorizer: Value, identity: Value) -> Value {
     json!({
-        "httpMethod": "GET", "path": path, "pathParameters": {"proxy": path.trim_start_matches('/')}, "headers": {},
+        "resource": "/{proxy+}", "httpMethod": "GET", "path": path, "pathParameters": {"proxy": path.trim_start_matches('/')}, "headers": {},
         "requestContext": {
             "resourceId": "r", "path": format!("/live{path}"), "requestId": "r",
             "authorizer": authorizer, "identity": identity,

@@ -1,7 +1,7 @@
 //! Instructions: the responses to allowed requests, and the signed parts.
 
 use crate::support::{self, OPEN_RULES, With as _, ask, body, handler, header, json, now, parameter};
-use signpost::request::ApiRequest;
+use signpost::request::{ApiRequest, BodyLength};
 use signpost::response::ApiResponse;
 use signpost::service::handler::Handler;
 
@@ -18,7 +18,11 @@ async fn location(request: ApiRequest) -> String {
 
 /// The instruction as JSON.
 async fn instruction(request: ApiRequest) -> serde_json::Value {
-    let response = told(&handler(OPEN_RULES).await, request.with("accept", "application/json")).await;
+    let response = told(
+        &handler(OPEN_RULES).await,
+        request.with("accept", "application/vnd.signpost+json, application/json"),
+    )
+    .await;
     assert_eq!(response.status(), 200, "{}", body(&response));
     json(&response)
 }
@@ -50,28 +54,246 @@ async fn a_redirect_is_never_cached_and_leaks_no_referrer() {
     }
 }
 
-#[tokio::test]
-async fn the_response_format_follows_accept() {
-    let handler = handler(OPEN_RULES).await;
-    for (accept, status, kind) in [
-        ("*/*", 307, "text/plain; charset=utf-8"),
-        (
+/// The headers that real clients send by default.
+const CLIENTS: &[(&str, &[(&str, &str)])] = &[
+    ("curl", &[("accept", "*/*"), ("user-agent", "curl/8.11.0")]),
+    ("no headers", &[]),
+    ("axios, Angular", &[("accept", "application/json, text/plain, */*")]),
+    (
+        "HTTPie with a body",
+        &[
+            ("accept", "application/json, */*;q=0.5"),
+            ("user-agent", "HTTPie/3.2.1"),
+        ],
+    ),
+    (
+        "jQuery",
+        &[
+            ("accept", "application/json, text/javascript, */*; q=0.01"),
+            ("x-requested-with", "XMLHttpRequest"),
+        ],
+    ),
+    ("got, ky", &[("accept", "application/json")]),
+    (
+        "RestSharp",
+        &[(
+            "accept",
+            "application/json, text/json, text/x-json, text/javascript, application/xml, text/xml",
+        )],
+    ),
+    (
+        "Spring",
+        &[("accept", "text/plain, application/json, application/*+json, */*")],
+    ),
+    (
+        "httr",
+        &[("accept", "application/json, text/xml, application/xml, */*")],
+    ),
+    ("cargo", &[("accept", "text/plain"), ("user-agent", "cargo/1.91.0")]),
+    (
+        "npm",
+        &[(
+            "accept",
+            "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*",
+        )],
+    ),
+    (
+        "pip",
+        &[(
+            "accept",
+            "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01",
+        )],
+    ),
+    ("uv, wget, lftp", &[("accept", "*/*")]),
+    (
+        "wget2",
+        &[(
+            "accept",
             "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-            307,
+        )],
+    ),
+    (
+        "Java",
+        &[("accept", "text/html, image/gif, image/jpeg, *; q=0.2, */*; q=0.2")],
+    ),
+    (
+        "Node",
+        &[("accept", "*/*"), ("sec-fetch-mode", "cors"), ("user-agent", "node")],
+    ),
+    (
+        "a browser",
+        &[
+            (
+                "accept",
+                "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+            ),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "none"),
+            ("upgrade-insecure-requests", "1"),
+        ],
+    ),
+    (
+        "an image in a page",
+        &[
+            ("accept", "image/avif,image/webp,*/*;q=0.5"),
+            ("sec-fetch-mode", "no-cors"),
+        ],
+    ),
+    (
+        "a type with weight 0",
+        &[("accept", "application/vnd.signpost+json;q=0, */*")],
+    ),
+    ("a wildcard", &[("accept", "application/*")]),
+    (
+        "a similar type",
+        &[("accept", "application/vnd.signpost.v1+json, application/signpost+json")],
+    ),
+    (
+        "two headers",
+        &[("accept", "application/json"), ("accept", "text/plain")],
+    ),
+];
+
+#[tokio::test]
+async fn no_default_header_of_a_client_turns_a_request_for_an_object_into_something_else() {
+    let handler = handler(OPEN_RULES).await;
+    for (client, headers) in CLIENTS {
+        for (method, path, length) in [
+            ("GET", "/k", 0),
+            ("HEAD", "/k", 0),
+            ("PUT", "/k", 5),
+            ("PUT", "/k", 0),
+            ("DELETE", "/k", 0),
+            ("POST", "/k?uploads", 0),
+            ("PUT", "/k?partNumber=1&uploadId=i", 5),
+            ("POST", "/k?uploadId=i&mp-object-size=5", 5),
+            ("GET", "/k?uploadId=i", 0),
+            ("DELETE", "/k?uploadId=i", 0),
+        ] {
+            let request = ask(method, path).sized(length);
+            let request = headers
+                .iter()
+                .fold(request, |request, (name, value)| request.with(name, value));
+            let response = told(&handler, request).await;
+            assert_eq!(response.status(), 307, "{client}: {method} {path}");
+            assert!(header(&response, "location").contains("X-Amz-Signature="), "{client}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_instruction_is_returned_only_on_explicit_request() {
+    let handler = handler(OPEN_RULES).await;
+    for (path, accept, status, kind) in [
+        ("/k?url", "*/*", 200, "text/plain; charset=utf-8"),
+        (
+            "/k?url",
+            "application/vnd.signpost+json",
+            200,
             "text/plain; charset=utf-8",
         ),
-        ("image/avif,image/webp,*/*;q=0.5", 307, "text/plain; charset=utf-8"),
-        ("application/*", 307, "text/plain; charset=utf-8"),
-        ("text/html, application/json;q=0.5", 307, "text/plain; charset=utf-8"),
-        ("application/json;q=0", 307, "text/plain; charset=utf-8"),
-        ("application/json", 200, "application/json"),
-        ("Application/JSON; q=1.0, text/plain, */*", 200, "application/json"),
-        ("text/plain", 200, "text/plain; charset=utf-8"),
+        ("/k?url=", "application/json", 200, "text/plain; charset=utf-8"),
+        ("/k?json", "*/*", 200, "application/json"),
+        ("/k?json", "text/html", 200, "application/json"),
+        ("/k", "application/vnd.signpost+json", 200, "application/json"),
+        (
+            "/k",
+            "Application/VND.Signpost+JSON; q=0.1, */*",
+            200,
+            "application/json",
+        ),
+        ("/k?url&json", "*/*", 400, "application/problem+json"),
+        ("/k?url=1", "*/*", 400, "text/plain; charset=utf-8"),
+        ("/k?json=1", "*/*", 400, "application/problem+json"),
     ] {
-        let response = told(&handler, ask("GET", "/k").with("accept", accept)).await;
+        for method in ["GET", "PUT", "DELETE"] {
+            let response = told(&handler, ask(method, path).with("accept", accept)).await;
+            let found = (response.status().as_u16(), header(&response, "content-type"));
+            assert_eq!(found, (status, kind), "{method} {path} {accept}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_a_body_never_gets_an_instruction() {
+    let handler = handler(OPEN_RULES).await;
+    let chunked = ApiRequest {
+        length: BodyLength::Chunked,
+        ..ask("PUT", "/a%20b?url")
+    };
+    let put = |path| ask("PUT", path).sized(5);
+    for request in [
+        put("/a%20b?url"),
+        put("/a%20b?json"),
+        put("/a%20b?url&contentLength=5"),
+        put("/a%20b").with("accept", "application/vnd.signpost+json"),
+        put("/a%20b?partNumber=1&uploadId=i&url"),
+        ask("POST", "/a%20b?uploadId=i&mp-object-size=5&json").sized(5),
+        ask("POST", "/a%20b?uploads&url").sized(5),
+        ask("DELETE", "/a%20b?url").sized(5),
+        ask("GET", "/a%20b?json").sized(5),
+        ask("GET", "/-/presign/a%20b?method=PUT").sized(5),
+        chunked,
+    ] {
+        let context = format!("{} {} {:?}", request.method, request.path, request.query);
+        let response = told(&handler, request.with("accept", "application/json")).await;
+        assert_eq!(response.status(), 400, "{context}");
+        let problem = json(&response);
+        assert_eq!(problem["code"], "InvalidRequest", "{context}");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .starts_with("nothing has been stored")
+        );
+        if !context.contains("presign") {
+            let remedy = problem["remedy"].as_str().unwrap();
+            assert!(
+                remedy.contains("curl -fL -T FILE https://files.example.com/a%20b)"),
+                "{remedy}"
+            );
+            assert!(
+                remedy.contains("curl -fT FILE \"$(curl -fsS -X PUT 'https://files.example.com/a%20b?url')\""),
+                "{remedy}"
+            );
+        }
+    }
+    for request in [put("/k"), ask("PUT", "/k?url").sized(0), ask("HEAD", "/k?url").sized(5)] {
+        let response = told(&handler, request).await;
+        assert!([200, 307].contains(&response.status().as_u16()));
+    }
+}
+
+#[tokio::test]
+async fn an_error_has_the_preferred_type_of_the_types_on_offer() {
+    let handler = handler(OPEN_RULES).await;
+    for (path, accept, kind) in [
+        ("/a/../b", "*/*", "text/plain; charset=utf-8"),
+        ("/a/../b", "image/png", "text/plain; charset=utf-8"),
+        (
+            "/a/../b",
+            "application/json, text/plain, */*",
+            "application/problem+json",
+        ),
+        (
+            "/a/../b",
+            "text/plain, application/json, */*",
+            "text/plain; charset=utf-8",
+        ),
+        ("/a/../b", "application/problem+json", "application/problem+json"),
+        ("/a/../b", "application/vnd.signpost+json", "application/problem+json"),
+        (
+            "/a/../b",
+            "application/xml, application/json;q=0.1",
+            "application/problem+json",
+        ),
+        ("/a/../b", "text/html, */*;q=0.8", "text/html; charset=utf-8"),
+        ("/a/../b?json", "*/*", "application/problem+json"),
+    ] {
+        let response = told(&handler, ask("GET", path).with("accept", accept)).await;
         assert_eq!(
             (response.status().as_u16(), header(&response, "content-type")),
-            (status, kind),
+            (400, kind),
             "{accept}"
         );
     }
@@ -210,7 +432,13 @@ async fn settings_of_the_rule_apply_in_every_response_format() {
         ("x-amz-server-side-encryption-aws-kms-key-id", "key-1"),
     ];
     let redirect = told(&handler, ask("PUT", "/k").sized(1)).await;
-    let in_json = json(&told(&handler, ask("PUT", "/k").with("accept", "application/json")).await);
+    let in_json = json(
+        &told(
+            &handler,
+            ask("PUT", "/k").with("accept", "application/vnd.signpost+json, application/json"),
+        )
+        .await,
+    );
     for (name, value) in enforced {
         assert_eq!(parameter(header(&redirect, "location"), name).unwrap(), value);
         assert_eq!(in_json["headers"][name], value);

@@ -163,8 +163,37 @@ async fn what_the_client_asks_for_reaches_s3() {
 }
 
 #[tokio::test]
-async fn uploads_in_progress_are_listed_for_callers_who_may_write() {
-    let rules = LISTS_ALL.replace("\"list\"", "\"write\"") + "allow_anonymous_write = true\n";
+async fn uploads_in_progress_under_denied_keys_are_not_listed() {
+    let upload = |key: &str| format!("<Upload><Key>{key}</Key><UploadId>id-of-{key}</UploadId></Upload>");
+    let keys = ["a", "kept/x", "kept/deep/y", "keptx", "secret", "z"];
+    let uploads: String = keys.map(|key| upload(&format!("videos/{key}"))).concat();
+    let xml = answer(
+        "200 OK",
+        &format!("<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>"),
+    );
+    for actions in ["\"list\", \"write\"", "\"write\"", "\"list\""] {
+        let rules = format!(
+            "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"list\", \"write\"]\non = [\"**\"]\n\
+             allow_anonymous_write = true\n[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\n\
+             can = [{actions}]\non = [\"videos/kept/**\", \"videos/secret\"]\n"
+        );
+        let (response, _) = listed(&rules, &[xml.clone()], as_json("/videos/?uploads")).await;
+        assert_eq!(response.status(), 200);
+        let seen = names(&json(&response), "uploads");
+        if actions.contains("write") {
+            assert_eq!(seen, ["a", "keptx", "z"], "{actions}");
+            assert!(!body(&response).contains("kept/") && !body(&response).contains("secret"));
+        }
+        let (inside, requests) = listed(&rules, &[xml.clone()], as_json("/videos/kept/?uploads")).await;
+        if actions.contains("write") {
+            assert_eq!((inside.status().as_u16(), requests.len()), (403, 0), "{actions}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn uploads_in_progress_are_listed_for_callers_who_may_write_and_list() {
+    let rules = LISTS_ALL.replace("[\"list\"]", "[\"list\", \"write\"]") + "allow_anonymous_write = true\n";
     let xml = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>videos/b</NextKeyMarker>\
         <NextUploadIdMarker>id-1</NextUploadIdMarker><Upload><Key>videos/b</Key><UploadId>id-1</UploadId>\
         <Initiated>2026-11-25T18:00:00.000Z</Initiated><StorageClass>STANDARD</StorageClass></Upload></ListMultipartUploadsResult>";
@@ -184,31 +213,73 @@ async fn uploads_in_progress_are_listed_for_callers_who_may_write() {
     let asked = s3.requests();
     assert_eq!(parameter(&asked[1], "key-marker").as_deref(), Some("videos/b"));
     assert_eq!(parameter(&asked[1], "upload-id-marker").as_deref(), Some("id-1"));
-    let refused = handler.handle(&as_json("/videos/"), now()).await;
-    assert_eq!(refused.status(), 403, "write does not let one list");
+}
+
+/// A drop box: anyone may write, and only the names below `shown/` are public.
+const DROP_BOX: &str = r#"
+version = 1
+[[rule]]
+id = "drop"
+who = ["anyone"]
+can = ["write"]
+on = ["drop/**", "shown/**"]
+allow_anonymous_write = true
+[[rule]]
+id = "shown"
+who = ["anyone"]
+can = ["list"]
+on = ["shown/**", "read-only/**"]
+[[rule]]
+id = "hidden"
+effect = "deny"
+who = ["anyone"]
+can = ["list"]
+on = ["shown/hidden/**"]
+"#;
+
+#[tokio::test]
+async fn a_caller_who_may_only_write_or_only_list_does_not_see_the_uploads_of_others() {
+    for path in [
+        "/drop/?uploads",
+        "/read-only/?uploads",
+        "/?uploads",
+        "/shown/hidden/?uploads",
+    ] {
+        let (response, asked) = listed(DROP_BOX, &[], as_json(path)).await;
+        assert_eq!(response.status(), 403, "{path}");
+        assert!(asked.is_empty(), "{path}");
+    }
+    let xml = "<ListMultipartUploadsResult><Upload><Key>shown/a</Key><UploadId>1</UploadId></Upload>\
+               <Upload><Key>shown/hidden/b</Key><UploadId>2</UploadId></Upload></ListMultipartUploadsResult>";
+    let (response, _) = listed(DROP_BOX, &[answer("200 OK", xml)], as_json("/shown/?uploads")).await;
+    let keys: Vec<_> = json(&response)["uploads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|upload| upload["key"].clone())
+        .collect();
+    assert_eq!(keys, ["shown/a"]);
 }
 
 #[tokio::test]
-async fn text_listings_contain_no_control_characters_of_names() {
+async fn text_listings_contain_no_control_characters_and_no_invisible_characters_of_names() {
     let inner =
         folder("d%1B%5B31m/") + &object("a%0Ab%07", 1234, MONDAY) + &object("%E2%80%AE%C3%A9%C2%9B", 5, TUESDAY);
-    for (accept, path) in [("*/*", "/"), ("text/plain", "/"), ("", "/")] {
-        let request = if accept.is_empty() {
-            ask("GET", path)
-        } else {
-            ask("GET", path).with("accept", accept)
-        };
+    for request in [
+        ask("GET", "/").with("accept", "*/*").with("user-agent", "curl/8.11.0"),
+        ask("GET", "/").with("accept", "text/plain"),
+    ] {
         let (response, _) = listed(LISTS_ALL, &[objects(&inner)], request).await;
         assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
         assert_eq!(
             body(&response),
-            "             -  -                     d\\u{1b}[31m/\n\
-             \x20         1234  2026-11-23T18:00:00Z  a\\nb\\u{7}\n\
-             \x20            5  2026-11-24T18:00:00Z  \u{202e}é\\u{9b}\n"
+            "             -  -                     d\\u001b[31m/\n\
+             \x20         1234  2026-11-23T18:00:00Z  a\\u000ab\\u0007\n\
+             \x20            5  2026-11-24T18:00:00Z  \\u202eé\\u009b\n"
         );
     }
     let (response, _) = listed(LISTS_ALL, &[objects(&inner)], as_json("/?simple")).await;
-    assert_eq!(body(&response), "d\\u{1b}[31m/\na\\nb\\u{7}\n\u{202e}é\\u{9b}\n");
+    assert_eq!(body(&response), "d\\u001b[31m/\na\\u000ab\\u0007\n\\u202eé\\u009b\n");
 }
 
 #[tokio::test]
@@ -465,9 +536,9 @@ async fn a_next_that_s3_does_not_know_is_the_fault_of_the_client() {
 
 #[tokio::test]
 async fn a_head_of_a_listing_equals_a_get_without_the_body() {
-    let (response, _) = listed(LISTS_ALL, &[objects(&cut_off("t"))], ask("HEAD", "/a/")).await;
+    let (response, _) = listed(LISTS_ALL, &[objects(&cut_off("t"))], ask("HEAD", "/a/?json")).await;
     assert_eq!((response.status().as_u16(), body(&response)), (200, ""));
-    assert!(header(&response, "link").starts_with("<?next="));
+    assert!(header(&response, "link").starts_with("<?json=&next="));
 }
 
 /// The cursor of S3 contains the last key, which the caller may not be allowed to see.

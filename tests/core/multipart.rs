@@ -23,7 +23,10 @@ storage_class = "GLACIER_IR"
 async fn told(rules: &str, request: ApiRequest) -> serde_json::Value {
     let response = handler(rules)
         .await
-        .handle(&request.with("accept", "application/json"), now())
+        .handle(
+            &request.with("accept", "application/vnd.signpost+json, application/json"),
+            now(),
+        )
         .await;
     assert_eq!(response.status(), 200, "{}", body(&response));
     json(&response)
@@ -116,7 +119,7 @@ async fn headers_of_an_upload_are_signed_if_the_operation_accepts_them() {
     let handler = handler(OPEN_RULES).await;
     let part = ask("PUT", "/k?partNumber=1&uploadId=u")
         .sized(9)
-        .with("content-md5", "x");
+        .with("content-md5", "XUFAKrxLKna5cZ2REBfFkg==");
     let part = handler.handle(&part, now()).await;
     assert_eq!(
         parameter(header(&part, "location"), "X-Amz-SignedHeaders").unwrap(),
@@ -267,7 +270,10 @@ async fn what_s3_would_not_take_as_part_of_an_upload_is_refused() {
     ] {
         let response = handler(OPEN_RULES)
             .await
-            .handle(&ask(method, path).with("accept", "application/json"), now())
+            .handle(
+                &ask(method, path).with("accept", "application/vnd.signpost+json, application/json"),
+                now(),
+            )
             .await;
         let told = serde_json::from_slice::<serde_json::Value>(response.body()).unwrap_or_default();
         let told = (
@@ -302,4 +308,44 @@ async fn the_go_example_supports_parts() {
         (&json!("PUT"), &json!({"Content-Length": ["5"]}))
     );
     assert_eq!(parameter(told["URL"].as_str().unwrap(), "partNumber").unwrap(), "3");
+}
+
+#[tokio::test]
+async fn the_limit_of_a_rule_bounds_the_parts_that_a_client_can_store() {
+    const MIB: u64 = 1024 * 1024;
+    let limited = |max_bytes: u64| {
+        format!(
+            "{}overwrite = true\nmax_bytes = {max_bytes}\n",
+            crate::support::OPEN_RULES
+        )
+    };
+    for (max_bytes, number, length, status) in [
+        (100, 1, Some(100), 200),
+        (100, 1, Some(101), 413),
+        (100, 2, Some(1), 413),
+        (100, 10_000, Some(1), 413),
+        (20 * MIB, 4, Some(5 * MIB), 200),
+        (20 * MIB, 4, Some(5 * MIB + 1), 413),
+        (20 * MIB, 5, Some(1), 413),
+        (20 * MIB, 1, Some(20 * MIB), 200),
+        (20 * MIB, 2, None, 411),
+        (6 * 1024 * MIB, 2, None, 411),
+        (6 * 1024 * MIB, 2, Some(5 * 1024 * MIB), 200),
+        (6 * 1024 * MIB, 1000, Some(2 * 1024 * MIB), 413),
+    ] {
+        let length = length.map_or_else(String::new, |length: u64| format!("&contentLength={length}"));
+        let path = format!("/k?json&partNumber={number}&uploadId=u{length}");
+        let rules = limited(max_bytes);
+        let handler = handler(&rules).await;
+        let request = ask("PUT", &path);
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), status, "{max_bytes} {path}: {}", body(&response));
+    }
+    let handler = handler(crate::support::OPEN_RULES).await;
+    let request = ask("PUT", "/k?json&partNumber=9&uploadId=u");
+    assert_eq!(
+        handler.handle(&request, now()).await.status(),
+        200,
+        "no limit, no length"
+    );
 }

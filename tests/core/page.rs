@@ -1,5 +1,6 @@
 //! HTML pages: the actions that they offer, escaping of names, and links.
 
+use signpost::encoding::is_invisible;
 use signpost::request::ApiRequest;
 use signpost::response::ApiResponse;
 
@@ -10,7 +11,9 @@ const OPEN: &str = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan
     on = [\"**\"]\nallow_anonymous_write = true\n";
 
 fn html(method: &str, path: &str) -> ApiRequest {
-    ask(method, path).with("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+    ask(method, path)
+        .with("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+        .with("sec-fetch-mode", "navigate")
 }
 
 fn escaped(key: &str) -> String {
@@ -56,14 +59,13 @@ async fn rows_link_to_their_objects_and_escape_names() {
     ] {
         let key = format!("d/{name}");
         let page = folder("/d/", &[&key]).await;
-        let view = attributes(&page, "href")
-            .into_iter()
-            .find(|href| href.ends_with("?view"))
-            .unwrap();
-        let path = view
-            .strip_prefix("./")
-            .and_then(|path| path.strip_suffix("?view"))
-            .unwrap();
+        let rows = page.split("<tbody").nth(1).unwrap().split("</tbody>").next().unwrap();
+        let links = attributes(rows, "href");
+        assert_eq!(
+            links[1..],
+            [format!("{}?view", links[0]), format!("{}?download", links[0])]
+        );
+        let path = links[0].strip_prefix("./").unwrap_or(&links[0]);
         let decoded = percent_encoding::percent_decode_str(path).decode_utf8().unwrap();
         assert_eq!(decoded, name);
         assert!(
@@ -71,7 +73,6 @@ async fn rows_link_to_their_objects_and_escape_names() {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-._~/%".contains(&byte)),
             "{path}"
         );
-        let rows = page.split("<tbody").nth(1).unwrap().split("</tbody>").next().unwrap();
         for markup in ["<img", "<script", "<b>", "onerror=alert(1)>"] {
             assert!(!rows.contains(markup), "{rows}");
         }
@@ -101,8 +102,7 @@ async fn links_are_relative_to_the_path_in_the_browser() {
     ] {
         let page = folder(path, &["x"]).await;
         assert_eq!(attributes(&page, "data-api"), [root], "{path}");
-        let absolute =
-            |url: &&String| !url.starts_with("./") && !url.starts_with("../") && !url.starts_with(['?', '#']);
+        let absolute = |url: &&String| url.starts_with('/') || url.contains(':');
         for name in ["href", "src", "action"] {
             let urls = attributes(&page, name);
             assert_eq!(urls.iter().find(absolute), None, "{path}");
@@ -411,4 +411,41 @@ async fn sign_in_and_sign_out_are_offered_if_enabled() {
         "{}",
         body(&page)
     );
+}
+
+/// The ranges of a character class of JavaScript with escapes only.
+fn class_ranges(class: &str) -> Vec<(u32, u32)> {
+    let escapes = class.replace("\\u{", "\\u").replace('}', "").replace("\\x", "\\u");
+    let code = |text: &str| u32::from_str_radix(text.trim_start_matches("\\u"), 16).unwrap();
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = escapes.as_str();
+    while !rest.is_empty() {
+        let end = rest[1..].find('\\').map_or(rest.len(), |end| end + 1);
+        let (part, tail) = rest.split_at(end);
+        if part.ends_with('-') || !parts.last().is_some_and(|last| last.ends_with('-')) {
+            parts.push(part);
+        } else {
+            let start = parts.pop().unwrap();
+            parts.push(&escapes[escapes.len() - rest.len() - start.len()..escapes.len() - tail.len()]);
+        }
+        rest = tail;
+    }
+    let ranges = parts
+        .iter()
+        .map(|part| part.split_once('-').map_or((*part, *part), |pair| pair));
+    ranges.map(|(first, last)| (code(first), code(last))).collect()
+}
+
+#[test]
+fn the_page_the_texts_and_the_command_escape_the_same_characters() {
+    let script = include_str!("../../src/response/page/page.js");
+    let class = script.split_once("/[\\p{Cc}").unwrap().1.split_once("]/gu").unwrap().0;
+    let ranges = class_ranges(class);
+    for char in '\0'..=char::MAX {
+        let in_script = char.is_control()
+            || ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&u32::from(char)));
+        assert_eq!(in_script, is_invisible(char), "{}", char.escape_unicode());
+    }
 }

@@ -1,5 +1,7 @@
 //! Requests that are rejected without a request to S3: the status, the code, and the remedy.
 
+use signpost::encoding::is_invisible;
+
 use crate::support::{OPEN_RULES, With as _, ask, body, handler, header, json, now};
 use signpost::request::{ApiRequest, BodyLength};
 
@@ -53,6 +55,11 @@ async fn invalid_requests_are_rejected() {
         (ask("GET", "/k?expires=1500ms"), 400, "InvalidArgument"),
         (ask("GET", "/k?expires=301"), 400, "InvalidArgument"),
         (ask("GET", "/k?versionId="), 400, "InvalidArgument"),
+        (
+            ask("PUT", "/k").sized(27).with("content-range", "bytes 6-32/33"),
+            400,
+            "InvalidArgument",
+        ),
         (
             ask("GET", "/k?response-content-disposition=inline"),
             403,
@@ -344,4 +351,75 @@ async fn a_long_download_name_is_shortened_and_hides_no_extension() {
 async fn a_405_response_contains_allow() {
     let response = handler(OPEN_RULES).await.handle(&ask("POST", "/k"), now()).await;
     assert_eq!(header(&response, "allow"), "GET, HEAD, PUT, DELETE, OPTIONS");
+}
+
+#[tokio::test]
+async fn texts_contain_no_invisible_characters_of_the_request() {
+    let handler = handler(OPEN_RULES).await;
+    let invisible = "\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{85}";
+    let escaped: String =
+        percent_encoding::utf8_percent_encode(invisible, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let mut unknown = ask("GET", "/k");
+    unknown.query = vec![(format!("a{invisible}"), String::new())];
+    let requests = [
+        unknown,
+        ask("POST", &format!("/a{}/", escaped.trim_end_matches("%C2%85"))).with("accept", "text/plain"),
+        ask("GET", &format!("/a{escaped}/")),
+        ask("PATCH", &format!("/a{escaped}")),
+    ];
+    for request in requests {
+        let response = handler.handle(&request, now()).await;
+        assert!(
+            header(&response, "content-type").starts_with("text/plain"),
+            "{request:?}"
+        );
+        let found = body(&response)
+            .chars()
+            .find(|char| *char != '\n' && is_invisible(*char));
+        assert_eq!(found, None, "{:?}", body(&response));
+    }
+}
+
+/// Names that grow when they are escaped.
+const GROWING: [&str; 7] = ["\u{7f}", "\u{1}", "\"", "\\", "\u{202e}", "\u{e0041}", "🦀"];
+
+#[tokio::test]
+async fn errors_contain_only_the_beginning_of_a_name_or_value() {
+    let handler = handler(OPEN_RULES).await;
+    for text in GROWING {
+        let long = text.repeat(5000);
+        let mut requests = vec![
+            ask("GET", "/-/login"),
+            ask("PATCH", "/k"),
+            ask("GET", "/k").with("accept", "application/json"),
+        ];
+        for (method, path, name, value) in [
+            ("GET", "/k", long.as_str(), "1"),
+            ("GET", "/k", "expires", &long),
+            ("GET", "/k", "versionId", &long),
+            ("GET", "/k", "response-content-type", &long),
+            ("PUT", "/k", "contentLength", &long),
+            ("PUT", "/k", "contentType", &long),
+            ("PUT", "/k", &format!("meta-{long}"), "1"),
+            ("GET", "/", "sort", &long),
+            ("GET", "/", "next", &long),
+            ("GET", "/", &long, &long),
+            ("GET", "/k/", "form", &long),
+            ("GET", "/k?form", &long, &long),
+            ("GET", "/k?form", "success_action_redirect", &long),
+            ("GET", "/k", "share", &long),
+            ("GET", "/-/presign/k", "method", &long),
+        ] {
+            let mut request = ask(method, path);
+            request.query.push((name.to_owned(), value.to_owned()));
+            requests.push(request.clone());
+            request.query.push((name.to_owned(), value.to_owned()));
+            requests.push(request);
+        }
+        for request in requests {
+            let response = handler.handle(&request, now()).await;
+            let length = body(&response).len();
+            assert!(length < 4000, "{length} bytes: {request:?}");
+        }
+    }
 }

@@ -151,7 +151,7 @@ async fn no_key_escapes_the_folder_or_a_deny_rule() {
 async fn responses_contain_the_public_key() {
     let handler = serve().await;
     let a = user_id("a");
-    let request = by("a", ask("GET", "/mine/x")).with("accept", "application/json");
+    let request = by("a", ask("GET", "/mine/x")).with("accept", "application/vnd.signpost+json, application/json");
     let told = json(&handler.handle(&request, now()).await);
     assert_eq!(told["key"], "mine/x");
     assert!(told["url"].as_str().unwrap().contains(&format!("/tenants/{a}/x?")));
@@ -177,7 +177,7 @@ async fn forms_upload_to_the_storage_key() {
     let handler = serve().await;
     let a = user_id("a");
     let form = async |path: &str| {
-        let request = by("a", ask("GET", path)).with("accept", "application/json");
+        let request = by("a", ask("GET", path)).with("accept", "application/vnd.signpost+json, application/json");
         json(&handler.handle(&request, now()).await)["fields"]["key"].clone()
     };
     assert_eq!(form("/mine/x?form").await, format!("tenants/{a}/x"));
@@ -302,4 +302,156 @@ proptest! {
             }
         }
     }
+}
+
+/// Two rules that store the same objects, one that reaches them by their storage keys, and a deny rule.
+fn aliases(deny: &str) -> String {
+    format!(
+        "{}\n[[rule]]\nid = \"no\"\neffect = \"deny\"\n{deny}\n",
+        r#"
+version = 1
+[[token]]
+id = "a"
+sha256 = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+[[token]]
+id = "b"
+sha256 = "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+[[rule]]
+id = "docs"
+who = ["authenticated"]
+can = ["read", "write"]
+on = ["docs/**", "papers/**"]
+rewrite = "store/{rest}"
+[[rule]]
+id = "docs2"
+who = ["token:a"]
+can = ["read", "write"]
+on = ["docs2/**"]
+rewrite = "store/{rest}"
+[[rule]]
+id = "whole"
+who = ["token:a"]
+can = ["read"]
+on = ["reports/**"]
+rewrite = "store/{key}"
+[[rule]]
+id = "mine"
+who = ["authenticated"]
+can = ["read"]
+on = ["mine/**"]
+rewrite = "tenants/{user_id}/{rest}"
+[[rule]]
+id = "direct"
+who = ["token:a"]
+can = ["read", "list"]
+on = ["store/**", "tenants/**"]
+"#
+    )
+}
+
+#[tokio::test]
+async fn a_deny_rule_protects_an_object_under_all_its_keys() {
+    let read = "who = [\"anyone\"]\ncan = [\"read\"]\n";
+    let (a, b) = (user_id("a"), user_id("b"));
+    let own = format!("/tenants/{a}/secret");
+    let other = format!("/tenants/{b}/secret");
+    let cases = [
+        ("docs/secret", "/docs/secret", false),
+        ("docs/secret", "/docs2/secret", false),
+        ("docs/secret", "/papers/secret", false),
+        ("docs/secret", "/store/secret", false),
+        ("docs/secret", "/store/other", true),
+        ("docs/secret", "/docs2/secret/x", true),
+        ("docs/secret", "/docs2/x/secret", true),
+        ("docs/deep/**", "/store/deep/x", false),
+        ("docs/deep/**", "/store/deep", true),
+        ("docs/**", "/store/x", false),
+        ("reports/r", "/reports/r", false),
+        ("reports/r", "/store/reports/r", false),
+        ("reports/r", "/docs/reports/r", false),
+        ("reports/r", "/store/r", true),
+        ("store/reports/r", "/reports/r", false),
+        ("mine/secret", "/mine/secret", false),
+        ("mine/secret", own.as_str(), false),
+        ("mine/secret", other.as_str(), false),
+        ("mine/secret", "/tenants/a%20b/secret", true),
+        ("mine/secret", "/store/secret", true),
+        ("mine/{user_id}/x", "/tenants/0/x", true),
+    ];
+    for (on, path, expected) in cases {
+        let rules = aliases(&format!("{read}on = [\"{on}\"]"));
+        let handler = handler_with(&[("SIGNPOST_RULES", &rules)], credentials(None, None)).await;
+        let reached = signed(&handler, by("a", ask("GET", path))).await;
+        assert_eq!(reached.is_ok(), expected, "{on} {path} {reached:?}");
+        let written = by("a", ask("PUT", path).sized(5));
+        if path.starts_with("/docs") {
+            assert!(
+                signed(&handler, written).await.is_ok(),
+                "only reading is denied: {on} {path}"
+            );
+        }
+    }
+    // The deny rule applies only to its own callers.
+    let rules = aliases("who = [\"token:b\"]\ncan = [\"read\"]\non = [\"docs2/secret\"]");
+    let handler = handler_with(&[("SIGNPOST_RULES", &rules)], credentials(None, None)).await;
+    assert!(signed(&handler, by("a", ask("GET", "/store/secret"))).await.is_ok());
+    assert_eq!(signed(&handler, by("b", ask("GET", "/docs/secret"))).await, Err(403));
+}
+
+#[test]
+fn a_claim_in_the_folder_of_a_rewrite_names_the_segment_of_the_public_key() {
+    let rules = r#"
+version = 1
+[[rule]]
+id = "homes"
+who = ["authenticated"]
+can = ["read"]
+on = ["homes/{user_id}/**"]
+rewrite = "u/{user_id}/{rest}"
+[[rule]]
+id = "all"
+who = ["authenticated"]
+can = ["read"]
+on = ["u/**"]
+[[rule]]
+id = "no"
+effect = "deny"
+who = ["anyone"]
+can = ["read"]
+on = ["homes/blocked/**"]
+"#;
+    let policy = Policy::parse(rules).unwrap();
+    for (key, expected) in [("u/blocked/x", false), ("u/other/x", true), ("u/blocked", true)] {
+        let key = ObjectKey::new(key).unwrap();
+        let decided = policy.decide(&member("a"), Action::Read, &key);
+        assert_eq!(decided.is_ok(), expected, "{key:?}");
+    }
+}
+
+#[test]
+fn a_listing_of_storage_keys_hides_objects_with_a_denied_public_key() {
+    let list = "who = [\"anyone\"]\ncan = [\"list\"]\n";
+    let policy = Policy::parse(&aliases(&format!("{list}on = [\"docs/secret\", \"docs/deep/**\"]"))).unwrap();
+    let a = member("a");
+    for (key, expected) in [
+        ("store/secret", false),
+        ("store/deep/x", false),
+        ("store/other", true),
+        ("store/deep", true),
+    ] {
+        assert_eq!(policy.allows(&a, Action::List, key), expected, "{key}");
+    }
+    for (prefix, denied) in [
+        ("store/deep/", true),
+        ("store/deep/er/", true),
+        ("store/", false),
+        ("store/secret/", false),
+        ("", false),
+    ] {
+        assert_eq!(policy.denies_below(&a, Action::List, prefix), denied, "{prefix}");
+        let listed = policy.list_access(&a, Action::List, prefix);
+        assert_eq!(listed.is_err(), denied, "{prefix}");
+    }
+    let policy = Policy::parse(&aliases(&format!("{list}on = [\"docs/**\"]"))).unwrap();
+    assert!(policy.denies_below(&a, Action::List, "store/"));
 }

@@ -269,7 +269,7 @@ async fn every_kind_of_secret_appears_only_where_it_belongs() {
         for path in paths {
             for (method, accept) in [
                 ("GET", "*/*"),
-                ("PUT", "application/json"),
+                ("PUT", "application/vnd.signpost+json"),
                 ("POST", "text/html"),
                 ("DELETE", "text/plain"),
             ] {

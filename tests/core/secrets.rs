@@ -41,7 +41,7 @@ async fn debug_output_redacts_urls_and_credentials() {
 async fn an_error_repeats_no_credential() {
     let handler = handler_with(&[("SIGNPOST_RULES", OPEN_RULES)], credentials(None, None)).await;
     for credential in ["Bearer very-secret", "Basic dmVyeS1zZWNyZXQ=", "very-secret"] {
-        for accept in ["*/*", "application/json", "text/html"] {
+        for accept in ["*/*", "application/json", "application/vnd.signpost+json", "text/html"] {
             let request = ask("GET", "/k")
                 .with("authorization", credential)
                 .with("accept", accept);

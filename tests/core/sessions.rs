@@ -133,7 +133,7 @@ async fn the_old_session_is_used_until_it_ends_if_renewal_fails_and_the_response
     assert_eq!(signing_token(&get(&handler, now()).await), token(1));
     sts.answer(Answer::Refusal);
     let at = |seconds| now() + HOUR - Duration::from_secs(seconds);
-    let request = ask("GET", "/k").with("accept", "application/json");
+    let request = ask("GET", "/k").with("accept", "application/vnd.signpost+json, application/json");
     for (left, expires_in) in [(301, 300), (300, 300), (299, 299), (61, 61), (60, 60)] {
         let instruction = json(&handler.handle(&request, at(left)).await);
         assert_eq!(instruction["expires_in"], expires_in, "{left} s left");
@@ -418,7 +418,7 @@ async fn the_least_recently_used_session_is_removed_from_the_cache() {
         let request = ApiRequest {
             gateway: Some(GatewayIdentity {
                 authorizer: GatewayAuthorizer::Jwt,
-                claims: claims.map(|(name, value)| (name.to_owned(), value)).into(),
+                claims: claims.map(|(name, value)| (name.to_owned(), value.into())).into(),
             }),
             ..ask("GET", "/k")
         };
@@ -505,4 +505,141 @@ async fn rules_that_no_session_could_serve_prevent_the_start() {
             &env[..env.len() - 1]
         );
     }
+}
+
+/// A rule whose session policy grows with the claims of the user.
+fn rules_with_claims(patterns: &[&str]) -> String {
+    let on: Vec<_> = patterns.iter().map(|pattern| format!("{pattern:?}")).collect();
+    format!(
+        "version = 1\n[[issuer]]\nname = \"idp\"\niss = \"https://idp.example.com\"\nvia = \"gateway\"\n\
+         [[rule]]\nid = \"r\"\nwho = [\"issuer:idp\"]\ncan = [\"read\", \"write\", \"list\"]\non = [{}]\n",
+        on.join(", ")
+    )
+}
+
+fn by_user_with(claims: &[(&str, &str)], request: ApiRequest) -> ApiRequest {
+    let required = [("iss", "https://idp.example.com"), ("sub", "alice")];
+    let claims = required.iter().chain(claims);
+    ApiRequest {
+        gateway: Some(GatewayIdentity {
+            authorizer: GatewayAuthorizer::Jwt,
+            claims: claims
+                .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+                .collect(),
+        }),
+        ..request
+    }
+}
+
+const FIVE: [&str; 5] = [
+    "K/{a}/{b}/{c}/**",
+    "L/{a}/{b}/{c}/**",
+    "M/{a}/{b}/{c}/**",
+    "N/{a}/{b}/{c}/**",
+    "O/{a}/{b}/{c}/**",
+];
+
+async fn scoped(sts: &FakeSts, patterns: &[&str]) -> Handler {
+    let rules = rules_with_claims(patterns);
+    signing_by(sts, &[("SIGNPOST_RULES", &rules), ("SIGNPOST_SIGNING_MODE", "scoped")]).await
+}
+
+#[tokio::test]
+async fn long_claims_reduce_a_session_to_the_requested_pattern() {
+    let sts = fake().await;
+    let handler = scoped(&sts, &FIVE).await;
+    let long = "x".repeat(100);
+    let claims = [("a", long.as_str()), ("b", &long), ("c", &long)];
+    for (folder, expected) in [("L", 1), ("L", 1), ("N", 2)] {
+        let path = format!("/{folder}/{long}/{long}/{long}/k");
+        let response = handler.handle(&by_user_with(&claims, ask("GET", &path)), now()).await;
+        assert_eq!(signing_token(&response), token(expected), "{folder}");
+    }
+    let form = ask("GET", &format!("/O/{long}/{long}/{long}/?form")).with("accept", "application/json");
+    let response = handler.handle(&by_user_with(&claims, form), now()).await;
+    assert_eq!(
+        json(&response)["fields"]["x-amz-security-token"],
+        token(3),
+        "{}",
+        body(&response)
+    );
+    let calls = sts.calls();
+    assert_eq!(calls.len(), 3);
+    let folder = format!("arn:aws:s3:::example-bucket/L/{long}/{long}/{long}/*");
+    assert!(
+        calls[0]["Policy"].contains(&folder) && !calls[0]["Policy"].contains("/K/"),
+        "{}",
+        calls[0]["Policy"]
+    );
+    // Short claims fit, so one session serves every pattern.
+    let short = [("a", "1"), ("b", "2"), ("c", "3")];
+    for folder in ["K", "O"] {
+        let request = by_user_with(&short, ask("GET", &format!("/{folder}/1/2/3/k")));
+        assert_eq!(
+            signing_token(&handler.handle(&request, now()).await),
+            token(4),
+            "{folder}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn claims_that_fit_into_no_session_policy_are_an_error_of_the_client() {
+    let sts = fake().await;
+    let handler = scoped(&sts, &["K/{a}/{b}/{c}/{d}/{e}/{f}/{g}/**"]).await;
+    let long = "x".repeat(128);
+    let claims: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"]
+        .iter()
+        .map(|name| (*name, long.as_str()))
+        .collect();
+    let folder = format!("/K{}", format!("/{long}").repeat(7));
+    for request in [
+        ask("GET", &format!("{folder}/k")),
+        ask("PUT", &format!("{folder}/k")).sized(5),
+        ask("GET", &format!("{folder}/?form")).with("accept", "application/json"),
+        ask("GET", &format!("{folder}/")).with("accept", "application/json"),
+        ask("GET", &format!("{folder}/k.png?view")).with("accept", "text/html"),
+    ] {
+        let path = request.path.clone();
+        let response = handler.handle(&by_user_with(&claims, request), now()).await;
+        assert_eq!(response.status(), 403, "{path}: {}", body(&response));
+        assert!(
+            body(&response).contains("claims of this caller are too long"),
+            "{}",
+            body(&response)
+        );
+    }
+    assert!(sts.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_policy_that_sts_cannot_pack_is_reduced_and_otherwise_an_error_of_the_client() {
+    let sts = FakeSts::start(Answer::SessionForPolicy(now() + HOUR, 700)).await;
+    let handler = scoped(&sts, &FIVE).await;
+    let get = async |length: usize| {
+        let claim = "x".repeat(length);
+        let claims = [("a", claim.as_str()), ("b", "b"), ("c", "c")];
+        handler
+            .handle(&by_user_with(&claims, ask("GET", &format!("/L/{claim}/b/c/k"))), now())
+            .await
+    };
+    assert_eq!(
+        signing_token(&get(40).await),
+        token(2),
+        "the second call is for one pattern"
+    );
+    assert_eq!(signing_token(&get(40).await), token(2));
+    assert_eq!(sts.calls().len(), 2, "the first call is not repeated");
+    sts.answer(Answer::SessionForPolicy(now() + HOUR, 10));
+    let response = get(50).await;
+    assert_eq!(response.status(), 403, "{}", body(&response));
+    assert_eq!(sts.calls().len(), 4);
+    assert_eq!(get(50).await.status(), 403);
+    assert_eq!(sts.calls().len(), 4, "neither call is repeated");
+    sts.answer(Answer::Refusal);
+    assert_eq!(
+        get(60).await.status(),
+        500,
+        "another refusal of STS is an error of the service"
+    );
 }

@@ -104,6 +104,64 @@ fn an_invalid_setting_prevents_startup_and_is_reported() {
     assert!(parse(&accelerated).is_err());
 }
 
+#[test]
+fn a_default_port_is_not_part_of_an_endpoint() {
+    let with = |name: &str, value: &str| {
+        parse(&[
+            ("SIGNPOST_BUCKET", "example-bucket"),
+            ("AWS_REGION", "eu-central-1"),
+            (name, value),
+        ])
+        .unwrap()
+    };
+    for (value, origin) in [
+        ("https://s3.example.com:443", "https://s3.example.com"),
+        ("https://s3.example.com:443/", "https://s3.example.com"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("http://127.0.0.1:443", "http://127.0.0.1:443"),
+        ("https://127.0.0.1:80", "https://127.0.0.1:80"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.0.0.1:4480", "http://127.0.0.1:4480"),
+    ] {
+        assert_eq!(with("SIGNPOST_ENDPOINT", value).custom_endpoint(), Some(origin));
+        assert_eq!(with("AWS_ENDPOINT_URL_S3", value).custom_endpoint(), Some(origin));
+        assert_eq!(with("AWS_ENDPOINT_URL_STS", value).custom_sts_endpoint(), Some(origin));
+        assert_eq!(with("AWS_ENDPOINT_URL_SSM", value).custom_ssm_endpoint(), Some(origin));
+        assert_eq!(
+            with("AWS_ENDPOINT_URL_DYNAMODB", value).custom_dynamodb_endpoint(),
+            Some(origin)
+        );
+        let any = with("AWS_ENDPOINT_URL", value);
+        assert_eq!(
+            (any.custom_endpoint(), any.custom_sts_endpoint()),
+            (Some(origin), Some(origin))
+        );
+        assert_eq!(with("SIGNPOST_PUBLIC_URL", value).public_url.as_deref(), Some(origin));
+    }
+}
+
+#[tokio::test]
+async fn a_default_port_is_not_signed() {
+    for (endpoint, plain) in [
+        ("https://s3.example.com:443", "https://s3.example.com"),
+        ("http://s3.example.com:80", "http://s3.example.com"),
+    ] {
+        let url = async |endpoint: &str| {
+            let env = [
+                ("SIGNPOST_RULES", crate::support::OPEN_RULES),
+                ("SIGNPOST_ENDPOINT", endpoint),
+            ];
+            let handler = crate::support::handler_with(&env, credentials(None, None)).await;
+            let response = handler
+                .handle(&crate::support::ask("GET", "/a"), crate::support::now())
+                .await;
+            crate::support::header(&response, "location").to_owned()
+        };
+        assert_eq!(url(endpoint).await, url(plain).await);
+    }
+}
+
 #[tokio::test]
 async fn invalid_rules_prevent_startup() {
     for env in [

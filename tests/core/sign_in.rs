@@ -212,7 +212,11 @@ async fn sign_in_never_redirects_to_another_site() {
 #[tokio::test]
 async fn an_error_page_contains_the_sign_in_link_if_sign_in_is_enabled() {
     let handler = serve(&token_rules(), KEYS).await;
-    let html = |path: &str| ask("GET", path).with("accept", "text/html");
+    let html = |path: &str| {
+        ask("GET", path)
+            .with("accept", "text/html")
+            .with("sec-fetch-mode", "navigate")
+    };
     let refused = handler.handle(&html("/ci/a%20b"), now()).await;
     assert_eq!(refused.status(), 401);
     assert!(
@@ -228,6 +232,78 @@ async fn an_error_page_contains_the_sign_in_link_if_sign_in_is_enabled() {
     assert!(!body(&refused).contains("login") && header(&refused, "www-authenticate").starts_with("Basic"));
     for path in ["/-/login", "/-/callback", "/-/logout"] {
         assert_eq!(status(&off, &ask("GET", path), now()).await, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn only_programs_and_users_without_a_sign_in_page_get_a_basic_challenge() {
+    let browser = (
+        "accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    );
+    let cases: [(&str, &[(&str, &str)], bool, bool); 11] = [
+        // The headers, and if the response has a Basic challenge: with a sign-in page, without a sign-in page.
+        ("curl", &[("accept", "*/*"), ("user-agent", "curl/8.11.0")], true, true),
+        ("no headers", &[], true, true),
+        ("wget2", &[browser, ("user-agent", "wget2/1.99")], true, true),
+        (
+            "Java",
+            &[("accept", "text/html, image/gif, image/jpeg, *; q=0.2, */*; q=0.2")],
+            true,
+            true,
+        ),
+        ("a browser", &[browser, ("sec-fetch-mode", "navigate")], false, true),
+        (
+            "a browser without TLS",
+            &[browser, ("upgrade-insecure-requests", "1")],
+            false,
+            true,
+        ),
+        ("fetch", &[("accept", "*/*"), ("sec-fetch-mode", "cors")], false, false),
+        (
+            "a script of the same origin",
+            &[("sec-fetch-mode", "same-origin")],
+            false,
+            false,
+        ),
+        (
+            "an image",
+            &[("accept", "image/*"), ("sec-fetch-mode", "no-cors")],
+            false,
+            false,
+        ),
+        ("jQuery", &[("x-requested-with", "XMLHttpRequest")], false, false),
+        (
+            "a navigation by a script",
+            &[
+                browser,
+                ("sec-fetch-mode", "navigate"),
+                ("x-requested-with", "XMLHttpRequest"),
+            ],
+            false,
+            false,
+        ),
+    ];
+    let (with_page, without_page) = (serve(&token_rules(), KEYS).await, serve(&token_rules(), "").await);
+    for (client, headers, basic_with_page, basic_without_page) in cases {
+        for (handler, basic) in [(&with_page, basic_with_page), (&without_page, basic_without_page)] {
+            for credential in ["", "Bearer wrong"] {
+                for path in ["/ci/a", "/ci/"] {
+                    let request = headers
+                        .iter()
+                        .fold(ask("GET", path), |request, (name, value)| request.with(name, value));
+                    let request = match credential {
+                        "" => request,
+                        wrong => request.with("authorization", wrong),
+                    };
+                    let response = handler.handle(&request, now()).await;
+                    assert_eq!(response.status(), 401, "{client} {path}");
+                    let challenge = header(&response, "www-authenticate");
+                    assert_eq!(challenge.contains("Basic"), basic, "{client} {path}");
+                    assert!(challenge.contains("Bearer realm=\"signpost\""), "{client} {path}");
+                }
+            }
+        }
     }
 }
 
@@ -269,5 +345,60 @@ async fn contradictory_sign_in_settings_prevent_the_start() {
             error.contains(expected) && error.is_empty() == expected.is_empty(),
             "{rules}\n{error}"
         );
+    }
+}
+
+#[tokio::test]
+async fn next_never_leaves_the_base_path() {
+    let handler = serve(&token_rules(), KEYS).await;
+    let login = |next: &str| {
+        let mut request = ask("GET", "/-/login");
+        request.base_url = "https://files.example.com/prod".to_owned();
+        request.query = vec![("next".into(), next.into())];
+        request
+    };
+    for dots in [
+        "..",
+        ".",
+        "%2e%2e",
+        "%2E.",
+        ".%2e",
+        "%2e",
+        "%252e%252e",
+        "%25%32%65.",
+        "..%2f..",
+        "a%2f..",
+        "..%5c",
+        "%5c..%5c",
+        "a%5C%2e%2E",
+    ] {
+        for next in [
+            format!("/{dots}/admin"),
+            format!("/{dots}"),
+            format!("/a/{dots}/../x"),
+            format!("/a/b/{dots}?c#d"),
+        ] {
+            assert_eq!(status(&handler, &login(&next), now()).await, 400, "{next}");
+            let form = ApiRequest {
+                body: Bytes::from(format!("token=secret&next={}", next.replace('%', "%25"))),
+                method: "POST".into(),
+                ..login("/").with("sec-fetch-site", "same-origin")
+            };
+            assert_eq!(status(&handler, &form, now()).await, 400, "{next}");
+        }
+    }
+    for next in [
+        "/...",
+        "/.hidden/x",
+        "/a..b/",
+        "/..a",
+        "/a?x=/../b",
+        "/a#/../b",
+        "/%2E%2E%2E",
+        "/100%25/",
+        "/a%zz",
+    ] {
+        let response = handler.handle(&login(next), now()).await;
+        assert_eq!(response.status(), 200, "{next}: {}", body(&response));
     }
 }

@@ -73,7 +73,7 @@ async fn a_redirect_is_cached_until_the_end_of_its_window() {
 
 #[tokio::test]
 async fn the_reported_expiry_equals_the_signed_expiry() {
-    let request = ask("GET", "/videos/a").with("accept", "application/json");
+    let request = ask("GET", "/videos/a").with("accept", "application/vnd.signpost+json, application/json");
     let told = json(&handler(RULES).await.handle(&request, at(200)).await);
     assert_eq!(told["expires_in"], 700, "900 s from the beginning of the window");
     assert_eq!(

@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     SessionUntil(SystemTime),
     /// 403, which clients do not retry.
     Refusal,
+    /// A session that expires at this time, if the session policy has at most this many characters. Otherwise 400.
+    SessionForPolicy(SystemTime, usize),
 }
 
 #[derive(Clone)]
@@ -49,9 +51,12 @@ impl FakeSts {
 /// Responds to the calls after the first `calls`.
 fn answering(answer: Answer, calls: usize) -> impl FnMut(&ReceivedRequest) -> FakeResponse {
     let mut number = calls;
-    move |_: &ReceivedRequest| {
+    move |request: &ReceivedRequest| {
         number += 1;
+        let policy = form(&request.body).remove("Policy").unwrap_or_default();
         let (status, body) = match answer {
+            Answer::SessionForPolicy(_, max) if policy.len() > max => (400, POLICY_TOO_LARGE.to_owned()),
+            Answer::SessionForPolicy(end, _) => (200, session(number, end)),
             Answer::SessionUntil(end) => (200, session(number, end)),
             Answer::Refusal => (403, REFUSAL.to_owned()),
         };
@@ -67,12 +72,17 @@ pub(crate) fn token(number: usize) -> String {
 const REFUSAL: &str = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
     <Code>AccessDenied</Code><Message>not authorized to perform sts:AssumeRole</Message></Error></ErrorResponse>";
 
+const POLICY_TOO_LARGE: &str = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
+    <Type>Sender</Type><Code>PackedPolicyTooLarge</Code>\
+    <Message>Packed size of session policy consumes 112% of allotted space, please use smaller policy.</Message>\
+    </Error></ErrorResponse>";
+
 fn session(number: usize, end: SystemTime) -> String {
     format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
          <AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>session-secret-{number}</SecretAccessKey>\
          <SessionToken>{}</SessionToken><Expiration>{}</Expiration>\
-         </Credentials></AssumeRoleResult></AssumeRoleResponse>",
+         </Credentials><PackedPolicySize>6</PackedPolicySize></AssumeRoleResult></AssumeRoleResponse>",
         token(number),
         format_rfc3339_seconds(end)
     )

@@ -74,6 +74,7 @@ pub(crate) fn ask(method: &str, path_and_query: &str) -> ApiRequest {
         headers: HeaderMap::new(),
         length: BodyLength::Unknown,
         base_url: "https://files.example.com".into(),
+        max_response_bytes: 6 << 20,
         request_id: "request-1".into(),
         invocation: "invocation-1".into(),
         body: Bytes::new(),

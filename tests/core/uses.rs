@@ -104,7 +104,7 @@ fn share(wanted: &Value) -> ApiRequest {
         ..ask("POST", "/-/share")
     }
     .with("authorization", "Bearer secret")
-    .with("accept", "application/json")
+    .with("accept", "application/vnd.signpost+json, application/json")
 }
 
 /// The value of `?share` in a new link.
@@ -271,4 +271,36 @@ async fn the_number_of_uses_is_limited_and_returned() {
             assert_eq!(json(&told)["methods"], json!(["GET"]));
         }
     }
+}
+
+#[tokio::test]
+async fn a_prefetch_does_not_consume_a_use() {
+    let handler = in_folder("uses-prefetch").await;
+    let link = link(&handler, json!({"key": "a", "uses": 1})).await;
+    let path = format!("/a?share={link}");
+    for (name, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("sec-purpose", "prefetch;anonymous-client-ip"),
+        ("Purpose", "prefetch"),
+        ("Purpose", "Prefetch"),
+        ("x-purpose", "preview"),
+        ("X-Moz", "prefetch"),
+    ] {
+        let prefetch = ask("GET", &path).with(name, value);
+        let response = handler.handle(&prefetch, now()).await;
+        assert_eq!(response.status(), 503, "{name}: {value}: {}", body(&response));
+        assert_eq!(header(&response, "cache-control"), "no-store");
+        assert_eq!(header(&response, "location"), "");
+    }
+    assert_eq!(status(&handler, "GET", &path).await, 307);
+    assert_eq!(status(&handler, "GET", &path).await, 401);
+}
+
+#[tokio::test]
+async fn a_prefetch_of_a_link_without_a_limit_is_redirected() {
+    let handler = in_folder("uses-prefetch-unlimited").await;
+    let link = link(&handler, json!({"key": "a"})).await;
+    let prefetch = ask("GET", &format!("/a?share={link}")).with("sec-purpose", "prefetch");
+    assert_eq!(handler.handle(&prefetch, now()).await.status(), 307);
 }

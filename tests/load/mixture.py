@@ -11,7 +11,7 @@ import rules
 from signatures import CheckFailed, check, check_url
 
 NAMES = ("a.txt", "a b+c%d.txt", "f/🚀.bin", "e\u0301.txt", "c//d", "x'y(z)*~.txt", "k" * 200)
-AS_JSON = {"accept": "application/json"}
+AS_JSON = {"accept": "application/vnd.signpost+json, application/json"}
 
 
 def path_of(key):

@@ -61,6 +61,6 @@ def test_a_shared_cache_never_stores_a_redirect(server, cache):
 
 def test_a_reused_url_is_valid_for_at_least_five_minutes(server):
     site = server.site(signpost.rules(more=REUSED))
-    response = site.request("GET", stored_key(site), {"Accept": "application/json"})
+    response = site.request("GET", stored_key(site), {"Accept": "application/vnd.signpost+json"})
     instruction = json.loads(response.body)
     assert 5 * 60 <= instruction["expires_in"] <= 15 * 60, "the URL expires 15 minutes after the start of a window of 10 minutes"

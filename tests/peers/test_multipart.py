@@ -45,7 +45,7 @@ class Upload:
         self.id = re.search(r"<UploadId>([^<]+)</UploadId>", response.body.decode())[1]
 
     def request(self, method, query, headers=None):
-        return self.site.request(method, self.key, {"Accept": "application/json"} | (headers or {}), query=query)
+        return self.site.request(method, self.key, {"Accept": "application/vnd.signpost+json"} | (headers or {}), query=query)
 
     def step(self, method, query, body=None):
         response = self.request(method, query)
@@ -185,19 +185,20 @@ def test_signpost_rejects_invalid_multipart_requests(site, key):
         ("GET", "uploadId=u&max-parts=1001"), ("DELETE", "uploadId=u&versionId=v"), ("POST", "uploads&ifNoneMatch=*"),
         ("GET", "uploads"), ("HEAD", "uploadId=u"), ("PATCH", "uploadId=u"), ("POST", ""), ("POST", "uploadId=u&partNumber=1"),
     ]:
-        response = site.request(method, key, {"Accept": "application/json"}, query=query)
+        response = site.request(method, key, {"Accept": "application/vnd.signpost+json"}, query=query)
         assert response.status in (400, 405), f"{method} ?{query}: {response.status}"
 
 
 def test_a_rules_limit_applies_to_the_whole_object(server, key):
-    """`max_bytes` limits each part. The last step must declare the size of the object, which S3 verifies."""
+    """`max_bytes` limits each part, with 5 MiB for each part before it. The last step must declare the size of the object, which S3 verifies."""
     site = server.site(rules(more="max_bytes = 5500000"))
     upload = Upload(site, key)
     assert upload.request("POST", "uploads&contentLength=5500001").status == 413
     assert upload.request("PUT", f"partNumber=1&{upload.id_parameter}").status == 411
     assert upload.request("PUT", f"partNumber=1&{upload.id_parameter}&contentLength=5500001").status == 413
     etags = {1: upload.part(1, FIRST, contentLength=len(FIRST)).headers["ETag"]}
-    etags[2] = upload.part(2, FIRST, contentLength=len(FIRST)).headers["ETag"]
+    assert upload.request("PUT", f"partNumber=2&{upload.id_parameter}&contentLength={len(FIRST)}").status == 413
+    etags[2] = upload.part(2, b"x" * 1000, contentLength=1000).headers["ETag"]
     assert upload.request("POST", upload.id_parameter).status == 411
     assert upload.request("POST", f"{upload.id_parameter}&mp-object-size={2 * len(FIRST)}").status == 413
     wrong_size = upload.complete(etags, mp_object_size=5_500_000)

@@ -238,7 +238,7 @@ def encode_digest(digest):
 
 
 def request_json(site, method, key, **parameters):
-    response = requests.request(method, site.url_of(key), params=parameters, headers={"Accept": "application/json"})
+    response = requests.request(method, site.url_of(key), params=parameters, headers={"Accept": "application/vnd.signpost+json"})
     assert response.status_code == 200, response.status_code
     return response.json()
 

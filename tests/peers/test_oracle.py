@@ -167,7 +167,7 @@ def test_constraints_requested_by_parameter(run):
             bare = server.request("PUT", key, query="url&" + query)
             assert bare.status == 200, bare.body
             check_signature(Presigned.parse(bare.body.decode().strip()), SESSION, "PUT", key, always, varying)
-            response = server.request("PUT", key, {"Accept": "application/json"}, query=query)
+            response = server.request("PUT", key, {"Accept": "application/vnd.signpost+json"}, query=query)
             assert response.status == 200, response.body
             instruction = json.loads(response.body)
             assert (instruction["method"], instruction["key"]) == ("PUT", key)

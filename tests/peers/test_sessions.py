@@ -194,7 +194,7 @@ def test_wildcard_characters_in_keys_are_escaped_in_the_policy(run, radosgw_serv
 def test_no_url_outlives_its_session(run, radosgw_server):
     key = f"users/{user_id('alice')}/{servers.fresh_key()}"
     with SignerSite(run, radosgw_server, rules(), mode="scoped", session="130s") as site:
-        response = site.signpost.request("GET", key, {"Authorization": "Bearer alice", "Accept": "application/json"})
+        response = site.signpost.request("GET", key, {"Authorization": "Bearer alice", "Accept": "application/vnd.signpost+json"})
         body = json.loads(response.body)
         (session,) = site.sts.sessions
         assert 125 <= body["expires_in"] <= 130

@@ -55,6 +55,34 @@ can = ["read"]
 on = ["staff/**"]
 
 [[rule]]
+id = "vault"
+who = ["issuer:idp"]
+can = ["read"]
+on = ["vault/**"]
+
+[[rule]]
+id = "no-claim"
+effect = "deny"
+who = ["issuer:idp"]
+can = ["read"]
+on = ["vault/{{team}}/**"]
+
+[[rule]]
+id = "no-status"
+effect = "deny"
+who = ["issuer:idp"]
+if = {{ status = ["blocked"] }}
+can = ["read"]
+on = ["vault/**"]
+
+[[rule]]
+id = "no-group"
+effect = "deny"
+who = ["group:idp/blocked"]
+can = ["read"]
+on = ["vault/**"]
+
+[[rule]]
 id = "main"
 who = ["issuer:idp"]
 if = {{ ref = ["refs/heads/main"] }}
@@ -260,6 +288,27 @@ def a_share_link_grants_its_key_only(front, _issuer):
     front.expect_rejection(401, "GET", f"/ci/a%20b?{link.query[:-2]}")
 
 
+def a_deny_rule_applies_if_a_claim_has_no_plain_value(front, issuer):
+    """The claims of tokens that Signpost verifies."""
+    for claims, status in (
+        ({"team": "blue"}, 307),
+        ({"team": "red"}, 403),
+        ({"team": ["red"]}, 403),
+        ({"team": "red team"}, 403),
+        ({"team": "r" * 129}, 403),
+        ({}, 403),
+        ({"team": "blue", "status": "blocked"}, 403),
+        ({"team": "blue", "status": ["active"]}, 403),
+        ({"team": "blue", "groups": ["eng", "blocked"]}, 403),
+        ({"team": "blue", "groups": "eng,blocked"}, 403),
+        ({"team": "blue", "groups": {"blocked": True}}, 403),
+        ({"team": "blue", "groups": ["eng"]}, 307),
+    ):
+        claims = {"status": "active"} | claims
+        response = front.request("GET", "/vault/red/x", bearer(issuer.token("alice", **claims)))
+        expect_equal(f"the status for {claims}", status, response.status)
+
+
 CHECKS = [
     a_user_reaches_only_what_the_claims_allow,
     an_invalid_bearer_token_is_rejected_even_for_public_objects,
@@ -267,7 +316,88 @@ CHECKS = [
     a_session_starts_at_the_form_and_ends_at_sign_out,
     listings_and_pages_show_the_path_to_a_users_prefix,
     a_share_link_grants_its_key_only,
+    a_deny_rule_applies_if_a_claim_has_no_plain_value,
 ]
+
+GATEWAY_RULES = """version = 1
+
+[[issuer]]
+name = "gw"
+iss = "https://gateway.example.com"
+via = "gateway"
+groups = "groups"
+
+[[rule]]
+id = "all"
+who = ["issuer:gw"]
+can = ["read"]
+on = ["**"]
+
+[[rule]]
+id = "if"
+effect = "deny"
+who = ["issuer:gw"]
+if = { status = ["blocked"] }
+can = ["read"]
+on = ["if/**"]
+
+[[rule]]
+id = "group"
+effect = "deny"
+who = ["group:gw/blocked"]
+can = ["read"]
+on = ["group/**"]
+
+[[rule]]
+id = "claim"
+effect = "deny"
+who = ["issuer:gw"]
+can = ["read"]
+on = ["claim/{team}/**"]
+"""
+
+
+def deny_rules_apply_if_the_gateway_flattened_the_claims(emulator):
+    """The events of a JWT authorizer of an HTTP API, and of a Cognito authorizer of a REST API."""
+    for front, wrap in (("http-api", lambda claims: {"jwt": {"claims": claims}}), ("rest", lambda claims: {"claims": claims})):
+        for target, claims, status in (
+            ("/if/x", {"status": "active"}, 307),
+            ("/if/x", {"status": "blocked"}, 403),
+            ("/if/x", {"status": "[blocked]"}, 403),
+            ("/if/x", {"status": "[active blocked]"}, 403),
+            ("/if/x", {"status": "active,blocked"}, 403),
+            ("/if/x", {}, 403),
+            ("/group/x", {"groups": "eng"}, 307),
+            ("/group/x", {}, 307),
+            ("/group/x", {"groups": "blocked"}, 403),
+            ("/group/x", {"groups": "[blocked]"}, 403),
+            ("/group/x", {"groups": "[eng blocked]"}, 403),
+            ("/group/x", {"groups": "eng,blocked"}, 403),
+            ("/claim/red/x", {"team": "blue"}, 307),
+            ("/claim/red/x", {"team": "red"}, 403),
+            ("/claim/red/x", {"team": "[red]"}, 403),
+            ("/claim/red%20team/x", {"team": "red team"}, 403),
+            ("/claim/red/x", {}, 403),
+        ):
+            event = make.SHAPE[front](make.Request("GET", target, {}, b""))
+            identity = {"iss": "https://gateway.example.com", "sub": "alice"}
+            event["requestContext"]["authorizer"] = wrap(identity | claims)
+            response = Response(emulator.invoke(json.dumps(event).encode()))
+            expect_equal(f"{front} {target} with {claims}", status, response.status)
+
+
+def a_new_secret_ends_the_links_of_a_token(emulator_binary, binary, settings):
+    """Restarts the function with another digest under the same id, as the runbook for rotation describes."""
+    with Emulator(emulator_binary, binary, settings) as emulator:
+        front = Front(emulator, "rest")
+        headers = bearer(TOKEN) | {"content-type": "application/json"}
+        link = urlsplit(front.request("POST", "/-/share", headers, b'{"key": "ci/x"}').body.strip())
+        expect_equal("the link", 307, front.request("GET", f"/ci/x?{link.query}").status)
+    rotated = settings | {"SIGNPOST_RULES": settings["SIGNPOST_RULES"].replace(digest(TOKEN), digest("another"))}
+    with Emulator(emulator_binary, binary, rotated) as emulator:
+        front = Front(emulator, "rest")
+        front.expect_rejection(401, "GET", f"/ci/x?{link.query}")
+        front.expect_redirect("ci", "GET", "ci/x", bearer("another"))
 
 
 def check_all(results, emulator_binary, binary):
@@ -284,7 +414,12 @@ def check_all(results, emulator_binary, binary):
             for front in FRONTS:
                 for check in CHECKS:
                     run_check(results, check, Front(emulator, front), issuer)
+        name = "a new secret ends the links of a token"
+        run(results, name, lambda: a_new_secret_ends_the_links_of_a_token(emulator_binary, binary, settings))
         issuer.stop()
+    with Emulator(emulator_binary, binary, SETTINGS | {"SIGNPOST_RULES": GATEWAY_RULES}) as gateway:
+        name = "deny rules apply if the gateway flattened the claims"
+        run(results, name, lambda: deny_rules_apply_if_the_gateway_flattened_the_claims(gateway))
     # An unknown key id causes one more request, and no other for half a minute. All other answers come from the first response.
     documents = ["/.well-known/openid-configuration", "/keys"]
     few_requests = sorted(set(issuer.requests)) == documents and len(issuer.requests) <= 4
@@ -293,9 +428,12 @@ def check_all(results, emulator_binary, binary):
 
 
 def run_check(results, check, front, issuer):
-    name = f"{front.name}: {check.__name__.replace('_', ' ')}"
+    run(results, f"{front.name}: {check.__name__.replace('_', ' ')}", lambda: check(front, issuer))
+
+
+def run(results, name, check):
     errors = (Mismatch, OSError, ValueError, KeyError, TypeError)
-    results.run(name, lambda: check(front, issuer), errors, describe)
+    results.run(name, check, errors, describe)
 
 
 def describe(error):

@@ -1,10 +1,11 @@
-"""The package that `sam build` makes, its size, and the same package for a binary that exists already.
+"""The package that `sam build` makes, its size, and packages for a binary that exists already.
 
     python package.py LIMIT     checks the package of the last `sam build`, and that its zip has at most LIMIT bytes
 """
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -26,6 +27,23 @@ def template_of(binary, folder):
     del template["Resources"]["Function"]["Metadata"]
     (folder / "template.yaml").write_text(yamlhelper.yaml_dump(template))
     return folder / "template.yaml"
+
+
+def packaged_stack(folder):
+    """The packaged stack for x86_64, as `release/build` makes it: the folder in SIGNPOST_STACK, or a new one.
+
+    The new one contains the binary in SIGNPOST_BINARY, or the binary of the last `sam build`.
+    """
+    if given := os.environ.get("SIGNPOST_STACK"):
+        return Path(shutil.copytree(given, folder / "stack"))
+    from archives import write_archive, write_folder
+    from stack import stack_files
+
+    bootstrap = folder / "bootstrap"
+    subprocess.run(["strip", "-o", bootstrap, os.environ.get("SIGNPOST_BINARY", BUILT / "Function/bootstrap")], check=True)
+    write_archive(folder / "function.zip", "", {"bootstrap": (bootstrap.read_bytes(), True)}, 0)
+    write_folder(folder / "stack", stack_files("x86_64", (folder / "function.zip").read_bytes()))
+    return folder / "stack"
 
 
 def zipped_size(binary):

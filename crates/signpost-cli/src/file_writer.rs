@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
 use bytes::Bytes;
 
 use crate::blocking_task::run_blocking;
 use crate::checksum::{ChecksumAlgorithm, ChecksumHasher, ContentChecksum};
 use crate::operation_error::OperationError;
+use crate::platform;
 
 /// The number of bytes that are collected before they are written.
 const BATCH_SIZE: usize = 1024 * 1024;
@@ -72,7 +72,7 @@ impl PartWriter {
 impl FileWriter {
     fn write(&mut self, pending: &[Bytes]) -> io::Result<()> {
         for bytes in pending {
-            self.file.write_all_at(bytes, self.at)?;
+            platform::write_all_at(&self.file, bytes, self.at)?;
             self.hasher.update(bytes);
             self.at += bytes.len() as u64;
         }

@@ -28,6 +28,7 @@ mod options;
 mod object_url;
 mod terminal_text;
 mod part_layout;
+mod platform;
 mod operation_error;
 mod profile_store;
 mod progress;

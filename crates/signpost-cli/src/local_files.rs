@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use crate::buffer_pool::BufferPool;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
 use crate::part_layout::{MAX_SMALL_OBJECT, Part};
+use crate::platform;
 use crate::transfer_state::FileIdentity;
 use crate::upload_source::{CHUNK_SIZE, UploadSource};
 
@@ -33,7 +33,7 @@ pub(crate) struct OpenedFile {
 pub(crate) struct FolderContents {
     /// The files, with their names relative to the folder; the segments are separated by `/`.
     pub(crate) files: Vec<(PathBuf, String)>,
-    /// The paths that are not uploaded, and the reason: not a file or folder, or a name that cannot be a key.
+    /// The paths that are not uploaded, and the reason: they are neither files nor folders.
     pub(crate) skipped: Vec<(PathBuf, &'static str)>,
     /// The paths that cannot be read or uploaded, and the error.
     pub(crate) failed: Vec<(PathBuf, OperationError)>,
@@ -71,7 +71,7 @@ impl OpenedFile {
             UploadSource::Memory([bytes.into()].into())
         } else if identity.len <= MAX_SMALL_OBJECT {
             let mut bytes = vec![0; usize::try_from(identity.len).expect("a small object fits into memory")];
-            file.read_exact_at(&mut bytes, 0).map_err(io_error)?;
+            platform::read_exact_at(&file, &mut bytes, 0).map_err(io_error)?;
             UploadSource::Memory([bytes.into()].into())
         } else {
             UploadSource::File {
@@ -108,10 +108,7 @@ impl OpenedFile {
 
 /// Returns true if the path is a FIFO or a character device, whose bytes can be read only once.
 pub(crate) fn is_stream(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| {
-        let kind = metadata.file_type();
-        kind.is_fifo() || kind.is_char_device()
-    })
+    fs::metadata(path).is_ok_and(|metadata| platform::is_stream(&metadata))
 }
 
 /// Lists the files below a folder, in order of their names. Links to files are followed. A link to a folder is
@@ -135,7 +132,7 @@ pub(crate) fn list_folder(folder: &Path) -> FolderContents {
         for entry in entries {
             let path = entry.path();
             let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}")) else {
-                contents.skipped.push((path, "its name is not UTF-8"));
+                contents.failed.push((path, not_utf8()));
                 continue;
             };
             let kind = match entry.file_type() {
@@ -160,6 +157,12 @@ pub(crate) fn list_folder(folder: &Path) -> FolderContents {
     }
     contents.files.sort();
     contents
+}
+
+/// The error for a path that cannot be a key.
+pub(crate) fn not_utf8() -> OperationError {
+    OperationError::usage("the name is not UTF-8, so it cannot be a key")
+        .with_remedy("Rename it, and run the command again.")
 }
 
 /// The path below `folder` for an object with this name. The name comes from a listing and is not trusted.

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use signpost::auth::share::ShareLink;
 use signpost::key::{ObjectKey, PathEncoding};
+use signpost::request::is_tracking_parameter;
 
 use crate::operation_error::OperationError;
 use crate::secret_text::SecretText;
@@ -75,6 +79,16 @@ impl ObjectUrl {
         Ok(object_url)
     }
 
+    /// Returns true if the share link can be used only a limited number of times. The link says so itself.
+    pub(crate) fn has_limited_uses(&self) -> bool {
+        let link = self.share_token.as_ref().and_then(|token| {
+            let payload = token.expose().split('.').nth(1)?;
+            let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
+            serde_json::from_slice::<ShareLink>(&payload).ok()
+        });
+        link.is_some_and(|link| link.uses.is_some())
+    }
+
     /// The URL, without a query.
     pub(crate) fn url(&self) -> &str {
         &self.url
@@ -122,7 +136,8 @@ impl ObjectUrl {
             ObjectKey::from_path(&self.url[*at..], PathEncoding::Percent).is_ok_and(|parsed| parsed.as_str() == key)
         };
         let start = slashes.filter(|at| *at >= self.path_start()).find(matches_key)?;
-        Some(&self.url[..start])
+        // An HTTP API merges slashes, so `//a` arrives as `a`, which is another object.
+        Some(&self.url[..start]).filter(|base| !base.ends_with('/'))
     }
 
     /// Returns true if the object is at the service with this URL.
@@ -168,9 +183,13 @@ fn encode_path(path: &str) -> String {
 }
 
 fn share_token(query: &str) -> Result<Option<SecretText>, OperationError> {
-    match query.split_once('=') {
-        _ if query.is_empty() => Ok(None),
-        Some(("share", token)) if !token.contains(['&', '%']) => Ok(Some(SecretText::new(token))),
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let known: Vec<_> = pairs
+        .filter(|(name, _)| !name.is_empty() && !is_tracking_parameter(name))
+        .collect();
+    match known[..] {
+        [] => Ok(None),
+        [("share", token)] if !token.contains('%') => Ok(Some(SecretText::new(token))),
         _ => Err(OperationError::usage("the only supported query is `?share=…`")
             .with_remedy("If the ? is part of the key, write it as %3F.")),
     }
@@ -190,6 +209,8 @@ mod tests {
             ("https://h/ä", "https://h/%C3%A4"),
             ("https://h", "https://h/"),
             ("https://h//a//b+c", "https://h//a//b+c"),
+            ("https://h/a?utm_source=x&fbclid=y%20z&_=1", "https://h/a"),
+            ("https://h/a?gclid&share=t&utm_term=", "https://h/a"),
             ("a b+c?d", "https://h/base/a%20b%2Bc%3Fd"),
             ("", "https://h/base/"),
         ] {
@@ -221,6 +242,11 @@ mod tests {
         assert_eq!(object_url.base_for_key("a+b/c/d"), Some("https://h/base"));
         assert_eq!(object_url.base_for_key("base/a+b/c/d"), Some("https://h"));
         assert_eq!(object_url.base_for_key("other"), None);
+        let leading = ObjectUrl::parse("https://h//a//b", None).unwrap();
+        assert_eq!(leading.base_for_key("/a//b"), Some("https://h"));
+        for merged in ["a/b", "a//b", "/a/b", "b"] {
+            assert_eq!(leading.base_for_key(merged), None, "{merged}");
+        }
     }
 
     #[test]

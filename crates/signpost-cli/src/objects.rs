@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 
 use crate::command_context::CommandContext;
 use crate::command_report::{CommandError, CommandReport};
-use crate::concurrency_limit::ConcurrencyLimit;
+use crate::concurrency_limit::{self, ConcurrencyLimit};
 use crate::console_output::ConsoleOutput;
 use crate::exit_status::ExitStatus;
 use crate::http_client::HttpClients;
@@ -39,9 +39,6 @@ use crate::s3_client::S3Client;
 use crate::signing_service::SigningService;
 use crate::transfer_state::StateFolder;
 use crate::{RandomSource, SystemAccess};
-
-/// How many files are processed at the same time. Most of them wait for a permit.
-const MAX_CONCURRENT_FILES: usize = 128;
 
 /// How many large files are transferred at the same time. After an interruption, only these few are incomplete.
 const MAX_LARGE_FILES: usize = 2;
@@ -115,7 +112,7 @@ async fn dispatch(command: &ObjectCommand, context: &mut CommandContext<'_, '_>)
         ObjectCommand::Ls(options) => listing::list(options, context).await,
         ObjectCommand::Share(options) => share::share(options, context).await,
         ObjectCommand::Uploads(options) => uploads::uploads(options, context).await,
-        ObjectCommand::Stat { objects, connection } => stat::stat(objects, connection, context).await,
+        ObjectCommand::Stat(options) => stat::stat(options, context).await,
     }
 }
 
@@ -214,7 +211,7 @@ async fn run_each<T>(things: impl IntoIterator<Item = T>, act: impl AsyncFn(T) -
         .into_iter()
         .enumerate()
         .map(|(index, thing)| async move { (index, act(thing).await) });
-    first_failure(futures::stream::iter(acts).buffer_unordered(MAX_CONCURRENT_FILES)).await
+    first_failure(futures::stream::iter(acts).buffer_unordered(concurrency_limit::concurrent_files())).await
 }
 
 async fn first_failure(exit_statuses: impl Stream<Item = (usize, ExitStatus)>) -> ExitStatus {

@@ -14,7 +14,7 @@ mod objects;
 pub(crate) use doctor::DoctorOptions;
 pub(crate) use login::{LoginCommand, LoginOptions};
 pub(crate) use objects::{
-    ConnectionOptions, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, UploadsOptions,
+    ConnectionOptions, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, StatOptions, UploadsOptions,
 };
 
 const EXIT_CODE_HELP: &str = "Exit codes: 0 success, 1 failure, 2 invalid usage, 3 not found, 4 not allowed, 5 conflict or changed \
@@ -22,7 +22,7 @@ const EXIT_CODE_HELP: &str = "Exit codes: 0 success, 1 failure, 2 invalid usage,
 
 /// Plain URLs for a private S3 bucket: transfer objects, and manage rules files, tokens and keys.
 #[derive(Debug, Parser)]
-#[command(name = "signpost", version, color = ColorChoice::Never, max_term_width = 100, after_help = EXIT_CODE_HELP)]
+#[command(name = "signpost", version = signpost::BUILD_VERSION, color = ColorChoice::Never, max_term_width = 100, after_help = EXIT_CODE_HELP)]
 pub struct CommandOptions {
     #[command(subcommand)]
     pub(crate) command: SignpostCommand,

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use etcetera::BaseStrategy as _;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
+use crate::platform;
 use crate::secret_text::SecretText;
 
 /// The profile that is used if no other is named.
@@ -48,7 +48,7 @@ impl ProfileStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(io_error(error)),
         };
-        if metadata.permissions().mode() & 0o077 != 0 {
+        if platform::is_shared(&metadata) {
             return Err(OperationError::new(
                 ExitStatus::Failure,
                 format!("{} contains tokens, but other users may read it", path.display()),
@@ -88,17 +88,9 @@ impl ProfileStore {
             |error: io::Error| OperationError::io(format_args!("failed to write {}", path.display()), &error);
         let temporary = path.with_extension("toml.new");
         if let Some(folder) = path.parent() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(io_error)?;
+            platform::create_private_folder(folder).map_err(io_error)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&temporary).map_err(io_error)?;
-        // A file from an earlier attempt may have had other permissions.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(io_error)?;
+        let mut file = platform::create_private_file(&temporary).map_err(io_error)?;
         file.write_all(self.to_toml().as_bytes()).map_err(io_error)?;
         file.sync_all().map_err(io_error)?;
         fs::rename(&temporary, &path).map_err(io_error)?;

@@ -30,11 +30,16 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
     } else {
         ""
     };
-    Ok(CommandReport::success(format!(
-        "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n{}",
-        policy.len(),
-        describe_session_policies(&policy)
-    )))
+    let findings = policy.findings();
+    let warnings = findings.iter().map(|finding| format!("warning: {finding}\n"));
+    Ok(CommandReport {
+        stderr: warnings.collect(),
+        ..CommandReport::success(format!(
+            "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n{}",
+            policy.len(),
+            describe_session_policies(&policy)
+        ))
+    })
 }
 
 /// Returns how much of its limit the session policy of each rule uses in mode `scoped`. The name of the bucket and the claims of

@@ -92,11 +92,12 @@ impl SigningService {
     }
 
     /// Returns true if this prefix can be the root of the service. If the URL of the service is unknown, a URL with an
-    /// escape is not the root: an HTTP API cuts paths at `%3F` and would list everything.
+    /// escape or with two slashes at the end is not the root: an HTTP API cuts paths at `%3F`, merges slashes, and would
+    /// list everything.
     pub(crate) fn may_be_root(&self, prefix: &ObjectUrl) -> bool {
         match self.client.base.get() {
             Some(base) => prefix.url().strip_prefix(base.as_str()) == Some("/"),
-            None => !prefix.url().contains('%'),
+            None => !prefix.url().contains('%') && !prefix.url().ends_with("//"),
         }
     }
 

@@ -3,13 +3,15 @@
 
 use std::fmt::Write as _;
 
+use signpost::encoding::is_invisible;
+
 /// The replacement for a control character or an invisible character.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Sanitizes one line.
 pub(crate) fn sanitize_line(text: &str) -> String {
     text.replace(
-        |char: char| is_unsafe(char) && char != '\t',
+        |char: char| is_invisible(char) && char != '\t',
         REPLACEMENT.encode_utf8(&mut [0; 4]),
     )
 }
@@ -23,7 +25,7 @@ pub(crate) fn sanitize_lines(text: &str) -> String {
 pub(crate) fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
-        if is_unsafe(char) {
+        if is_invisible(char) {
             for unit in char.encode_utf16(&mut [0; 2]) {
                 write!(escaped, "\\u{unit:04x}").expect("writing to a String cannot fail");
             }
@@ -32,27 +34,6 @@ pub(crate) fn escape_json(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Returns true for a character that can change or hide other text: a control character, a line separator, or an
-/// invisible format character, such as those that change the direction of the text
-/// ([UTR 36](https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing)).
-fn is_unsafe(char: char) -> bool {
-    char.is_control()
-        || matches!(
-            char,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]
@@ -77,7 +58,7 @@ mod tests {
         assert_eq!(sanitize_lines("a\u{1b}\nb\n"), "a\u{fffd}\nb\n");
         let value = serde_json::json!({"a": "\u{9b}\u{7f}\u{1b}ü\u{202e}\u{e0041}"});
         let escaped = escape_json(&value.to_string());
-        assert!(!escaped.chars().any(is_unsafe));
+        assert!(!escaped.chars().any(is_invisible));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
     }
 }

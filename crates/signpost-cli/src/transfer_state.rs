@@ -2,9 +2,8 @@
 //! is always verified: S3 lists the parts that it has, and files are read again.
 
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::checksum::ContentChecksum;
+use crate::platform;
 
 /// The folder with the stored state.
 #[derive(Clone, Debug)]
@@ -145,21 +145,20 @@ impl StateFolder {
 impl FileIdentity {
     pub(crate) fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
+        let (device, inode) = platform::file_id(&metadata);
         Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            device,
+            inode,
             len: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            modified: platform::modified(&metadata),
         })
     }
 }
 
 impl FileInode {
     pub(crate) fn of(metadata: &fs::Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+        let (device, inode) = platform::file_id(metadata);
+        Self { device, inode }
     }
 }
 
@@ -246,11 +245,9 @@ impl TransferRecord {
     fn create(&self) -> io::Result<Option<File>> {
         let Some(path) = &self.path else { return Ok(None) };
         if let Some(folder) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            platform::create_private_folder(folder)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(path).map(Some)
+        platform::create_private_file(path).map(Some)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::blocking_task::run_blocking;
 use crate::buffer_pool::BufferPool;
 use crate::checksum::{ChecksumAlgorithm, ContentChecksum};
 use crate::operation_error::OperationError;
+use crate::platform;
 use crate::progress::TransferProgress;
 
 /// The number of bytes that are read at once.
@@ -138,7 +138,7 @@ pub(crate) fn hash_range(
     let (mut at, end) = (start, start + len);
     while at < end {
         let chunk = &mut buffer[..chunk_len(at, end)];
-        file.read_exact_at(chunk, at)?;
+        platform::read_exact_at(file, chunk, at)?;
         hasher.update(chunk);
         at += chunk.len() as u64;
     }
@@ -155,7 +155,7 @@ fn file_chunks(
     let starts = stream::iter((start..end).step_by(CHUNK_SIZE));
     let read = move |at| {
         let (file, pool) = (Arc::clone(&file), pool.clone());
-        let reading = move || pool.read_with(chunk_len(at, end), |buffer| file.read_exact_at(buffer, at));
+        let reading = move || pool.read_with(chunk_len(at, end), |buffer| platform::read_exact_at(&file, buffer, at));
         run_blocking(reading)
     };
     starts.map(read).buffered(2)

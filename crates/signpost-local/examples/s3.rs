@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         region: std::env::var("AWS_REGION")?,
         credentials: vec![credentials],
         allow_listing: true,
-        page_origin: None,
+        page_origins: Vec::new(),
     };
     let server = EmbeddedS3::bind((Ipv4Addr::LOCALHOST, 0).into(), config).await?;
     println!("http://{}", server.local_addr());

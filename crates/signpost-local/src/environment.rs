@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use aws_credential_types::Credentials;
 use signpost::config::{ConfigError, Settings};
 use signpost::operation::CLIENT_SETTABLE;
 
@@ -12,6 +13,10 @@ pub(crate) const EMBEDDED_BUCKET: &str = "signpost";
 
 /// The region of the embedded S3 if no option specifies one.
 pub(crate) const EMBEDDED_REGION: &str = "us-east-1";
+
+/// The variables with the key pair of the embedded S3.
+const S3_KEY_ID: &str = "SIGNPOST_LOCAL_S3_ACCESS_KEY_ID";
+const S3_SECRET_KEY: &str = "SIGNPOST_LOCAL_S3_SECRET_ACCESS_KEY";
 
 /// The environment variables, overridden by the command-line options.
 #[derive(Clone, Debug)]
@@ -51,6 +56,38 @@ impl ServerEnvironment {
         self.set("SIGNPOST_BUCKET", EMBEDDED_BUCKET);
         self.set("SIGNPOST_ENDPOINT", endpoint);
         self.set("AWS_REGION", region);
+    }
+
+    /// Removes the key pair for the embedded S3 from the variables and returns it, unless an option overrides it. Returns
+    /// `None` if neither sets one, and an error if a part of it is missing or cannot be a key.
+    pub(crate) fn s3_credentials(&mut self, options: &ServerOptions) -> Result<Option<Credentials>, &'static str> {
+        let id = options
+            .s3_access_key_id
+            .clone()
+            .or_else(|| self.get(S3_KEY_ID).map(str::to_owned));
+        let secret = options.s3_secret_access_key.clone();
+        let secret = secret.or_else(|| self.get(S3_SECRET_KEY).map(str::to_owned));
+        self.remove(S3_KEY_ID);
+        self.remove(S3_SECRET_KEY);
+        let (id, secret) = match (id, secret) {
+            (None, None) => return Ok(None),
+            (Some(id), Some(secret)) => (id, secret),
+            _ => return Err("specify both the id and the secret, or neither"),
+        };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if id.is_empty() || id.len() > 128 || !id.bytes().all(is_plain) {
+            return Err("the id must have 1 to 128 letters, digits, `-` and `_`");
+        }
+        if secret.len() < 8 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("the secret must have at least 8 visible ASCII characters");
+        }
+        Ok(Some(Credentials::new(id, secret, None, None, "signpost-local")))
+    }
+
+    /// Returns true if the pages of every origin may use the API.
+    pub(crate) fn allows_any_origin(&self) -> bool {
+        self.get("SIGNPOST_CORS_ORIGINS")
+            .is_some_and(|origins| origins.trim() == "*")
     }
 
     /// Sets the region from the SDK's chain, unless a region is set already.
@@ -153,6 +190,36 @@ mod tests {
         assert_eq!(settings.rules_file.as_deref(), Some("r.toml"));
         assert_eq!(settings.rules, None);
         assert_eq!(settings.region, "eu-west-1");
+    }
+
+    #[test]
+    fn a_key_pair_for_the_embedded_s3_is_complete_and_options_override_variables() {
+        let found = |args: &[&str], variables: &[(&str, &str)]| {
+            let options = ServerOptions::parse_from([&["signpost-local"], args].concat());
+            let mut environment = environment(args, variables);
+            let credentials = environment.s3_credentials(&options)?;
+            environment.use_embedded_s3("http://127.0.0.1:9", "us-east-1");
+            environment
+                .settings()
+                .expect("the variables are not settings of the library");
+            let pair = credentials.map(|pair| (pair.access_key_id().to_owned(), pair.secret_access_key().to_owned()));
+            Ok::<_, &'static str>(pair)
+        };
+        let pair = |id: &str, secret: &str| Ok(Some((id.to_owned(), secret.to_owned())));
+        let set = [(S3_KEY_ID, "from-env"), (S3_SECRET_KEY, "env-secret")];
+        assert_eq!(found(&[], &[]), Ok(None));
+        assert_eq!(found(&[], &set), pair("from-env", "env-secret"));
+        let args = ["--s3-access-key-id", "local", "--s3-secret-access-key", "password"];
+        assert_eq!(found(&args, &set), pair("local", "password"));
+        for invalid in [
+            vec![(S3_KEY_ID, "only-id")],
+            vec![(S3_SECRET_KEY, "only-secret")],
+            vec![(S3_KEY_ID, "a/b"), (S3_SECRET_KEY, "password")],
+            vec![(S3_KEY_ID, "id"), (S3_SECRET_KEY, "short")],
+            vec![(S3_KEY_ID, "id"), (S3_SECRET_KEY, "with a space")],
+        ] {
+            assert!(found(&[], &invalid).is_err(), "{invalid:?}");
+        }
     }
 
     #[test]

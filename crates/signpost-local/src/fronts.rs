@@ -24,6 +24,12 @@ const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 /// ([Lambda functions as targets](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html)).
 const MAX_ALB_BODY_BYTES: usize = 1024 * 1024;
 
+/// Lambda's limit on the size of a response.
+const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
+
+/// The limit of an ALB on the size of a response of Lambda.
+const MAX_ALB_RESPONSE_BYTES: usize = 1024 * 1024;
+
 /// The largest body whose Base64 form fits into an event, with 64 KiB reserved for the headers.
 const MAX_BASE64_BODY_BYTES: u64 = (MAX_EVENT_BYTES as u64 - 64 * 1024) / 4 * 3;
 
@@ -32,7 +38,7 @@ const MAX_BASE64_BODY_BYTES: u64 = (MAX_EVENT_BYTES as u64 - 64 * 1024) / 4 * 3;
 pub enum EmulatedFront {
     /// API Gateway REST API: preserves keys exactly; the template's default.
     Rest,
-    /// API Gateway HTTP API with payload format 2.0: truncates a key at a `?`.
+    /// API Gateway HTTP API with payload format 2.0: truncates a key at a `?` and merges `//`.
     HttpApi,
     /// Lambda function URL.
     FunctionUrl,
@@ -67,6 +73,14 @@ impl EmulatedFront {
         }
     }
 
+    /// Returns the maximum size of the function's response. AWS returns 502 instead of a larger one.
+    pub(crate) const fn max_response_bytes(self) -> usize {
+        match self {
+            Self::Rest | Self::HttpApi | Self::FunctionUrl => MAX_RESPONSE_BYTES,
+            Self::Alb | Self::AlbMultiValue => MAX_ALB_RESPONSE_BYTES,
+        }
+    }
+
     /// Returns the rejection of a body that does not fit.
     pub(crate) const fn body_too_large(self) -> Rejection {
         let max_bytes = match self {
@@ -80,10 +94,10 @@ impl EmulatedFront {
     pub(crate) fn logged_path(self, path: &str) -> String {
         let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
         let logged = match self {
-            Self::HttpApi => http_api::truncate_at_question_mark(&decoded),
-            Self::Rest | Self::FunctionUrl | Self::Alb | Self::AlbMultiValue => &decoded,
+            Self::HttpApi => http_api::path_in_event(&decoded),
+            Self::Rest | Self::FunctionUrl | Self::Alb | Self::AlbMultiValue => decoded.into_owned(),
         };
-        logged.strip_prefix('/').unwrap_or(logged).to_owned()
+        logged.strip_prefix('/').unwrap_or(&logged).to_owned()
     }
 
     /// Returns the name of the front on the command line.

@@ -14,7 +14,9 @@ mod connections;
 mod credentials;
 mod environment;
 mod fronts;
+mod health_check;
 mod logging;
+mod manual_pages;
 mod options;
 mod private_files;
 pub mod s3;
@@ -29,9 +31,21 @@ pub use crate::fronts::EmulatedFront;
 pub use crate::options::ServerOptions;
 pub use crate::startup::StartupError;
 
-/// Runs the server. Writes an error that prevents the start to standard error.
+/// Runs the server, or does what an option requests instead. Writes an error to standard error.
 pub async fn run(options: &ServerOptions) -> ExitCode {
-    match startup::run(options).await {
+    if let Some(url) = &options.check_health {
+        exit_code(health_check::check_health(url).await)
+    } else if let Some(shell) = options.print_completions {
+        exit_code(manual_pages::print_completions(shell))
+    } else if options.print_man_page {
+        exit_code(manual_pages::print_man_page())
+    } else {
+        exit_code(startup::run(options).await)
+    }
+}
+
+fn exit_code<E: std::error::Error>(result: Result<(), E>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::print_line(format_args!("signpost: {}", signpost::error::chain(&error)));

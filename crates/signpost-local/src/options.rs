@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap_complete::Shell;
 
 use crate::fronts::EmulatedFront;
 
@@ -11,8 +12,8 @@ use crate::fronts::EmulatedFront;
 ///
 /// Every `SIGNPOST_` setting of the Lambda function also works here, as an environment variable. An option overrides
 /// its setting.
-#[derive(Debug, Parser)]
-#[command(name = "signpost-local", version, max_term_width = 100)]
+#[derive(Parser)]
+#[command(name = "signpost-local", version = signpost::BUILD_VERSION, max_term_width = 100)]
 pub struct ServerOptions {
     /// Address that the redirect API listens on; port 0 lets the system choose a port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -34,6 +35,23 @@ pub struct ServerOptions {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with_all = ["bucket", "endpoint"])]
     pub s3_listen: SocketAddr,
 
+    /// Origin of the embedded S3 in presigned URLs, if clients cannot use the address of `--s3-listen`, for example in
+    /// a container.
+    ///
+    /// The server must be able to reach this origin too.
+    #[arg(long, value_name = "ORIGIN", conflicts_with_all = ["bucket", "endpoint"])]
+    pub s3_url: Option<String>,
+
+    /// Access key id of the embedded S3, for other programs that use it; without it, the server generates a key pair. Or
+    /// set `SIGNPOST_LOCAL_S3_ACCESS_KEY_ID`.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["bucket", "endpoint"])]
+    pub s3_access_key_id: Option<String>,
+
+    /// Secret access key of the embedded S3. Other users of this machine can see options; to hide the secret, set
+    /// `SIGNPOST_LOCAL_S3_SECRET_ACCESS_KEY` instead.
+    #[arg(long, value_name = "SECRET", conflicts_with_all = ["bucket", "endpoint"])]
+    pub s3_secret_access_key: Option<String>,
+
     /// Bucket to use instead of the embedded S3, with the credentials from the AWS SDK's default chain.
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
@@ -45,6 +63,18 @@ pub struct ServerOptions {
     /// Region of the bucket.
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
+
+    /// Check whether a server responds at this URL, and exit; for health checks in containers without other programs.
+    #[arg(long, value_name = "URL", exclusive = true)]
+    pub check_health: Option<String>,
+
+    /// Print the manual page, and exit.
+    #[arg(long, hide = true, exclusive = true)]
+    pub print_man_page: bool,
+
+    /// Print completions for a shell, and exit.
+    #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]
+    pub print_completions: Option<Shell>,
 }
 
 impl ServerOptions {
@@ -53,6 +83,7 @@ impl ServerOptions {
         let (option, given) = match var {
             "SIGNPOST_RULES_FILE" => ("--rules", self.rules.is_some()),
             "SIGNPOST_BUCKET" => ("--bucket", self.bucket.is_some()),
+            "SIGNPOST_ENDPOINT" if self.s3_url.is_some() => ("--s3-url", true),
             "SIGNPOST_ENDPOINT" => ("--endpoint", self.endpoint.is_some()),
             "AWS_REGION" => ("--region", self.region.is_some()),
             _ => return None,

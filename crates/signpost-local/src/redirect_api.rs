@@ -100,6 +100,7 @@ impl RedirectApi {
             headers: parts.headers.clone(),
             length: BodyLength::Missing,
             base_url: self.base_url(parts),
+            max_response_bytes: self.front.max_response_bytes(),
             request_id: request_id.to_owned(),
             invocation: request_id.to_owned(),
             body: Bytes::new(),

@@ -52,7 +52,7 @@ pub enum StartupError {
     /// The address is a wildcard, which a presigned URL cannot contain.
     #[error(
         "--s3-listen: {address} is a wildcard address, and presigned URLs need an address that clients can reach; \
-         specify one of this machine's addresses"
+         specify one of this machine's addresses, or --s3-url ORIGIN"
     )]
     WildcardS3Address {
         /// The address.
@@ -139,7 +139,7 @@ async fn set_up_embedded_s3(
     mut environment: ServerEnvironment,
     local: SocketAddr,
 ) -> Result<StorageSetup, StartupError> {
-    if options.s3_listen.ip().is_unspecified() {
+    if options.s3_listen.ip().is_unspecified() && options.s3_url.is_none() {
         return Err(StartupError::WildcardS3Address {
             address: options.s3_listen,
         });
@@ -154,7 +154,14 @@ async fn set_up_embedded_s3(
         return Err(StartupError::NoDynamoDb);
     }
     let region = options.region.as_deref().unwrap_or(EMBEDDED_REGION);
-    let credentials = credentials::generate_credentials();
+    let credentials = environment
+        .s3_credentials(options)
+        .map_err(|problem| StartupError::Config {
+            name: S3_KEY_OPTIONS.to_owned(),
+            problem: problem.to_owned(),
+        })?;
+    let given_key_id = credentials.as_ref().map(|given| given.access_key_id().to_owned());
+    let credentials = credentials.unwrap_or_else(credentials::generate_credentials);
     let config = EmbeddedS3Config {
         data_dir: options.data.clone(),
         bucket: EMBEDDED_BUCKET.to_owned(),
@@ -166,11 +173,12 @@ async fn set_up_embedded_s3(
             expires_at: None,
         }],
         allow_listing: true,
-        page_origin: page_origin(local),
+        page_origins: page_origins(local, &environment),
     };
     let s3 = EmbeddedS3::bind(options.s3_listen, config).await?;
     let address = s3.local_addr();
-    environment.use_embedded_s3(&format!("http://{address}"), region);
+    let origin = options.s3_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    environment.use_embedded_s3(&origin, region);
     let source = CredentialSource::from_provider(credentials);
     let mut settings = load_settings(options, environment)?;
     let table = options.data.join("table");
@@ -184,14 +192,24 @@ async fn set_up_embedded_s3(
         storage: StorageLocation::Embedded {
             data_dir: options.data.clone(),
             address,
+            region: region.to_owned(),
+            key_id: given_key_id,
         },
         s3: Some(s3),
     })
 }
 
-/// Returns the origin of the pages that the API at `local` serves, unless the address is a wildcard.
-fn page_origin(local: SocketAddr) -> Option<String> {
-    (!local.ip().is_unspecified()).then(|| format!("http://{local}"))
+/// The options with the key pair of the embedded S3.
+const S3_KEY_OPTIONS: &str = "--s3-access-key-id, --s3-secret-access-key";
+
+/// Returns the origins whose pages may use the embedded S3: the pages that the API at `local` serves, unless the address is
+/// a wildcard, and those of the public URL. If every origin may use the API, browsers follow its redirects with the origin
+/// `null`.
+fn page_origins(local: SocketAddr, environment: &ServerEnvironment) -> Vec<String> {
+    let own = (!local.ip().is_unspecified()).then(|| format!("http://{local}"));
+    let public = environment.get("SIGNPOST_PUBLIC_URL").map(str::to_owned);
+    let redirected = environment.allows_any_origin().then(|| "null".to_owned());
+    own.into_iter().chain(public).chain(redirected).collect()
 }
 
 async fn set_up_external_bucket(

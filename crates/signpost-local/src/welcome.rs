@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::environment::EMBEDDED_BUCKET;
 use crate::fronts::EmulatedFront;
 
 /// The values that the text contains.
@@ -30,6 +31,10 @@ pub(crate) enum StorageLocation {
         data_dir: PathBuf,
         /// The address that the S3 server listens on.
         address: SocketAddr,
+        /// The region.
+        region: String,
+        /// The id of the key pair, if the user specified one.
+        key_id: Option<String>,
     },
     /// An external bucket.
     Bucket {
@@ -45,6 +50,9 @@ impl fmt::Display for WelcomeText {
         let url = format!("http://{}", self.local);
         writeln!(f, "signpost: listening on {url}")?;
         writeln!(f, "  objects     {}", self.storage)?;
+        if let Some(usage) = self.storage.s3_usage() {
+            writeln!(f, "  S3          {usage}")?;
+        }
         writeln!(f, "  front       {}", self.front.name())?;
         if self.allows_all {
             writeln!(
@@ -67,7 +75,7 @@ impl fmt::Display for WelcomeText {
 impl fmt::Display for StorageLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Embedded { data_dir, address } => {
+            Self::Embedded { data_dir, address, .. } => {
                 write!(
                     f,
                     "in the directory {}, served by the embedded S3 on http://{address}",
@@ -79,6 +87,28 @@ impl fmt::Display for StorageLocation {
                 endpoint: Some(endpoint),
             } => write!(f, "in the bucket {name} at {endpoint}"),
             Self::Bucket { name, endpoint: None } => write!(f, "in the bucket {name} on AWS"),
+        }
+    }
+}
+
+impl StorageLocation {
+    /// Returns how other programs use the embedded S3. The text never contains the secret.
+    fn s3_usage(&self) -> Option<String> {
+        match self {
+            Self::Embedded {
+                address,
+                region,
+                key_id: Some(id),
+                ..
+            } => Some(format!(
+                "AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY=… AWS_DEFAULT_REGION={region} \
+                 aws --endpoint-url http://{address} s3 ls s3://{EMBEDDED_BUCKET}"
+            )),
+            Self::Embedded { key_id: None, .. } => Some(
+                "--s3-access-key-id and --s3-secret-access-key let other programs use it, such as aws --endpoint-url"
+                    .to_owned(),
+            ),
+            Self::Bucket { .. } => None,
         }
     }
 }

@@ -1,22 +1,27 @@
 //! The credentials that sign: those of the function, or sessions of the signer role.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use lru::LruCache;
 
 use super::role_sessions::SessionCache;
-use super::sts::{AssumeRoleRequest, StsClient};
+use super::sts::{AssumeRoleRequest, StsClient, is_policy_too_large};
 use crate::config::{ConfigError, Settings, SigningMode};
+use crate::error::chain;
 use crate::plan::{PresignError, min_useful_lifetime};
-use crate::policy::session_policy::{self, BucketArn};
+use crate::policy::session_policy::{self, BucketArn, SessionPolicyError};
 use crate::policy::{GrantScope, Policy};
 
 /// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
+
+/// The problem of a scope that STS has rejected before.
+const PACKED_TOO_LARGE: &str = "STS rejected the session policy before (PackedPolicyTooLarge)";
 
 /// The epoch of rules without `epoch`.
 const DEFAULT_EPOCH: &str = "1";
@@ -84,6 +89,25 @@ struct ScopedSessions {
     bucket: BucketArn,
     sets_source_identity: bool,
     sessions: SessionCache,
+    /// The scopes that are too large for STS, so that not every request repeats the call.
+    oversized: Mutex<LruCache<GrantScope, ()>>,
+}
+
+/// The permissions that a request needs from a session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionTarget<'a> {
+    /// Everything that the rule allows the caller.
+    pub scope: &'a GrantScope,
+    /// The storage key, folder or prefix of the request.
+    pub key: &'a str,
+}
+
+/// The reason why there are no session credentials for a scope.
+enum ScopeError {
+    /// The scope does not fit into a session policy.
+    TooLarge(String),
+    /// STS did not return a session, or the rule has a problem that does not depend on its size.
+    Failed(PresignError),
 }
 
 impl SigningCredentials {
@@ -112,6 +136,7 @@ impl SigningCredentials {
                 bucket: bucket_arn(&settings.bucket, role_arn)?,
                 sets_source_identity: settings.signer_source_identity,
                 sessions: SessionCache::new(MAX_SESSIONS),
+                oversized: Mutex::new(LruCache::new(MAX_SESSIONS)),
             })),
         }))
     }
@@ -134,11 +159,11 @@ impl SigningCredentials {
         }
     }
 
-    /// Returns credentials for a request within `scope`, for a URL that is valid for `expires` from `now` on.
+    /// Returns credentials for a request, for a URL that is valid for `expires` from `now` on.
     pub async fn credentials(
         &self,
         policy: &Policy,
-        scope: &GrantScope,
+        target: SessionTarget<'_>,
         expires: Duration,
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
@@ -147,7 +172,28 @@ impl SigningCredentials {
         match &self.0 {
             SigningSource::Execution(source) => source.credentials().await,
             SigningSource::Signer(signer) => signer.credentials(epoch, min_lifetime, now).await,
-            SigningSource::Scoped(scoped) => scoped.credentials(epoch, scope, min_lifetime, now).await,
+            SigningSource::Scoped(scoped) => scoped.credentials(epoch, target, min_lifetime, now).await,
+        }
+    }
+}
+
+impl ScopeError {
+    /// Returns the error for the caller. The log explains it to the operator, because only a change of the rule helps.
+    fn into_presign_error(self, scope: &GrantScope) -> PresignError {
+        match self {
+            Self::Failed(error) => error,
+            Self::TooLarge(problem) => {
+                tracing::warn!(
+                    rule = scope.rule,
+                    user_id = scope.user_id,
+                    error = problem,
+                    "the permissions of a user do not fit into a session policy; the request is rejected"
+                );
+                PresignError::ClaimsTooLong {
+                    rule: scope.rule.clone(),
+                    problem,
+                }
+            }
         }
     }
 }
@@ -172,38 +218,78 @@ impl SharedSession {
 }
 
 impl ScopedSessions {
+    /// Returns the credentials of a session for the whole scope. If its policy is too large, the session is only for the
+    /// patterns that contain the key.
     async fn credentials(
+        &self,
+        epoch: &str,
+        target: SessionTarget<'_>,
+        min_lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Credentials, PresignError> {
+        let SessionTarget { scope, key } = target;
+        let session = self.credentials_for(epoch, scope, min_lifetime, now).await;
+        let Err(ScopeError::TooLarge(_)) = session else {
+            return session.map_err(|error| error.into_presign_error(scope));
+        };
+        let narrowed = scope.narrowed_to(key);
+        let session = self.credentials_for(epoch, &narrowed, min_lifetime, now).await;
+        session.map_err(|error| error.into_presign_error(scope))
+    }
+
+    async fn credentials_for(
         &self,
         epoch: &str,
         scope: &GrantScope,
         min_lifetime: Duration,
         now: SystemTime,
-    ) -> Result<Credentials, PresignError> {
-        let policy = session_policy::render(scope, &self.bucket).map_err(|problem| PresignError::SessionPolicy {
-            rule: scope.rule.clone(),
-            problem,
+    ) -> Result<Credentials, ScopeError> {
+        if self.oversized().contains(scope) {
+            return Err(ScopeError::TooLarge(PACKED_TOO_LARGE.to_owned()));
+        }
+        let request = self.request(epoch, scope)?;
+        let session = self.sessions.get_or_create(epoch, scope);
+        let assume = || self.sts.assume_role(request);
+        let outcome = session.credentials(now, min_lifetime, assume).await;
+        outcome.map_err(|error| {
+            if is_policy_too_large(&error) {
+                self.oversized().put(scope.clone(), ());
+                return ScopeError::TooLarge(chain(&*error));
+            }
+            ScopeError::Failed(PresignError::NoCredentials(error.into()))
+        })
+    }
+
+    fn request(&self, epoch: &str, scope: &GrantScope) -> Result<AssumeRoleRequest, ScopeError> {
+        let policy = session_policy::render(scope, &self.bucket).map_err(|error| match error {
+            SessionPolicyError::TooLong(_) => ScopeError::TooLarge(error.to_string()),
+            SessionPolicyError::NoAction => ScopeError::Failed(PresignError::SessionPolicy {
+                rule: scope.rule.clone(),
+                problem: error.to_string(),
+            }),
         })?;
         let user = if scope.user_id == "-" {
             "anonymous"
         } else {
             &scope.user_id
         };
-        let request = AssumeRoleRequest {
+        Ok(AssumeRoleRequest {
             session_name: format!("{user}.{epoch}"),
             source_identity: self.sets_source_identity.then(|| user.to_owned()),
             policy: Some(policy),
-        };
-        let session = self.sessions.get_or_create(epoch, scope);
-        let assume = || self.sts.assume_role(request);
-        let outcome = session.credentials(now, min_lifetime, assume).await;
-        outcome.map_err(|error| PresignError::NoCredentials(error.into()))
+        })
+    }
+
+    fn oversized(&self) -> MutexGuard<'_, LruCache<GrantScope, ()>> {
+        self.oversized.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rejects rules that do not fit into a session policy.
     fn check_grants(&self, policy: &Policy) -> Result<(), ConfigError> {
         for grant in policy.grants() {
             let error = |problem: String| mode_error(format!("scoped: rule {:?}: {problem}", grant.rule));
-            session_policy::render(&grant.smallest_scope(), &self.bucket).map_err(error)?;
+            let policy = session_policy::render(&grant.smallest_scope(), &self.bucket);
+            policy.map_err(|problem| error(problem.to_string()))?;
             let sse = grant.constraints.sse.as_deref();
             if grant.constraints.sse_kms_key_id.is_some() || sse.is_some_and(|sse| sse.starts_with("aws:kms")) {
                 return Err(error(

@@ -4,12 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use serde_json::json;
 
 use super::credentials::CredentialSource;
-use super::json_protocol::JsonService;
+use super::parameter_store::{Parameter, ParameterStore};
 use super::presigner::Presigner;
-use super::signed_call::AwsService;
 use super::sts::element;
 use crate::config::{ConfigError, RulesSource, Settings};
 use crate::key::ObjectKey;
@@ -22,15 +20,14 @@ use crate::policy::GrantScope;
 /// The maximum size of a rules file.
 const MAX_RULES_BYTES: usize = 256 * 1024;
 
-/// The names of the services in errors.
+/// The name of the service in errors.
 const S3: &str = "S3";
-const SSM: &str = "Systems Manager";
 
 /// A place outside the function where rules are stored.
 #[derive(Debug)]
 pub(crate) enum PolicySource {
     Object(RulesObject),
-    Parameter { ssm: JsonService, name: String },
+    Parameter { ssm: ParameterStore, name: String },
 }
 
 #[derive(Debug)]
@@ -63,17 +60,10 @@ impl PolicySource {
                 credentials,
                 https: HttpsClient::default(),
             })),
-            RulesSource::Ssm { name } => {
-                let service = AwsService::new("ssm", settings, settings.custom_ssm_endpoint(), credentials.0);
-                let service = service.map_err(|problem| ConfigError {
-                    var: "AWS_ENDPOINT_URL_SSM",
-                    problem,
-                })?;
-                Ok(Self::Parameter {
-                    ssm: JsonService::new(service, "AmazonSSM", "application/x-amz-json-1.1"),
-                    name: name.clone(),
-                })
-            }
+            RulesSource::Ssm { name } => Ok(Self::Parameter {
+                ssm: ParameterStore::new(settings, credentials)?,
+                name: name.clone(),
+            }),
         }
     }
 
@@ -171,19 +161,13 @@ fn rules_text(response: Response<Bytes>) -> Result<RulesText, OutboundError> {
 }
 
 async fn fetch_parameter(
-    ssm: &JsonService,
+    ssm: &ParameterStore,
     name: &str,
     known_tag: Option<&str>,
 ) -> Result<Option<RulesText>, OutboundError> {
-    let input = json!({"Name": name, "WithDecryption": true});
-    let output = ssm.call("GetParameter", &input).await?;
-    let parameter = &output["Parameter"];
-    let tag = parameter["Version"].to_string();
-    if known_tag == Some(&tag) {
-        return Ok(None);
-    }
-    let text = parameter["Value"].as_str();
-    let text = text.ok_or_else(|| OutboundError::invalid_response(SSM, "the parameter has no value"))?;
-    let text = text.to_owned();
-    Ok(Some(RulesText { text, tag }))
+    let Parameter { value, version } = ssm.get(name).await?;
+    Ok((known_tag != Some(&version)).then_some(RulesText {
+        text: value,
+        tag: version,
+    }))
 }

@@ -60,6 +60,7 @@ impl AwsService {
             "sts" => "STS",
             "ssm" => "Systems Manager",
             "dynamodb" => "DynamoDB",
+            "secretsmanager" => "Secrets Manager",
             other => other,
         }
     }
@@ -191,7 +192,7 @@ mod tests {
             let env = sdk_settings.iter().chain(&base);
             let env = env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let settings = Settings::from_env(env).unwrap();
-            for name in ["sts", "ssm", "dynamodb"] {
+            for name in ["sts", "ssm", "dynamodb", "secretsmanager"] {
                 let credentials = CredentialSource::example().0;
                 let service = AwsService::new(name, &settings, settings.any_endpoint.as_deref(), credentials).unwrap();
                 let (origin, signing_region) = service.endpoint().await.unwrap();

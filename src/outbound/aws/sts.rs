@@ -38,6 +38,13 @@ pub(super) struct AssumeRoleRequest {
     pub(super) policy: Option<String>,
 }
 
+/// A session, as STS returns it.
+struct AssumedRole {
+    credentials: Credentials,
+    /// The size of the session policy in the packed format of STS, in percent of its limit.
+    packed_policy_percent: Option<u32>,
+}
+
 type AssumeRoleResult = Result<Credentials, SessionError>;
 
 impl StsClient {
@@ -57,13 +64,20 @@ impl StsClient {
     ) -> Pin<Box<dyn Future<Output = AssumeRoleResult> + Send + '_>> {
         Box::pin(async move {
             let session = with_retries(|| self.assume_role_once(&request), OutboundError::is_transient);
-            let session = session.await.map_err(|error| Arc::new(error) as SessionError)?;
-            tracing::info!(session = request.session_name, "assumed the signer role");
-            Ok(session)
+            let AssumedRole {
+                credentials,
+                packed_policy_percent,
+            } = session.await.map_err(|error| Arc::new(error) as SessionError)?;
+            tracing::info!(
+                session = request.session_name,
+                packed_policy_percent,
+                "assumed the signer role"
+            );
+            Ok(credentials)
         })
     }
 
-    async fn assume_role_once(&self, request: &AssumeRoleRequest) -> Result<Credentials, OutboundError> {
+    async fn assume_role_once(&self, request: &AssumeRoleRequest) -> Result<AssumedRole, OutboundError> {
         let response = self.service.post(&[FORM_TYPE], self.form(request)).await?;
         let status = response.status();
         let body = String::from_utf8(response.into_body().into());
@@ -78,7 +92,7 @@ impl StsClient {
                 message: field("Message"),
             });
         }
-        session(&body)
+        assumed_role(&body)
             .ok_or_else(|| OutboundError::invalid_response(STS, "it has no credentials, or no end of the session"))
     }
 
@@ -100,16 +114,26 @@ impl StsClient {
     }
 }
 
+/// Returns true if the session policy is too large for STS in its packed format.
+pub(super) fn is_policy_too_large(error: &SessionError) -> bool {
+    let error = error.downcast_ref::<OutboundError>();
+    matches!(error, Some(OutboundError::Rejected { code, .. }) if code == "PackedPolicyTooLarge")
+}
+
 /// Returns the session in the XML of a response.
-fn session(xml: &str) -> Option<Credentials> {
+fn assumed_role(xml: &str) -> Option<AssumedRole> {
     let expiration = DateTime::from_str(element(xml, "Expiration")?, Format::DateTimeWithOffset).ok()?;
-    Some(Credentials::new(
+    let credentials = Credentials::new(
         element(xml, "AccessKeyId")?,
         element(xml, "SecretAccessKey")?,
         Some(element(xml, "SessionToken")?.to_owned()),
         Some(SystemTime::try_from(expiration).ok()?),
         "signer role",
-    ))
+    );
+    Some(AssumedRole {
+        credentials,
+        packed_policy_percent: element(xml, "PackedPolicySize").and_then(|size| size.parse().ok()),
+    })
 }
 
 /// Returns the content of the first element with this name. The elements that are read have no attributes and no

@@ -6,12 +6,13 @@ use http::{StatusCode, header};
 use super::actions::ActionNames;
 use super::shell::{PageShell, html_page, script_directives};
 use crate::decide::ListingView;
+use crate::encoding::escape_invisible;
 use crate::key::{ObjectKey, to_relative};
 use crate::plan::{ListedObject, ListingPage};
 use crate::request::{ApiRequest, ListingRequest, SortColumn, SortOrder};
 use crate::response::http::{ApiResponse, TEXT, set_header, with_body};
 use crate::response::links::with_query;
-use crate::response::text::{html_time, size_text, visible};
+use crate::response::text::{html_time, size_text};
 
 #[derive(Template)]
 #[template(path = "listing.html")]
@@ -86,7 +87,7 @@ pub(in crate::response) fn listing_page(
 }
 
 /// Redirects a request for the root without a trailing slash. Without the slash, the relative links would be wrong.
-fn redirect_to_slash(request: &ApiRequest) -> ApiResponse {
+pub(super) fn redirect_to_slash(request: &ApiRequest) -> ApiResponse {
     let last = request.base_url.rsplit('/').next().unwrap_or_default();
     let mut response = with_body(StatusCode::TEMPORARY_REDIRECT, TEXT, "");
     let location = format!("./{last}/{}", with_query(request, &[]));
@@ -98,7 +99,7 @@ fn redirect_to_slash(request: &ApiRequest) -> ApiResponse {
 fn heading(prefix: &str) -> String {
     match prefix.trim_end_matches('/').rsplit('/').next() {
         None | Some("") => "files".into(),
-        Some(name) => visible(name) + "/",
+        Some(name) => escape_invisible(name) + "/",
     }
 }
 
@@ -122,11 +123,11 @@ fn entry_rows(view: &ListingView, page: &ListingPage) -> Vec<EntryRow> {
 }
 
 fn folder_row(view: &ListingView, folder: &str) -> EntryRow {
-    let name = visible(view.name(folder));
+    let name = escape_invisible(view.name(folder));
     match ObjectKey::new(folder) {
         Ok(_) => EntryRow::Folder {
             name,
-            href: format!("./{}", to_relative(view.name(folder))),
+            href: entry_url(view.name(folder)),
         },
         Err(_) => EntryRow::Unaddressable {
             name,
@@ -137,17 +138,28 @@ fn folder_row(view: &ListingView, folder: &str) -> EntryRow {
 }
 
 fn object_row(view: &ListingView, object: &ListedObject) -> EntryRow {
-    let name = visible(view.name(&object.key));
+    let name = escape_invisible(view.name(&object.key));
     let size = size_text(object.size);
     let modified = object.modified.map(html_time);
     match ObjectKey::new(object.key.as_str()) {
         Ok(_) => EntryRow::Object {
             name,
-            href: format!("./{}", to_relative(view.name(&object.key))),
+            href: entry_url(view.name(&object.key)),
             size,
             modified,
         },
         Err(_) => EntryRow::Unaddressable { name, size, modified },
+    }
+}
+
+/// Returns the URL of an entry, relative to its folder. `to_relative` escapes `:`, so only a name that begins with a slash needs a
+/// prefix.
+pub(super) fn entry_url(name: &str) -> String {
+    let path = to_relative(name).to_string();
+    if path.starts_with('/') {
+        format!("./{path}")
+    } else {
+        path
     }
 }
 

@@ -6,12 +6,12 @@ use http::{StatusCode, header};
 use super::actions::ActionNames;
 use super::shell::{PageShell, html_page, script_directives};
 use crate::decide::{PageActions, PreviewKind};
+use crate::encoding::escape_invisible;
 use crate::key::{ObjectKey, to_relative};
 use crate::plan::Instruction;
 use crate::request::ApiRequest;
 use crate::response::http::{ApiResponse, TEXT, set_header, with_body};
 use crate::response::links::root_url;
-use crate::response::text::visible;
 
 #[derive(Template)]
 #[template(path = "object.html")]
@@ -53,7 +53,7 @@ pub fn object_page(
         shell: PageShell::of_key(request, "object", key.as_str(), actions.sign_in),
         can: ActionNames::new(actions),
         key: key.as_str(),
-        name: visible(file_name(key)),
+        name: escape_invisible(file_name(key)),
         href: format!("{}{}", root_url(request), to_relative(key.as_str())),
         preview: preview.map(|(kind, instruction)| SignedPreview {
             kind,
@@ -68,7 +68,7 @@ pub fn object_page(
 pub fn delete_page(request: &ApiRequest, key: &ObjectKey, actions: &PageActions) -> ApiResponse {
     let template = DeleteConfirmation {
         shell: PageShell::of_key(request, "delete", key.as_str(), actions.sign_in),
-        key: visible(key.as_str()),
+        key: escape_invisible(key.as_str()),
         folder: folder_url(request, key),
     };
     html_page(StatusCode::OK, &template, "img-src 'self'; form-action 'self'")

@@ -34,9 +34,13 @@ function announce(text) {
   find('#live').textContent = escapeInvisible(text);
 }
 
-/** Escapes control characters and characters that change the text direction. */
+// The same characters as in `is_invisible` of src/encoding.rs.
+const INVISIBLE =
+  /[\p{Cc}\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e007f}]/gu;
+
+/** Escapes the characters that can change or hide other text. */
 function escapeInvisible(name) {
-  return name.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return name.replace(INVISIBLE, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, '0')}`);
 }
 
 const numberFormat = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
@@ -108,7 +112,7 @@ function objectUrl(key, query = {}) {
 async function callSignpost(url, options) {
   let response;
   try {
-    const headers = { accept: 'application/json' };
+    const headers = { accept: 'application/vnd.signpost+json, application/json' };
     response = await fetch(url, { headers, redirect: 'manual', cache: 'no-store', ...options });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
@@ -1056,6 +1060,7 @@ async function refreshListing() {
   const request = new XMLHttpRequest();
   request.open('GET', location.href);
   request.setRequestHeader('accept', 'text/html');
+  request.setRequestHeader('x-requested-with', 'signpost-page'); // requests this page instead of a list of links
   request.responseType = 'document';
   await new Promise((resolve) => {
     request.onloadend = resolve;
@@ -1074,7 +1079,7 @@ let menuRow = null;
 
 function keyOfRow(row) {
   const href = find('th a', row).getAttribute('href');
-  return prefix + decodeURIComponent(href.slice(2).replace(/\?view$/, ''));
+  return prefix + decodeURIComponent(href.replace(/^\.\//, ''));
 }
 
 function addRowMenus() {

@@ -4,12 +4,12 @@ use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::decide::SignInState;
+use crate::encoding::escape_invisible;
 use crate::key::to_relative;
 use crate::request::ApiRequest;
 use crate::response::assets::asset_segment;
 use crate::response::http::{ApiResponse, HTML, with_body};
 use crate::response::links::{login_url, page_path, root_url};
-use crate::response::text::visible;
 
 /// The values of the template that all pages extend.
 pub(in crate::response) struct PageShell {
@@ -35,7 +35,11 @@ pub(in crate::response) struct Breadcrumb {
 impl PageShell {
     /// The shell of a page about `key`, which may be a prefix.
     pub(super) fn of_key(request: &ApiRequest, page: &'static str, key: &str, account: SignInState) -> Self {
-        let title = if key.is_empty() { "files".into() } else { visible(key) };
+        let title = if key.is_empty() {
+            "files".into()
+        } else {
+            escape_invisible(key)
+        };
         let api = root_url(request);
         Self {
             page,
@@ -69,7 +73,7 @@ fn breadcrumbs(api: &str, key: &str) -> Vec<Breadcrumb> {
         end += segment.len();
         Breadcrumb {
             href: format!("{api}{}", to_relative(&key[..end])),
-            name: visible(segment),
+            name: escape_invisible(segment),
         }
     });
     std::iter::once(root).chain(folders).collect()

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use signpost::response::ApiResponse;
 use signpost::service::handler::Handler;
 
+use crate::fake::Fake;
 use crate::issuer::{Server, SigningKey};
 use crate::support::{With as _, ask, body, credentials, handler_with, header, now, parameter};
 
@@ -314,6 +315,51 @@ async fn an_issuer_failure_is_distinguished_from_a_rejection() {
 }
 
 #[tokio::test]
+async fn the_client_secret_can_be_stored_outside_the_function() {
+    let ssm = Fake::start(|_| {
+        let output = json!({"Parameter": {"Version": 1, "Value": "s:e/cret"}});
+        (200, Vec::new(), output.to_string())
+    })
+    .await;
+    let env = [
+        ("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"),
+        ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint),
+    ];
+    let bench = Bench::with(&env).await;
+    for _ in 0..2 {
+        let attempt = bench.begin().await;
+        bench.answer(&bench.claims(&attempt, &json!({})));
+        assert_eq!(bench.come_back(&attempt, now()).await.status(), 200);
+        assert!(
+            bench
+                .server
+                .sent()
+                .contains("authorization: Basic ZmlsZXM6cyUzQWUlMkZjcmV0\r\n")
+        );
+    }
+    assert_eq!(
+        ssm.requests().len(),
+        1,
+        "the secret is read once, and only for the exchange of a code"
+    );
+}
+
+#[tokio::test]
+async fn without_its_client_secret_the_service_starts_no_session() {
+    let ssm = Fake::start(|_| (400, Vec::new(), String::new())).await;
+    let env = [
+        ("SIGNPOST_CLIENT_SECRET", "ssm:/signpost/client"),
+        ("AWS_ENDPOINT_URL_SSM", &ssm.endpoint),
+    ];
+    let bench = Bench::with(&env).await;
+    let attempt = bench.begin().await;
+    bench.answer(&bench.claims(&attempt, &json!({})));
+    let response = bench.come_back(&attempt, now()).await;
+    assert_eq!(response.status(), 503, "{}", body(&response));
+    assert!(cookies(&response).is_empty());
+}
+
+#[tokio::test]
 async fn a_client_with_a_secret_authenticates_as_its_issuer_requires() {
     let bench = Bench::with(&[("SIGNPOST_CLIENT_SECRET", "s:e/cret")]).await;
     let attempt = bench.begin().await;
@@ -347,4 +393,74 @@ async fn a_client_with_a_secret_authenticates_as_its_issuer_requires() {
         sent.ends_with("&client_id=files&client_secret=s%3Ae%2Fcret") && !sent.contains("authorization:"),
         "{sent}"
     );
+}
+
+/// Rules that allow everything to users of the issuer, and deny it to one group.
+fn group_rules(iss: &str, denied: &str) -> String {
+    format!(
+        "{}[[rule]]\nid = \"all\"\nwho = [\"issuer:idp\"]\ncan = [\"read\"]\non = [\"**\"]\n\
+         [[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"group:idp/{denied}\"]\ncan = [\"read\"]\non = [\"docs/**\"]\n",
+        issuer_rules(iss)
+    )
+}
+
+#[tokio::test]
+async fn a_deny_rule_for_a_group_applies_to_sessions_and_their_links() {
+    let mut bench = Bench::new().await;
+    let rules = group_rules(&bench.server.origin, "blocked");
+    bench.handler = serve(&rules, KEYS).await;
+    let other_group = group_rules(&bench.server.origin, "others");
+    for (id, groups, expected) in [
+        ("one", json!(["admins", "eng"]), 307),
+        ("two", json!(["blocked"]), 403),
+        ("three", json!("[eng blocked]"), 403),
+        ("four", json!({"blocked": true}), 403),
+        ("five", Value::Null, 307),
+    ] {
+        let attempt = bench.begin_as(id).await;
+        bench.answer(&bench.claims(&attempt, &json!({"groups": groups})));
+        let session = cookie(&bench.come_back(&attempt, now()).await, "__Host-signpost");
+        let read = |path: &str| ask("GET", path).with("cookie", &session);
+        assert_eq!(
+            status(&bench.handler, &read("/docs/a"), now()).await,
+            expected,
+            "{groups}"
+        );
+        assert_eq!(status(&bench.handler, &read("/free/a"), now()).await, 307, "{groups}");
+        // The session does not say whether the user is in a group that the rules did not name before.
+        let changed = serve(&other_group, KEYS).await;
+        assert_eq!(status(&changed, &read("/docs/a"), now()).await, 403, "{groups}");
+        let mut share = ask("POST", "/-/share")
+            .with("cookie", &session)
+            .with("sec-fetch-site", "same-origin")
+            .with("accept", "application/json");
+        share.body = bytes::Bytes::from_static(b"{\"key\": \"docs/a\"}");
+        let response = bench.handler.handle(&share, now()).await;
+        assert_eq!(response.status() == 200, expected == 307, "{groups}");
+        if expected == 307 {
+            let told: Value = serde_json::from_str(body(&response)).unwrap();
+            let token = told["url"]
+                .as_str()
+                .unwrap()
+                .split_once("?share=")
+                .unwrap()
+                .1
+                .to_owned();
+            let link = ask("GET", &format!("/docs/a?share={token}"));
+            assert_eq!(status(&bench.handler, &link, now()).await, 307);
+            assert_eq!(status(&changed, &link, now()).await, 403, "{groups}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_if_its_issuer_gets_another_identifier() {
+    let bench = Bench::new().await;
+    let attempt = bench.begin().await;
+    bench.answer(&bench.claims(&attempt, &json!({})));
+    let session = cookie(&bench.come_back(&attempt, now()).await, "__Host-signpost");
+    let request = ask("GET", "/users/alice/a").with("cookie", &session);
+    let other = serve(&issuer_rules("https://other.example.com"), KEYS).await;
+    assert_eq!(status(&bench.handler, &request, now()).await, 307);
+    assert_eq!(status(&other, &request, now()).await, 401);
 }

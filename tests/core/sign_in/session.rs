@@ -139,7 +139,7 @@ async fn a_session_must_be_the_only_credential_of_a_request() {
     let mut verified = with();
     verified.gateway = Some(GatewayIdentity {
         authorizer: GatewayAuthorizer::Jwt,
-        claims: [("iss".to_owned(), "i".to_owned()), ("sub".to_owned(), "s".to_owned())].into(),
+        claims: [("iss".to_owned(), "i".into()), ("sub".to_owned(), "s".into())].into(),
     });
     for (name, request, expected) in [
         ("alone", with(), 307),
@@ -289,7 +289,7 @@ async fn cookies_are_read_and_written_in_the_format_of_each_front() {
                "body": form, "requestContext": {"domainName": domain, "stage": "$default", "http": {"method": method}}})
     };
     let rest = |method: &str, path: &str, more: Value| {
-        json!({"httpMethod": method, "path": path, "pathParameters": {"proxy": &path[1..]}, "body": form,
+        json!({"resource": "/{proxy+}", "httpMethod": method, "path": path, "pathParameters": {"proxy": &path[1..]}, "body": form,
                "multiValueHeaders": many(headers(more)), "requestContext": {"resourceId": "r", "path": path}})
     };
     let alb = |method: &str, path: &str, name: &str, headers: Value| json!({"httpMethod": method, "path": path, name: headers, "body": form, "requestContext": {"elb": {}}});

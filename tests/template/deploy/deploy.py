@@ -1,6 +1,7 @@
-"""Deploys the stack to LocalStack, sends requests with curl, updates the stack, and deletes it. `tests/template/run deploy` runs this file.
+"""Deploys the packaged stack to LocalStack, sends requests with curl, updates the stack, and deletes it. `tests/template/run deploy` runs this
+file.
 
-Each step depends on the steps before it. After a failure, the remaining steps do not run and count as failed.
+The folder of the package contains everything that the deployment needs, so every command runs there, as its README describes. Each step depends on the steps before it. After a failure, the remaining steps do not run and count as failed.
 """
 
 import os
@@ -17,37 +18,31 @@ import boto3
 
 TEMPLATE_SUITE = Path(__file__).resolve().parents[1]
 ROOT = TEMPLATE_SUITE.parents[1]
-sys.path[:0] = [str(TEMPLATE_SUITE), str(TEMPLATE_SUITE.parent)]
+sys.path[:0] = [str(TEMPLATE_SUITE), str(TEMPLATE_SUITE.parent), str(ROOT / "release")]
 
 from lib.redaction import redact  # noqa: E402
 from lib.tokens import digest  # noqa: E402
 from localstack import LocalStack  # noqa: E402
-from package import BUILT, template_of  # noqa: E402
+from package import packaged_stack  # noqa: E402
+from prompts import answer_prompts  # noqa: E402
 
 SAM = TEMPLATE_SUITE / ".venv/bin/sam"
+AWS = TEMPLATE_SUITE / "deploy/.venv/bin/aws"
 REGION = "eu-central-1"
 FIRST, SECOND = "first-secret-of-the-deploy-suite", "second-secret-of-the-deploy-suite"
 ORIGIN = "https://app.example.com"
 BODY = b"deployed\n"
 
 
-def packaged_template(folder):
-    """The template that `sam build` wrote, or a template for the binary in SIGNPOST_BINARY."""
-    binary = os.environ.get("SIGNPOST_BINARY")
-    if binary:
-        return template_of(binary, folder / "package")
-    assert (BUILT / "template.yaml").exists(), "run `tests/template/run build`, or set SIGNPOST_BINARY"
-    return BUILT / "template.yaml"
-
-
 class Stack:
     """A CloudFormation stack in one LocalStack."""
 
-    def __init__(self, localstack, template, folder, name="signpost"):
-        self.template, self.folder, self.name = template, folder, name
+    def __init__(self, localstack, package, folder, name="signpost"):
+        self.package, self.folder, self.name = package, folder, name
         aws = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
         sam = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_CHECK_FOR_UPDATES": "0", "AWS_ENDPOINT_URL": localstack.endpoint}
-        self.environment = {name: os.environ[name] for name in ("PATH", "HOME")} | aws | sam
+        tools = f"{SAM.parent}:{AWS.parent}:{path_without_compilers()}"
+        self.environment = {"PATH": tools, "HOME": os.environ["HOME"]} | aws | sam
         self.localstack, self.port = localstack, localstack.port
         self.aws = boto3.session.Session("test", "test", region_name=REGION)
         self.endpoint = localstack.endpoint
@@ -56,14 +51,13 @@ class Stack:
         return self.aws.client(service, endpoint_url=self.endpoint)
 
     def sam(self, *arguments):
-        command = [SAM, *arguments, "--config-file", ROOT / "samconfig.toml", "--stack-name", self.name, "--region", REGION]
-        done = subprocess.run(list(map(str, command)), cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300)
+        command = ["sam", *arguments, "--stack-name", self.name, "--region", REGION]
+        done = subprocess.run(command, cwd=self.package, env=self.environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
     def deploy(self, **parameters):
-        given = [f"{name}={value}" for name, value in ({"Architecture": "x86_64"} | parameters).items()]
-        template = ["--template", self.template, "--no-confirm-changeset", "--no-progressbar"]
-        self.sam("deploy", *template, "--parameter-overrides", *given)
+        given = [f"{name}={value}" for name, value in parameters.items()]
+        self.sam("deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *given)
 
     def description(self):
         (found,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
@@ -81,6 +75,15 @@ class Stack:
         done = subprocess.run(["bash", "-c", resolve + line], cwd=self.folder, env=environment, capture_output=True, timeout=60)
         return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
+    def readme(self, text, after="", **replaced):
+        """Runs the block of the README with this text in the folder of the package."""
+        lines = readme_block(self.package, text).replace("--stack-name signpost", f"--stack-name {self.name}") + after
+        for name, value in replaced.items():
+            lines = re.sub(rf"\b{name}\b", value, lines)
+        done = subprocess.run(["bash", "-ec", lines], cwd=self.package, env=self.environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, redact((done.stdout + done.stderr)[-3000:])
+        return done.stdout
+
     def successful(self, line, token=None):
         status, output, errors = self.shell(line, token)
         assert status == 0, f"{line}: {redact(errors)}"
@@ -95,6 +98,19 @@ class Stack:
         return self.successful(line, token).decode().strip()
 
 
+def path_without_compilers():
+    """The search path without the folders that contain Rust, SAM or cargo-lambda: a package needs no compiler."""
+    folders = os.environ["PATH"].split(":")
+    return ":".join(folder for folder in folders if not any((Path(folder) / name).exists() for name in ("cargo", "rustc", "cargo-lambda", "sam")))
+
+
+def readme_block(package, text):
+    """The block of shell commands with this text in the instructions of the package."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (package / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if text in block]
+    return found
+
+
 def access_key(url):
     """The access key of the temporary credentials that signed this URL."""
     query = parse_qs(urlsplit(url).query)
@@ -105,8 +121,13 @@ def access_key(url):
 # ---- the steps ----
 
 
+def a_guided_deployment_needs_only_the_defaults(stack):
+    status, output = answer_prompts(["sam", "deploy", "--guided"], stack.package, stack.environment)
+    assert status == 0 and "Successfully created" in output, output[-3000:]
+    assert stack.description()["StackStatus"] == "CREATE_COMPLETE"
+
+
 def a_stack_without_a_token_rejects_every_request(stack):
-    stack.deploy()
     assert stack.description()["StackStatus"] == "CREATE_COMPLETE"
     assert b'"status":"ok"' in stack.successful(stack.output("Health"))
     for method in ("GET", "HEAD", "PUT", "DELETE"):
@@ -216,7 +237,7 @@ def deleting_the_stack_preserves_the_objects(stack):
 
 def the_execution_role_signs_and_cors_origins_are_allowed(stack):
     """In a second stack, because LocalStack can create these resources but not change an existing stack to them."""
-    own = Stack(stack.localstack, stack.template, stack.folder, "signpost-own")
+    own = Stack(stack.localstack, stack.package, stack.folder, "signpost-own")
     own.deploy(TokenSha256=digest(FIRST), SigningMode="execution", CorsOrigins=ORIGIN, Monitoring="no")
     own.successful(f'curl -fL -H "Authorization: Bearer $TOKEN" -T big.iso {own.output("Url")}k', FIRST)
     url = own.presigned("GET", "k", FIRST)
@@ -229,7 +250,31 @@ def the_execution_role_signs_and_cors_origins_are_allowed(stack):
     assert rule["AllowedOrigins"] == [ORIGIN] and "ETag" in rule["ExposeHeaders"]
 
 
+def the_instructions_for_the_aws_cli_work(stack):
+    """The README's commands: the token from one line with openssl, `aws cloudformation package`, and `deploy`."""
+    other = Stack(stack.localstack, stack.package, stack.folder, "signpost-cli")
+    other.client("s3").create_bucket(Bucket="packages", CreateBucketConfiguration={"LocationConstraint": REGION})
+    printed, token = other.readme("openssl", after='printf "%s" "$TOKEN"').split("\n")
+    assert printed == digest(token) and len(token) == 64, "the line does not print the digest of the token"
+    other.readme("cloudformation package", BUCKET="packages", DIGEST=printed)
+    assert other.description()["StackStatus"] == "CREATE_COMPLETE"
+    assert other.output("Url") in other.readme("describe-stacks")
+    every_method_works(other, token)
+    other.client("cloudformation").delete_stack(StackName=other.name)
+
+
+def every_method_works(stack, token):
+    (stack.folder / "report.pdf").write_bytes(BODY)
+    credential, url = '-H "Authorization: Bearer $TOKEN"', f"{stack.output('Url')}report.pdf"
+    stack.successful(f"curl -fL {credential} -T report.pdf {url}", token)
+    assert stack.successful(f"curl -fL {credential} {url}", token) == BODY
+    assert f"content-length: {len(BODY)}" in stack.successful(f"curl -fLI {credential} {url}", token).decode().lower()
+    stack.successful(f"curl -fL {credential} -X DELETE {url}", token)
+    assert stack.status(f"curl -L {credential} {url}", token) == 404
+
+
 STEPS = [
+    a_guided_deployment_needs_only_the_defaults,
     a_stack_without_a_token_rejects_every_request,
     an_update_adds_the_token,
     the_commands_in_the_outputs_work,
@@ -242,6 +287,7 @@ STEPS = [
     the_bucket_has_the_settings_of_the_template,
     deleting_the_stack_preserves_the_objects,
     the_execution_role_signs_and_cors_origins_are_allowed,
+    the_instructions_for_the_aws_cli_work,
 ]
 
 
@@ -250,7 +296,7 @@ def main():
     passed = 0
     try:
         with LocalStack(folder / "localstack") as localstack:
-            stack = Stack(localstack, packaged_template(folder), folder)
+            stack = Stack(localstack, packaged_stack(folder), folder)
             for step in STEPS:
                 step(stack)
                 passed += 1

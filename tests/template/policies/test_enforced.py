@@ -148,7 +148,7 @@ def test_listings_work(site):
     key = site.key("listed/object")
     site.owner.put_object(Bucket=site.bucket, Key=key, Body=BODY)
     upload = site.owner.create_multipart_upload(Bucket=site.bucket, Key=site.key("listed/pending"))["UploadId"]
-    headers = bearer("alice") | {"Accept": "application/json"}
+    headers = bearer("alice") | {"Accept": "application/vnd.signpost+json, application/json"}
     listed = site.service.request("GET", site.key("listed/"), headers)
     assert listed.status == 200 and b"object" in listed.body, listed.body
     pending = site.service.request("GET", site.key("listed/"), headers, query="uploads")

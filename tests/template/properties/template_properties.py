@@ -22,6 +22,9 @@ RULES = 'version = 1\n[[rule]]\nid = "mine"\nwho = ["authenticated"]\ncan = ["re
 ARN = "arn:aws:{}:eu-central-1:123456789012:{}"
 DOMAIN = {"DomainName": "files.example.com", "CertificateArn": ARN.format("acm", "certificate/0123-abcd")}
 KEY = ARN.format("kms", "key/0123-abcd")
+FUNCTION_KEY = ARN.format("kms", "key/4567-abcd")
+SECRET = ARN.format("secretsmanager", "secret:signpost/keys-AbCdEf")
+KEYS = "k1:" + "A" * 43
 TOPIC = ARN.format("sns", "alarms")
 WEB_ACL = ARN.format("wafv2", "regional/webacl/signpost/0123-abcd")
 REPLICA = "arn:aws:s3:::example-replica"
@@ -47,6 +50,12 @@ EXTRAS = [
     {"Metrics": "yes"},
     {"RulesObject": "s3://example-rules/signpost/rules.toml"},
     {"RulesParameter": "/signpost/rules"},
+    {"KeysParameter": "/signpost/keys"},
+    {"KeysSecretArn": SECRET, "FunctionKmsKeyArn": FUNCTION_KEY},
+    {"KeysParameter": "/signpost/keys", "ClientSecretArn": SECRET},
+    {"Keys": KEYS, "ClientSecretParameter": "/signpost/client", "RulesParameter": "/signpost/rules"},
+    {"KeysSecretArn": SECRET, "ClientSecretParameter": "/signpost/client", "KmsKeyArn": KEY, "FunctionKmsKeyArn": FUNCTION_KEY},
+    {"FunctionKmsKeyArn": FUNCTION_KEY},
     {"CreateTable": "yes"},
     {"AlarmTopicArn": TOPIC, "AlarmDailyRequests": 5},
     {"WebAclArn": WEB_ACL},
@@ -65,6 +74,10 @@ def combinations():
         yield {"Front": front, "ExistingBucket": bucket, "SigningMode": mode, **domain, **extra}
     place = {"RulesObject": "s3://example-rules/k"}
     yield from (place | {"Rules": RULES}, place | {"TokenSha256": DIGEST}, place | {"RulesParameter": "/k"})
+    places = ("Keys", KEYS), ("KeysParameter", "/k"), ("KeysSecretArn", SECRET)
+    secrets = ("ClientSecret", "s"), ("ClientSecretParameter", "/c"), ("ClientSecretArn", SECRET)
+    for alternatives in places, secrets:
+        yield from (dict(chosen) for size in (1, 2, 3) for chosen in itertools.combinations(alternatives, size))
     yield from ({}, {"Front": "http-api", "HttpStageName": "prod"}, {"Front": "rest", "StageName": "v1"}, {"Architecture": "x86_64"})
 
 
@@ -76,6 +89,8 @@ def must_be_rejected(given):
         or ("WebAclArn" in given and front != "rest")
         or (("RulesObject" in given or "RulesParameter" in given) and (given.get("Rules") or given.get("TokenSha256")))
         or ("RulesObject" in given and "RulesParameter" in given)
+        or len({"Keys", "KeysParameter", "KeysSecretArn"} & set(given)) > 1
+        or len({"ClientSecret", "ClientSecretParameter", "ClientSecretArn"} & set(given)) > 1
         or ("KmsKeyArn" in given and given.get("SigningMode") == "scoped")
     )
 
@@ -137,8 +152,21 @@ def the_function_has_its_settings(stack):
     assert settings["SIGNPOST_SIGNING_MODE"] == mode
     assert settings["SIGNPOST_METRICS"] == ("emf" if stack.parameters["Metrics"] == "yes" else "off")
     assert settings["SIGNPOST_BUCKET"] == (stack.parameters["ExistingBucket"] or "<Bucket>")
-    assert settings["SIGNPOST_PUBLIC_URL"] == stack.parameters["PublicUrl"]
+    has_domain = stack.parameters["DomainName"] and stack.parameters["Front"] != "function-url"
+    domain_url = f"https://{stack.parameters['DomainName']}" if has_domain else ""
+    assert settings["SIGNPOST_PUBLIC_URL"] == (stack.parameters["PublicUrl"] or domain_url)
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
+    assert function.get("KmsKeyArn", "") == stack.parameters["FunctionKmsKeyArn"]
+    assert settings["SIGNPOST_KEYS"] == secret_setting(stack, "Keys", "KeysParameter", "KeysSecretArn")
+    assert settings["SIGNPOST_CLIENT_SECRET"] == secret_setting(stack, "ClientSecret", "ClientSecretParameter", "ClientSecretArn")
+
+
+def secret_setting(stack, value, parameter, secret):
+    if stack.parameters[parameter]:
+        return "ssm:" + stack.parameters[parameter]
+    if stack.parameters[secret]:
+        return "secretsmanager:" + stack.parameters[secret]
+    return stack.parameters[value]
 
 
 def every_role_has_one_trusted_principal(stack):
@@ -161,6 +189,20 @@ def every_role_has_one_trusted_principal(stack):
         assert len(policy["Properties"]["Roles"]) == 1
 
 
+def the_function_reads_only_its_own_secrets(stack, statements):
+    """Checks the statements about secrets, and returns their actions."""
+    chosen = {name: stack.parameters[name] for name in ("KeysParameter", "ClientSecretParameter", "KeysSecretArn", "ClientSecretArn")}
+    arn = "arn:aws:ssm:eu-central-1:123456789012:parameter{}".format
+    expected = {
+        "ReadSecretParameters": ("ssm:GetParameter", [arn(chosen[name]) for name in ("KeysParameter", "ClientSecretParameter") if chosen[name]]),
+        "ReadSecrets": ("secretsmanager:GetSecretValue", [chosen[name] for name in ("KeysSecretArn", "ClientSecretArn") if chosen[name]]),
+        "DecryptSettings": ("kms:Decrypt", stack.parameters["FunctionKmsKeyArn"]),
+    }
+    expected = {sid: statement for sid, statement in expected.items() if statement[1]}
+    assert {s["Sid"]: (s["Action"], s["Resource"]) for s in statements if s["Sid"] in ("ReadSecretParameters", "ReadSecrets", "DecryptSettings")} == expected
+    return {action for action, _ in expected.values()}
+
+
 def the_function_role_has_only_the_required_actions(stack):
     """Every action of the function's own role, in addition to those that sign."""
     statements = stack.statements("FunctionRole")
@@ -180,6 +222,7 @@ def the_function_role_has_only_the_required_actions(stack):
     read = {action: place for action, place in rules_sources.items() if place}
     assert {s["Action"]: s["Resource"] for s in statements if s["Sid"] == "ReadRules"} == read
     expected |= set(read)
+    expected |= the_function_reads_only_its_own_secrets(stack, statements)
     if stack.parameters["SigningMode"] == "execution":
         expected |= granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
     else:
@@ -194,7 +237,7 @@ def the_function_role_has_only_the_required_actions(stack):
 
 def the_signer_has_only_the_required_actions(stack):
     bucket = stack.parameters["ExistingBucket"] or "<Bucket>"
-    statements = [s for s in stack.statements(stack.signer) if s["Sid"] != "ReadRules" and any(a.startswith(("s3:", "kms:")) for a in actions_of(s))]
+    statements = [s for s in stack.statements(stack.signer) if s["Sid"] not in ("ReadRules", "DecryptSettings") and any(a.startswith(("s3:", "kms:")) for a in actions_of(s))]
     if stack.signer == "SignerRole":
         assert statements == stack.statements("SignerRole"), "the signer has other actions too"
     found = set()

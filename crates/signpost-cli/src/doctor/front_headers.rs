@@ -12,7 +12,7 @@ pub(super) fn findings(headers: &HeaderMap, origin: &str) -> Vec<CheckResult> {
         CheckResult::note("the front is a REST API: it supports all keys, and uploads through the redirect up to about 4.5 MB")
     } else if has("apigw-requestid") {
         CheckResult::note(
-            "the front is an HTTP API: it supports no keys with a `?`, and uploads through the redirect up to about 4.5 MB",
+            "the front is an HTTP API: it supports no keys with a `?` or `//`, and uploads through the redirect up to about 4.5 MB",
         )
     } else if origin.ends_with(".on.aws") || has("x-amzn-requestid") {
         CheckResult::note("the front is a function URL: it supports all keys, and uploads through the redirect up to about 4.5 MB")
@@ -51,7 +51,7 @@ mod tests {
                 .join("\n")
         };
         assert!(report(&["x-amz-apigw-id", "x-amzn-requestid"], "https://h").contains("REST API"));
-        assert!(report(&["apigw-requestid"], "https://h").contains("no keys with a `?`"));
+        assert!(report(&["apigw-requestid"], "https://h").contains("no keys with a `?` or `//`"));
         assert!(report(&[], "https://x.lambda-url.eu-central-1.on.aws").contains("function URL"));
         assert!(report(&["x-amz-apigw-id", "x-amz-cf-id"], "https://h").contains("CloudFront"));
         assert!(report(&[], "http://127.0.0.1:1").contains("cannot be identified"));

@@ -27,6 +27,14 @@ struct DownloadJob {
     is_named: bool,
 }
 
+/// The downloads of a command.
+#[derive(Default)]
+struct DownloadPlan {
+    jobs: Vec<DownloadJob>,
+    /// The prefixes that cannot be listed, and the error.
+    failed: Vec<(ObjectUrl, OperationError)>,
+}
+
 pub(super) async fn get(
     options: &GetOptions,
     context: &mut CommandContext<'_, '_>,
@@ -45,7 +53,7 @@ pub(super) async fn get(
     if to_stdout {
         return Ok(copy_to_stdout(&session, &object_urls).await);
     }
-    let jobs = plan_jobs(&session, &object_urls, target).await?;
+    let DownloadPlan { jobs, failed } = plan_jobs(&session, &object_urls, target).await?;
     for job in &jobs {
         session.progress.add_file(job.len);
     }
@@ -53,7 +61,17 @@ pub(super) async fn get(
         let result = run_job(&session, &job, options).await;
         report_job(&session, &job, result)
     };
-    Ok(run_each(jobs, process).await)
+    let downloaded = run_each(jobs, process).await;
+    let failed = failed.into_iter().map(|(prefix, error)| {
+        let outcome = ObjectOutcome::new("get", prefix.url());
+        let action = format!("failed to list {prefix}");
+        session.console.report_failure(outcome, &action, &error)
+    });
+    let failed: Vec<_> = failed.collect();
+    Ok(match downloaded {
+        ExitStatus::Success => failed.into_iter().next().unwrap_or(ExitStatus::Success),
+        failure => failure,
+    })
 }
 
 pub(super) async fn cat(
@@ -170,23 +188,30 @@ async fn plan_jobs(
     session: &TransferSession,
     object_urls: &[ObjectUrl],
     target: DownloadTarget,
-) -> Result<Vec<DownloadJob>, OperationError> {
+) -> Result<DownloadPlan, OperationError> {
     let folder = match target {
         DownloadTarget::Folder(folder) => folder,
         DownloadTarget::File(file) => {
             let object_url = object_urls[0].clone();
-            return Ok(vec![DownloadJob {
+            let job = DownloadJob {
                 object_url,
                 file: Ok(file),
                 len: 0,
                 is_named: true,
-            }]);
+            };
+            return Ok(DownloadPlan {
+                jobs: vec![job],
+                failed: Vec::new(),
+            });
         }
     };
-    let mut jobs = Vec::new();
+    let DownloadPlan { mut jobs, mut failed } = DownloadPlan::default();
     for object_url in object_urls {
         if object_url.is_prefix() {
-            jobs.extend(jobs_below(session, object_url, &folder).await?);
+            match jobs_below(session, object_url, &folder).await {
+                Ok(below) => jobs.extend(below),
+                Err(error) => failed.push((object_url.clone(), error)),
+            }
             continue;
         }
         let name = object_url.last_segment().filter(|name| !name.contains('/'));
@@ -202,7 +227,7 @@ async fn plan_jobs(
         });
     }
     reject_collisions(&mut jobs)?;
-    Ok(jobs)
+    Ok(DownloadPlan { jobs, failed })
 }
 
 /// Rejects two objects with the same file, and an object whose file is the partial file of another object.

@@ -188,7 +188,7 @@ fn named_files(options: &PutOptions, omitted: &mut OmittedPaths) -> Result<Vec<(
     for file in &options.files {
         if options.recursive && file.is_dir() {
             let contents = local_files::list_folder(file);
-            let prefix = folder_prefix(file);
+            let prefix = folder_prefix(file)?;
             let files = contents.files.into_iter();
             named_files.extend(files.map(|(path, name)| (path, format!("{prefix}{name}"))));
             omitted.skipped.extend(contents.skipped);
@@ -207,10 +207,13 @@ fn file_name(file: &Path) -> Result<&str, OperationError> {
 }
 
 /// The prefix for the files of a folder: the name of the folder, or nothing if the path ends in a slash, as with `cp`.
-fn folder_prefix(folder: &Path) -> String {
+fn folder_prefix(folder: &Path) -> Result<String, OperationError> {
     let is_content = folder.as_os_str().to_string_lossy().ends_with('/');
-    match folder.file_name().and_then(|name| name.to_str()) {
-        Some(name) if !is_content => format!("{name}/"),
-        _ => String::new(),
+    match folder.file_name() {
+        Some(name) if !is_content => {
+            let name = name.to_str().ok_or_else(local_files::not_utf8)?;
+            Ok(format!("{name}/"))
+        }
+        _ => Ok(String::new()),
     }
 }

@@ -10,7 +10,7 @@ use crate::console_output::ObjectOutcome;
 use crate::exit_status::ExitStatus;
 use crate::object_url::ObjectUrl;
 use crate::operation_error::OperationError;
-use crate::options::ConnectionOptions;
+use crate::options::StatOptions;
 use crate::progress::ProgressMode;
 
 const METADATA_PREFIX: &str = "x-amz-meta-";
@@ -26,11 +26,21 @@ const REPORTED_HEADERS: [(&str, &str); 6] = [
 ];
 
 pub(super) async fn stat(
-    texts: &[String],
-    connection: &ConnectionOptions,
+    options: &StatOptions,
     context: &mut CommandContext<'_, '_>,
 ) -> Result<ExitStatus, OperationError> {
-    let object_urls = parse_object_urls(texts, connection, context)?;
+    let StatOptions {
+        objects,
+        consume_use,
+        connection,
+    } = options;
+    let object_urls = parse_object_urls(objects, connection, context)?;
+    if !consume_use && object_urls.iter().any(ObjectUrl::has_limited_uses) {
+        return Err(
+            OperationError::usage("the share link has a limited number of uses, and `stat` consumes one")
+                .with_remedy("Add --consume-use to do it anyway."),
+        );
+    }
     let session = TransferSession::open(&object_urls, connection, ProgressMode::None, context)?;
     let stat_one = async |object_url: &ObjectUrl| match session.head_object(object_url).await {
         Ok(headers) => {

@@ -35,13 +35,7 @@ pub(crate) enum ObjectCommand {
     /// List unfinished multipart uploads.
     Uploads(UploadsOptions),
     /// Print the metadata that S3 stores for objects: size, type, checksum, user metadata.
-    Stat {
-        /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
-        #[arg(required = true, value_name = "OBJECT")]
-        objects: Vec<String>,
-        #[command(flatten)]
-        connection: ConnectionOptions,
-    },
+    Stat(StatOptions),
 }
 
 /// The connection to the service.
@@ -114,6 +108,18 @@ pub(crate) struct ShareOptions {
     /// The maximum number of uses: 1 for a one-time link. The default is no limit until the link expires.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) uses: Option<u32>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatOptions {
+    /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
+    #[arg(required = true, value_name = "OBJECT")]
+    pub(crate) objects: Vec<String>,
+    /// Accept a share link with a limited number of uses, and consume one of them.
+    #[arg(long)]
+    pub(crate) consume_use: bool,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
 }

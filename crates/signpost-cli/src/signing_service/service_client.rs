@@ -37,6 +37,9 @@ pub(super) struct ServiceClient {
     pub(super) base: OnceLock<String>,
 }
 
+/// The media types of instructions and of listings.
+const JSON_TYPES: &str = "application/vnd.signpost+json, application/json";
+
 /// A request that waits for its instruction.
 pub(super) struct PendingRequest {
     pub(super) request: InstructionRequest,
@@ -67,10 +70,7 @@ impl ServiceClient {
             object_url.url(),
             query_string(query, object_url.share_token.as_ref())
         ));
-        let request = self
-            .http
-            .request(method, url.expose())
-            .header(ACCEPT, "application/json");
+        let request = self.http.request(method, url.expose()).header(ACCEPT, JSON_TYPES);
         // A share link is the only credential of its request.
         let request = if object_url.share_token.is_some() {
             request
@@ -108,8 +108,8 @@ impl ServiceClient {
         let body = http_client::read_body(response).await?;
         let instruction: Instruction = serde_json::from_slice(&body).map_err(|_| unexpected_response(object_url))?;
         check_instruction(&instruction, request)?;
-        // An HTTP API cuts a path at `%3F` before Signpost receives it. Without this check, another object could be
-        // deleted.
+        // An HTTP API cuts a path at `%3F` and merges slashes before Signpost receives it. Without this check, another
+        // object could be deleted.
         let base = object_url
             .base_for_key(&instruction.key)
             .ok_or_else(|| key_mismatch(object_url))?;

@@ -107,3 +107,41 @@ fn an_unreadable_file_is_reported_by_name() {
         "{said:?}"
     );
 }
+
+#[test]
+fn rules_that_may_be_mistakes_are_reported_as_warnings() {
+    let rule = |id: &str, effect: &str, can: &str, on: &str, more: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\neffect = \"{effect}\"\nwho = [\"anyone\"]\ncan = [\"{can}\"]\non = [\"{on}\"]\n{more}\n"
+        )
+    };
+    let rules = [
+        "version = 1\n".to_owned(),
+        rule("drop", "allow", "write", "drop/**", "allow_anonymous_write = true"),
+        rule("all", "allow", "read", "**", ""),
+        rule("late", "allow", "read", "a/**", ""),
+        rule("store", "allow", "read", "docs/**", "rewrite = \"s/{id}\""),
+        rule("far", "deny", "delete", "b/**", ""),
+        rule(
+            "direct",
+            "allow",
+            "write",
+            "x/**",
+            "rewrite = \"s/{rest}\"\nallow_anonymous_write = true",
+        ),
+    ];
+    let said = signpost_reading(&rules.concat(), &["rules", "check", "-"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("ok: 6 rules"), "{said:?}");
+    let warnings: Vec<_> = said.notes.lines().collect();
+    for (warning, expected) in warnings.iter().zip([
+        "warning: rule \"drop\": anyone can change objects",
+        "warning: rule \"late\": never decides",
+        "warning: rule \"store\": never decides",
+        "warning: rule \"far\": has no effect",
+        "warning: rule \"direct\": anyone can change objects",
+    ]) {
+        assert!(warning.starts_with(expected), "{warning}");
+    }
+    assert_eq!(warnings.len(), 5, "{said:?}");
+}

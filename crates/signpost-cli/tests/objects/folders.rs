@@ -235,3 +235,29 @@ fn an_upload_continues_after_an_entry_that_fails() {
     assert_eq!(local.object("up/a"), b"a");
     assert_eq!(local.object("up/z"), b"z");
 }
+
+#[test]
+fn a_name_that_is_not_utf8_is_reported_and_sets_the_exit_status() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let local = LocalServer::start();
+    let folder = local.path("tree");
+    fs::create_dir_all(folder.join(OsStr::from_bytes(b"dir\xff"))).unwrap();
+    fs::write(folder.join(OsStr::from_bytes(b"file\xff")), b"1").unwrap();
+    fs::write(folder.join(OsStr::from_bytes(b"dir\xff/inner")), b"1").unwrap();
+    fs::write(folder.join("good"), b"1").unwrap();
+    let output = local.signpost(&["put", "-r", "tree/", "up/"]).fails(2, "is not UTF-8");
+    assert_eq!(output.notes.matches("is not UTF-8").count(), 2, "{}", output.notes);
+    assert_eq!(local.object("up/good"), b"1");
+}
+
+#[test]
+fn a_prefix_that_cannot_be_listed_does_not_stop_the_others() {
+    let local = LocalServer::start();
+    local.holds("full/a", b"1");
+    let output = local
+        .signpost(&["get", "-r", "empty/", "full/", "none/", "-o", "out"])
+        .fails(3, "no objects below");
+    assert_eq!(output.notes.matches("no objects below").count(), 2, "{}", output.notes);
+    assert_eq!(fs::read(local.path("out/a")).unwrap(), b"1");
+}

@@ -1,4 +1,4 @@
-//! An HTTP API decodes paths and cuts them at a `?`: no command may act on another object than the given one.
+//! An HTTP API decodes paths, cuts them at a `?` and merges slashes: no command may act on another object than the given one.
 
 use crate::support::LocalServer;
 
@@ -38,4 +38,37 @@ fn another_prefix_is_never_listed() {
         local.signpost(&["ls", &all]).succeeds();
     }
     assert_eq!(local.signpost(&["ls"]).succeeds().text(), "root.txt\n");
+}
+
+#[test]
+fn an_object_with_merged_slashes_is_never_used() {
+    let local = LocalServer::start_behind("http-api");
+    for key in ["root.txt", "a/b"] {
+        local.holds(key, b"1");
+    }
+    let file = local.file("file", b"2");
+    for path in ["//root.txt", "/a//b", "/a%2F%2Fb", "///a/b"] {
+        let object = local.url(path);
+        for arguments in [
+            &["rm", &object][..],
+            &["get", &object, "-o", "out"],
+            &["cat", &object],
+            &["stat", &object],
+            &["put", &file, &object],
+        ] {
+            local
+                .signpost(arguments)
+                .with("SIGNPOST_URL", "")
+                .fails(1, "another key");
+        }
+    }
+    for prefix in [local.url("//"), local.url("/a//")] {
+        local
+            .signpost(&["ls", &prefix])
+            .with("SIGNPOST_URL", "")
+            .fails(1, "another key");
+    }
+    for key in ["root.txt", "a/b"] {
+        assert_eq!(local.object(key), b"1");
+    }
 }

@@ -1,6 +1,8 @@
 //! The commands for objects against the local server. All tests are in one binary, which is linked once.
 
+mod certificates;
 mod credentials;
+mod descriptors;
 mod doctor;
 mod exit_statuses;
 mod faults;
@@ -9,6 +11,7 @@ mod fronts;
 mod hostile;
 mod ids;
 mod large;
+mod links;
 mod partial_files;
 mod profiles;
 mod proxy;

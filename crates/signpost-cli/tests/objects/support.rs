@@ -117,6 +117,20 @@ impl LocalServer {
         CommandRun(command, Vec::new())
     }
 
+    /// The command with this maximum number of file descriptors.
+    pub(crate) fn limited(&self, descriptors: u32, arguments: &[&str]) -> CommandRun {
+        let CommandRun(direct, input) = self.signpost(arguments);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")])
+            .arg(direct.get_program())
+            .args(direct.get_args())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        CommandRun(command, input)
+    }
+
     /// The names of the stored transfer records.
     pub(crate) fn kept(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path(".local/state/signpost")) else {

@@ -28,7 +28,7 @@ struct FunctionResponse {
     is_base64_encoded: bool,
 }
 
-/// Converts the function's response as the front does. An invalid response becomes a 502.
+/// Converts the function's response as the front does. A response that is invalid or too large becomes a 502.
 pub(crate) fn to_http_response(front: EmulatedFront, json: &str) -> Response<Full<Bytes>> {
     parse_response(front, json).unwrap_or_else(|| {
         let mut response = Response::new(Full::from("{\"message\":\"Internal server error\"}\n"));
@@ -38,6 +38,9 @@ pub(crate) fn to_http_response(front: EmulatedFront, json: &str) -> Response<Ful
 }
 
 fn parse_response(front: EmulatedFront, json: &str) -> Option<Response<Full<Bytes>>> {
+    if json.len() > front.max_response_bytes() {
+        return None;
+    }
     let function_response: FunctionResponse = serde_json::from_str(json).ok()?;
     let body = if function_response.is_base64_encoded {
         Bytes::from(STANDARD.decode(&function_response.body).ok()?)
@@ -60,10 +63,15 @@ fn parse_response(front: EmulatedFront, json: &str) -> Option<Response<Full<Byte
     Some(response)
 }
 
-/// A REST API renames the `WWW-Authenticate` header
-/// ([important notes](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)).
+/// API Gateway and function URLs rename the `WWW-Authenticate` header
+/// ([important notes](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)). An ALB
+/// does not.
 fn remap_header_name(front: EmulatedFront, name: HeaderName) -> HeaderName {
-    if front == EmulatedFront::Rest && name == header::WWW_AUTHENTICATE {
+    let is_renamed = match front {
+        EmulatedFront::Rest | EmulatedFront::HttpApi | EmulatedFront::FunctionUrl => true,
+        EmulatedFront::Alb | EmulatedFront::AlbMultiValue => false,
+    };
+    if is_renamed && name == header::WWW_AUTHENTICATE {
         HeaderName::from_static("x-amzn-remapped-www-authenticate")
     } else {
         name

@@ -1,4 +1,5 @@
 //! API Gateway REST API behind a custom domain: no stage in the path, the path stays encoded, no Content-Length header.
+//! A client can replace the method by a header.
 
 use serde_json::{Value, json};
 use signpost::rejection::Rejection;
@@ -17,6 +18,13 @@ const ARN_PREFIX: &str = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4
 /// The longest path. AWS does not document whether the ARN contains the encoded path, so this front assumes it.
 const MAX_PATH: usize = MAX_METHOD_ARN - ARN_PREFIX.len();
 
+/// The headers that do not reach the function
+/// ([important notes](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)).
+const DROPPED_HEADERS: [&str; 2] = ["content-length", "content-md5"];
+
+/// The header that replaces the method.
+const METHOD_OVERRIDE: &str = "x-http-method-override";
+
 pub(super) fn build_event(request: &ClientRequest<'_>) -> Result<Value, Rejection> {
     let sent = request.path();
     if sent.len() > MAX_PATH {
@@ -28,13 +36,14 @@ pub(super) fn build_event(request: &ClientRequest<'_>) -> Result<Value, Rejectio
     let headers = request
         .headers()
         .into_iter()
-        .filter(|(name, _)| name != "content-length");
+        .filter(|(name, _)| !DROPPED_HEADERS.contains(&name.as_str()));
     let headers: Vec<_> = headers.collect();
+    let method = method(request);
     let (body, is_base64_encoded) = request.base64_body();
     Ok(json!({
         "resource": resource,
         "path": path,
-        "httpMethod": request.method(),
+        "httpMethod": method,
         "headers": last_values(headers.clone()),
         "multiValueHeaders": all_values(headers),
         "queryStringParameters": last_values(request.decoded_pairs()),
@@ -46,7 +55,7 @@ pub(super) fn build_event(request: &ClientRequest<'_>) -> Result<Value, Rejectio
             "apiId": "local",
             "domainName": request.host(),
             "domainPrefix": "local",
-            "httpMethod": request.method(),
+            "httpMethod": method,
             "identity": { "sourceIp": request.peer.ip().to_string() },
             "path": sent,
             "protocol": "HTTP/1.1",
@@ -58,4 +67,13 @@ pub(super) fn build_event(request: &ClientRequest<'_>) -> Result<Value, Rejectio
         "body": body,
         "isBase64Encoded": is_base64_encoded,
     }))
+}
+
+/// Returns the method that the gateway uses.
+fn method<'a>(request: &'a ClientRequest<'_>) -> &'a str {
+    let replaced = request.parts.headers.get(METHOD_OVERRIDE);
+    let replaced = replaced.and_then(|method| method.to_str().ok());
+    replaced
+        .filter(|method| !method.is_empty())
+        .unwrap_or_else(|| request.method())
 }

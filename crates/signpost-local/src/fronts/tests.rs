@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{ClientRequest, EmulatedFront};
+use super::{ClientRequest, EmulatedFront, to_http_response};
 
 const ALL_FRONTS: [EmulatedFront; 5] = [
     EmulatedFront::Rest,
@@ -88,6 +88,55 @@ fn only_a_rest_api_rejects_a_long_path() {
 #[test]
 fn an_http_api_truncates_the_path_at_a_decoded_question_mark() {
     assert_eq!(event(EmulatedFront::HttpApi, "/a%3Fb/c?d=e", &[], b"")["rawPath"], "/a");
+}
+
+#[test]
+fn an_http_api_merges_slashes() {
+    for (target, path) in [
+        ("/a//b", "/a/b"),
+        ("//a", "/a"),
+        ("/a////b//", "/a/b/"),
+        ("/a%2F%2Fb", "/a/b"),
+        ("/a/%2Fb", "/a/b"),
+    ] {
+        assert_eq!(
+            event(EmulatedFront::HttpApi, target, &[], b"")["rawPath"],
+            path,
+            "{target}"
+        );
+        assert_eq!(event(EmulatedFront::FunctionUrl, target, &[], b"")["rawPath"], target);
+    }
+}
+
+#[test]
+fn an_http_api_adds_headers_to_a_request_without_a_body() {
+    let empty = event(EmulatedFront::HttpApi, "/a", &[], b"");
+    assert_eq!(empty["headers"]["content-length"], "0");
+    assert!(empty["headers"]["content-type"].is_string());
+    let own = [("content-type", "image/png"), ("content-length", "1")];
+    let event_with_body = event(EmulatedFront::HttpApi, "/a", &own, b"a");
+    assert_eq!(event_with_body["headers"]["content-type"], "image/png");
+    assert_eq!(event_with_body["headers"]["content-length"], "1");
+    let other = event(EmulatedFront::FunctionUrl, "/a", &[], b"");
+    assert!(other["headers"]["content-type"].is_null() && other["headers"]["content-length"].is_null());
+}
+
+#[test]
+fn a_rest_api_drops_content_md5_and_applies_a_method_override() {
+    let headers = [
+        ("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+        ("x-http-method-override", "DELETE"),
+    ];
+    let rest = event(EmulatedFront::Rest, "/a", &headers, b"");
+    assert_eq!(rest["httpMethod"], "DELETE");
+    assert_eq!(rest["requestContext"]["httpMethod"], "DELETE");
+    assert!(rest["headers"]["content-md5"].is_null() && rest["multiValueHeaders"]["content-md5"].is_null());
+    for front in [EmulatedFront::HttpApi, EmulatedFront::FunctionUrl] {
+        let other = event(front, "/a", &headers, b"");
+        assert_eq!(other["requestContext"]["http"]["method"], "POST", "{front:?}");
+        assert_eq!(other["headers"]["content-md5"], headers[0].1, "{front:?}");
+    }
+    assert_eq!(event(EmulatedFront::Alb, "/a", &headers, b"")["httpMethod"], "POST");
 }
 
 #[test]
@@ -202,4 +251,24 @@ fn payload_format_2_lists_cookies_separately() {
         event(EmulatedFront::FunctionUrl, "/k", &cookies, b"")["headers"]["cookie"],
         "session=abc123; theme=dark"
     );
+}
+
+#[test]
+fn a_response_above_the_limit_of_the_front_is_a_502() {
+    let response = |bytes: usize| {
+        let json = serde_json::json!({"statusCode": 200, "headers": {}, "body": ""}).to_string();
+        json.replace("\"\"", &format!("\"{}\"", "x".repeat(bytes - json.len())))
+    };
+    for (front, limit) in [
+        (EmulatedFront::Rest, 6 << 20),
+        (EmulatedFront::HttpApi, 6 << 20),
+        (EmulatedFront::FunctionUrl, 6 << 20),
+        (EmulatedFront::Alb, 1 << 20),
+        (EmulatedFront::AlbMultiValue, 1 << 20),
+    ] {
+        let largest = response(limit);
+        assert_eq!(largest.len(), limit);
+        assert_eq!(to_http_response(front, &largest).status(), 200, "{front:?}");
+        assert_eq!(to_http_response(front, &response(limit + 1)).status(), 502, "{front:?}");
+    }
 }

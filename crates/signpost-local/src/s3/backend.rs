@@ -3,10 +3,12 @@
 mod access_check;
 mod complete_upload;
 mod delete_objects;
+mod digests;
 mod buckets;
 mod checksums;
 mod conditions;
 mod object_metadata;
+mod object_tags;
 mod s3_errors;
 mod body_upload;
 mod listing;
@@ -61,6 +63,11 @@ impl S3Backend {
 fn to_timestamp(seconds: i64) -> Timestamp {
     let since = Duration::from_secs(seconds.try_into().unwrap_or_default());
     Timestamp::from(SystemTime::UNIX_EPOCH + since)
+}
+
+/// The key that S3 names if a request selects KMS without a key.
+fn default_kms_key(region: &str) -> String {
+    format!("arn:aws:kms:{region}:000000000000:key/aws-s3")
 }
 
 fn to_unix_seconds(timestamp: &Timestamp) -> i64 {

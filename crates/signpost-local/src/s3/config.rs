@@ -17,8 +17,8 @@ pub struct EmbeddedS3Config {
     pub credentials: Vec<S3Credentials>,
     /// True if the credentials are allowed to list. Otherwise a missing key returns 403 instead of 404, as on AWS.
     pub allow_listing: bool,
-    /// An origin that may use the bucket in addition to loopback origins, if the bucket has no CORS configuration.
-    pub page_origin: Option<String>,
+    /// The origins that may use the bucket in addition to loopback origins, if the bucket has no CORS configuration.
+    pub page_origins: Vec<String>,
 }
 
 /// An access key. Temporary credentials also have a session token and an expiry.

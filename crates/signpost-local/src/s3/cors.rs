@@ -7,7 +7,7 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use super::store::records::CorsRule;
 
@@ -22,18 +22,68 @@ pub(crate) enum PreflightRejection {
     NoOrigin,
     NoMethod,
     NotAllowed,
+    NotEnabled,
+    NoSuchBucket,
 }
 
 impl PreflightRejection {
-    /// Returns the message of AWS.
+    /// Returns the rejection by a bucket that does not exist.
+    pub(crate) fn of_missing_bucket(request: &HeaderMap) -> Self {
+        match request.get(ORIGIN) {
+            None => Self::NoOrigin,
+            Some(_) => Self::NoSuchBucket,
+        }
+    }
+
+    /// Returns the rejection by a bucket without a CORS configuration.
+    pub(crate) fn without_configuration(self) -> Self {
+        match self {
+            Self::NoOrigin => Self::NoOrigin,
+            _ => Self::NotEnabled,
+        }
+    }
+
+    /// Returns the HTTP status.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::NoOrigin | Self::NoMethod => StatusCode::BAD_REQUEST,
+            Self::NotAllowed | Self::NotEnabled | Self::NoSuchBucket => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// Returns the error code.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::NoOrigin | Self::NoMethod => "BadRequest",
+            Self::NotAllowed | Self::NotEnabled | Self::NoSuchBucket => "AccessForbidden",
+        }
+    }
+
+    /// Returns the message of AWS, including its spelling.
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::NoOrigin => "Insufficient information. Origin request header needed.",
             Self::NoMethod => "Invalid Access-Control-Request-Method: null",
+            Self::NotEnabled => "CORSResponse: CORS is not enabled for this bucket.",
+            Self::NoSuchBucket => "CORSResponse: Bucket not found",
             Self::NotAllowed => {
-                "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, \
+                "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, \
                  request method / Access-Control-Request-Method or Access-Control-Request-Headers are not \
                  whitelisted by the resource's CORS spec."
+            }
+        }
+    }
+
+    /// Returns the further elements of the error document.
+    pub(crate) fn details(self, request: &HeaderMap) -> Vec<(&'static str, String)> {
+        let requested = header_str(request, &ACCESS_CONTROL_REQUEST_METHOD);
+        match self {
+            Self::NoOrigin | Self::NoMethod => Vec::new(),
+            Self::NoSuchBucket => vec![("Method", "OPTIONS".into()), ("ResourceType", "BUCKET".into())],
+            Self::NotAllowed | Self::NotEnabled => {
+                let method = requested.unwrap_or("OPTIONS").to_owned();
+                let resource = if self == Self::NotEnabled { "BUCKET" } else { "OBJECT" };
+                vec![("Method", method), ("ResourceType", resource.into())]
             }
         }
     }
@@ -57,9 +107,6 @@ pub(crate) fn preflight_headers(rules: &[CorsRule], request: &HeaderMap) -> Resu
     if !requested.is_empty() {
         insert_header(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &requested.join(", "));
     }
-    if let Some(seconds) = rule.max_age_seconds {
-        insert_header(&mut headers, ACCESS_CONTROL_MAX_AGE, &seconds.to_string());
-    }
     Ok(headers)
 }
 
@@ -75,11 +122,11 @@ pub(crate) fn response_headers(rules: &[CorsRule], request: &HeaderMap, method: 
         .unwrap_or_default()
 }
 
-/// Returns the rules of a bucket without a CORS configuration: allow loopback origins and `page_origin`.
-pub(crate) fn default_rules(page_origin: Option<String>) -> Arc<[CorsRule]> {
+/// Returns the rules of a bucket without a CORS configuration: allow loopback origins and `page_origins`.
+pub(crate) fn default_rules(page_origins: Vec<String>) -> Arc<[CorsRule]> {
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     Arc::new([CorsRule {
-        allowed_origins: [LOOPBACK_ORIGINS.to_owned()].into_iter().chain(page_origin).collect(),
+        allowed_origins: [LOOPBACK_ORIGINS.to_owned()].into_iter().chain(page_origins).collect(),
         allowed_methods: names(&["GET", "HEAD", "PUT", "POST", "DELETE"]),
         allowed_headers: names(&["*"]),
         expose_headers: names(&[
@@ -147,8 +194,33 @@ fn allow_headers(rule: &CorsRule, origin: &str) -> HeaderMap {
             "true",
         );
     }
+    if let Some(seconds) = rule.max_age_seconds {
+        insert_header(&mut headers, ACCESS_CONTROL_MAX_AGE, &seconds.to_string());
+    }
     insert_header(&mut headers, VARY, VARY_HEADERS);
     headers
+}
+
+/// Returns the error message for a rule that S3 does not accept.
+pub(crate) fn invalid_rule_message(rule: &CorsRule) -> Option<String> {
+    const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
+    if let Some(method) = rule
+        .allowed_methods
+        .iter()
+        .find(|method| !METHODS.contains(&method.as_str()))
+    {
+        return Some(format!(
+            "Found unsupported HTTP method in CORS config. Unsupported method is {method}"
+        ));
+    }
+    let patterns = [
+        ("AllowedOrigin", &rule.allowed_origins),
+        ("AllowedHeader", &rule.allowed_headers),
+    ];
+    patterns.into_iter().find_map(|(name, patterns)| {
+        let pattern = patterns.iter().find(|pattern| pattern.matches('*').count() > 1)?;
+        Some(format!("{name} \"{pattern}\" can not have more than one wildcard."))
+    })
 }
 
 fn is_loopback(origin: &str) -> bool {
@@ -205,7 +277,7 @@ mod tests {
             ("https://example.com", false),
             ("file://localhost", false),
         ];
-        let rules = default_rules(None);
+        let rules = default_rules(Vec::new());
         for (origin, allowed) in cases {
             let mut request = HeaderMap::new();
             insert_header(&mut request, ORIGIN, origin);
@@ -221,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_page_origin_is_allowed_and_no_other_origin_of_its_host() {
-        let rules = default_rules(Some("http://192.168.1.5:8080".into()));
+        let rules = default_rules(vec!["http://192.168.1.5:8080".into()]);
         for (origin, allowed) in [
             ("http://192.168.1.5:8080", true),
             ("http://192.168.1.5:8081", false),

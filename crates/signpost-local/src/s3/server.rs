@@ -94,7 +94,7 @@ impl EmbeddedS3 {
             store,
             operations: builder.build(),
             allow_listing: config.allow_listing,
-            default_cors: cors::default_rules(config.page_origin),
+            default_cors: cors::default_rules(config.page_origins),
         };
         Ok(Self {
             listener,

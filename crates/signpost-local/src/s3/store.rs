@@ -32,9 +32,12 @@ pub(crate) use self::multipart::{CompletionRequest, RequestedPart, UploadEntry};
 pub(crate) use self::objects::{DeleteOutcome, DeleteRequest};
 
 use self::blobs::BlobFiles;
-use self::records::{PartRecord, VersionRecord};
+use self::records::{CompletedRecord, PartRecord, VersionRecord};
 
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// A server that starts forgets uploads that were completed before this time.
+const COMPLETED_SECONDS: i64 = 24 * 60 * 60;
 
 /// The data directory of one server.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ impl ObjectStore {
         write.open_table(tables::VERSIONS)?;
         write.open_table(tables::UPLOADS)?;
         write.open_table(tables::PARTS)?;
+        write.open_table(tables::COMPLETED)?.retain(is_recent)?;
         write.open_table(tables::COUNTERS)?;
         Ok(write.commit()?)
     }
@@ -97,6 +101,12 @@ impl ObjectStore {
         }
         Ok(referenced)
     }
+}
+
+/// Returns true if a completed upload is still known.
+fn is_recent(_: tables::UploadKey<'_>, record: &[u8]) -> bool {
+    let record: Result<CompletedRecord, _> = tables::decode_record(record);
+    record.is_ok_and(|record| record.completed + COMPLETED_SECONDS > unix_now())
 }
 
 /// Returns the current time in seconds since 1970, the format of the index.

@@ -19,17 +19,20 @@ mod tests;
 
 use std::time::SystemTime;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::Method;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, Method};
 use subtle::ConstantTimeEq;
 
 use super::config::S3Credentials;
 
-pub(crate) use self::canonical_request::decode_path;
+pub(crate) use self::canonical_request::{decode_path, encode_path, encode_query};
+pub(crate) use self::content_length::is_object_path;
+pub(crate) use self::query_string::QueryString;
 pub(crate) use self::rejection::S3Rejection;
 
-use self::query_string::QueryString;
+use self::credential_scope::CredentialScope;
+use self::signature_check::SignatureCheck;
 
 /// The accepted credentials and the region.
 #[derive(Debug)]
@@ -43,8 +46,19 @@ pub(crate) struct RequestVerifier {
 pub(crate) enum AuthMechanism {
     Query,
     Header,
-    /// A form contains its signature in the body. `s3s` verifies it.
+    /// A form contains its signature in the body.
     Form,
+}
+
+/// The fields of a form that contain its signature.
+#[derive(Debug)]
+pub(crate) struct SignedForm<'a> {
+    pub(crate) signature: &'a str,
+    pub(crate) algorithm: &'a str,
+    pub(crate) credential: &'a str,
+    pub(crate) date: &'a str,
+    pub(crate) policy: &'a str,
+    pub(crate) token: Option<&'a str>,
 }
 
 impl RequestVerifier {
@@ -53,34 +67,45 @@ impl RequestVerifier {
         Self { region, credentials }
     }
 
-    /// Verifies a request and copies its signed parameters to the headers.
-    pub(crate) fn verify_request(&self, head: &mut Parts, now: SystemTime) -> Result<AuthMechanism, S3Rejection> {
+    /// Verifies a request and copies its signed parameters to the headers. Returns its mechanism and its query.
+    pub(crate) fn verify_request(
+        &self,
+        head: &mut Parts,
+        now: SystemTime,
+    ) -> Result<(AuthMechanism, QueryString), S3Rejection> {
         let query = QueryString::parse(head.uri.query().unwrap_or_default())?;
         let mechanism = auth_mechanism(head, &query)?;
         content_length::check_content_length(head, mechanism == AuthMechanism::Form)?;
         match mechanism {
             AuthMechanism::Query => {
                 presigned_url::verify_presigned_url(self, head, &query, now)?;
+                signed_parameters::decode_metadata_headers(&mut head.headers);
                 signed_parameters::apply_signed_parameters(&mut head.headers, &query)?;
                 canonical_request::normalize_path(&mut head.uri)?;
             }
             AuthMechanism::Header => {
                 authorization_header::verify_authorization_header(self, head, &query, now)?;
+                signed_parameters::decode_metadata_headers(&mut head.headers);
                 canonical_request::normalize_path(&mut head.uri)?;
             }
             AuthMechanism::Form => {}
         }
-        Ok(mechanism)
+        Ok((mechanism, query))
     }
 
-    /// Verifies the session token and the expiry of a form's credentials. `s3s` verifies only its signature.
-    pub(crate) fn verify_form(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: SystemTime,
-    ) -> Result<(), S3Rejection> {
-        self.find_signer(access_key, token, now).map(|_| ())
+    /// Verifies the signature of a form, which covers its policy.
+    pub(crate) fn verify_form(&self, form: &SignedForm<'_>, now: SystemTime) -> Result<(), S3Rejection> {
+        if form.algorithm != "AWS4-HMAC-SHA256" {
+            return Err(presigned_url::unsupported_algorithm());
+        }
+        let scope = CredentialScope::parse(form.credential, &self.region, form.date)
+            .map_err(|error| error.into_rejection(S3Rejection::QueryParameters))?;
+        let signer = self.find_signer(&scope.access_key, form.token, now)?;
+        SignatureCheck {
+            scope: &scope,
+            signature: form.signature,
+        }
+        .verify_text(signer, form.policy.to_owned(), None)
     }
 
     /// Returns the access key ids with their secret keys, for `s3s`.
@@ -103,11 +128,11 @@ impl RequestVerifier {
             .credentials
             .iter()
             .find(|credentials| credentials.access_key_id == access_key);
-        let signer = known.ok_or(S3Rejection::UnknownAccessKey)?;
+        let signer = known.ok_or_else(|| S3Rejection::UnknownAccessKey(access_key.to_owned()))?;
         match (&signer.session_token, token) {
             (None, None) => {}
             // AWS returns this error for temporary credentials without a token.
-            (Some(_), None) => return Err(S3Rejection::UnknownAccessKey),
+            (Some(_), None) => return Err(S3Rejection::UnknownAccessKey(access_key.to_owned())),
             (Some(expected), Some(given)) if bool::from(expected.as_bytes().ct_eq(given.as_bytes())) => {}
             (_, Some(_)) => return Err(S3Rejection::InvalidToken),
         }
@@ -131,20 +156,15 @@ fn auth_mechanism(head: &Parts, query: &QueryString) -> Result<AuthMechanism, S3
         (true, None) if is_signature_v2 => Err(S3Rejection::SignatureV2),
         (true, None) => Ok(AuthMechanism::Query),
         (false, Some(value)) if value.as_bytes().starts_with(b"AWS ") => Err(S3Rejection::SignatureV2),
+        (false, Some(value)) if !value.as_bytes().starts_with(b"AWS4-") => Err(S3Rejection::UnsupportedAuthorization),
         (false, Some(_)) => Ok(AuthMechanism::Header),
-        (false, None) if is_form_upload(&head.method, &head.headers) => Ok(AuthMechanism::Form),
+        (false, None) if is_form_upload(head) => Ok(AuthMechanism::Form),
         (false, None) => Err(S3Rejection::Unsigned),
     }
 }
 
-fn is_form_upload(method: &Method, headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    method == Method::POST
-        && content_type
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("multipart/form-data")
+/// S3 treats each unsigned POST request to a bucket as a form upload.
+fn is_form_upload(head: &Parts) -> bool {
+    let bucket = head.uri.path().trim_matches('/');
+    head.method == Method::POST && head.uri.query().is_none() && !bucket.is_empty() && !bucket.contains('/')
 }

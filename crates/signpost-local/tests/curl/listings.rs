@@ -72,11 +72,19 @@ fn every_front_lists_a_folder() {
         assert_eq!(first["checksum_type"], "FULL_OBJECT", "{front}");
         assert_eq!(first["etag"], "\"827ccb0eea8a706c4c34a16891f84e7b\"", "{front}");
         assert_eq!(names(&list(&server, "/"), "folders"), ["d/"], "{front}");
-        assert_eq!(names(&list(&server, "/d/"), "folders"), ["/", "e/"], "{front}");
-        assert_eq!(names(&list(&server, "/d//"), "objects"), ["f"], "{front}");
+        // An HTTP API merges slashes, so the object is `d/f`.
+        let (folders, with_f): (&[&str], _) = match front {
+            "http-api" => (&["e/"], "/d/"),
+            _ => (&["/", "e/"], "/d//"),
+        };
+        assert_eq!(names(&list(&server, "/d/"), "folders"), folders, "{front}");
+        assert_eq!(names(&list(&server, with_f), "objects"), ["f"], "{front}");
         assert_eq!(names(&list(&server, "/d/?recursive"), "objects").len(), 10, "{front}");
         let text = server.curl(&["-f"], "/d/e/?simple").text();
-        assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{front}");
+        let escaped = expected
+            .each_ref()
+            .map(|name| signpost::encoding::escape_invisible(name));
+        assert_eq!(text.lines().collect::<Vec<_>>(), escaped, "{front}");
         let nothing = list(&server, "/nothing/here/");
         assert_eq!(
             (&nothing["objects"], &nothing["folders"]),

@@ -72,6 +72,11 @@ fn a_start_error_names_the_option_or_variable() {
             "SIGNPOST_BUKET is not a setting",
         ),
         (
+            with(&["--s3-access-key-id", "local"]),
+            vec![],
+            "--s3-access-key-id, --s3-secret-access-key: specify both",
+        ),
+        (
             with(&["--bucket", "No"]),
             vec![("AWS_REGION", "eu-west-1")],
             "--bucket: \"No\" is not a bucket name",
@@ -270,5 +275,71 @@ fn the_commands_of_the_welcome_text_contain_the_base_path() {
         };
         let line = format!("curl -fL -T FILE {}/FILE", server.url(base));
         assert!(server.log_with(&line).contains(&line));
+    }
+}
+
+#[test]
+fn a_given_key_pair_opens_the_embedded_s3_and_is_not_printed() {
+    let env = [
+        ("SIGNPOST_LOCAL_S3_ACCESS_KEY_ID", "local"),
+        ("SIGNPOST_LOCAL_S3_SECRET_ACCESS_KEY", "a-password"),
+    ];
+    let Some(server) = LocalServer::start_with(&[], &env) else {
+        return;
+    };
+    let log = server.log_with("  any size");
+    assert!(!log.contains("a-password"), "{log}");
+    let usage = log
+        .lines()
+        .find(|line| line.starts_with("  S3 "))
+        .expect("a line about S3");
+    assert!(
+        usage.contains("AWS_ACCESS_KEY_ID=local ") && usage.ends_with(" s3 ls s3://signpost"),
+        "{usage}"
+    );
+    let endpoint = usage
+        .split("--endpoint-url ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    let list = |pair: &str| {
+        let hash = "x-amz-content-sha256: UNSIGNED-PAYLOAD";
+        let signed = ["-f", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", pair, "-H", hash];
+        curl(&signed, &format!("{endpoint}/signpost?list-type=2")).status
+    };
+    assert_eq!(list("local:a-password"), 200);
+    assert_eq!(list("local:another"), 403);
+    assert_eq!(list("signpost-local:a-password"), 403);
+}
+
+#[test]
+fn without_a_key_pair_the_server_says_how_to_give_one() {
+    let Some(server) = LocalServer::start(&[]) else {
+        return;
+    };
+    assert!(server.log_with("  any size").contains("--s3-access-key-id"));
+}
+
+#[test]
+fn with_every_origin_allowed_the_bucket_allows_the_origin_null() {
+    for (origins, expected) in [("*", true), ("https://app.example.com", false), ("", false)] {
+        let Some(server) = LocalServer::start_with(&[], &[("SIGNPOST_CORS_ORIGINS", origins)]) else {
+            return;
+        };
+        let url = server.signed_put("/a");
+        let preflight = [
+            "-i",
+            "-X",
+            "OPTIONS",
+            "-H",
+            "Origin: null",
+            "-H",
+            "Access-Control-Request-Method: PUT",
+        ];
+        let response = curl(&preflight, &url);
+        let is_allowed = response.text().to_lowercase().contains("access-control-allow-origin: ");
+        assert_eq!(is_allowed, expected, "{origins}: {}", response.text());
     }
 }

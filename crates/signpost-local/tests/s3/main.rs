@@ -4,6 +4,7 @@ mod authorization_header;
 mod connections;
 mod delete_objects;
 mod durability;
+mod fidelity;
 mod form_uploads;
 #[path = "../shared/helpers.rs"]
 mod helpers;

@@ -70,7 +70,7 @@ fn parts_are_combined_to_one_object() {
     complete(&server, "k", &query, &[(1, &replaced), (7, &last)]).expect(400, "InvalidPart");
     complete(&server, "k", &query, &[(7, &last), (1, &first)]).expect(400, "InvalidPartOrder");
     complete(&server, "k", &query, &[(1, &first), (2, &last)]).expect(400, "InvalidPart");
-    complete(&server, "k", &query, &[]).expect(400, "MalformedXML");
+    complete(&server, "k", &query, &[]).expect(400, "InvalidRequest");
     let done = complete(&server, "k", &query, &[(1, &first), (7, &last)]);
     assert_eq!(done.status, 200, "{}", done.text());
     assert!(done.element("ETag").contains("-2"), "{}", done.text());
@@ -92,6 +92,13 @@ fn parts_are_combined_to_one_object() {
     assert_eq!((part.status, part.header("x-amz-mp-parts-count")), (206, "2"));
     assert!(part.body == two);
     complete(&server, "k", &query, &[(1, &first)]).expect(404, "NoSuchUpload");
+    let repeated = complete(&server, "k", &query, &[(1, &first), (7, &last)]);
+    assert_eq!(
+        (repeated.status, repeated.element("ETag")),
+        (200, done.element("ETag")),
+        "{}",
+        repeated.text()
+    );
     assert_eq!(server.blob_count(), 2);
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn config(data: &Path) -> EmbeddedS3Config {
             expires_at: None,
         }],
         allow_listing: true,
-        page_origin: None,
+        page_origins: Vec::new(),
     }
 }
 

@@ -43,6 +43,10 @@ fn a_versioned_bucket_preserves_overwritten_and_deleted_objects() {
         .expect(405, "MethodNotAllowed");
     server
         .send(&SignedRequest::new("GET", "k").query("versionId=nonesuch"), b"")
+        .expect(400, "InvalidArgument");
+    let unknown = format!("versionId={}", "0".repeat(32));
+    server
+        .send(&SignedRequest::new("GET", "k").query(&unknown), b"")
         .expect(404, "NoSuchVersion");
     // `s3s` writes the delete markers before the versions.
     let listed = versions(&server);
@@ -76,9 +80,13 @@ fn a_suspended_bucket_replaces_only_the_null_version() {
     server.set_versioning("Enabled");
     let preserved = server.put("k", b"kept").header("x-amz-version-id").to_owned();
     server.set_versioning("Suspended");
-    assert_eq!(server.put("k", b"one").header("x-amz-version-id"), "null");
-    assert_eq!(server.put("k", b"two").header("x-amz-version-id"), "null");
-    assert_eq!(server.get("k").text(), "two");
+    assert_eq!(server.put("k", b"one").header("x-amz-version-id"), "");
+    assert_eq!(server.put("k", b"two").header("x-amz-version-id"), "");
+    let current = server.get("k");
+    assert_eq!(
+        (current.text().as_str(), current.header("x-amz-version-id")),
+        ("two", "null")
+    );
     assert_eq!(versions(&server).elements("VersionId"), ["null".to_owned(), preserved]);
     assert_eq!(server.blob_count(), 2);
 }

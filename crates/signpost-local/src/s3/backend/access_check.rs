@@ -4,6 +4,8 @@ use s3s::S3Result;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::s3_error;
 
+use crate::s3::request_adapter::VerifiedSigner;
+
 /// The operations that need `s3:ListBucket` or `s3:ListBucketVersions`.
 const LIST_OPERATIONS: [&str; 4] = ["HeadBucket", "ListObjects", "ListObjectsV2", "ListObjectVersions"];
 
@@ -17,7 +19,8 @@ pub(crate) struct SignerAccess {
 impl S3Access for SignerAccess {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let allowed = self.allow_listing || !LIST_OPERATIONS.contains(&context.s3_op().name());
-        if context.credentials().is_some() && allowed {
+        let is_verified = context.extensions_mut().get::<VerifiedSigner>().is_some() || context.credentials().is_some();
+        if is_verified && allowed {
             return Ok(());
         }
         Err(s3_error!(AccessDenied, "Access Denied"))

@@ -31,6 +31,7 @@ impl StoredBody {
         BlobSegment {
             blob: self.blob.id().to_owned(),
             size: self.size,
+            checksum: None,
         }
     }
 }
@@ -128,10 +129,7 @@ async fn next_chunk(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
 fn body_error(error: &(dyn std::error::Error + 'static)) -> S3Error {
     let text = error.to_string();
     if text.contains("Sha256Mismatch") {
-        return s3_errors::bad_request_error(
-            "XAmzContentSHA256Mismatch",
-            "The provided 'x-amz-content-sha256' header does not match what was computed.",
-        );
+        return s3_errors::payload_hash_mismatch();
     }
     if text.contains("SignatureMismatch") {
         let message = "The request signature we calculated does not match the signature you provided. Check your key \

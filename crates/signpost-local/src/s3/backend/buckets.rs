@@ -10,8 +10,9 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::{S3Backend, to_timestamp};
-use crate::s3::store::ObjectStore;
+use crate::s3::cors;
 use crate::s3::store::records::{CorsRule, VersioningState};
+use crate::s3::store::{ObjectStore, StoreError};
 
 /// Returns the only account, which owns all buckets and objects.
 pub(super) fn bucket_owner() -> Owner {
@@ -28,7 +29,13 @@ impl S3Backend {
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         let name = request.input.bucket;
         let location = Some(format!("/{name}"));
-        self.with_store(move |store| store.create_bucket(&name)).await?;
+        // The oldest region accepts the repeated creation by the owner.
+        let is_repeatable = self.region == "us-east-1";
+        self.with_store(move |store| match store.create_bucket(&name) {
+            Err(StoreError::BucketExists) if is_repeatable => Ok(()),
+            result => result,
+        })
+        .await?;
         Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
@@ -88,10 +95,15 @@ impl S3Backend {
         {
             Some("Enabled") => VersioningState::Enabled,
             Some("Suspended") => VersioningState::Suspended,
-            _ => {
+            Some(_) => {
+                let message =
+                    "The XML you provided was not well-formed or did not validate against our published schema";
+                return Err(s3_error!(MalformedXML, "{message}"));
+            }
+            None => {
                 return Err(s3_error!(
                     IllegalVersioningConfigurationException,
-                    "Versioning must be specified"
+                    "The Versioning element must be specified"
                 ));
             }
         };
@@ -129,6 +141,13 @@ impl S3Backend {
             .into_iter()
             .map(from_s3_rule)
             .collect();
+        if rules.is_empty() {
+            let message = "The XML you provided was not well-formed or did not validate against our published schema";
+            return Err(s3_error!(MalformedXML, "{message}"));
+        }
+        if let Some(message) = rules.iter().find_map(cors::invalid_rule_message) {
+            return Err(s3_error!(InvalidRequest, "{message}"));
+        }
         self.with_store(move |store| store.update_bucket(&input.bucket, |bucket| bucket.cors = Some(rules)))
             .await?;
         Ok(S3Response::new(PutBucketCorsOutput {}))

@@ -3,12 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
-use http::HeaderMap;
-use s3s::checksum::ChecksumHasher;
-use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
-use s3s::dto::{Checksum, ChecksumAlgorithm, ChecksumType};
-use s3s::{S3Result, s3_error};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use s3s::crypto::{Checksum as _, Crc64Nvme, Md5, Sha256};
+use s3s::dto::{Checksum, ChecksumType};
+use s3s::{S3Error, S3Request, S3Result, s3_error};
 
+use super::digests::{ALL_ALGORITHMS, DigestHasher, algorithm_name, checksum_header, digest_length};
+use super::s3_errors;
+use crate::s3::error_report;
+use crate::s3::request_body::SignedPayloadHash;
 use crate::s3::store::ids::hex_encode;
 use crate::s3::store::records::{ChecksumCoverage, DigestAlgorithm, StoredChecksum};
 
@@ -34,12 +37,16 @@ pub(super) struct DeclaredChecksums {
     pub(super) algorithm: Option<DigestAlgorithm>,
     pub(super) value: Option<String>,
     pub(super) md5: Option<String>,
+    /// The SHA-256 hash that the client signed, in hexadecimal.
+    payload_hash: Option<String>,
 }
 
 /// Computes all hashes of one body.
 pub(super) struct BodyHasher {
     md5: Md5,
-    checksums: ChecksumHasher,
+    crc64nvme: Crc64Nvme,
+    other: Option<DigestHasher>,
+    payload: Option<Sha256>,
     algorithm: Option<DigestAlgorithm>,
 }
 
@@ -50,48 +57,55 @@ pub(super) struct BodyHashes {
     /// CRC-64/NVME, which S3 stores for every upload.
     pub(super) crc64nvme: String,
     pub(super) checksum: Option<StoredChecksum>,
+    payload_hash: Option<String>,
 }
 
 impl BodyHasher {
     pub(super) fn new(algorithm: Option<DigestAlgorithm>) -> Self {
-        let mut checksums = ChecksumHasher {
-            crc64nvme: Some(Crc64Nvme::new()),
-            ..ChecksumHasher::default()
-        };
-        match algorithm {
-            Some(DigestAlgorithm::Crc32) => checksums.crc32 = Some(Crc32::new()),
-            Some(DigestAlgorithm::Crc32c) => checksums.crc32c = Some(Crc32c::new()),
-            Some(DigestAlgorithm::Sha1) => checksums.sha1 = Some(Sha1::new()),
-            Some(DigestAlgorithm::Sha256) => checksums.sha256 = Some(Sha256::new()),
-            Some(DigestAlgorithm::Crc64Nvme) | None => {}
-        }
         Self {
             md5: Md5::new(),
-            checksums,
+            crc64nvme: Crc64Nvme::new(),
+            other: algorithm.and_then(DigestHasher::new),
+            payload: None,
             algorithm,
         }
     }
 
+    /// Also computes the hash that the client signed, if there is one.
+    pub(super) fn with_payload_hash(mut self, declared: &DeclaredChecksums) -> Self {
+        self.payload = declared.payload_hash.as_ref().map(|_| Sha256::new());
+        self
+    }
+
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
-        self.checksums.update(bytes);
+        self.crc64nvme.update(bytes);
+        if let Some(other) = &mut self.other {
+            other.update(bytes);
+        }
+        if let Some(payload) = &mut self.payload {
+            payload.update(bytes);
+        }
     }
 
     pub(super) fn finish(self) -> BodyHashes {
-        let computed = self.checksums.finalize();
-        let checksum = self.algorithm.and_then(|algorithm| {
-            let value = checksum_value(&computed, algorithm)?;
-            Some(StoredChecksum {
-                algorithm,
-                coverage: ChecksumCoverage::FullObject,
-                value,
-            })
+        let md5 = self.md5.finalize().as_ref().to_vec();
+        let crc64nvme = STANDARD.encode(self.crc64nvme.finalize());
+        let other = self.other.map(DigestHasher::finish);
+        let checksum = self.algorithm.map(|algorithm| StoredChecksum {
+            algorithm,
+            coverage: ChecksumCoverage::FullObject,
+            value: match algorithm {
+                DigestAlgorithm::Crc64Nvme => crc64nvme.clone(),
+                DigestAlgorithm::Md5 => STANDARD.encode(&md5),
+                _ => STANDARD.encode(other.unwrap_or_default()),
+            },
         });
-        let crc64nvme = computed.checksum_crc64nvme.unwrap_or_default();
         BodyHashes {
-            md5: self.md5.finalize().as_ref().to_vec(),
+            md5,
             crc64nvme,
             checksum,
+            payload_hash: self.payload.map(|payload| hex_encode(payload.finalize().as_ref())),
         }
     }
 }
@@ -112,14 +126,10 @@ impl BodyHashes {
 
     /// Compares the hashes with the client's values in headers or `trailers`.
     pub(super) fn verify(&self, declared: &DeclaredChecksums, trailers: Option<&HeaderMap>) -> S3Result<()> {
-        if let Some(md5) = &declared.md5
-            && *md5 != STANDARD.encode(&self.md5)
-        {
-            return Err(s3_error!(
-                BadDigest,
-                "The Content-MD5 you specified did not match what we received."
-            ));
+        if declared.payload_hash.is_some() && declared.payload_hash != self.payload_hash {
+            return Err(s3_errors::payload_hash_mismatch());
         }
+        self.verify_md5(declared)?;
         let (Some(computed), Some(_)) = (&self.checksum, declared.algorithm) else {
             return Ok(());
         };
@@ -132,43 +142,85 @@ impl BodyHashes {
                 "The {} you specified did not match the calculated checksum.",
                 algorithm_name(computed.algorithm)
             )),
-            None => Err(s3_error!(
-                InvalidRequest,
-                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer \
-                 headers were found."
-            )),
+            None => Err(missing_checksum()),
         }
+    }
+
+    fn verify_md5(&self, declared: &DeclaredChecksums) -> S3Result<()> {
+        let calculated = STANDARD.encode(&self.md5);
+        let Some(expected) = declared.md5.as_ref().filter(|md5| **md5 != calculated) else {
+            return Ok(());
+        };
+        let expected = STANDARD.decode(expected).map(|bytes| hex_encode(&bytes));
+        error_report::report_details([
+            ("ExpectedDigest", expected.unwrap_or_default()),
+            ("CalculatedDigest", calculated),
+        ]);
+        Err(s3_error!(
+            BadDigest,
+            "The Content-MD5 you specified did not match what we received."
+        ))
     }
 }
 
 impl DeclaredChecksums {
-    /// Parses the declared checksums. Rejects malformed values and more than one checksum.
-    pub(super) fn new(given: &Checksum, algorithm: Option<&ChecksumAlgorithm>, md5: Option<String>) -> S3Result<Self> {
+    /// Reads the declared checksums of an upload. Rejects malformed values and more than one checksum.
+    pub(super) fn from_upload<T>(request: &S3Request<T>) -> S3Result<Self> {
+        let text = |name: &str| Some(request.headers.get(name)?.to_str().ok()?.to_owned());
+        let trailer = text("x-amz-trailer").and_then(|name| {
+            let mut known = ALL_ALGORITHMS.into_iter();
+            known.find(|algorithm| checksum_header(*algorithm) == name)
+        });
+        let mut declared = Self::from_headers(&request.headers)?;
+        if declared.algorithm.is_none() {
+            declared.algorithm = trailer;
+        }
+        if declared.algorithm.is_none() && text("x-amz-sdk-checksum-algorithm").is_some() {
+            return Err(missing_checksum());
+        }
+        let payload_hash = request.extensions.get::<SignedPayloadHash>();
+        declared.payload_hash = payload_hash.map(|hash| hash.0.clone());
+        Ok(declared)
+    }
+
+    /// Reads the checksums in the headers of a request.
+    pub(super) fn from_headers(headers: &HeaderMap) -> S3Result<Self> {
+        let text = |name: &str| Some(headers.get(name)?.to_str().unwrap_or_default().to_owned());
+        let values = ALL_ALGORITHMS
+            .into_iter()
+            .filter_map(|algorithm| Some((algorithm, text(checksum_header(algorithm))?)));
+        Self::new(values, text("content-md5"))
+    }
+
+    /// Reads the checksums that `s3s` has parsed from a document.
+    pub(super) fn from_parsed(given: &Checksum) -> S3Result<Self> {
+        let values = ALL_ALGORITHMS
+            .into_iter()
+            .filter_map(|algorithm| Some((algorithm, checksum_value(given, algorithm)?)));
+        Self::new(values, None)
+    }
+
+    fn new(mut values: impl Iterator<Item = (DigestAlgorithm, String)>, md5: Option<String>) -> S3Result<Self> {
         if let Some(md5) = &md5
             && STANDARD.decode(md5).map_or(true, |bytes| bytes.len() != 16)
         {
+            error_report::report_details([("Content-MD5", md5.clone())]);
             return Err(s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid."));
         }
-        let mut values = ALL_ALGORITHMS
-            .into_iter()
-            .filter_map(|one| Some((one, checksum_value(given, one)?)));
-        let declared = match (values.next(), values.next()) {
+        let (algorithm, value) = match (values.next(), values.next()) {
             (Some(_), Some(_)) => {
                 return Err(s3_error!(
                     InvalidRequest,
                     "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
                 ));
             }
-            (Some((algorithm, value)), None) => Self {
-                algorithm: Some(algorithm),
-                value: Some(value),
-                md5,
-            },
-            (None, _) => Self {
-                algorithm: algorithm.map(parse_algorithm).transpose()?,
-                value: None,
-                md5,
-            },
+            (first, _) => first.unzip(),
+        };
+        let declared = Self {
+            algorithm,
+            value,
+            md5,
+            payload_hash: None,
         };
         declared.check_length()?;
         Ok(declared)
@@ -178,13 +230,10 @@ impl DeclaredChecksums {
         let (Some(algorithm), Some(value)) = (self.algorithm, &self.value) else {
             return Ok(());
         };
-        let length = match algorithm {
-            DigestAlgorithm::Crc32 | DigestAlgorithm::Crc32c => 4,
-            DigestAlgorithm::Crc64Nvme => 8,
-            DigestAlgorithm::Sha1 => 20,
-            DigestAlgorithm::Sha256 => 32,
-        };
-        if STANDARD.decode(value).is_ok_and(|bytes| bytes.len() == length) {
+        if STANDARD
+            .decode(value)
+            .is_ok_and(|bytes| bytes.len() == digest_length(algorithm))
+        {
             return Ok(());
         }
         Err(s3_error!(
@@ -195,41 +244,12 @@ impl DeclaredChecksums {
     }
 }
 
-const ALL_ALGORITHMS: [DigestAlgorithm; 5] = [
-    DigestAlgorithm::Crc32,
-    DigestAlgorithm::Crc32c,
-    DigestAlgorithm::Crc64Nvme,
-    DigestAlgorithm::Sha1,
-    DigestAlgorithm::Sha256,
-];
-
-/// Parses the algorithm of a request.
-pub(super) fn parse_algorithm(algorithm: &ChecksumAlgorithm) -> S3Result<DigestAlgorithm> {
-    let known = ALL_ALGORITHMS
-        .into_iter()
-        .find(|one| algorithm_name(*one).eq_ignore_ascii_case(algorithm.as_str()));
-    known.ok_or_else(|| s3_error!(InvalidRequest, "Checksum algorithm provided is unsupported."))
-}
-
-/// Returns the name of the algorithm in S3.
-pub(super) fn algorithm_name(algorithm: DigestAlgorithm) -> &'static str {
-    match algorithm {
-        DigestAlgorithm::Crc32 => "CRC32",
-        DigestAlgorithm::Crc32c => "CRC32C",
-        DigestAlgorithm::Crc64Nvme => "CRC64NVME",
-        DigestAlgorithm::Sha1 => "SHA1",
-        DigestAlgorithm::Sha256 => "SHA256",
-    }
-}
-
-fn checksum_header(algorithm: DigestAlgorithm) -> &'static str {
-    match algorithm {
-        DigestAlgorithm::Crc32 => "x-amz-checksum-crc32",
-        DigestAlgorithm::Crc32c => "x-amz-checksum-crc32c",
-        DigestAlgorithm::Crc64Nvme => "x-amz-checksum-crc64nvme",
-        DigestAlgorithm::Sha1 => "x-amz-checksum-sha1",
-        DigestAlgorithm::Sha256 => "x-amz-checksum-sha256",
-    }
+fn missing_checksum() -> S3Error {
+    s3_error!(
+        InvalidRequest,
+        "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were \
+         found."
+    )
 }
 
 fn checksum_value(checksum: &Checksum, algorithm: DigestAlgorithm) -> Option<String> {
@@ -239,7 +259,26 @@ fn checksum_value(checksum: &Checksum, algorithm: DigestAlgorithm) -> Option<Str
         DigestAlgorithm::Crc64Nvme => checksum.checksum_crc64nvme.clone(),
         DigestAlgorithm::Sha1 => checksum.checksum_sha1.clone(),
         DigestAlgorithm::Sha256 => checksum.checksum_sha256.clone(),
+        // `s3s` does not parse the newer ones.
+        _ => None,
     }
+}
+
+/// Returns the response headers for a stored checksum.
+pub(super) fn checksum_headers(stored: Option<&StoredChecksum>, with_type: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let Some(stored) = stored else { return headers };
+    if let Ok(value) = HeaderValue::from_str(&stored.value) {
+        headers.insert(HeaderName::from_static(checksum_header(stored.algorithm)), value);
+    }
+    if with_type {
+        let coverage = match stored.coverage {
+            ChecksumCoverage::FullObject => ChecksumType::FULL_OBJECT,
+            ChecksumCoverage::Composite => ChecksumType::COMPOSITE,
+        };
+        headers.insert("x-amz-checksum-type", HeaderValue::from_static(coverage));
+    }
+    headers
 }
 
 /// Returns the checksum type of S3.
@@ -261,6 +300,8 @@ pub(super) fn to_s3_checksum(stored: Option<&StoredChecksum>) -> Checksum {
         DigestAlgorithm::Crc64Nvme => checksum.checksum_crc64nvme = value,
         DigestAlgorithm::Sha1 => checksum.checksum_sha1 = value,
         DigestAlgorithm::Sha256 => checksum.checksum_sha256 = value,
+        // The documents of `s3s` do not have the newer ones.
+        _ => return checksum,
     }
     checksum.checksum_type = Some(to_checksum_type(stored.coverage));
     checksum
@@ -276,11 +317,7 @@ pub(super) fn composite_checksum(algorithm: DigestAlgorithm, parts: &[&str]) -> 
         .concat();
     let mut hasher = BodyHasher::new(Some(algorithm));
     hasher.update(&bytes);
-    let body_hashes = hasher.finish();
-    let value = match algorithm {
-        DigestAlgorithm::Crc64Nvme => body_hashes.crc64nvme,
-        _ => body_hashes.checksum?.value,
-    };
+    let value = hasher.finish().checksum?.value;
     Some(StoredChecksum {
         algorithm,
         coverage: ChecksumCoverage::Composite,
@@ -294,7 +331,7 @@ pub(super) fn combine_checksums(algorithm: DigestAlgorithm, parts: &[(&str, u64)
         DigestAlgorithm::Crc32 => (CrcAlgorithm::Crc32IsoHdlc, 4),
         DigestAlgorithm::Crc32c => (CrcAlgorithm::Crc32Iscsi, 4),
         DigestAlgorithm::Crc64Nvme => (CrcAlgorithm::Crc64Nvme, 8),
-        DigestAlgorithm::Sha1 | DigestAlgorithm::Sha256 => return None,
+        _ => return None,
     };
     let numbers = parts
         .iter()

@@ -7,13 +7,15 @@ use s3s::dto::{Checksum, CompleteMultipartUploadInput};
 use super::checksums::{self, DeclaredChecksums, given_checksums};
 use crate::s3::store::ids::{hex_decode, hex_encode};
 use crate::s3::store::records::{
-    ChecksumCoverage, DigestAlgorithm, ObjectRecord, PartRecord, StoredChecksum, UploadRecord,
+    BlobSegment, ChecksumCoverage, DigestAlgorithm, ObjectRecord, PartRecord, StoredChecksum, UploadRecord,
 };
 use crate::s3::store::{RequestedPart, StoreError};
 
 /// The checksum and size that the request declares for the complete object.
 pub(super) struct DeclaredObject {
     declared: DeclaredChecksums,
+    /// The checksum type.
+    coverage: Option<String>,
     size: Option<i64>,
 }
 
@@ -22,7 +24,11 @@ impl DeclaredObject {
         let mut given = given_checksums!(input);
         strip_part_counts(&mut given);
         Ok(Self {
-            declared: DeclaredChecksums::new(&given, None, None)?,
+            declared: DeclaredChecksums::from_parsed(&given)?,
+            coverage: input
+                .checksum_type
+                .as_ref()
+                .map(|coverage| coverage.as_str().to_owned()),
             size: input.mpu_object_size,
         })
     }
@@ -34,6 +40,7 @@ impl DeclaredObject {
         requested: &[RequestedPart],
         parts: Vec<PartRecord>,
     ) -> Result<ObjectRecord, StoreError> {
+        self.check_coverage(upload)?;
         let checksum = match upload.checksum {
             Some((algorithm, ChecksumCoverage::Composite)) => {
                 if requested.iter().any(|part| part.checksum.is_none()) {
@@ -57,8 +64,18 @@ impl DeclaredObject {
             checksum,
             multipart: true,
             description: upload.description.clone(),
-            segments: parts.into_iter().map(|part| part.segment).collect(),
+            segments: segments(parts, upload.checksum.is_some()),
         })
+    }
+
+    fn check_coverage(&self, upload: &UploadRecord) -> Result<(), StoreError> {
+        let (Some(declared), Some((_, coverage))) = (&self.coverage, upload.checksum) else {
+            return Ok(());
+        };
+        if checksums::to_checksum_type(coverage).as_str() == declared {
+            return Ok(());
+        }
+        Err(StoreError::ChecksumTypeMismatch { coverage })
     }
 
     fn check(&self, checksum: Option<&StoredChecksum>, size: u64) -> Result<(), StoreError> {
@@ -75,9 +92,18 @@ impl DeclaredObject {
         if agrees {
             Ok(())
         } else {
-            Err(StoreError::ChecksumMismatch)
+            Err(StoreError::ChecksumMismatch { algorithm: declared.0 })
         }
     }
+}
+
+/// Returns the segments of the object, with their own checksums if the upload has a checksum algorithm.
+fn segments(parts: Vec<PartRecord>, with_checksums: bool) -> Vec<BlobSegment> {
+    let segments = parts.into_iter().map(|part| BlobSegment {
+        checksum: part.checksum.filter(|_| with_checksums),
+        ..part.segment
+    });
+    segments.collect()
 }
 
 /// Removes the suffix `-N` of composite checksums, which a request may contain.

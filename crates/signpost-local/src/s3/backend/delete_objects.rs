@@ -1,13 +1,11 @@
 //! `DeleteObjects`: many keys in one request.
 
-use s3s::dto::{
-    Checksum, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition, Error, ObjectIdentifier,
-};
+use s3s::dto::{DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition, Error, ObjectIdentifier};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::checksums::{BodyHasher, DeclaredChecksums};
 use super::{S3Backend, conditions, s3_errors};
-use crate::s3::recording_body::RecordedBytes;
+use crate::s3::request_body::DocumentBytes;
 use crate::s3::store::{DeleteOutcome, DeleteRequest, StoreError};
 
 /// Maximum number of keys in one request
@@ -67,26 +65,19 @@ impl S3Backend {
 
 /// Verifies the checksum of the list, which S3 requires.
 fn verify_checksum(request: &S3Request<DeleteObjectsInput>) -> S3Result<()> {
-    let header = |name: &str| Some(request.headers.get(name)?.to_str().ok()?.to_owned());
-    let given = Checksum {
-        checksum_crc32: header("x-amz-checksum-crc32"),
-        checksum_crc32c: header("x-amz-checksum-crc32c"),
-        checksum_crc64nvme: header("x-amz-checksum-crc64nvme"),
-        checksum_sha1: header("x-amz-checksum-sha1"),
-        checksum_sha256: header("x-amz-checksum-sha256"),
-        checksum_type: None,
-    };
-    let declared = DeclaredChecksums::new(&given, request.input.checksum_algorithm.as_ref(), header("content-md5"))?;
+    let declared = DeclaredChecksums::from_headers(&request.headers)?;
     if declared.md5.is_none() && declared.value.is_none() {
         let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
         return Err(s3_error!(InvalidRequest, "{message}"));
     }
-    let recorded: &RecordedBytes = request
-        .extensions
-        .get()
-        .expect("the body of every POST request is recorded");
+    let Some(document) = request.extensions.get::<DocumentBytes>() else {
+        return Err(s3_error!(
+            NotImplemented,
+            "the embedded S3 does not support a chunked list"
+        ));
+    };
     let mut hasher = BodyHasher::new(declared.algorithm);
-    recorded.with_bytes(|bytes| hasher.update(bytes));
+    hasher.update(&document.0);
     hasher.finish().verify(&declared, None)
 }
 
@@ -98,7 +89,7 @@ fn to_delete_request(object: ObjectIdentifier) -> S3Result<DeleteRequest> {
         ));
     }
     Ok(DeleteRequest {
-        condition: conditions::write_condition(object.e_tag.map(ETagCondition::ETag).as_ref(), None),
+        condition: conditions::delete_condition(object.e_tag.map(ETagCondition::ETag).as_ref()),
         key: object.key,
         version: object.version_id,
     })

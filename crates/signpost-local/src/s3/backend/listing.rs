@@ -11,6 +11,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::buckets::bucket_owner;
+use super::digests::algorithm_name;
 use super::{S3Backend, checksums, to_i64, to_timestamp};
 use crate::s3::store::{ListEntry, ListMarker, ListPage, ListQuery};
 
@@ -51,7 +52,7 @@ impl S3Backend {
             ),
             name: Some(input.bucket),
             prefix: Some(key_encoding.encode_key(&input.prefix.unwrap_or_default())),
-            delimiter: input.delimiter.map(|delimiter| key_encoding.encode_key(&delimiter)),
+            delimiter: key_encoding.encode_delimiter(input.delimiter),
             max_keys: Some(limit),
             continuation_token: input.continuation_token,
             start_after: input.start_after.map(|key| key_encoding.encode_key(&key)),
@@ -66,6 +67,7 @@ impl S3Backend {
     ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = request.input;
         let limit = page_limit(input.max_keys)?;
+        let has_delimiter = input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty());
         let after = input.marker.clone().filter(|marker| !marker.is_empty());
         // A marker that ends with the delimiter is the last common prefix of the previous page.
         let after = after.map(|marker| match &input.delimiter {
@@ -79,9 +81,9 @@ impl S3Backend {
         let key_encoding = KeyEncoding::from_request(input.encoding_type.as_ref());
         Ok(S3Response::new(ListObjectsOutput {
             is_truncated: Some(page.next.is_some()),
-            next_marker: page
-                .next
-                .as_ref()
+            // S3 returns the marker only if there is a delimiter.
+            next_marker: (page.next.as_ref())
+                .filter(|_| has_delimiter)
                 .map(|after| key_encoding.encode_key(marker_key(after))),
             common_prefixes: Some(common_prefix_elements(&page, &key_encoding)),
             contents: Some(
@@ -93,7 +95,7 @@ impl S3Backend {
             name: Some(input.bucket),
             prefix: Some(key_encoding.encode_key(&input.prefix.unwrap_or_default())),
             marker: Some(key_encoding.encode_key(&input.marker.unwrap_or_default())),
-            delimiter: input.delimiter.map(|delimiter| key_encoding.encode_key(&delimiter)),
+            delimiter: key_encoding.encode_delimiter(input.delimiter),
             max_keys: Some(limit),
             encoding_type: input.encoding_type,
             ..ListObjectsOutput::default()
@@ -137,7 +139,7 @@ impl S3Backend {
             common_prefixes: Some(common_prefix_elements(&page, &key_encoding)),
             name: Some(input.bucket),
             prefix: Some(key_encoding.encode_key(&input.prefix.unwrap_or_default())),
-            delimiter: input.delimiter.map(|delimiter| key_encoding.encode_key(&delimiter)),
+            delimiter: key_encoding.encode_delimiter(input.delimiter),
             key_marker: Some(key_encoding.encode_key(&input.key_marker.unwrap_or_default())),
             version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
             max_keys: Some(limit),
@@ -175,6 +177,12 @@ impl KeyEncoding {
         Self {
             url_encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL),
         }
+    }
+
+    /// Returns the element of a delimiter. S3 omits an empty one.
+    pub(super) fn encode_delimiter(&self, delimiter: Option<String>) -> Option<String> {
+        let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty());
+        delimiter.map(|delimiter| self.encode_key(&delimiter))
     }
 
     pub(super) fn encode_key(&self, key: &str) -> String {
@@ -253,7 +261,7 @@ fn to_object(row: ListEntry, key_encoding: &KeyEncoding, with_owner: bool) -> Ob
     };
     if let Some(object) = row.version.object {
         if let Some(checksum) = &object.checksum {
-            let algorithm = ChecksumAlgorithm::from_static(checksums::algorithm_name(checksum.algorithm));
+            let algorithm = ChecksumAlgorithm::from_static(algorithm_name(checksum.algorithm));
             object_element.checksum_algorithm = Some(vec![algorithm]);
             object_element.checksum_type = Some(checksums::to_checksum_type(checksum.coverage));
         }
@@ -276,9 +284,11 @@ fn to_object_version(row: ListEntry, key_encoding: &KeyEncoding) -> ObjectVersio
         last_modified: object_element.last_modified,
         owner: object_element.owner,
         size: object_element.size,
-        storage_class: Some(ObjectVersionStorageClass::from_static(
-            ObjectVersionStorageClass::STANDARD,
-        )),
+        storage_class: object_element
+            .storage_class
+            .map(|class| ObjectVersionStorageClass::from(class.as_str().to_owned())),
+        checksum_algorithm: object_element.checksum_algorithm,
+        checksum_type: object_element.checksum_type,
         version_id,
         ..ObjectVersion::default()
     }

@@ -1,11 +1,13 @@
 //! Multipart upload operations.
 
 use http::HeaderMap;
+use http::header::HOST;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType, CommonPrefix,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
-    CreateMultipartUploadOutput, ETag, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListPartsInput,
-    ListPartsOutput, MultipartUpload, Part, ServerSideEncryption, StorageClass, UploadPartInput, UploadPartOutput,
+    CreateMultipartUploadOutput, ETag, Initiator, ListMultipartUploadsInput, ListMultipartUploadsOutput,
+    ListPartsInput, ListPartsOutput, MultipartUpload, Part, ServerSideEncryption, StorageClass, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -13,9 +15,10 @@ use super::buckets::bucket_owner;
 use super::checksums::{self, BodyHasher, DeclaredChecksums, given_checksums};
 use super::complete_upload::DeclaredObject;
 use super::listing::{self, KeyEncoding};
-use super::{S3Backend, conditions, object_metadata, to_i64, to_timestamp};
+use super::{S3Backend, conditions, digests, object_metadata, s3_errors, to_i64, to_timestamp};
 use crate::s3::store::records::{ChecksumCoverage, DigestAlgorithm, PartRecord, StoredChecksum, UploadRecord};
 use crate::s3::store::{CompletionRequest, RequestedPart, UploadEntry, unix_now};
+use crate::s3::verification::encode_path;
 
 const MAX_PART_NUMBER: i32 = 10_000;
 
@@ -24,8 +27,8 @@ impl S3Backend {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let description = object_metadata::from_create_upload(&request, &self.region)?;
         let input = request.input;
-        let description = object_metadata::from_create_upload(&input)?;
         let checksum = upload_checksum(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
         let encryption = description.encryption.clone().unwrap_or_else(|| "AES256".into());
         let mut output = CreateMultipartUploadOutput {
@@ -41,6 +44,7 @@ impl S3Backend {
             initiated: unix_now(),
             description,
             checksum,
+            key_changed: false,
         };
         let id = self
             .with_store(move |store| store.create_upload(&input.bucket, &input.key, &upload))
@@ -53,6 +57,7 @@ impl S3Backend {
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
+        let declared = DeclaredChecksums::from_upload(&request)?;
         let S3Request {
             mut input,
             trailing_headers,
@@ -60,14 +65,10 @@ impl S3Backend {
         } = request;
         if !(1..=MAX_PART_NUMBER).contains(&input.part_number) {
             let message = "Part number must be an integer between 1 and 10000, inclusive";
-            return Err(s3_error!(InvalidArgument, "{message}"));
+            let number = input.part_number.to_string();
+            return Err(s3_errors::invalid_argument("partNumber", &number, message));
         }
         let number = input.part_number.unsigned_abs();
-        let declared = DeclaredChecksums::new(
-            &given_checksums!(input),
-            input.checksum_algorithm.as_ref(),
-            input.content_md5.take(),
-        )?;
         let body = input.body.take();
         let (bucket, key, id) = (input.bucket, input.key, input.upload_id);
         let upload = self
@@ -76,7 +77,7 @@ impl S3Backend {
                 move |store| store.get_upload(&bucket, &key, &id)
             })
             .await?;
-        let hasher = BodyHasher::new(part_algorithm(&upload, declared.algorithm)?);
+        let hasher = BodyHasher::new(part_algorithm(&upload, declared.algorithm)?).with_payload_hash(&declared);
         let stored_body = self.store_body(body, input.content_length, hasher).await?;
         let trailers: Option<HeaderMap> = trailing_headers.and_then(|trailers| trailers.take());
         stored_body.hashes.verify(&declared, trailers.as_ref())?;
@@ -87,14 +88,16 @@ impl S3Backend {
             checksum: stored_body.hashes.checksum.clone(),
             crc64nvme: stored_body.hashes.crc64nvme.clone(),
         };
-        let output = to_upload_part_output(&part, &upload);
+        let mut output = to_upload_part_output(&upload);
+        output.e_tag = Some(ETag::Strong(part.etag.clone()));
+        let headers = checksums::checksum_headers(part.checksum.as_ref(), false);
         self.with_store(move |store| {
             store.put_part((&bucket, &key), (&id, number), &part)?;
             stored_body.blob.commit();
             Ok(())
         })
         .await?;
-        Ok(S3Response::new(output))
+        Ok(S3Response::with_headers(output, headers))
     }
 
     pub(super) async fn handle_list_parts(
@@ -121,9 +124,10 @@ impl S3Backend {
                 .map(|(_, coverage)| checksums::to_checksum_type(coverage)),
             is_truncated: Some(rest.next().is_some()),
             max_parts: Some(limit),
-            next_part_number_marker: next,
+            next_part_number_marker: Some(next.unwrap_or_default()),
             owner: Some(bucket_owner()),
-            part_number_marker: input.part_number_marker,
+            part_number_marker: Some(input.part_number_marker.unwrap_or_default()),
+            initiator: Some(upload_initiator()),
             parts: Some(page.into_iter().map(|(number, part)| to_part(number, part)).collect()),
             storage_class: Some(storage_class(&upload)),
             ..ListPartsOutput::default()
@@ -141,19 +145,23 @@ impl S3Backend {
             .and_then(|upload| upload.parts)
             .unwrap_or_default();
         if parts.is_empty() {
-            let message = "The XML you provided was not well-formed or did not validate against our published schema";
-            return Err(s3_error!(MalformedXML, "{message}"));
+            self.with_store(move |store| store.get_upload(&input.bucket, &input.key, &input.upload_id))
+                .await?;
+            return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
         }
         let parts = parts.iter().map(requested_part).collect::<S3Result<Vec<_>>>()?;
         let declared_object = DeclaredObject::from_request(&input)?;
-        let condition = conditions::write_condition(input.if_match.as_ref(), input.if_none_match.as_ref());
+        let condition = conditions::write_condition(input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let host = request.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let path = encode_path(&format!("/{}/{}", input.bucket, input.key));
+        let location = format!("http://{}{path}", host.unwrap_or_default());
         let mut output = CompleteMultipartUploadOutput {
             bucket: Some(input.bucket.clone()),
             key: Some(input.key.clone()),
-            location: Some(format!("/{}/{}", input.bucket, input.key)),
+            location: Some(location),
             ..CompleteMultipartUploadOutput::default()
         };
-        let (object, version) = self
+        let completed = self
             .with_store(move |store| {
                 let request = CompletionRequest {
                     bucket: &input.bucket,
@@ -167,15 +175,17 @@ impl S3Backend {
                 })
             })
             .await?;
-        let checksum = checksums::to_s3_checksum(object.checksum.as_ref());
+        let encryption = completed.encryption.unwrap_or_else(|| "AES256".into());
+        output.server_side_encryption = Some(ServerSideEncryption::from(encryption));
+        let checksum = checksums::to_s3_checksum(completed.checksum.as_ref());
         output.checksum_crc32 = checksum.checksum_crc32;
         output.checksum_crc32c = checksum.checksum_crc32c;
         output.checksum_crc64nvme = checksum.checksum_crc64nvme;
         output.checksum_sha1 = checksum.checksum_sha1;
         output.checksum_sha256 = checksum.checksum_sha256;
         output.checksum_type = checksum.checksum_type;
-        output.e_tag = Some(ETag::Strong(object.etag));
-        output.version_id = version;
+        output.e_tag = Some(ETag::Strong(completed.etag));
+        output.version_id = completed.version;
         Ok(S3Response::new(output))
     }
 
@@ -203,31 +213,99 @@ impl S3Backend {
             input.key_marker.clone().unwrap_or_default(),
             input.upload_id_marker.clone(),
         );
-        let mut rest = rows.into_iter().filter(|row| is_after(row, &marker));
-        let page: Vec<_> = rest.by_ref().take(usize::try_from(limit).unwrap_or_default()).collect();
-        let last = page
-            .last()
-            .filter(|_| rest.next().is_some())
-            .map(|row| (row.key.clone(), row.id.clone()));
-        let (next_key, next_id) = last.unzip();
+        let delimiter = input.delimiter.clone().filter(|delimiter| !delimiter.is_empty());
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let page = UploadPage::new(
+            rows.into_iter().filter(|row| is_after(row, &marker)),
+            |key| common_prefix(key, &prefix, delimiter.as_deref()?),
+            &marker.0,
+            usize::try_from(limit).unwrap_or_default(),
+        );
+        let (next_key, next_id) = page.last.unzip();
         let key_encoding = KeyEncoding::from_request(input.encoding_type.as_ref());
+        let prefixes = page.prefixes.iter().map(|prefix| CommonPrefix {
+            prefix: Some(key_encoding.encode_key(prefix)),
+        });
         Ok(S3Response::new(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
-            is_truncated: Some(next_key.is_some()),
+            common_prefixes: Some(prefixes.collect()),
+            delimiter: key_encoding.encode_delimiter(input.delimiter),
+            is_truncated: Some(page.is_truncated),
             encoding_type: input.encoding_type,
-            key_marker: input.key_marker.map(|key| key_encoding.encode_key(&key)),
+            key_marker: Some(key_encoding.encode_key(&input.key_marker.unwrap_or_default())),
             max_uploads: Some(limit),
-            next_key_marker: next_key.map(|key| key_encoding.encode_key(&key)),
-            next_upload_id_marker: next_id,
+            next_key_marker: Some(key_encoding.encode_key(&next_key.unwrap_or_default())),
+            next_upload_id_marker: Some(next_id.unwrap_or_default()),
             prefix: input.prefix.map(|prefix| key_encoding.encode_key(&prefix)),
-            upload_id_marker: input.upload_id_marker,
+            upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
             uploads: Some(
-                page.into_iter()
+                page.uploads
+                    .into_iter()
                     .map(|row| to_multipart_upload(row, &key_encoding))
                     .collect(),
             ),
             ..ListMultipartUploadsOutput::default()
         }))
+    }
+}
+
+/// One page of a list of uploads.
+#[derive(Default)]
+struct UploadPage {
+    uploads: Vec<UploadEntry>,
+    prefixes: Vec<String>,
+    /// The key and the upload id of the last entry. A common prefix has no upload id.
+    last: Option<(String, String)>,
+    is_truncated: bool,
+}
+
+impl UploadPage {
+    /// Collects up to `limit` entries. A common prefix is one entry, and `marker` can be one.
+    fn new(
+        rows: impl Iterator<Item = UploadEntry>,
+        common_prefix: impl Fn(&str) -> Option<String>,
+        marker: &str,
+        limit: usize,
+    ) -> Self {
+        let mut page = Self::default();
+        for row in rows {
+            let prefix = common_prefix(&row.key);
+            let is_listed = prefix.as_ref().is_some_and(|prefix| {
+                page.prefixes.last() == Some(prefix) || (!marker.is_empty() && marker.starts_with(prefix.as_str()))
+            });
+            if is_listed {
+                continue;
+            }
+            if page.uploads.len() + page.prefixes.len() >= limit {
+                page.is_truncated = true;
+                break;
+            }
+            match prefix {
+                Some(prefix) => {
+                    page.last = Some((prefix.clone(), String::new()));
+                    page.prefixes.push(prefix);
+                }
+                None => {
+                    page.last = Some((row.key.clone(), row.id.clone()));
+                    page.uploads.push(row);
+                }
+            }
+        }
+        page
+    }
+}
+
+fn common_prefix(key: &str, prefix: &str, delimiter: &str) -> Option<String> {
+    let end = key.get(prefix.len()..)?.find(delimiter)? + delimiter.len();
+    Some(key[..prefix.len() + end].to_owned())
+}
+
+/// Returns the account that created every upload.
+fn upload_initiator() -> Initiator {
+    let owner = bucket_owner();
+    Initiator {
+        display_name: owner.display_name,
+        id: owner.id,
     }
 }
 
@@ -244,7 +322,13 @@ fn upload_checksum(
     algorithm: Option<&ChecksumAlgorithm>,
     coverage: Option<&ChecksumType>,
 ) -> S3Result<Option<(DigestAlgorithm, ChecksumCoverage)>> {
-    let Some(algorithm) = algorithm.map(checksums::parse_algorithm).transpose()? else {
+    let Some(algorithm) = algorithm.map(digests::parse_algorithm).transpose()? else {
+        if coverage.is_some() {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
+            ));
+        }
         return Ok(None);
     };
     let is_crc = matches!(
@@ -270,7 +354,7 @@ fn upload_checksum(
     if fits {
         return Ok(Some((algorithm, coverage)));
     }
-    let name = checksums::algorithm_name(algorithm);
+    let name = digests::algorithm_name(algorithm);
     Err(s3_error!(
         InvalidRequest,
         "The checksum type cannot be used with the {name} checksum algorithm."
@@ -279,7 +363,7 @@ fn upload_checksum(
 
 fn part_algorithm(upload: &UploadRecord, declared: Option<DigestAlgorithm>) -> S3Result<Option<DigestAlgorithm>> {
     let lower_name =
-        |algorithm: Option<DigestAlgorithm>| algorithm.map_or("null", checksums::algorithm_name).to_lowercase();
+        |algorithm: Option<DigestAlgorithm>| algorithm.map_or("null", digests::algorithm_name).to_lowercase();
     match (upload.checksum, declared) {
         (None, declared) => Ok(declared),
         (Some((expected, _)), Some(declared)) if expected == declared => Ok(Some(expected)),
@@ -301,7 +385,7 @@ fn requested_part(part: &CompletedPart) -> S3Result<RequestedPart> {
         .ok_or_else(malformed)?;
     let etag = part.e_tag.clone().ok_or_else(malformed)?.into_value();
     let given = given_checksums!(part);
-    let declared = DeclaredChecksums::new(&given, None, None)?;
+    let declared = DeclaredChecksums::from_parsed(&given)?;
     let checksum = declared.algorithm.zip(declared.value);
     let checksum = checksum.map(|(algorithm, value)| StoredChecksum {
         algorithm,
@@ -311,16 +395,10 @@ fn requested_part(part: &CompletedPart) -> S3Result<RequestedPart> {
     Ok(RequestedPart { number, etag, checksum })
 }
 
-fn to_upload_part_output(part: &PartRecord, upload: &UploadRecord) -> UploadPartOutput {
-    let checksum = checksums::to_s3_checksum(part.checksum.as_ref());
+/// Returns the response to an uploaded part. Its checksum is a header.
+fn to_upload_part_output(upload: &UploadRecord) -> UploadPartOutput {
     let encryption = upload.description.encryption.clone().unwrap_or_else(|| "AES256".into());
     UploadPartOutput {
-        checksum_crc32: checksum.checksum_crc32,
-        checksum_crc32c: checksum.checksum_crc32c,
-        checksum_crc64nvme: checksum.checksum_crc64nvme,
-        checksum_sha1: checksum.checksum_sha1,
-        checksum_sha256: checksum.checksum_sha256,
-        e_tag: Some(ETag::Strong(part.etag.clone())),
         server_side_encryption: Some(ServerSideEncryption::from(encryption)),
         ..UploadPartOutput::default()
     }
@@ -371,5 +449,5 @@ fn storage_class(upload: &UploadRecord) -> StorageClass {
 }
 
 fn to_checksum_algorithm(algorithm: DigestAlgorithm) -> ChecksumAlgorithm {
-    ChecksumAlgorithm::from_static(checksums::algorithm_name(algorithm))
+    ChecksumAlgorithm::from_static(digests::algorithm_name(algorithm))
 }

@@ -1,11 +1,11 @@
-//! `PutObject`, which `s3s` also calls for form uploads, and `DeleteObject`.
+//! `PutObject`, which also handles form uploads, and `DeleteObject`.
 
 use http::HeaderMap;
 use s3s::dto::{DeleteObjectInput, DeleteObjectOutput, ETag, PutObjectInput, PutObjectOutput, ServerSideEncryption};
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::checksums::{self, BodyHasher, DeclaredChecksums, given_checksums};
-use super::{S3Backend, conditions, object_metadata};
+use super::checksums::{self, BodyHasher, DeclaredChecksums};
+use super::{S3Backend, conditions, object_metadata, s3_errors};
 use crate::s3::store::DeleteRequest;
 use crate::s3::store::records::ObjectRecord;
 
@@ -14,19 +14,15 @@ impl S3Backend {
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
+        let declared = DeclaredChecksums::from_upload(&request)?;
+        let description = object_metadata::from_put_object(&request, &self.region)?;
         let S3Request {
             mut input,
             trailing_headers,
             ..
         } = request;
         let body = input.body.take();
-        let description = object_metadata::from_put_object(&input)?;
-        let declared = DeclaredChecksums::new(
-            &given_checksums!(input),
-            input.checksum_algorithm.as_ref(),
-            input.content_md5.take(),
-        )?;
-        let condition = conditions::write_condition(input.if_match.as_ref(), input.if_none_match.as_ref());
+        let condition = conditions::write_condition(input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let location = (input.bucket, input.key);
         self.with_store({
             let (condition, (bucket, key)) = (condition.clone(), location.clone());
@@ -34,7 +30,11 @@ impl S3Backend {
         })
         .await?;
         let stored_body = self
-            .store_body(body, input.content_length, BodyHasher::new(declared.algorithm))
+            .store_body(
+                body,
+                input.content_length,
+                BodyHasher::new(declared.algorithm).with_payload_hash(&declared),
+            )
             .await?;
         let trailers: Option<HeaderMap> = trailing_headers.and_then(|trailers| trailers.take());
         stored_body.hashes.verify(&declared, trailers.as_ref())?;
@@ -47,6 +47,7 @@ impl S3Backend {
             description,
         };
         let mut output = put_object_output(&object);
+        let headers = checksums::checksum_headers(object.checksum.as_ref(), true);
         let version = self
             .with_store(move |store| {
                 let version = store.put_object(&location.0, &location.1, object, &condition)?;
@@ -55,7 +56,7 @@ impl S3Backend {
             })
             .await?;
         output.version_id = version;
-        Ok(S3Response::new(output))
+        Ok(S3Response::with_headers(output, headers))
     }
 
     pub(super) async fn handle_delete_object(
@@ -63,8 +64,9 @@ impl S3Backend {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
+        s3_errors::check_version_id(input.version_id.as_ref())?;
         let delete_request = DeleteRequest {
-            condition: conditions::write_condition(input.if_match.as_ref(), None),
+            condition: conditions::delete_condition(input.if_match.as_ref()),
             key: input.key,
             version: input.version_id,
         };
@@ -80,15 +82,8 @@ impl S3Backend {
 }
 
 fn put_object_output(object: &ObjectRecord) -> PutObjectOutput {
-    let checksum = checksums::to_s3_checksum(object.checksum.as_ref());
     let encryption = object.description.encryption.clone().unwrap_or_else(|| "AES256".into());
     PutObjectOutput {
-        checksum_crc32: checksum.checksum_crc32,
-        checksum_crc32c: checksum.checksum_crc32c,
-        checksum_crc64nvme: checksum.checksum_crc64nvme,
-        checksum_sha1: checksum.checksum_sha1,
-        checksum_sha256: checksum.checksum_sha256,
-        checksum_type: checksum.checksum_type,
         e_tag: Some(ETag::Strong(object.etag.clone())),
         server_side_encryption: Some(ServerSideEncryption::from(encryption)),
         ssekms_key_id: object.description.encryption_key.clone(),

@@ -6,7 +6,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::{S3Backend, object_metadata};
+use super::{S3Backend, object_tags, s3_errors};
 
 impl S3Backend {
     pub(super) async fn handle_get_object_tagging(
@@ -14,9 +14,11 @@ impl S3Backend {
         request: S3Request<GetObjectTaggingInput>,
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let input = request.input;
-        let version = self
-            .with_store(move |store| store.find_version(&input.bucket, &input.key, input.version_id.as_deref()))
+        s3_errors::check_version_id(input.version_id.as_ref())?;
+        let (version, versioning) = self
+            .with_store(move |store| store.find_tagged_version(&input.bucket, &input.key, input.version_id.as_deref()))
             .await?;
+        let version_id = versioning.has_versions().then(|| version.version_id().to_owned());
         let object = version.object.ok_or_else(|| s3_error!(NoSuchKey))?;
         let tags = object.description.tags.into_iter();
         let tag_set = tags
@@ -25,10 +27,7 @@ impl S3Backend {
                 value: Some(value),
             })
             .collect();
-        Ok(S3Response::new(GetObjectTaggingOutput {
-            tag_set,
-            version_id: version.id,
-        }))
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id }))
     }
 
     pub(super) async fn handle_put_object_tagging(
@@ -36,11 +35,8 @@ impl S3Backend {
         request: S3Request<PutObjectTaggingInput>,
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
         let input = request.input;
-        let tags = input.tagging.tag_set.into_iter();
-        let tags = tags
-            .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
-            .collect();
-        let tags = object_metadata::check_tags(tags)?;
+        s3_errors::check_version_id(input.version_id.as_ref())?;
+        let tags = object_tags::from_document(input.tagging.tag_set)?;
         let version_id = self
             .with_store(move |store| {
                 store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {
@@ -56,6 +52,7 @@ impl S3Backend {
         request: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let input = request.input;
+        s3_errors::check_version_id(input.version_id.as_ref())?;
         let version_id = self
             .with_store(move |store| {
                 store.update_object(&input.bucket, &input.key, input.version_id.as_deref(), |object| {

@@ -1,7 +1,7 @@
 //! The conditions of conditional writes.
 
 use super::StoreError;
-use super::records::{ObjectRecord, VersionRecord};
+use super::records::{ObjectRecord, UploadRecord, VersionRecord};
 
 /// The value of an `If-Match` or `If-None-Match` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +34,27 @@ impl WriteCondition {
         if let Some(expected) = &self.if_match {
             let object = object.ok_or(StoreError::NoSuchKey)?;
             if !expected.matches(object) {
-                return Err(StoreError::PreconditionFailed);
+                return Err(StoreError::PreconditionFailed { condition: "If-Match" });
             }
         }
         match (&self.if_none_match, object) {
-            (Some(excluded), Some(object)) if excluded.matches(object) => Err(StoreError::PreconditionFailed),
+            (Some(excluded), Some(object)) if excluded.matches(object) => Err(StoreError::PreconditionFailed {
+                condition: "If-None-Match",
+            }),
             _ => Ok(()),
         }
+    }
+
+    /// Rejects the conditional completion of an upload whose key has changed since the upload was created.
+    pub(super) fn check_conflict(&self, upload: &UploadRecord) -> Result<(), StoreError> {
+        let condition = match (&self.if_match, &self.if_none_match) {
+            (Some(_), _) => "If-Match",
+            (None, Some(_)) => "If-None-Match",
+            (None, None) => return Ok(()),
+        };
+        if upload.key_changed {
+            return Err(StoreError::ConditionalConflict { condition });
+        }
+        Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use redb::{ReadableDatabase, ReadableTable};
 
 use super::objects::insert_version;
-use super::records::{ObjectRecord, PartRecord, StoredChecksum, UploadRecord};
-use super::{ObjectStore, StoreError, WriteCondition, ids, tables};
+use super::records::{CompletedRecord, ObjectRecord, PartRecord, StoredChecksum, UploadRecord};
+use super::{ObjectStore, StoreError, WriteCondition, ids, tables, unix_now};
 
 /// Minimum size of a part other than the last.
 const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
@@ -32,6 +32,78 @@ pub(crate) struct CompletionRequest<'a> {
     pub(crate) upload_id: &'a str,
     pub(crate) parts: &'a [RequestedPart],
     pub(crate) condition: &'a WriteCondition,
+}
+
+impl RequestedPart {
+    fn matches(&self, part: &PartRecord) -> bool {
+        self.etag == part.etag && self.checksum_matches(part)
+    }
+
+    fn checksum_matches(&self, part: &PartRecord) -> bool {
+        match (&self.checksum, &part.checksum) {
+            (Some(requested), Some(stored)) => {
+                requested.algorithm == stored.algorithm && requested.value == stored.value
+            }
+            (Some(requested), None) => requested.value == part.crc64nvme,
+            (None, _) => true,
+        }
+    }
+
+    fn has_other_algorithm(&self, part: &PartRecord) -> bool {
+        let algorithms = self.checksum.as_ref().zip(part.checksum.as_ref());
+        algorithms.is_none_or(|(requested, stored)| requested.algorithm != stored.algorithm)
+    }
+
+    fn mismatch(&self, part: &PartRecord) -> StoreError {
+        match &self.checksum {
+            Some(requested) if self.etag == part.etag && self.has_other_algorithm(part) => {
+                StoreError::PartChecksumMismatch {
+                    number: self.number,
+                    algorithm: requested.algorithm,
+                }
+            }
+            _ => self.invalid(),
+        }
+    }
+
+    fn invalid(&self) -> StoreError {
+        StoreError::InvalidPart {
+            number: self.number,
+            etag: self.etag.clone(),
+        }
+    }
+}
+
+impl CompletionRequest<'_> {
+    fn location(&self) -> tables::UploadKey<'_> {
+        (self.bucket, self.key.as_bytes(), self.upload_id)
+    }
+
+    fn part_list(&self) -> Vec<(u32, String)> {
+        let parts = self.parts.iter();
+        parts.map(|part| (part.number, part.etag.clone())).collect()
+    }
+
+    /// Returns the result of the same request if it has been completed before.
+    fn find_completed(&self, write: &redb::WriteTransaction) -> Result<Option<CompletedRecord>, StoreError> {
+        let table = write.open_table(tables::COMPLETED)?;
+        let Some(row) = table.get(self.location())? else {
+            return Ok(None);
+        };
+        let record: CompletedRecord = tables::decode_record(row.value())?;
+        Ok(Some(record).filter(|record| record.parts == self.part_list()))
+    }
+
+    fn to_record(&self, object: &ObjectRecord) -> CompletedRecord {
+        CompletedRecord {
+            completed: unix_now(),
+            parts: self.part_list(),
+            etag: object.etag.clone(),
+            checksum: object.checksum.clone(),
+            encryption: object.description.encryption.clone(),
+            version: None,
+        }
+    }
 }
 
 impl ObjectStore {
@@ -125,24 +197,45 @@ impl ObjectStore {
         Ok(())
     }
 
-    /// Completes an upload. `assemble` builds the object from the requested parts, in order.
+    /// Completes an upload. `assemble` builds the object from the requested parts, in order. A repeated request returns
+    /// the first result.
     pub(crate) fn complete_upload(
         &self,
         request: &CompletionRequest<'_>,
         assemble: impl FnOnce(&UploadRecord, Vec<PartRecord>) -> Result<ObjectRecord, StoreError>,
-    ) -> Result<(ObjectRecord, Option<String>), StoreError> {
+    ) -> Result<CompletedRecord, StoreError> {
         let location = (request.bucket, request.key);
         let write = self.index.begin_write()?;
         tables::read_bucket(&write.open_table(tables::BUCKETS)?, request.bucket)?;
+        if let Some(completed) = request.find_completed(&write)? {
+            return Ok(completed);
+        }
         let (upload, stored) = remove_upload(&write, location, request.upload_id)?;
         let (selected, unused) = select_parts(stored, request.parts)?;
         let object = assemble(&upload, selected)?;
-        let written = insert_version(&write, location, Some(object.clone()), request.condition)?;
+        check_unchanged(&write, request, &upload)?;
+        let mut completed = request.to_record(&object);
+        let written = insert_version(&write, location, Some(object), request.condition)?;
+        completed.version.clone_from(&written.version);
+        write
+            .open_table(tables::COMPLETED)?
+            .insert(request.location(), tables::encode_record(&completed)?.as_slice())?;
         write.commit()?;
         self.remove_blobs_of(&written.replaced);
         self.blobs.remove(unused.iter().map(|part| part.segment.blob.as_str()));
-        Ok((object, written.version))
+        Ok(completed)
     }
+}
+
+/// Checks the condition of a completion, and rejects it if the key has changed since the upload was created.
+fn check_unchanged(
+    write: &redb::WriteTransaction,
+    request: &CompletionRequest<'_>,
+    upload: &UploadRecord,
+) -> Result<(), StoreError> {
+    let versions = tables::read_versions(&write.open_table(tables::VERSIONS)?, request.bucket, request.key)?;
+    request.condition.check(versions.first().map(|(_, version)| version))?;
+    request.condition.check_conflict(upload)
 }
 
 fn read_parts(
@@ -190,26 +283,26 @@ fn select_parts(
     let (mut selected, mut unused) = (Vec::with_capacity(requested.len()), Vec::new());
     for (number, part) in stored {
         match expected.next_if(|requested| requested.number == number) {
-            Some(requested) if part_matches(requested, &part) => selected.push(part),
-            Some(_) => return Err(StoreError::InvalidPart),
+            Some(requested) if requested.matches(&part) => selected.push(part),
+            Some(requested) => return Err(requested.mismatch(&part)),
             None => unused.push(part),
         }
     }
-    if expected.peek().is_some() || selected.is_empty() {
-        return Err(StoreError::InvalidPart);
+    if let Some(missing) = expected.peek() {
+        return Err(missing.invalid());
     }
-    let last = selected.len() - 1;
-    if selected[..last].iter().any(|part| part.segment.size < MIN_PART_BYTES) {
-        return Err(StoreError::PartTooSmall);
+    let small = requested
+        .iter()
+        .zip(&selected)
+        .rev()
+        .skip(1)
+        .rfind(|(_, part)| part.segment.size < MIN_PART_BYTES);
+    match small {
+        Some((requested, part)) => Err(StoreError::PartTooSmall {
+            number: requested.number,
+            etag: part.etag.clone(),
+            size: part.segment.size,
+        }),
+        None => Ok((selected, unused)),
     }
-    Ok((selected, unused))
-}
-
-fn part_matches(requested: &RequestedPart, part: &PartRecord) -> bool {
-    let checksum_matches = match (&requested.checksum, &part.checksum) {
-        (Some(requested), Some(stored)) => requested.algorithm == stored.algorithm && requested.value == stored.value,
-        (Some(requested), None) => requested.value == part.crc64nvme,
-        (None, _) => true,
-    };
-    requested.etag == part.etag && checksum_matches
 }

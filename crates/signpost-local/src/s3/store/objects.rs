@@ -1,8 +1,8 @@
 //! Reads, writes and deletes the versions of a key.
 
-use redb::{ReadableDatabase, Table, WriteTransaction};
+use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
 
-use super::records::{BucketRecord, ObjectRecord, VersionRecord, VersioningState};
+use super::records::{BucketRecord, ObjectRecord, UploadRecord, VersionRecord, VersioningState};
 use super::tables::{RankedVersion, VersionKey};
 use super::{ObjectStore, StoreError, WriteCondition, ids, tables, unix_now};
 
@@ -23,26 +23,38 @@ pub(crate) struct DeleteOutcome {
 }
 
 impl ObjectStore {
-    /// Returns the newest version of a key, or the version with this id. A delete marker is an error.
+    /// Returns the newest version of a key, or the version with this id, and the state of the bucket. A delete marker is
+    /// an error.
     pub(crate) fn find_version(
         &self,
         bucket: &str,
         key: &str,
         version: Option<&str>,
-    ) -> Result<VersionRecord, StoreError> {
+    ) -> Result<(VersionRecord, VersioningState), StoreError> {
         let read = self.index.begin_read()?;
-        tables::read_bucket(&read.open_table(tables::BUCKETS)?, bucket)?;
+        let versioning = tables::read_bucket(&read.open_table(tables::BUCKETS)?, bucket)?.versioning;
         let mut versions = tables::read_versions(&read.open_table(tables::VERSIONS)?, bucket, key)?;
         let index = version_position(&versions, version)?;
         let (_, record) = versions.swap_remove(index);
         match (&record.object, version) {
-            (Some(_), _) => Ok(record),
+            (Some(_), _) => Ok((record, versioning)),
             (None, None) => Err(StoreError::DeleteMarker {
                 version: record.version_id().to_owned(),
             }),
-            (None, Some(_)) => Err(StoreError::DeleteMarkerVersion {
-                version: record.version_id().to_owned(),
-            }),
+            (None, Some(_)) => Err(delete_marker_version(&record)),
+        }
+    }
+
+    /// Returns a version like [`Self::find_version`], but a delete marker never counts as a missing key.
+    pub(crate) fn find_tagged_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(VersionRecord, VersioningState), StoreError> {
+        match self.find_version(bucket, key, version) {
+            Err(StoreError::DeleteMarker { version }) => self.find_version(bucket, key, Some(&version)),
+            found => found,
         }
     }
 
@@ -54,7 +66,7 @@ impl ObjectStore {
         condition.check(versions.first().map(|(_, version)| version))
     }
 
-    /// Writes an object if the condition is met. Returns its version id, unless versioning was never enabled.
+    /// Writes an object if the condition is met. Returns its version id if versioning is enabled.
     pub(crate) fn put_object(
         &self,
         bucket: &str,
@@ -114,7 +126,8 @@ impl ObjectStore {
             let mut versions = tables::read_versions(&table, bucket, key)?;
             let index = version_position(&versions, version)?;
             let (rank, mut record) = versions.swap_remove(index);
-            change(record.object.as_mut().ok_or(StoreError::NoSuchKey)?);
+            let marker = delete_marker_version(&record);
+            change(record.object.as_mut().ok_or(marker)?);
             table.insert(
                 (bucket, key.as_bytes(), rank),
                 tables::encode_record(&record)?.as_slice(),
@@ -153,6 +166,7 @@ pub(super) fn insert_version(
     let mut table = write.open_table(tables::VERSIONS)?;
     let versions = tables::read_versions(&table, bucket, key)?;
     condition.check(versions.first().map(|(_, version)| version))?;
+    mark_uploads(write, (bucket, key))?;
     let (id, replaced) = if versioning == VersioningState::Enabled {
         (Some(ids::random_id()), Vec::new())
     } else {
@@ -168,9 +182,8 @@ pub(super) fn insert_version(
         (bucket, key.as_bytes(), rank),
         tables::encode_record(&version)?.as_slice(),
     )?;
-    let version_id = (versioning != VersioningState::Never).then(|| version.version_id().to_owned());
     Ok(WriteOutcome {
-        version: version_id,
+        version: version.id,
         replaced,
     })
 }
@@ -209,6 +222,7 @@ fn delete_current_version(
         let mut table = write.open_table(tables::VERSIONS)?;
         let versions = tables::read_versions(&table, bucket, key)?;
         condition.check(versions.first().map(|(_, version)| version))?;
+        mark_uploads(write, (bucket, key))?;
         let removed = remove_null_version(&mut table, (bucket, key), versions)?;
         return Ok((DeleteOutcome::default(), removed));
     }
@@ -221,6 +235,35 @@ fn delete_current_version(
         },
         written.replaced,
     ))
+}
+
+/// Marks the unfinished uploads of a key that is written or deleted.
+fn mark_uploads(write: &WriteTransaction, (bucket, key): (&str, &str)) -> Result<(), StoreError> {
+    let mut uploads = write.open_table(tables::UPLOADS)?;
+    let mut changed = Vec::new();
+    for row in uploads.range((bucket, key.as_bytes(), "")..)? {
+        let (location, record) = row?;
+        let (found_bucket, found_key, id) = location.value();
+        if (found_bucket, found_key) != (bucket, key.as_bytes()) {
+            break;
+        }
+        let mut upload: UploadRecord = tables::decode_record(record.value())?;
+        if !upload.key_changed {
+            upload.key_changed = true;
+            changed.push((id.to_owned(), tables::encode_record(&upload)?));
+        }
+    }
+    for (id, record) in changed {
+        uploads.insert((bucket, key.as_bytes(), id.as_str()), record.as_slice())?;
+    }
+    Ok(())
+}
+
+fn delete_marker_version(record: &VersionRecord) -> StoreError {
+    StoreError::DeleteMarkerVersion {
+        version: record.version_id().to_owned(),
+        modified: record.modified,
+    }
 }
 
 fn remove_null_version(

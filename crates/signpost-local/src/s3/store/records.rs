@@ -20,6 +20,13 @@ pub(crate) enum VersioningState {
     Suspended,
 }
 
+impl VersioningState {
+    /// Returns true if versioning was enabled at any time.
+    pub(crate) fn has_versions(self) -> bool {
+        self != Self::Never
+    }
+}
+
 /// One rule of a bucket's CORS configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct CorsRule {
@@ -66,6 +73,8 @@ pub(crate) struct ObjectRecord {
 pub(crate) struct BlobSegment {
     pub(crate) blob: String,
     pub(crate) size: u64,
+    /// The checksum of a part of an upload with a checksum algorithm.
+    pub(crate) checksum: Option<StoredChecksum>,
 }
 
 /// The system and user metadata of an upload, which S3 returns with the object.
@@ -76,7 +85,8 @@ pub(crate) struct ObjectMetadata {
     pub(crate) content_encoding: Option<String>,
     pub(crate) content_language: Option<String>,
     pub(crate) cache_control: Option<String>,
-    pub(crate) expires: Option<i64>,
+    /// The text of the client, which S3 does not parse.
+    pub(crate) expires: Option<String>,
     pub(crate) storage_class: Option<String>,
     pub(crate) encryption: Option<String>,
     pub(crate) encryption_key: Option<String>,
@@ -92,6 +102,11 @@ pub(crate) enum DigestAlgorithm {
     Crc64Nvme,
     Sha1,
     Sha256,
+    Sha512,
+    Md5,
+    XxHash64,
+    XxHash3,
+    XxHash128,
 }
 
 /// The checksum type of S3: over the bytes of the object, or over the checksums of its parts.
@@ -115,6 +130,20 @@ pub(crate) struct UploadRecord {
     pub(crate) initiated: i64,
     pub(crate) description: ObjectMetadata,
     pub(crate) checksum: Option<(DigestAlgorithm, ChecksumCoverage)>,
+    /// True if the key was written or deleted after the upload was created.
+    pub(crate) key_changed: bool,
+}
+
+/// A completed multipart upload. A client that repeats the request receives the same response.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CompletedRecord {
+    pub(crate) completed: i64,
+    /// The numbers and `ETag`s of the parts.
+    pub(crate) parts: Vec<(u32, String)>,
+    pub(crate) etag: String,
+    pub(crate) checksum: Option<StoredChecksum>,
+    pub(crate) encryption: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
 /// One part of a multipart upload.

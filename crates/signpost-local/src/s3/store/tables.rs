@@ -19,6 +19,9 @@ pub(super) const UPLOADS: TableDefinition<'_, UploadKey<'_>, &[u8]> = TableDefin
 /// Maps upload id and part number to a part.
 pub(super) const PARTS: TableDefinition<'_, (&str, u32), &[u8]> = TableDefinition::new("parts");
 
+/// Maps bucket, key and upload id to a completed upload.
+pub(super) const COMPLETED: TableDefinition<'_, UploadKey<'_>, &[u8]> = TableDefinition::new("completed");
+
 /// Counters by name.
 pub(super) const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 

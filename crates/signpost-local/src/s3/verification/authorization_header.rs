@@ -30,8 +30,8 @@ pub(super) fn verify_authorization_header(
     let date = single_header(&head.headers, "x-amz-date").ok_or(S3Rejection::MissingHeader("x-amz-date"))?;
     let payload =
         single_header(&head.headers, PAYLOAD_HASH_HEADER).ok_or(S3Rejection::MissingHeader(PAYLOAD_HASH_HEADER))?;
-    let scope =
-        CredentialScope::parse(fields.credential, &verifier.region, date).map_err(S3Rejection::AuthorizationHeader)?;
+    let scope = CredentialScope::parse(fields.credential, &verifier.region, date)
+        .map_err(|error| error.into_rejection(S3Rejection::AuthorizationHeader))?;
     check_clock_skew(date, now)?;
     require_signed_headers(&head.headers, &fields.signed_headers)?;
     let token = single_header(&head.headers, "x-amz-security-token");
@@ -39,11 +39,9 @@ pub(super) fn verify_authorization_header(
     let canonical_request = canonical_request::build_canonical_request(head, query, &fields.signed_headers, payload)?;
     SignatureCheck {
         scope: &scope,
-        date,
-        canonical_request,
         signature: fields.signature,
     }
-    .verify(signer)
+    .verify_request(signer, date, canonical_request)
 }
 
 /// Rejects a request with an unsigned `x-amz-` header or an unsigned host.

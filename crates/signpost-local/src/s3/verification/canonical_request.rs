@@ -25,6 +25,16 @@ pub(crate) fn decode_path(raw: &str) -> Option<String> {
     percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
 }
 
+/// Escapes a path in the canonical way.
+pub(crate) fn encode_path(path: &str) -> String {
+    utf8_percent_encode(path, PATH).to_string()
+}
+
+/// Escapes a name or a value of a query in the canonical way.
+pub(crate) fn encode_query(text: &str) -> String {
+    utf8_percent_encode(text, QUERY).to_string()
+}
+
 /// Builds the canonical request for these signed headers and this payload hash.
 pub(super) fn build_canonical_request(
     head: &Parts,
@@ -40,7 +50,7 @@ pub(super) fn build_canonical_request(
     Ok(format!(
         "{method}\n{path}\n{query}\n{headers}\n{names}\n{payload_hash}",
         method = head.method,
-        path = utf8_percent_encode(&path, PATH),
+        path = encode_path(&path),
         query = canonical_query(query),
         names = signed_headers.join(";"),
     ))
@@ -49,7 +59,7 @@ pub(super) fn build_canonical_request(
 /// Escapes the path in the canonical way, so that `s3s` decodes it to the key that was verified.
 pub(super) fn normalize_path(uri: &mut Uri) -> Result<(), S3Rejection> {
     let path = decode_path(uri.path()).ok_or(S3Rejection::InvalidUri)?;
-    let path = utf8_percent_encode(&path, PATH).to_string();
+    let path = encode_path(&path);
     let target = uri
         .query()
         .map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
@@ -62,12 +72,7 @@ fn canonical_query(query: &QueryString) -> String {
     let mut pairs: Vec<_> = query
         .pairs()
         .filter(|(name, _)| *name != "X-Amz-Signature")
-        .map(|(name, value)| {
-            (
-                utf8_percent_encode(name, QUERY).to_string(),
-                utf8_percent_encode(value, QUERY).to_string(),
-            )
-        })
+        .map(|(name, value)| (encode_query(name), encode_query(value)))
         .collect();
     pairs.sort_unstable();
     let pairs: Vec<_> = pairs

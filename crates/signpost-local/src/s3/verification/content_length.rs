@@ -24,7 +24,10 @@ pub(super) fn check_content_length(head: &Parts, is_form_upload: bool) -> Result
     let length = parse_length(&head.headers, CONTENT_LENGTH.as_str())?;
     match decoded.or(length) {
         None => Err(S3Rejection::MissingLength),
-        Some(length) if length > MAX_PUT_BYTES => Err(S3Rejection::TooLarge),
+        Some(length) if length > MAX_PUT_BYTES => Err(S3Rejection::TooLarge {
+            size: length,
+            max: MAX_PUT_BYTES,
+        }),
         Some(_) => Ok(()),
     }
 }
@@ -37,7 +40,8 @@ fn parse_length(headers: &HeaderMap, name: &str) -> Result<Option<u64>, S3Reject
     value.map(Some).ok_or(S3Rejection::InvalidLength)
 }
 
-fn is_object_path(path: &str) -> bool {
+/// Returns true if the path of a request names an object.
+pub(crate) fn is_object_path(path: &str) -> bool {
     path.trim_start_matches('/')
         .split_once('/')
         .is_some_and(|(_, key)| !key.is_empty())

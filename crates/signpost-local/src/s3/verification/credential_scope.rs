@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use super::S3Rejection;
+
 /// The parts of a credential: `KEY/date/region/s3/aws4_request`.
 #[derive(Debug)]
 pub(super) struct CredentialScope {
@@ -14,9 +16,38 @@ pub(super) struct CredentialScope {
     pub(super) region: String,
 }
 
+/// The reason for rejecting a credential.
+pub(super) struct ScopeError {
+    message: String,
+    expected_region: Option<String>,
+}
+
+impl ScopeError {
+    /// Returns the rejection. `malformed` creates it from a message.
+    pub(super) fn into_rejection(self, malformed: impl FnOnce(String) -> S3Rejection) -> S3Rejection {
+        let rejection = malformed(self.message);
+        match self.expected_region {
+            None => rejection,
+            Some(region) => S3Rejection::WrongRegion {
+                rejection: Box::new(rejection),
+                region,
+            },
+        }
+    }
+}
+
+impl From<&str> for ScopeError {
+    fn from(message: &str) -> Self {
+        Self {
+            message: message.to_owned(),
+            expected_region: None,
+        }
+    }
+}
+
 impl CredentialScope {
-    /// Parses a credential and compares it with the region and the date of the request. The error is a message of AWS.
-    pub(super) fn parse(credential: &str, region: &str, request_date: &str) -> Result<Self, String> {
+    /// Parses a credential and compares it with the region and the date of the request. The error has a message of AWS.
+    pub(super) fn parse(credential: &str, region: &str, request_date: &str) -> Result<Self, ScopeError> {
         let fields: Vec<_> = credential.rsplitn(5, '/').collect();
         let [terminator, service, named_region, date, access_key] = fields[..] else {
             return Err("expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"".into());
@@ -28,7 +59,10 @@ impl CredentialScope {
             return Err("incorrect service; this endpoint belongs to \"s3\"".into());
         }
         if named_region != region {
-            return Err(format!("the region '{named_region}' is wrong; expecting '{region}'"));
+            return Err(ScopeError {
+                message: format!("the region '{named_region}' is wrong; expecting '{region}'"),
+                expected_region: Some(region.to_owned()),
+            });
         }
         if !request_date.starts_with(date) || date.len() != 8 {
             return Err("the date is not the same as X-Amz-Date".into());

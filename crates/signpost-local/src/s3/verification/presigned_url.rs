@@ -34,7 +34,7 @@ pub(super) fn verify_presigned_url(
     let url = PresignedParameters::parse(query)?;
     let expires = parse_expires(url.expires)?;
     let scope = CredentialScope::parse(url.credential, &verifier.region, url.date)
-        .map_err(|message| malformed_parameter("Credential", &message))?;
+        .map_err(|error| error.into_rejection(|message| malformed_parameter("Credential", &message)))?;
     check_validity_period(url.date, expires, now)?;
     authorization_header::require_signed_headers(&head.headers, &url.signed_headers)?;
     let signer = verifier.find_signer(&scope.access_key, url.token, now)?;
@@ -42,11 +42,9 @@ pub(super) fn verify_presigned_url(
     let canonical_request = canonical_request::build_canonical_request(head, query, &url.signed_headers, payload)?;
     SignatureCheck {
         scope: &scope,
-        date: url.date,
-        canonical_request,
         signature: url.signature,
     }
-    .verify(signer)
+    .verify_request(signer, url.date, canonical_request)
 }
 
 impl<'a> PresignedParameters<'a> {
@@ -58,8 +56,7 @@ impl<'a> PresignedParameters<'a> {
                 .ok_or_else(missing_parameters)
         };
         if get("X-Amz-Algorithm")? != "AWS4-HMAC-SHA256" {
-            let message = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"";
-            return Err(S3Rejection::QueryParameters(message.into()));
+            return Err(unsupported_algorithm());
         }
         let tokens = query.names().filter(|name| *name == "X-Amz-Security-Token").count();
         if tokens > 1 {
@@ -74,6 +71,12 @@ impl<'a> PresignedParameters<'a> {
             token: query.single_value("X-Amz-Security-Token"),
         })
     }
+}
+
+/// Returns the rejection of another signature algorithm.
+pub(super) fn unsupported_algorithm() -> S3Rejection {
+    let message = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"";
+    S3Rejection::QueryParameters(message.into())
 }
 
 fn missing_parameters() -> S3Rejection {
@@ -108,6 +111,7 @@ fn check_validity_period(date: &str, lifetime: Duration, now: SystemTime) -> Res
     let end = begin + lifetime;
     if now > end {
         return Err(S3Rejection::Expired {
+            lifetime: lifetime.as_secs(),
             expires: format_date(end),
             now: format_date(now),
         });

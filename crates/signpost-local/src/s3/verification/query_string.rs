@@ -26,7 +26,7 @@ impl QueryString {
     }
 
     /// Returns the value of a parameter that occurs exactly once.
-    pub(super) fn single_value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn single_value(&self, name: &str) -> Option<&str> {
         let mut values = self.pairs().filter(|(found, _)| *found == name);
         match (values.next(), values.next()) {
             (Some((_, value)), None) => Some(value),
@@ -34,11 +34,13 @@ impl QueryString {
         }
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    /// Returns the names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.pairs().map(|(name, _)| name)
     }
 
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Returns the names and values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

@@ -9,31 +9,44 @@ use super::credential_scope::CredentialScope;
 use crate::s3::config::S3Credentials;
 use crate::s3::store::ids::hex_encode;
 
-/// A signature with the values that the client signed.
+/// A signature and its credential scope.
 pub(super) struct SignatureCheck<'a> {
     pub(super) scope: &'a CredentialScope,
-    pub(super) date: &'a str,
-    pub(super) canonical_request: String,
     pub(super) signature: &'a str,
 }
 
 impl SignatureCheck<'_> {
-    /// Rejects a signature that differs from the signature of `signer`.
-    pub(super) fn verify(self, signer: &S3Credentials) -> Result<(), S3Rejection> {
+    /// Rejects a signature of a canonical request that differs from the signature of `signer`.
+    pub(super) fn verify_request(
+        &self,
+        signer: &S3Credentials,
+        date: &str,
+        canonical_request: String,
+    ) -> Result<(), S3Rejection> {
         let string_to_sign = format!(
-            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
-            self.date,
+            "AWS4-HMAC-SHA256\n{date}\n{}\n{}",
             self.scope,
-            hex_encode(&Sha256::digest(&self.canonical_request))
+            hex_encode(&Sha256::digest(&canonical_request))
         );
+        self.verify_text(signer, string_to_sign, Some(canonical_request))
+    }
+
+    /// Rejects a signature of a text that differs from the signature of `signer`.
+    pub(super) fn verify_text(
+        &self,
+        signer: &S3Credentials,
+        string_to_sign: String,
+        canonical_request: Option<String>,
+    ) -> Result<(), S3Rejection> {
         let expected = hex_encode(&hmac_sha256(&self.signing_key(signer), string_to_sign.as_bytes()));
         if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
             return Ok(());
         }
-        let canonical_request = redact_token(self.canonical_request, signer);
         Err(S3Rejection::SignatureDoesNotMatch {
+            access_key: self.scope.access_key.clone(),
+            signature: self.signature.to_owned(),
             string_to_sign,
-            canonical_request,
+            canonical_request: canonical_request.map(|request| redact_token(request, signer)),
         })
     }
 

@@ -7,6 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::S3Rejection;
 use super::query_string::QueryString;
+use crate::s3::latin1;
+
+const METADATA_PREFIX: &str = "x-amz-meta-";
 
 const APPLIED_NAMES: [&str; 6] = [
     "if-match",
@@ -16,7 +19,19 @@ const APPLIED_NAMES: [&str; 6] = [
     "x-amz-storage-class",
     "x-amz-tagging",
 ];
-const APPLIED_PREFIXES: [&str; 2] = ["x-amz-meta-", "x-amz-server-side-encryption"];
+const APPLIED_PREFIXES: [&str; 2] = [METADATA_PREFIX, "x-amz-server-side-encryption"];
+
+/// Reads the metadata headers of the client as Latin-1, as S3 does. Signed parameters are UTF-8.
+pub(super) fn decode_metadata_headers(headers: &mut HeaderMap) {
+    for (name, value) in headers.iter_mut() {
+        if name.as_str().starts_with(METADATA_PREFIX) && !value.as_bytes().is_ascii() {
+            let text = latin1::decode(value.as_bytes());
+            if let Ok(decoded) = HeaderValue::from_bytes(text.as_bytes()) {
+                *value = decoded;
+            }
+        }
+    }
+}
 
 /// Sets the headers from a verified query. They replace the headers of the client.
 pub(super) fn apply_signed_parameters(headers: &mut HeaderMap, query: &QueryString) -> Result<(), S3Rejection> {

@@ -1,0 +1,42 @@
+# `release/terraform` generates this file from template.yaml.
+
+locals {
+  parameters = {
+    TokenSha256          = var.token_sha256
+    Rules                = var.rules
+    RulesObject          = var.rules_object
+    RulesParameter       = var.rules_parameter
+    Keys                 = var.keys
+    ClientSecret         = var.client_secret
+    CreateTable          = var.create_table ? "yes" : "no"
+    MaxExpiresSeconds    = tostring(var.max_expires_seconds)
+    Front                = var.front
+    StageName            = var.stage_name
+    HttpStageName        = var.http_stage_name
+    DomainName           = var.domain_name
+    CertificateArn       = var.certificate_arn
+    HostedZoneId         = var.hosted_zone_id
+    PublicUrl            = var.public_url
+    ThrottleRate         = tostring(var.throttle_rate)
+    ThrottleBurst        = tostring(var.throttle_burst)
+    ReservedConcurrency  = tostring(var.reserved_concurrency)
+    WebAclArn            = var.web_acl_arn
+    ExistingBucket       = var.existing_bucket
+    CorsOrigins          = join(",", var.cors_origins)
+    OldVersionDays       = tostring(var.old_version_days)
+    KmsKeyArn            = var.kms_key_arn
+    ObjectLockDays       = tostring(var.object_lock_days)
+    ReplicationBucketArn = var.replication_bucket_arn
+    BucketAccessLogs     = var.bucket_access_logs ? "yes" : "no"
+    SigningMode          = var.signing_mode
+    Architecture         = var.architecture
+    LogLevel             = var.log_level
+    LogRetentionDays     = tostring(var.log_retention_days)
+    AccessLogs           = var.access_logs ? "yes" : "no"
+    Tracing              = var.tracing ? "yes" : "no"
+    Monitoring           = var.monitoring ? "yes" : "no"
+    Metrics              = var.metrics ? "yes" : "no"
+    AlarmTopicArn        = var.alarm_topic_arn
+    AlarmDailyRequests   = tostring(var.alarm_daily_requests)
+  }
+}

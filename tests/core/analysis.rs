@@ -1,0 +1,221 @@
+//! The findings about rules: anonymous writes, shadowed rules, deny rules without effect, and aliases.
+
+use signpost::policy::Policy;
+
+const TOKENS: &str = "version = 1\n\
+    [[issuer]]\nname = \"idp\"\niss = \"i\"\nvia = \"gateway\"\ngroups = \"groups\"\n\
+    [[token]]\nid = \"ci\"\nsha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n\
+    groups = [\"deployers\"]\n\
+    [[token]]\nid = \"ann\"\nsha256 = \"3bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+
+/// `ID who can on` and more fields.
+fn rule(text: &str) -> String {
+    let (fields, more) = text.split_once(';').unwrap_or((text, ""));
+    let [id, who, can, on] = fields.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("{text}")
+    };
+    let list = |text: &str| {
+        text.split('+')
+            .map(|item| format!("{item:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let effect = if id.starts_with('!') { "deny" } else { "allow" };
+    let id = id.trim_start_matches('!');
+    format!(
+        "[[rule]]\nid = \"{id}\"\neffect = \"{effect}\"\nwho = [{}]\ncan = [{}]\non = [{}]\n{more}\n",
+        list(who),
+        list(can),
+        list(on)
+    )
+}
+
+fn findings(rules: &[&str]) -> Vec<String> {
+    let rules: String = rules.iter().map(|text| rule(text)).collect();
+    let policy = Policy::parse(&format!("{TOKENS}{rules}")).unwrap();
+    policy.findings().iter().map(ToString::to_string).collect()
+}
+
+/// Checks that the findings are one for each of these texts, in this order.
+fn assert_findings(rules: &[&str], expected: &[&str]) {
+    let found = findings(rules);
+    let matches = found
+        .iter()
+        .zip(expected)
+        .all(|(found, expected)| found.contains(expected));
+    assert!(found.len() == expected.len() && matches, "{rules:?} {found:?}");
+}
+
+#[test]
+fn anonymous_writes_are_found() {
+    let drop = "drop anyone write drop/**;allow_anonymous_write = true";
+    assert_findings(&[drop], &["rule \"drop\": anyone can change objects: drop/**"]);
+    assert_findings(&["r anyone read a/**", "w authenticated write b/**"], &[]);
+}
+
+#[test]
+fn shadowed_rules_are_found() {
+    let shadowed = "\"late\": never decides";
+    for (rules, expected) in [
+        (vec!["early anyone read **", "late token:ci read a/**"], vec![shadowed]),
+        (vec!["late token:ci read a/**", "early anyone read **"], vec![]),
+        (vec!["early anyone read a/**", "late token:ci read a/**+b"], vec![]),
+        (vec!["early anyone read a/**", "late token:ci read+list a/**"], vec![]),
+        (
+            vec!["early anyone read a/**", "b anyone read b", "late token:ci read a/**+b"],
+            vec!["\"b\", \"early\""],
+        ),
+        (vec!["early authenticated read **", "late anyone read a"], vec![]),
+        (
+            vec!["early group:deployers read **", "late token:ci read a"],
+            vec![shadowed],
+        ),
+        (vec!["early group:deployers read **", "late token:ann read a"], vec![]),
+        (
+            vec!["early issuer:idp read **", "late user:idp/x read a"],
+            vec![shadowed],
+        ),
+        (
+            vec!["early issuer:idp read **", "late group:idp/x read a"],
+            vec![shadowed],
+        ),
+        (
+            vec![
+                "early issuer:idp read **;if = { x = [\"1\"] }",
+                "late user:idp/x read a",
+            ],
+            vec![],
+        ),
+        (
+            vec![
+                "early issuer:idp read **;if = { x = [\"1\", \"2\"] }",
+                "late user:idp/x read a;if = { x = [\"2\"], y = [\"3\"] }",
+            ],
+            vec![shadowed],
+        ),
+        (
+            vec!["early issuer:idp read a/{team}/**", "late issuer:idp read a/{team}/b"],
+            vec![shadowed],
+        ),
+        (
+            vec!["early issuer:idp read a/{team}/**", "late issuer:idp read a/{other}/b"],
+            vec![],
+        ),
+        (
+            vec!["early issuer:idp read a/{team}/**", "late issuer:idp read a/red/b"],
+            vec![],
+        ),
+        (vec!["early anyone read a/**", "late anyone read a"], vec![]),
+        (vec!["early anyone read a", "late anyone read a/**"], vec![]),
+        (
+            vec![
+                "early issuer:idp read a/**;rewrite = \"t/{team}/{rest}\"",
+                "late issuer:idp read a/b",
+            ],
+            vec![],
+        ),
+        (
+            vec!["late token:ci read a/**", "!no anyone read **"],
+            vec!["\"late\": never decides"],
+        ),
+        (
+            vec!["r anyone read **", "!a anyone read a/**", "!late token:ci read a/b"],
+            vec![shadowed],
+        ),
+        (
+            vec!["r anyone read **", "!late token:ci read a/b", "!a anyone read a/**"],
+            vec![],
+        ),
+    ] {
+        assert_findings(&rules, &expected);
+    }
+}
+
+#[test]
+fn deny_rules_without_effect_are_found() {
+    let unreachable = "\"no\": has no effect";
+    for (rules, expected) in [
+        (vec!["r anyone read a/**", "!no anyone read b/**"], vec![unreachable]),
+        (vec!["r anyone read a/**", "!no anyone write a/**"], vec![unreachable]),
+        (
+            vec!["r token:ci read a/**", "!no token:ann read a/b"],
+            vec![unreachable],
+        ),
+        (
+            vec!["r token:ci read a/**", "!no issuer:idp read a/b"],
+            vec![unreachable],
+        ),
+        (vec!["r group:idp/x read a/**", "!no group:idp/y read a/b"], vec![]),
+        (vec!["r group:idp/x read a/**", "!no user:idp/y read a/b"], vec![]),
+        (vec!["r token:ci read a/**", "!no group:deployers read a/b"], vec![]),
+        (
+            vec!["r issuer:idp read a/**", "!no issuer:idp read a/{team}/**"],
+            vec![],
+        ),
+        (
+            vec!["r issuer:idp read a/red", "!no issuer:idp read a/{team}/**"],
+            vec![],
+        ),
+        (vec!["r anyone read a/**", "!no anyone read a"], vec![unreachable]),
+        (
+            vec!["r anyone read a/**;rewrite = \"s/{rest}\"", "!no anyone read s/b"],
+            vec![],
+        ),
+        (
+            vec!["r anyone read a/**;rewrite = \"s/{rest}\"", "!no anyone read t/b"],
+            vec![unreachable],
+        ),
+    ] {
+        assert_findings(&rules, &expected);
+    }
+}
+
+#[test]
+fn aliases_of_denied_keys_are_found() {
+    let store = "store token:ci read docs/**;rewrite = \"s/{rest}\"";
+    let ids = "ids token:ci read docs/**;rewrite = \"s/{id}\"";
+    for (rules, expected) in [
+        (
+            vec![store, "direct token:ann read s/**", "!no anyone read docs/x"],
+            vec!["rule \"no\": also denies requests that rule \"direct\" allows, because rule \"store\""],
+        ),
+        (
+            vec![
+                store,
+                "two token:ann read two/**;rewrite = \"s/{rest}\"",
+                "!no anyone read docs/x",
+            ],
+            vec!["rule \"no\": also denies requests that rule \"two\" allows, because rule \"store\""],
+        ),
+        (
+            vec![ids, "direct token:ann read s/**", "!no anyone read docs/x"],
+            vec!["rule \"no\": does not apply to requests that rule \"direct\" allows, although rule \"ids\""],
+        ),
+        (
+            vec![
+                ids,
+                "more token:ann read more/**;rewrite = \"s/{id}\"",
+                "!no anyone read docs/x",
+            ],
+            vec![],
+        ),
+        (
+            vec![ids, "direct token:ann read s/**", "!no anyone read docs/x+s/**"],
+            vec!["\"direct\": never decides"],
+        ),
+        (
+            vec![store, "direct token:ann read t/**", "!no anyone read docs/x"],
+            vec![],
+        ),
+        (
+            vec![store, "direct token:ann read s/**", "!no token:ci read docs/x"],
+            vec![],
+        ),
+        (
+            vec![store, "direct token:ann write s/**", "!no anyone read docs/x"],
+            vec![],
+        ),
+    ] {
+        assert_findings(&rules, &expected);
+    }
+}

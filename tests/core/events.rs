@@ -1,0 +1,46 @@
+//! The events of `events/`: each one gets the expected status, and a redirect leads to the expected key. `tests/runtime`
+//! compares more members of the responses, with the release binary.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use signpost::lambda::respond;
+
+use crate::support::{credentials, handler_with, now};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The key in the path of a redirect.
+fn redirected_key(response: &Value) -> Option<String> {
+    let single = response["headers"]["location"].as_str();
+    let url = single.or(response["multiValueHeaders"]["location"][0].as_str())?;
+    let path = url.strip_prefix("https://example-bucket.s3.eu-central-1.amazonaws.com/")?;
+    let path = percent_encoding::percent_decode_str(path.split('?').next()?);
+    Some(path.decode_utf8().ok()?.into_owned())
+}
+
+#[tokio::test]
+async fn every_event_gets_the_expected_status_and_key() {
+    let rules = read(&root().join("tests/runtime/rules.toml"));
+    let env = [
+        ("SIGNPOST_RULES", rules.as_str()),
+        ("SIGNPOST_CORS_ORIGINS", "https://app.example.com"),
+    ];
+    let handler = handler_with(&env, credentials(None, None)).await;
+    let expected: Value = serde_json::from_str(&read(&root().join("events/expected.json"))).unwrap();
+    for (name, expected) in expected.as_object().unwrap() {
+        let event = read(&root().join("events").join(name));
+        let response = respond(&handler, &event, "invocation-1", now()).await;
+        let response: Value = serde_json::from_str(&response).unwrap();
+        assert_eq!(response["statusCode"], expected["status"], "{name}: {response}");
+        if expected["status"] == 307 {
+            assert_eq!(redirected_key(&response).as_deref(), expected["key"].as_str(), "{name}");
+        }
+    }
+}
