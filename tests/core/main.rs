@@ -20,6 +20,7 @@ mod providers;
 mod openapi;
 mod opaque;
 mod page;
+mod reference_model;
 mod refusal;
 mod rewrite;
 mod rule_sources;
