@@ -116,12 +116,41 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
 }
 
 fn rule_set(issuer: Option<Verifier>) -> impl Strategy<Value = RuleSet> {
-    prop::collection::vec(rule(issuer), 1..7).prop_map(move |mut rules| {
+    let rules = prop::collection::vec(rule(issuer), 1..7);
+    (rules, prop::bool::weighted(0.3), limits()).prop_map(move |(mut rules, has_names, limits)| {
+        if has_names {
+            rules.extend(rules_with_names(&limits));
+        }
         for (index, rule) in rules.iter_mut().enumerate() {
             rule.id = format!("r{index}");
         }
         RuleSet { issuer, rules }
     })
+}
+
+/// A rule that rewrites keys, a rule that allows direct access to their storage keys, and a deny rule for a public key.
+fn rules_with_names(limits: &Limits) -> [RuleData; 3] {
+    let rule = |is_deny, on: &str, rewrite| RuleData {
+        id: String::new(),
+        is_deny,
+        who: vec!["authenticated"],
+        can: vec!["read"],
+        conditions: Vec::new(),
+        on: vec![on.to_owned()],
+        rewrite,
+        limits: Limits {
+            max_bytes: None,
+            content_types: None,
+            overwrite: false,
+            share: vec!["read"],
+            ..limits.clone()
+        },
+    };
+    [
+        rule(false, "c/**", Some("t/{rest}")),
+        rule(false, "t/**", None),
+        rule(true, "c/a/**", None),
+    ]
 }
 
 fn rule(issuer: Option<Verifier>) -> impl Strategy<Value = RuleData> {
