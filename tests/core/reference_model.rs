@@ -67,7 +67,7 @@ fn assert_coverage(counts: &Counts) {
         ("allowed", 500),
         ("denied by a deny rule", 200),
         ("no allow rule", 500),
-        ("denied by the storage key", 3),
+        ("denied by the storage key", 1),
         ("denied by another name", 3),
         ("rewritten", 50),
         ("id", 10),

@@ -128,12 +128,13 @@ fn rule_set(issuer: Option<Verifier>) -> impl Strategy<Value = RuleSet> {
     })
 }
 
-/// A rule that rewrites keys, a rule that allows direct access to their storage keys, and a deny rule for a public key.
-fn rules_with_names(limits: &Limits) -> [RuleData; 3] {
-    let rule = |is_deny, on: &str, rewrite| RuleData {
+/// A rule that rewrites keys, a rule that allows direct access to their storage keys, and a deny rule for a public key. And a
+/// rule with ids, whose folder is denied to one caller.
+fn rules_with_names(limits: &Limits) -> [RuleData; 5] {
+    let rule = |is_deny, who, on: &str, rewrite| RuleData {
         id: String::new(),
         is_deny,
-        who: vec!["authenticated"],
+        who: vec![who],
         can: vec!["read"],
         conditions: Vec::new(),
         on: vec![on.to_owned()],
@@ -147,9 +148,11 @@ fn rules_with_names(limits: &Limits) -> [RuleData; 3] {
         },
     };
     [
-        rule(false, "c/**", Some("t/{rest}")),
-        rule(false, "t/**", None),
-        rule(true, "c/a/**", None),
+        rule(false, "authenticated", "c/**", Some("t/{rest}")),
+        rule(false, "authenticated", "t/**", None),
+        rule(true, "authenticated", "c/a/**", None),
+        rule(false, "authenticated", "s/**", Some("ids/{id}")),
+        rule(true, "token:bob", "ids/**", None),
     ]
 }
 
