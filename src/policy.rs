@@ -10,19 +10,21 @@
 //! 5. [`pattern`]: patterns over keys.
 //! 6. `constraints`: the constraints of an allow rule.
 //! 7. `key_rewrite`: the rewriting of public keys to storage keys.
-//! 8. `rule`: one rule.
-//! 9. `grant`: the result of evaluating the rules.
-//! 10. `storage_key`: the storage key of an object.
-//! 11. `list_access`: the keys below a prefix that a caller may list.
-//! 12. `grant_scope`: the scope of a grant.
-//! 13. `explain`: explanations of decisions.
-//! 14. `relations`: the relations between selectors, patterns and rules that hold for every request.
-//! 15. [`analysis`]: the findings of `rules check`.
-//! 16. `issuers`: the `[[issuer]]` tables of a rules file.
-//! 17. `tokens`: the `[[token]]` tables of a rules file.
-//! 18. `rules_file`: the parser of a rules file.
+//! 8. `caller_selector`: the entries of `who`.
+//! 9. `rule`: one rule.
+//! 10. `grant`: the result of evaluating the rules.
+//! 11. `storage_key`: the storage key of an object.
+//! 12. `list_access`: the keys below a prefix that a caller may list.
+//! 13. `grant_scope`: the scope of a grant.
+//! 14. `explain`: explanations of decisions.
+//! 15. `relations`: the relations between selectors, patterns and rules that hold for every request.
+//! 16. [`analysis`]: the findings of `rules check`.
+//! 17. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 18. `tokens`: the `[[token]]` tables of a rules file.
+//! 19. `rules_file`: the parser of a rules file.
 
 pub mod analysis;
+mod caller_selector;
 mod constraints;
 mod effect;
 mod errors;

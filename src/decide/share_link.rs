@@ -72,11 +72,6 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
     let operations = share_request.operations()?;
     let temporary = member.issuer != Issuer::Token || policy.authenticators.uses_session(request);
     let max_lifetime = max_lifetime(policy, principal, &operations, &target, temporary)?;
-    let lifetime = share_request.lifetime()?.unwrap_or(DEFAULT_LIFETIME.min(max_lifetime));
-    if lifetime > max_lifetime {
-        let limit = humantime::format_duration(max_lifetime);
-        return Err(bad_value("expires", &format!("the rule allows at most {limit}")));
-    }
     let creator = policy.authenticators.store(member, &policy.referenced_claims());
     let link = ShareLink {
         id: share::new_id(&policy.authenticators.keys, &request.request_id, now),
@@ -86,7 +81,7 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
             .map(|operation| operation.method().to_string())
             .collect(),
         created: unix_seconds(now),
-        expires: unix_seconds(now + lifetime),
+        expires: unix_seconds(now + share_request.lifetime_within(max_lifetime)?),
         temporary,
         max_bytes: share_request.max_bytes,
         uses: share_request.uses(policy)?,
@@ -205,6 +200,16 @@ impl ShareRequest {
             Some(uses) if (1..=MAX_USES).contains(&uses) => Ok(Some(uses)),
             Some(_) => Err(bad_value("uses", &format!("must be from 1 to {MAX_USES}"))),
         }
+    }
+
+    /// Returns the requested lifetime, or the default. Rejects a longer one than `max_lifetime`.
+    fn lifetime_within(&self, max_lifetime: Duration) -> Result<Duration, Rejection> {
+        let lifetime = self.lifetime()?.unwrap_or(DEFAULT_LIFETIME.min(max_lifetime));
+        if lifetime > max_lifetime {
+            let limit = humantime::format_duration(max_lifetime);
+            return Err(bad_value("expires", &format!("the rule allows at most {limit}")));
+        }
+        Ok(lifetime)
     }
 
     fn lifetime(&self) -> Result<Option<Duration>, Rejection> {

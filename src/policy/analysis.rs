@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Policy;
+use super::caller_selector::CallerSelector;
 use super::effect::Effect;
 use super::relations::RuleCase;
-use super::rule::{CallerSelector, Rule, RulePart};
+use super::rule::{Rule, RulePart};
 use crate::operation::Action;
 
 /// A property of the rules that may be a mistake.

@@ -72,7 +72,7 @@ pub const DEFAULT_SHARE_EXPIRES: Duration = Duration::from_hours(7 * 24);
 
 /// The default maximum lifetime of a share link that a caller with a temporary credential creates: a session, or an
 /// identity of an issuer. Signpost cannot detect that such a user loses access at the issuer.
-pub const DEFAULT_TEMPORARY_SHARE_EXPIRES: Duration = Duration::from_hours(24);
+pub const DEFAULT_TEMPORARY_SHARE_EXPIRES: Duration = Duration::from_hours(7 * 24);
 
 /// The maximum lifetime of a share link in rules.
 pub const MAX_SHARE_EXPIRES: Duration = Duration::from_hours(365 * 24);

@@ -3,9 +3,10 @@
 //! A part of a rule *covers* another one if it matches every request that the other one matches. Two parts *overlap* unless
 //! no request matches both. If a relation cannot be decided, the result is "does not cover" and "overlaps".
 
+use super::caller_selector::CallerSelector;
 use super::effect::Effect;
 use super::pattern::{Pattern, PatternSegment};
-use super::rule::{CallerSelector, ClaimCondition, Rule};
+use super::rule::{ClaimCondition, Rule};
 use crate::auth::Token;
 use crate::operation::Action;
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::caller_selector::CallerSelector;
 use super::constraints::Constraints;
 use super::effect::Effect;
 use super::key_rewrite::{KeyRewrite, RewrittenKey};
 use super::lifetime::LifetimeSource;
 use super::pattern::{KeyRange, Pattern, PublicName};
-use crate::auth::{Issuer, Principal, User};
+use crate::auth::Principal;
 use crate::operation::Action;
 
 /// One `[[rule]]`.
@@ -41,17 +42,6 @@ pub enum RulePart {
 impl RulePart {
     /// All parts of a rule, the cheapest to compare first.
     pub const ALL: [Self; 4] = [Self::Action, Self::Caller, Self::Claims, Self::Key];
-}
-
-/// An entry of `who`: the callers that a rule matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CallerSelector {
-    Anyone,
-    Authenticated,
-    Token(String),
-    Group(String),
-    Issuer(String),
-    User { issuer: String, subject: String },
 }
 
 /// An entry of `if`: a claim and its accepted values.
@@ -178,46 +168,6 @@ impl Rule {
 /// Returns a function that looks up claims of the caller.
 fn claims_of<'a>(principal: &'a Principal) -> impl Fn(&str) -> Option<&'a str> {
     |claim| principal.user()?.claim(claim)
-}
-
-impl CallerSelector {
-    /// Returns true if the selector includes `principal`. A deny rule also includes a user who may be in its group.
-    fn includes(&self, principal: &Principal, effect: Effect) -> bool {
-        let user_is = |test: &dyn Fn(&User) -> bool| principal.user().is_some_and(test);
-        match self {
-            Self::Anyone => true,
-            Self::Authenticated => user_is(&|_| true),
-            Self::Token(id) => user_is(&|user| user.issuer == Issuer::Token && user.subject == *id),
-            Self::Group(name) => user_is(&|user| match effect {
-                Effect::Allow => user.groups.contains(name),
-                Effect::Deny => user.may_be_in(name),
-            }),
-            Self::Issuer(name) => user_is(&|user| user.issuer.is_named(name)),
-            Self::User { issuer, subject } => user_is(&|user| user.issuer.is_named(issuer) && user.subject == *subject),
-        }
-    }
-
-    /// Returns the issuer of the matching users, if there is exactly one. Tokens have an empty issuer name.
-    fn issuer(&self) -> Option<&str> {
-        match self {
-            Self::Anyone | Self::Authenticated | Self::Group(_) => None,
-            Self::Token(_) => Some(""),
-            Self::Issuer(issuer) | Self::User { issuer, .. } => Some(issuer),
-        }
-    }
-}
-
-impl fmt::Display for CallerSelector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Anyone => f.write_str("anyone"),
-            Self::Authenticated => f.write_str("authenticated"),
-            Self::Token(id) => write!(f, "token:{id}"),
-            Self::Group(name) => write!(f, "group:{name}"),
-            Self::Issuer(name) => write!(f, "issuer:{name}"),
-            Self::User { issuer, subject } => write!(f, "user:{issuer}/{subject}"),
-        }
-    }
 }
 
 impl fmt::Display for ClaimCondition {

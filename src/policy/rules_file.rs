@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Policy;
+use super::caller_selector::CallerSelector;
 use super::constraints::{
     Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, SizeValue, parse_duration,
 };
@@ -18,7 +19,7 @@ use super::issuers::{self, IssuerTable};
 use super::key_rewrite::KeyRewrite;
 use super::lifetime::{LifetimeSource, ValueSource};
 use super::pattern::Pattern;
-use super::rule::{CallerSelector, ClaimCondition, Rule};
+use super::rule::{ClaimCondition, Rule};
 use super::tokens::{self, TokenTable};
 use crate::auth::{Authenticators, Keyring};
 use crate::encoding::hex;
@@ -279,7 +280,7 @@ impl RuleTable {
             return Err("a deny rule cannot have constraints or `rewrite`".into());
         }
         let constraints = self.constraints(defaults, ceiling)?;
-        let who = self.who.iter().map(|who| parse_who(who, known));
+        let who = self.who.iter().map(|who| CallerSelector::parse(who, known));
         let who = who.collect::<Result<Vec<_>, _>>()?;
         let on = self.patterns()?;
         let rewrite = self.rewrite(&on)?;
@@ -356,45 +357,4 @@ fn conditions(table: BTreeMap<String, Vec<String>>) -> Vec<ClaimCondition> {
     conditions
         .map(|(claim, values)| ClaimCondition { claim, values })
         .collect()
-}
-
-fn parse_who(text: &str, known: &Authenticators) -> Result<CallerSelector, String> {
-    let issuer = |name: &str| {
-        let known_name = known.names_issuer(name).then(|| name.to_owned());
-        known_name.ok_or_else(|| format!("who: no [[issuer]] has the name {name:?}"))
-    };
-    match text.split_once(':') {
-        None if text == "anyone" => Ok(CallerSelector::Anyone),
-        None if text == "authenticated" => Ok(CallerSelector::Authenticated),
-        Some(("token", id)) if known.tokens.iter().any(|token| token.id == id) => {
-            Ok(CallerSelector::Token(id.to_owned()))
-        }
-        Some(("token", id)) => Err(format!("who: no [[token]] has the id {id:?}")),
-        Some(("group", group)) if !group.is_empty() => match group.split_once('/') {
-            Some((name, _)) if issuer(name)? == name && !known.has_groups(name) => Err(format!(
-                "who: the [[issuer]] {name:?} has no `groups`, so {text:?} matches nobody; set `groups` to the name of the \
-                 claim with the groups"
-            )),
-            Some(_) => Ok(CallerSelector::Group(group.to_owned())),
-            None => Ok(CallerSelector::Group(group.to_owned())),
-        },
-        Some(("issuer", name)) => issuer(name).map(CallerSelector::Issuer),
-        Some(("user", user)) => match user.split_once('/') {
-            Some((name, subject)) if !known.is_subject(name, subject) => Err(format!(
-                "who: {text:?} matches nobody, because the subject of an assumed role has no session name; remove the last \
-                 segment"
-            )),
-            Some((name, subject)) if !subject.is_empty() => Ok(CallerSelector::User {
-                issuer: issuer(name)?,
-                subject: subject.to_owned(),
-            }),
-            _ => Err(format!(
-                "who: {text:?} must be user:ISSUER/SUBJECT, because a subject is unique only within its issuer"
-            )),
-        },
-        _ => Err(format!(
-            "who: unknown caller {text:?}; use anyone, authenticated, token:ID, group:NAME, group:ISSUER/NAME, \
-             issuer:NAME or user:ISSUER/SUBJECT"
-        )),
-    }
 }
