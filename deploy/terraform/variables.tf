@@ -44,7 +44,7 @@ variable "rules_parameter" {
 }
 
 variable "keys" {
-  description = "The keys that sign share links and sign-in sessions. `signpost key new` prints a key. During a key rotation, give two keys, separated by a comma. Empty or - = no share links and no sign-in. `sam deploy --guided` accepts no empty value for this parameter, so enter -."
+  description = "The keys that sign share links and sign-in sessions. `signpost key new` prints a key. During a key rotation, give two keys, separated by a comma. Every principal who may read the configuration of the function can read them; KeysParameter and KeysSecretArn avoid this. Empty or - = no share links and no sign-in. `sam deploy --guided` accepts no empty value for this parameter, so enter -."
   type        = string
   default     = ""
   nullable    = false
@@ -56,12 +56,60 @@ variable "keys" {
   }
 }
 
+variable "keys_parameter" {
+  description = "A parameter of Systems Manager (SecureString) that contains the keys, such as /signpost/keys. Use it instead of Keys."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^((/[A-Za-z0-9_.-]+)+)?$", var.keys_parameter))
+    error_message = "keys_parameter must be a value of the format in the description."
+  }
+}
+
+variable "keys_secret_arn" {
+  description = "A secret of Secrets Manager in this region that contains the keys. Use it instead of Keys."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+)?$", var.keys_secret_arn))
+    error_message = "keys_secret_arn must be a value of the format in the description."
+  }
+}
+
 variable "client_secret" {
   description = "The client secret for the client_id in the rules, if its issuer requires one. Empty or - = none. `sam deploy --guided` accepts no empty value for this parameter, so enter -."
   type        = string
   default     = ""
   nullable    = false
   sensitive   = true
+}
+
+variable "client_secret_parameter" {
+  description = "A parameter of Systems Manager (SecureString) that contains the client secret. Use it instead of ClientSecret."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^((/[A-Za-z0-9_.-]+)+)?$", var.client_secret_parameter))
+    error_message = "client_secret_parameter must be a value of the format in the description."
+  }
+}
+
+variable "client_secret_arn" {
+  description = "A secret of Secrets Manager in this region that contains the client secret. Use it instead of ClientSecret."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+)?$", var.client_secret_arn))
+    error_message = "client_secret_arn must be a value of the format in the description."
+  }
 }
 
 variable "create_table" {
@@ -330,6 +378,18 @@ variable "architecture" {
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
     error_message = "architecture must be one of: arm64, x86_64."
+  }
+}
+
+variable "function_kms_key_arn" {
+  description = "A KMS key in this region that encrypts the environment variables of the function, so that only principals with permission for the key can read them. The function may also decrypt the parameters and secrets above with it. Empty = a key of Lambda."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-f0-9-]+)?$", var.function_kms_key_arn))
+    error_message = "function_kms_key_arn must be a value of the format in the description."
   }
 }
 

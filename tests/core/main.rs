@@ -24,6 +24,7 @@ mod opaque;
 mod openapi;
 mod page;
 mod providers;
+mod reference_model;
 mod refusal;
 mod rewrite;
 mod rule_sources;
