@@ -137,7 +137,7 @@ variable "max_expires_seconds" {
 }
 
 variable "front" {
-  description = "rest = regional REST API; it supports every key. http-api = HTTP API; it is cheaper, but it decodes the path, merges \"//\" and does not support keys that contain \"?\" or \"//\". function-url = Lambda function URL; it is the cheapest and supports every key, but it has no throttling of its own (set ReservedConcurrency)."
+  description = "rest = regional REST API; it supports every key whose percent-encoded path has at most about 1,500 bytes. http-api = HTTP API; it is cheaper, but it decodes the path, merges \"//\" and does not support keys that contain \"?\" or \"//\". function-url = Lambda function URL; it is the cheapest and supports every key, but it has no throttling of its own (set ReservedConcurrency)."
   type        = string
   default     = "rest"
   nullable    = false
