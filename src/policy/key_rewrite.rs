@@ -75,13 +75,13 @@ impl KeyRewrite {
             RewriteTail::Rest => Some(head.into_iter().chain(tail).collect()),
             RewriteTail::Key => {
                 let name: PublicName<'_> = tail.collect();
-                let fits = |(own, text): (&Option<&str>, &Option<&str>)| own.is_none_or(|own| Some(own) == *text);
+                let fits = |(own, text): (Option<&str>, Option<&str>)| own.is_none_or(|own| Some(own) == text);
                 let has_length = if on.is_below() {
                     name.len() > head.len()
                 } else {
                     name.len() == head.len()
                 };
-                (has_length && head.iter().zip(&name).all(fits)).then_some(name)
+                (has_length && head.iter().copied().zip(name.iter().copied()).all(fits)).then_some(name)
             }
             RewriteTail::Id => None,
         }

@@ -41,7 +41,7 @@ pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> 
     match rejection {
         Rejection::MethodNotAllowed { allow } => set_header(&mut response, header::ALLOW, &method_list(allow)),
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
-            add_challenge(request, &mut response, sign_in)
+            add_challenge(request, &mut response, sign_in);
         }
         _ => {}
     }

@@ -177,14 +177,14 @@ async fn uploads_in_progress_under_denied_keys_are_not_listed() {
              allow_anonymous_write = true\n[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\n\
              can = [{actions}]\non = [\"videos/kept/**\", \"videos/secret\"]\n"
         );
-        let (response, _) = listed(&rules, &[xml.clone()], as_json("/videos/?uploads")).await;
+        let (response, _) = listed(&rules, std::slice::from_ref(&xml), as_json("/videos/?uploads")).await;
         assert_eq!(response.status(), 200);
         let seen = names(&json(&response), "uploads");
         if actions.contains("write") {
             assert_eq!(seen, ["a", "keptx", "z"], "{actions}");
             assert!(!body(&response).contains("kept/") && !body(&response).contains("secret"));
         }
-        let (inside, requests) = listed(&rules, &[xml.clone()], as_json("/videos/kept/?uploads")).await;
+        let (inside, requests) = listed(&rules, std::slice::from_ref(&xml), as_json("/videos/kept/?uploads")).await;
         if actions.contains("write") {
             assert_eq!((inside.status().as_u16(), requests.len()), (403, 0), "{actions}");
         }

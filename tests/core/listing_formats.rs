@@ -348,7 +348,7 @@ async fn a_failure_on_a_later_page_is_an_error_and_not_an_incomplete_listing() {
 #[tokio::test]
 async fn a_listing_that_takes_too_long_is_an_error() {
     let s3 = Fake::start(|request| s3_page(request, 9000, short_key)).await;
-    s3.delay(std::time::Duration::from_millis(2000));
+    s3.delay(std::time::Duration::from_secs(2));
     let env = [("SIGNPOST_RULES", RULES), ("SIGNPOST_ENDPOINT", s3.endpoint.as_str())];
     let handler = handler_with(&env, credentials(None, None)).await;
     let response = handler.handle(&ask("GET", "/in/"), now()).await;

@@ -411,8 +411,8 @@ async fn a_shortened_share_expires_applies_to_existing_links_for_every_method() 
                 now() + Duration::from_secs(3590),
             )
             .await;
-        let expires = parameter(header(&response, "location"), "X-Amz-Expires");
-        assert_eq!(expires.as_deref(), Some("10"), "no URL outlives the link");
+        let remaining = parameter(header(&response, "location"), "X-Amz-Expires");
+        assert_eq!(remaining.as_deref(), Some("10"), "no URL outlives the link");
     }
     // A longer `share_expires` does not extend a link.
     let handler = serve(&rules_for_a("share_expires = \"8000h\""), KEYS).await;

@@ -235,13 +235,15 @@ async fn an_error_page_contains_the_sign_in_link_if_sign_in_is_enabled() {
     }
 }
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn only_programs_and_users_without_a_sign_in_page_get_a_basic_challenge() {
     let browser = (
         "accept",
         "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     );
-    let cases: [(&str, &[(&str, &str)], bool, bool); 11] = [
+    let cases: [(&str, Headers<'_>, bool, bool); 11] = [
         // The headers, and if the response has a Basic challenge: with a sign-in page, without a sign-in page.
         ("curl", &[("accept", "*/*"), ("user-agent", "curl/8.11.0")], true, true),
         ("no headers", &[], true, true),

@@ -56,8 +56,7 @@ fn answering(answer: Answer, calls: usize) -> impl FnMut(&ReceivedRequest) -> Fa
         let policy = form(&request.body).remove("Policy").unwrap_or_default();
         let (status, body) = match answer {
             Answer::SessionForPolicy(_, max) if policy.len() > max => (400, POLICY_TOO_LARGE.to_owned()),
-            Answer::SessionForPolicy(end, _) => (200, session(number, end)),
-            Answer::SessionUntil(end) => (200, session(number, end)),
+            Answer::SessionForPolicy(end, _) | Answer::SessionUntil(end) => (200, session(number, end)),
             Answer::Refusal => (403, REFUSAL.to_owned()),
         };
         (status, vec![("content-type", "text/xml".to_owned())], body)

@@ -21,12 +21,12 @@
 //! - A form upload is buffered in memory while it is checked.
 //! - Objects are not encrypted, and every KMS key id is accepted. AWS rejects unknown keys with `KMS.NotFoundException`.
 //! - A bucket without a CORS configuration allows loopback origins and the page origin. AWS rejects their preflights with
-//!   403 `AccessForbidden`, "CORSResponse: CORS is not enabled for this bucket."
+//!   403 `AccessForbidden`, "`CORSResponse`: CORS is not enabled for this bucket."
 //! - The error for two authentication mechanisms does not repeat the `Authorization` header, because it is a credential.
 //!   AWS returns it as `ArgumentValue`.
 //! - A body of signed chunks (`STREAMING-…`) with a header that `s3s` does not parse, such as `Expires: 0`, is rejected with
 //!   400. AWS stores the text.
-//! - The checksums SHA-512, MD5 and XXHash are verified for objects and parts, but a completion cannot contain them. AWS
+//! - The checksums SHA-512, MD5 and `XXHash` are verified for objects and parts, but a completion cannot contain them. AWS
 //!   also combines them.
 //! - A completed upload can be completed again until the first start of the server after 24 hours. AWS documents no limit.
 //! - `docs/CONFORMANCE.md` compares recorded answers of AWS; `tests/conformance/differences.json` lists the remaining ones.

@@ -331,7 +331,7 @@ fn claims() -> impl Strategy<Value = Map<String, Value>> {
         elsewhere,
     )
         .prop_map(|(sub, team, n, groups, elsewhere)| {
-            let hasgroups = elsewhere.then(|| json!(true));
+            let hasgroups = elsewhere.then_some(json!(true));
             let all = [
                 ("sub", Some(json!(sub))),
                 ("team", team),
@@ -355,7 +355,7 @@ fn key() -> impl Strategy<Value = String> {
 
 fn prefix() -> impl Strategy<Value = String> {
     prop::collection::vec(select(&SEGMENTS[..]), 0..3)
-        .prop_map(|segments| segments.iter().map(|segment| format!("{segment}/")).collect())
+        .prop_map(|segments| segments.iter().flat_map(|segment| [*segment, "/"]).collect())
 }
 
 fn request() -> impl Strategy<Value = Request> {

@@ -163,7 +163,8 @@ fn form_key(fields: &FormFields) -> Result<&str, S3Rejection> {
 
 fn put_request(bucket: &str, key: &str, fields: &FormFields, content: Bytes) -> Result<Request<Body>, S3Rejection> {
     let uri = format!("/{bucket}/{}", encode_path(key));
-    let mut request = Request::new(Body::from(content.clone()));
+    let length = content.len();
+    let mut request = Request::new(Body::from(content));
     *request.method_mut() = Method::PUT;
     *request.uri_mut() = uri.parse::<Uri>().map_err(|_| S3Rejection::InvalidUri)?;
     let (mut headers, mut system) = (HeaderMap::new(), HeaderMap::new());
@@ -185,7 +186,7 @@ fn put_request(bucket: &str, key: &str, fields: &FormFields, content: Bytes) -> 
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid(()))?;
         if is_system { &mut system } else { &mut headers }.insert(name, value);
     }
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     *request.headers_mut() = headers;
     request.extensions_mut().insert(SystemHeaders(system));
     request.extensions_mut().insert(VerifiedSigner);

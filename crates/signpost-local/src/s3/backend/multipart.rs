@@ -280,15 +280,12 @@ impl UploadPage {
                 page.is_truncated = true;
                 break;
             }
-            match prefix {
-                Some(prefix) => {
-                    page.last = Some((prefix.clone(), String::new()));
-                    page.prefixes.push(prefix);
-                }
-                None => {
-                    page.last = Some((row.key.clone(), row.id.clone()));
-                    page.uploads.push(row);
-                }
+            if let Some(prefix) = prefix {
+                page.last = Some((prefix.clone(), String::new()));
+                page.prefixes.push(prefix);
+            } else {
+                page.last = Some((row.key.clone(), row.id.clone()));
+                page.uploads.push(row);
             }
         }
         page

@@ -111,7 +111,7 @@ fn encryption(algorithm: Option<&str>, key: Option<&str>, region: &str) -> S3Res
             let key = key.map_or_else(|| super::default_kms_key(region), str::to_owned);
             Ok(Some((algorithm.into(), Some(key))))
         }
-        (Some("AES256"), Some(_)) | (None, Some(_)) => Err(s3_errors::invalid_argument(
+        (Some("AES256") | None, Some(_)) => Err(s3_errors::invalid_argument(
             HEADER,
             algorithm.unwrap_or("null"),
             "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
