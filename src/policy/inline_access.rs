@@ -3,7 +3,7 @@
 use super::Policy;
 use super::constraints::Disposition;
 use super::effect::Effect;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, PatternSegment};
 use super::rule::Rule;
 use crate::operation::Action;
 
@@ -34,14 +34,13 @@ impl Rule {
 
 /// Returns true if the pattern matches `key` with some values of its claims.
 fn may_match(pattern: &Pattern, key: &str) -> bool {
-    let pattern = pattern.to_string();
     let mut parts = key.split('/');
-    for segment in pattern.split('/') {
-        match parts.next() {
-            Some(_) if segment == "**" => return true,
-            Some(part) if part == segment || segment.starts_with('{') => {}
-            Some(_) | None => return false,
+    for segment in &pattern.segments {
+        match (segment, parts.next()) {
+            (PatternSegment::Literal(literal), Some(part)) if literal == part => {}
+            (PatternSegment::Claim(_), Some(_)) => {}
+            _ => return false,
         }
     }
-    parts.next().is_none()
+    parts.next().is_some() == pattern.is_below()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::effect::Effect;
-use super::pattern::{KeyRange, Pattern, PublicName};
+use super::pattern::{ClaimValues, KeyRange, NameSegment, Pattern, PublicName};
 
 /// A folder, in which `{claim}` represents a claim of the caller, and the part of the key that follows it.
 ///
@@ -68,20 +68,14 @@ impl KeyRewrite {
     /// Returns the public key that a rule with the pattern `on` rewrites to `storage_key`, for some caller. Returns `None` if
     /// there is none, or if only the id table knows it.
     pub(super) fn public_name<'a>(&'a self, on: &'a Pattern, storage_key: &'a str) -> Option<PublicName<'a>> {
-        let (claims, tail) = self.folder.split_folder(storage_key)?;
-        let tail = tail.split('/').map(Some);
-        let head = on.name(&claims);
+        let (claims, tail) = self.folder.bind(ClaimValues::new(), storage_key)?;
+        let tail = tail?;
+        let segments = tail.split('/').map(NameSegment::Text);
         match self.tail {
-            RewriteTail::Rest => Some(head.into_iter().chain(tail).collect()),
+            RewriteTail::Rest => Some(on.name(&claims).into_iter().chain(segments).collect()),
             RewriteTail::Key => {
-                let name: PublicName<'_> = tail.collect();
-                let fits = |(own, text): (Option<&str>, Option<&str>)| own.is_none_or(|own| Some(own) == text);
-                let has_length = if on.is_below() {
-                    name.len() > head.len()
-                } else {
-                    name.len() == head.len()
-                };
-                (has_length && head.iter().copied().zip(name.iter().copied()).all(fits)).then_some(name)
+                let (_, rest) = on.bind(claims, tail)?;
+                (rest.is_some() == on.is_below()).then(|| segments.collect())
             }
             RewriteTail::Id => None,
         }

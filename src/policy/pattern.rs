@@ -32,8 +32,19 @@ pub enum KeyRange {
     Below(String),
 }
 
-/// A public key of an object by segments. A segment without a value can be any text.
-pub(super) type PublicName<'a> = Vec<Option<&'a str>>;
+/// A public key of an object by segments.
+pub(super) type PublicName<'a> = Vec<NameSegment<'a>>;
+
+/// A segment of a public key, for some caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NameSegment<'a> {
+    Text(&'a str),
+    /// The value of this claim, which can be any plain text. It is the same in all segments of a key.
+    Claim(&'a str),
+}
+
+/// The values of claims.
+pub(super) type ClaimValues<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The error for a text that is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,14 +137,18 @@ impl Pattern {
 
     /// Returns true if the pattern of a deny rule matches an object with this name. If `below`, the name is a prefix, and
     /// the pattern must match every key below it.
-    pub(super) fn denies_name(&self, name: &[Option<&str>], principal: &Principal, below: bool) -> bool {
-        let mut own = name.iter();
+    pub(super) fn denies_name(&self, name: &[NameSegment<'_>], principal: &Principal, below: bool) -> bool {
+        let (mut own, mut claims) = (name.iter(), ClaimValues::new());
         for segment in &self.segments {
-            let Some(text) = own.next() else { return false };
+            let Some(part) = own.next() else { return false };
             let Some(value) = segment.value(|claim| principal.user()?.claim(claim)) else {
                 return true;
             };
-            if text.is_some_and(|text| text != value) {
+            let fits = match part {
+                NameSegment::Text(text) => *text == value,
+                NameSegment::Claim(claim) => is_value(&mut claims, claim, value),
+            };
+            if !fits {
                 return false;
             }
         }
@@ -141,14 +156,19 @@ impl Pattern {
         if self.below { has_rest } else { !has_rest && !below }
     }
 
-    /// Splits a storage key at the end of this folder. Returns the value of each claim in the folder, and the rest.
-    pub(super) fn split_folder<'a>(&'a self, key: &'a str) -> Option<(BTreeMap<&'a str, &'a str>, &'a str)> {
-        let (mut claims, mut rest) = (BTreeMap::new(), key);
+    /// Compares the first segments of `key` with the segments before `**`, for a caller of whom only `claims` are known. Adds
+    /// the values of the other claims. Returns all values and the rest of the key after a `/`, or `None` if no caller fits.
+    pub(super) fn bind<'a>(
+        &'a self,
+        mut claims: ClaimValues<'a>,
+        key: &'a str,
+    ) -> Option<(ClaimValues<'a>, Option<&'a str>)> {
+        let mut rest = Some(key);
         for segment in &self.segments {
-            let (head, tail) = rest.split_once('/')?;
+            let (head, tail) = split(rest?);
             let fits = match segment {
                 PatternSegment::Literal(literal) => literal == head,
-                PatternSegment::Claim(name) => is_segment(head) && *claims.entry(name.as_str()).or_insert(head) == head,
+                PatternSegment::Claim(name) => is_value(&mut claims, name, head),
             };
             if !fits {
                 return None;
@@ -159,10 +179,15 @@ impl Pattern {
     }
 
     /// Returns the segments before `**` for a caller of whom only these claims are known.
-    pub(super) fn name<'a>(&'a self, claims: &BTreeMap<&str, &'a str>) -> PublicName<'a> {
+    pub(super) fn name<'a>(&'a self, claims: &ClaimValues<'a>) -> PublicName<'a> {
         let segments = self.segments.iter();
         segments
-            .map(|segment| segment.value(|claim| claims.get(claim).copied()))
+            .map(|segment| match segment {
+                PatternSegment::Literal(literal) => NameSegment::Text(literal),
+                PatternSegment::Claim(name) => claims
+                    .get(name.as_str())
+                    .map_or(NameSegment::Claim(name), |value| NameSegment::Text(value)),
+            })
             .collect()
     }
 }
@@ -177,6 +202,11 @@ fn split(key: &str) -> (&str, Option<&str>) {
 fn is_segment(value: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@|:+=-".contains(&byte);
     (1..=128).contains(&value.len()) && value.bytes().all(plain) && value != "." && value != ".."
+}
+
+/// Returns true if `text` can be the value of a claim. The first value of each claim is added to `claims`.
+fn is_value<'a>(claims: &mut ClaimValues<'a>, claim: &'a str, text: &'a str) -> bool {
+    is_segment(text) && *claims.entry(claim).or_insert(text) == text
 }
 
 impl PatternSegment {

@@ -83,11 +83,14 @@ impl Policy {
     ) -> Option<&Rule> {
         let names = self.rules.iter().flat_map(|rule| rule.public_names(storage_key));
         let names: Vec<_> = names.collect();
+        if names.is_empty() {
+            return None;
+        }
         let denies = |rule: &&Rule| {
             let is_denied = |name: &PublicName<'_>| rule.on.iter().any(|on| on.denies_name(name, principal, below));
             rule.matches_principal(principal, action) && names.iter().any(is_denied)
         };
-        self.deny_rules().filter(|_| !names.is_empty()).find(denies)
+        self.deny_rules().find(denies)
     }
 
     fn deny_rules(&self) -> impl Iterator<Item = &Rule> {

@@ -455,3 +455,25 @@ fn a_listing_of_storage_keys_hides_objects_with_a_denied_public_key() {
     let policy = Policy::parse(&aliases(&format!("{list}on = [\"docs/**\"]"))).unwrap();
     assert!(policy.denies_below(&a, Action::List, "store/"));
 }
+
+#[tokio::test]
+async fn a_claim_has_the_same_value_in_all_segments_of_a_name() {
+    for (rewrite, path, on, expected) in [
+        ("store/{rest}", "/docs/x", "t/t/x", false),
+        ("store/{rest}", "/docs/x", "t/a/x", true),
+        ("store/{rest}", "/docs/x", "t/{user_id}/x", true),
+        ("store/{key}", "/docs/t/t/x", "t/t/x", false),
+        ("store/{key}", "/docs/t/a/x", "t/a/x", true),
+        ("store/{user_id}/{rest}", "/docs/t/x", "t/t/x", false),
+        ("store/{user_id}/{rest}", "/docs/a/x", "t/t/x", true),
+    ] {
+        let pairs = format!(
+            "[[rule]]\nid = \"pairs\"\nwho = [\"token:b\"]\ncan = [\"read\"]\non = [\"{{user_id}}/{{user_id}}/**\"]\n\
+             rewrite = \"{rewrite}\"\n"
+        );
+        let deny = format!("who = [\"anyone\"]\ncan = [\"read\"]\non = [\"{on}\"]\n{pairs}");
+        let handler = handler_with(&[("SIGNPOST_RULES", &aliases(&deny))], credentials(None, None)).await;
+        let reached = signed(&handler, by("a", ask("GET", path))).await;
+        assert_eq!(reached.is_ok(), expected, "{rewrite} {path} {on} {reached:?}");
+    }
+}
