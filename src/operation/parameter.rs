@@ -188,8 +188,8 @@ pub(super) const DELETE: &[Parameter] = &[
     EXPIRES,
     SHARE,
     VERSION_ID,
-    // A header, because nobody has recorded that S3 reads this condition of a DELETE from the query. If S3 ignored it there, it would
-    // delete another version of the object than the client expects.
+    // A header, because no recording shows that S3 reads this condition of a DELETE from the query. If S3 ignored it there, it
+    // would delete another version of the object than the client expects.
     parameter("ifMatch", ParameterKind::SignedHeader("if-match")),
 ];
 

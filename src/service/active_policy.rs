@@ -106,14 +106,12 @@ impl ActivePolicy {
 
     /// Returns the policy for a request at `now`, or `None` if a source has not provided a usable one.
     pub(crate) async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
-        let rules = self.rules.get(now).await?;
-        match &self.keys {
-            None => Some(rules),
-            Some(keys) => {
-                let keyring = keys.keyring.get(now).await?;
-                Some(keys.combine(rules, keyring))
-            }
-        }
+        let Some(keys) = &self.keys else {
+            return self.rules.get(now).await;
+        };
+        // The two sources are independent, so a request waits for both at the same time.
+        let (rules, keyring) = tokio::join!(self.rules.get(now), keys.keyring.get(now));
+        Some(keys.combine(rules?, keyring?))
     }
 }
 

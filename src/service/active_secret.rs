@@ -67,22 +67,35 @@ impl<T: Clone + Send + Sync> RefreshedSecret<T> {
     /// boxed, so that the futures of requests without a source stay small.
     pub(super) fn get(&self, now: SystemTime) -> Pin<Box<dyn Future<Output = Option<T>> + Send + '_>> {
         Box::pin(async move {
-            let refresh = async |_: Option<Snapshot<T>>| self.fetch().await;
-            self.secret.get(&SourceSchedule { now }, now, refresh).await.ok()
+            let schedule = SourceSchedule { now };
+            let refresh = async |last: Option<Snapshot<T>>| {
+                let has_usable = last.is_some_and(|last| schedule.is_usable(&last));
+                self.fetch().await.map_err(|error| self.log_failure(&error, has_usable))
+            };
+            self.secret.get(&schedule, now, refresh).await.ok()
         })
     }
 
-    async fn fetch(&self) -> Result<T, ()> {
-        let fetched = self.source.fetch().await;
-        let parsed = fetched.map_err(|error| chain(&error));
-        let parsed = parsed.and_then(|text| (self.parse)(text.trim()));
-        parsed.map_err(|error| {
+    async fn fetch(&self) -> Result<T, String> {
+        let text = self.source.fetch().await.map_err(|error| chain(&error))?;
+        (self.parse)(text.trim())
+    }
+
+    fn log_failure(&self, error: &str, has_usable_secret: bool) {
+        let setting = self.var;
+        if has_usable_secret {
             tracing::error!(
-                setting = self.var,
+                setting,
                 error,
-                "failed to read the secret; the previous one is used for up to 10 minutes"
+                "failed to read the secret; using the previous one for up to 10 minutes"
             );
-        })
+        } else {
+            tracing::error!(
+                setting,
+                error,
+                "failed to read the secret; every request that requires it fails"
+            );
+        }
     }
 }
 
