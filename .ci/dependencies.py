@@ -89,15 +89,24 @@ def matching(tree, pattern):
 
 
 def unused():
-    """Dependencies whose names do not appear in the sources of the package."""
-    for package in built_packages():
+    """Dependencies whose library does not appear in the sources of the package."""
+    packages = built_packages()
+    libraries = {package["name"]: library_of(package) for package in packages}
+    for package in packages:
         if package["source"] is None:
             folder = pathlib.Path(package["manifest_path"]).parent
             text = "".join(path.read_text() for path in own_sources(folder))
             for dependency in package["dependencies"]:
-                name = (dependency["rename"] or dependency["name"]).replace("-", "_")
+                name = dependency["rename"] or libraries.get(dependency["name"], dependency["name"])
+                name = name.replace("-", "_")
                 if not re.search(rf"\b{name}\b", text):
                     yield f"{package['name']} does not use {dependency['name']}"
+
+
+def library_of(package):
+    """The name of the library, which can differ from that of the package: `md-5` contains `md5`."""
+    kinds = {"lib", "rlib", "proc-macro"}
+    return next((target["name"] for target in package["targets"] if kinds & set(target["kind"])), package["name"])
 
 
 def own_sources(folder):
