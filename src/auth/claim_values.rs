@@ -41,7 +41,7 @@ fn is_object(text: &str) -> bool {
 
 fn is_rounded(text: &str) -> bool {
     let is_integer = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
-    !is_integer && text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && text.parse::<f64>().is_ok()
+    !is_integer && text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && text.parse::<f32>().is_ok()
 }
 
 /// Returns the groups in the claim `name` of `issuer`: each text of an array, or the whole text of a single value.

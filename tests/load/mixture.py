@@ -116,9 +116,10 @@ class RequestMixture:
     def redirect(self, method, key, headers=None, body=b"", signed=None, target=None):
         response = self.request(method, target or path_of(key), headers, body, 307, self.sign_needs())
         if response:
+            signed = self.target.passed_on(signed or {})
             self.signed(response, response.headers["location"], method, key, signed)
             check(response.headers.get("cache-control") == "no-store", "a redirect that can be cached")
-            self.target.carry_out(method, response.headers["location"], signed or {}, body)
+            self.target.carry_out(method, response.headers["location"], signed, body)
 
     def get(self):
         self.redirect("GET", self.key("public"))
