@@ -48,10 +48,8 @@ pub struct BulkResult {
     pub outcome: Result<Instruction, RequestError>,
 }
 
-/// The size at which a bulk response gets no more instructions. An ALB accepts 1 MB, and Lambda 6 MB
-/// ([Lambda targets](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html)). The errors
-/// of the remaining items must fit, too.
-const MAX_BULK_BYTES: usize = 400 * 1024;
+/// The space in a bulk response for one more instruction, and for the errors of the remaining items.
+const RESERVED_BYTES: usize = 624 * 1024;
 
 /// The results of a bulk request, in the order of the request.
 pub struct BulkResults<'a> {
@@ -86,7 +84,7 @@ impl<'a> BulkResults<'a> {
 
     /// Returns true if the response has no space for another instruction.
     pub const fn is_full(&self) -> bool {
-        self.bytes >= MAX_BULK_BYTES
+        self.bytes + RESERVED_BYTES >= self.request.max_response_bytes
     }
 
     /// Returns the number of results.

@@ -401,17 +401,20 @@ async fn the_response_to_a_bulk_request_is_always_small_enough_for_every_front()
     for case in cases {
         // The request itself may have at most 1 MB.
         let count = (1024 * 1024 / (case.to_string().len() + 1)).min(100);
-        let mut request = sign(&json!(vec![case.clone(); count]));
-        request.base_url = format!("https://{}", "a".repeat(260));
-        let response = handler.handle(&request, now()).await;
-        assert_eq!(response.status(), 200, "{case}");
-        let size = size_in_event(&response);
-        assert!(
-            size < 950_000,
-            "{size} bytes for {}",
-            case.to_string().chars().take(100).collect::<String>()
-        );
-        assert_eq!(json(&response).as_array().unwrap().len(), count);
+        for (max_response_bytes, limit) in [(1 << 20, 950_000), (6 << 20, 6_000_000)] {
+            let mut request = sign(&json!(vec![case.clone(); count]));
+            request.base_url = format!("https://{}", "a".repeat(260));
+            request.max_response_bytes = max_response_bytes;
+            let response = handler.handle(&request, now()).await;
+            assert_eq!(response.status(), 200, "{case}");
+            let size = size_in_event(&response);
+            assert!(
+                size < limit,
+                "{size} bytes for {}",
+                case.to_string().chars().take(100).collect::<String>()
+            );
+            assert_eq!(json(&response).as_array().unwrap().len(), count);
+        }
     }
 }
 
@@ -419,7 +422,11 @@ async fn the_response_to_a_bulk_request_is_always_small_enough_for_every_front()
 async fn items_beyond_the_size_limit_of_the_response_are_rejected_and_the_others_are_signed() {
     let handler = handler(OPEN_RULES).await;
     let long = json!({"method": "PUT", "key": "k".repeat(1000), "query": {"meta-a": "\"".repeat(2000)}});
-    let told = told(&handler, &sign(&json!(vec![long; 100]))).await;
+    let from_alb = |items: &Value| ApiRequest {
+        max_response_bytes: 1 << 20,
+        ..sign(items)
+    };
+    let told = told(&handler, &from_alb(&json!(vec![long; 100]))).await;
     let signed = told.iter().take_while(|result| result["url"].is_string()).count();
     assert!((20..100).contains(&signed), "{signed}");
     for rejected in &told[signed..] {
@@ -430,6 +437,9 @@ async fn items_beyond_the_size_limit_of_the_response_are_rejected_and_the_others
         );
     }
     let usual = json!({"method": "PUT", "key": format!("{}/é", "folder".repeat(30)), "query": {"contentLength": 5}});
-    let told = self::told(&handler, &sign(&json!(vec![usual; 100]))).await;
-    assert!(told.iter().all(|result| result["url"].is_string()));
+    let longest = json!({"method": "PUT", "key": "☺".repeat(341)});
+    for request in [from_alb(&json!(vec![usual; 100])), sign(&json!(vec![longest; 100]))] {
+        let told = self::told(&handler, &request).await;
+        assert!(told.iter().all(|result| result["url"].is_string()));
+    }
 }

@@ -94,7 +94,7 @@ def same_policy(ours, theirs):
 def test_policy_and_signature_equal_those_of_boto3(run, credentials):
     """They are equal byte for byte if boto3 receives the fields in the order in which Signpost writes them."""
     rng, identical = samples.generator(), 0
-    with start(run, signpost.rules(client_may_set=ACCEPTS, more=SAVED), "rest", credentials) as server:
+    with start(run, signpost.rules(client_may_set=ACCEPTS, more=SAVED), "function-url", credentials) as server:
         for target in samples.keys(200, rng):
             if len(target.encode()) > samples.MAX_KEY_BYTES - 31 and target.endswith("/"):
                 continue  # the generated folder name would make the key too long

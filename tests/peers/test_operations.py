@@ -58,7 +58,8 @@ def test_deleting_a_missing_object_succeeds(site, key):
 
 @pytest.mark.parametrize("front", ["rest", "http-api", "function-url", "alb"])
 def test_every_front_redirects_to_the_same_object(server, file, front):
-    key = servers.fresh_key("a b+c%25/\u00e9\U0001f600//")
+    slashes = "/" if front == "http-api" else "//"  # an HTTP API merges slashes
+    key = servers.fresh_key(f"a b+c%25/\u00e9\U0001f600{slashes}")
     site = server.site(front=front)
     assert curl("-fL", "-T", file, site.url_of(key)).ok
     assert site.stored(key) == BODY
@@ -173,7 +174,8 @@ def test_a_version_is_read_and_deleted(radosgw_server, key):
 
 
 @pytest.mark.parametrize("number", range(len(samples.TRICKY)))
-def test_special_keys_are_preserved(site, number):
+def test_special_keys_are_preserved(server, number):
+    site = server.site(front="function-url")  # a REST API rejects long paths
     key = samples.TRICKY[number]
     url = site.url_of(key)
     body = key.encode() + os.urandom(16)

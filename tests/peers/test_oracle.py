@@ -37,6 +37,9 @@ team-name = "two words & more"
 """
 
 
+MAX_REST_PATH = 1500  # the bytes of a percent-encoded path that a REST API accepts in any case
+
+
 def start(run, table, front, credentials):
     arguments = ["--bucket", BUCKET, "--endpoint", ENDPOINT, "--region", REGION, "--front", front]
     return run(table, arguments, credentials)
@@ -91,7 +94,8 @@ def requests_for(key, rng):
         yield method, samples.encoded_path(key, rng), upload.headers | samples.unsigned_headers(rng), upload.body
 
 
-def run_all(server, credentials, parameters=None, is_supported=lambda key: True, count=KEYS):
+def run_all(server, credentials, parameters=None, is_supported=lambda key: True, count=KEYS, dropped=None):
+    """Compares random requests. `dropped` is a header of the client that the front does not pass on."""
     rng = samples.generator()
     checked = 0
     for key in filter(is_supported, samples.keys(count, rng)):
@@ -100,14 +104,17 @@ def run_all(server, credentials, parameters=None, is_supported=lambda key: True,
             if "If-None-Match" in enforced:
                 headers.pop("If-Match", None)  # Signpost rejects If-Match if the rule forbids overwriting
             expected = expected_parameters(enforced, headers)
-            check_redirect(server, credentials, method, key, path, headers, body, parameters=expected)
+            location = server.redirect(method, key, headers, body, path=path)
+            passed_on = {name: value for name, value in headers.items() if name.lower() != dropped}
+            check_signature(location, credentials, method, key, expected_headers(method, passed_on, body), expected)
             checked += 1
     return checked
 
 
 def test_long_term_credentials_on_a_rest_front(run):
     with start(run, signpost.rules(), "rest", LONG_TERM) as server:
-        assert run_all(server, LONG_TERM) > 3 * KEYS
+        supported = lambda key: len(key.encode()) <= MAX_REST_PATH // len("%00")
+        assert run_all(server, LONG_TERM, is_supported=supported, dropped="content-md5") > 2 * KEYS
 
 
 def test_a_session_token_on_a_function_url(run):
@@ -123,7 +130,7 @@ def test_enforced_parameters_with_a_session_token_on_an_alb(run):
 
 def test_an_http_api_for_all_keys_that_it_can_transport(run):
     with start(run, signpost.rules(), "http-api", LONG_TERM) as server:
-        assert run_all(server, LONG_TERM, is_supported=lambda key: "?" not in key) > 2 * KEYS
+        assert run_all(server, LONG_TERM, is_supported=lambda key: "?" not in key and "//" not in f"/{key}") > 2 * KEYS
 
 
 def test_parameters_that_the_client_chooses(run):
@@ -162,7 +169,7 @@ def test_constraints_requested_by_parameter(run):
     table = signpost.rules(client_may_set=["x-amz-storage-class", "x-amz-tagging"])
     query = "&".join(f"{name}={encode(value)}" for name, (_, value) in (ALWAYS_HEADERS | HEADERS_OR_QUERY).items())
     always, varying = dict(ALWAYS_HEADERS.values()), dict(HEADERS_OR_QUERY.values())
-    with start(run, table, "rest", SESSION) as server:
+    with start(run, table, "function-url", SESSION) as server:
         for key in samples.keys(60, samples.generator()):
             bare = server.request("PUT", key, query="url&" + query)
             assert bare.status == 200, bare.body
