@@ -54,12 +54,13 @@ impl HttpsClient {
     async fn exchange(&self, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, BoxError> {
         let (host, port, secure) = address(request.uri())?;
         let stream = TcpStream::connect((host.as_str(), port)).await?;
-        if !secure {
-            return exchange(TokioIo::new(stream), request, max_bytes).await;
-        }
-        let name = ServerName::try_from(host)?;
-        let stream = self.tls()?.connect(name, stream).await?;
-        exchange(TokioIo::new(stream), request, max_bytes).await
+        let stream: Box<dyn Stream> = if secure {
+            let name = ServerName::try_from(host)?;
+            Box::new(TokioIo::new(self.tls()?.connect(name, stream).await?))
+        } else {
+            Box::new(TokioIo::new(stream))
+        };
+        exchange(stream, request, max_bytes).await
     }
 
     fn tls(&self) -> Result<&TlsConnector, BoxError> {
@@ -89,10 +90,16 @@ fn address(uri: &Uri) -> Result<(String, u16, bool), BoxError> {
     Ok((host, port, secure))
 }
 
-async fn exchange<S>(stream: S, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, BoxError>
-where
-    S: Read + Write + Send + Unpin + 'static,
-{
+/// A connection, with or without TLS. One type for both, so that the function contains the HTTP client once.
+trait Stream: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> Stream for T {}
+
+async fn exchange(
+    stream: Box<dyn Stream>,
+    request: Request<Bytes>,
+    max_bytes: usize,
+) -> Result<Response<Bytes>, BoxError> {
     let (mut sender, connection) = http1::handshake(stream).await?;
     let connection = tokio::spawn(connection);
     let response = sender.send_request(in_origin_form(request)?).await?;

@@ -19,9 +19,9 @@ export function usesBrowser() {
 }
 
 /** A test with its own server and browser context. `policy` is the text of the rules file; other options go to the context. */
-export function test(name, { policy = rules(), settings, timeout = TEST_MILLISECONDS, ...options }, body) {
+export function test(name, { policy = rules(), settings, front = 'rest', timeout = TEST_MILLISECONDS, ...options }, body) {
   register(name, { timeout }, async () => {
-    const signpost = await Signpost.start({ rules: policy, settings });
+    const signpost = await Signpost.start({ rules: policy, settings, options: ['--front', front] });
     const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Paris', acceptDownloads: true, ...options });
     const watch = new Watch(signpost);
     try {

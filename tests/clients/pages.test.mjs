@@ -18,7 +18,7 @@ const MIB = 2 ** 20;
 const HOST = 'https://files.example.com/';
 const blocks = async (name, before) =>
   [...(await readFile(path.join(ROOT, 'docs', name), 'utf8')).matchAll(new RegExp(`${before}\`\`\`js\\n(.*?)\`\`\``, 'gs'))].map(([, code]) => code);
-const [GLUE, LIMITED] = await blocks('UPPY.md', '');
+const [GLUE, CONFLICT, LIMITED] = await blocks('UPPY.md', '');
 const [PLAIN] = await blocks('CLIENTS.md', '<!-- in a page -->\\n');
 
 const rules = (constraints) => `
@@ -31,14 +31,17 @@ can = ["read", "write"]
 on = ["in/**", "2026/**"]
 ${constraints}`;
 
-/** The script of the page: the first block of the document. With `limited`, the second block replaces its part of the first. */
+/**
+ * The script of the page: the first block of the document, and the handler of conflicts. With `limited`, the block for rules with limits
+ * replaces its part of the first.
+ */
 async function uppyPage(signpost, limited) {
   const [imports, host, options] = [/^import .*$/gm, /^const SIGNPOST = .*$/m, /^const uppy = .*\n}\);$/ms].map((part) => GLUE.match(part));
   const replaced = `new Uppy().use(AwsS3, { signRequest, generateObjectKey, getChunkSize: partSize, shouldUseMultipart: (file) => file.size > 64 * 2 ** 20 });`;
   const code = limited ? [...imports, host[0], LIMITED, `const uppy = ${replaced}`].join('\n') : GLUE;
   assert.ok(options, 'the document creates an Uppy instance');
   assert.ok(code.includes(HOST));
-  const contents = `${code.replace(HOST, `${signpost}/`)}\nwindow.uppy = uppy;`;
+  const contents = `${code.replace(HOST, `${signpost}/`)}\n${CONFLICT}\nwindow.uppy = uppy;`;
   const { outputFiles } = await build({ stdin: { contents, resolveDir: import.meta.dirname }, bundle: true, write: false, format: 'iife' });
   return outputFiles[0].text;
 }
