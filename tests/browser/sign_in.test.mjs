@@ -99,7 +99,7 @@ async function sessionCookie(context) {
 
 test('without a JWT, Signpost sends no request to the provider', TEST, async () => {
   assert.equal(await status('/users/ci/a'), 401);
-  assert.equal(await status('/users/ci/a', bearer('secret')), 401);
+  assert.equal(await status('/users/ci/a', bearer('an-unknown-secret')), 401);
   assert.deepEqual(provider.requests, []);
 });
 
