@@ -152,10 +152,6 @@ impl ObjectUrl {
         Some(key.as_str().to_owned())
     }
 
-    fn path(&self) -> &str {
-        &self.url[self.path_start()..]
-    }
-
     fn path_start(&self) -> usize {
         let authority = self.url.find("://").map_or(0, |at| at + 3);
         self.url[authority..]
