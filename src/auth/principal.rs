@@ -28,6 +28,8 @@ pub struct User {
     ambiguous_groups: bool,
     claims: BTreeMap<String, String>,
     user_id: String,
+    /// The fingerprint of the secret that the user of a token has sent.
+    secret_fingerprint: Option<String>,
 }
 
 /// The party that asserts an identity.
@@ -78,7 +80,22 @@ impl User {
             ambiguous_groups: false,
             claims: BTreeMap::new(),
             user_id,
+            secret_fingerprint: None,
         }
+    }
+
+    /// Sets the fingerprint of the secret that the user of a token has sent.
+    #[must_use]
+    pub(super) fn with_secret_fingerprint(self, fingerprint: String) -> Self {
+        Self {
+            secret_fingerprint: Some(fingerprint),
+            ..self
+        }
+    }
+
+    /// Returns the fingerprint of the secret that the user of a token has sent.
+    pub(super) fn secret_fingerprint(&self) -> Option<&str> {
+        self.secret_fingerprint.as_deref()
     }
 
     /// Adds the claims that the issuer asserts.

@@ -174,8 +174,8 @@ impl Authenticators {
         referenced: &ReferencedClaims<'_>,
         now: SystemTime,
     ) -> Result<NewSession, Rejection> {
-        let token = token::find(&self.tokens, None, secret.as_bytes())?;
-        self.start_session(&token.user(), referenced, now + MAX_LIFE, now)
+        let user = token::find(&self.tokens, None, secret.as_bytes())?;
+        self.start_session(&user, referenced, now + MAX_LIFE, now)
     }
 
     fn start_session(

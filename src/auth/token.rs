@@ -19,8 +19,8 @@ use crate::rejection::Rejection;
 pub struct Token {
     /// The public id of the token; the user name with `Basic`.
     pub id: String,
-    /// The digest of the secret.
-    pub sha256: TokenDigest,
+    /// The digests of the accepted secrets. During a rotation, there are several.
+    pub digests: Vec<TokenDigest>,
     /// The groups of the token's user.
     pub groups: Vec<String>,
 }
@@ -35,9 +35,16 @@ pub struct TokenDigest([u8; 32]);
 pub struct TokenDigestError;
 
 impl Token {
-    /// Returns the user of the token.
+    /// Returns the user of the token, without a secret.
     pub fn user(&self) -> User {
         User::new(Issuer::Token, self.id.clone(), self.groups.clone())
+    }
+
+    /// Returns the user whose secret has this fingerprint, if the token still accepts the secret.
+    pub(super) fn user_with(&self, fingerprint: &str) -> Option<User> {
+        let mut digests = self.digests.iter();
+        let is_accepted = digests.any(|digest| digest.fingerprint() == fingerprint);
+        is_accepted.then(|| self.user().with_secret_fingerprint(fingerprint.to_owned()))
     }
 }
 
@@ -94,7 +101,7 @@ pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<Use
         return Err(bad_credential("this service does not accept credentials"));
     }
     if scheme.eq_ignore_ascii_case("Bearer") {
-        return find(tokens, None, value.as_bytes()).map(Token::user);
+        return find(tokens, None, value.as_bytes());
     }
     if scheme.eq_ignore_ascii_case("Basic") {
         return authenticate_basic(tokens, value);
@@ -109,7 +116,7 @@ pub(super) fn authenticate_header(tokens: &[Token], value: &[u8]) -> Result<User
         Some(colon) => (Some(&value[..colon]), &value[colon + 1..]),
         None => (None, value),
     };
-    find(tokens, id, secret).map(Token::user)
+    find(tokens, id, secret)
 }
 
 fn split_scheme(authorization: &[u8]) -> Result<(&str, &str), Rejection> {
@@ -130,12 +137,12 @@ fn authenticate_basic(tokens: &[Token], encoded: &str) -> Result<User, Rejection
     let pair = BASE64_STANDARD.decode(encoded).map_err(|_| malformed())?;
     let colon = pair.iter().position(|byte| *byte == b':');
     let colon = colon.ok_or_else(malformed)?;
-    find(tokens, Some(&pair[..colon]), &pair[colon + 1..]).map(Token::user)
+    find(tokens, Some(&pair[..colon]), &pair[colon + 1..])
 }
 
-/// Returns the token with this secret. The function compares with every token, so that its duration does not reveal
-/// which token was similar.
-pub(super) fn find<'a>(tokens: &'a [Token], id: Option<&[u8]>, secret: &[u8]) -> Result<&'a Token, Rejection> {
+/// Returns the user with this secret. The function compares with every digest, so that its duration does not reveal
+/// which secret was similar.
+pub(super) fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<User, Rejection> {
     if secret.is_empty() {
         return Err(bad_credential("the token is empty"));
     }
@@ -143,9 +150,12 @@ pub(super) fn find<'a>(tokens: &'a [Token], id: Option<&[u8]>, secret: &[u8]) ->
     let mut found = None;
     for token in tokens {
         let has_id = id.is_none_or(|id| id == token.id.as_bytes());
-        if bool::from(token.sha256.matches(&digest)) && has_id {
-            found = Some(token);
+        for accepted in &token.digests {
+            if bool::from(accepted.matches(&digest)) && has_id {
+                found = Some(token);
+            }
         }
     }
-    found.ok_or_else(|| bad_credential("the token is unknown"))
+    let token = found.ok_or_else(|| bad_credential("the token is unknown"))?;
+    Ok(token.user().with_secret_fingerprint(digest.fingerprint()))
 }

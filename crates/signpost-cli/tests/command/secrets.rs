@@ -46,7 +46,7 @@ fn the_printed_table_is_valid_and_contains_only_the_digest() {
             )
         );
         assert_eq!(
-            token.sha256.to_hex(),
+            token.digests[0].to_hex(),
             TokenDigest::of(secret(&said).as_bytes()).to_hex()
         );
         assert!(!said.notes.contains(secret(&said)));
