@@ -104,6 +104,20 @@ impl ActivePolicy {
         Ok(Self { rules, keys })
     }
 
+    /// Reads the rules in a local file again. Returns the policy with them, and with the same keys.
+    ///
+    /// If the rules are invalid, or not in a local file, the result is an error or this policy.
+    pub(crate) fn reread(&self, settings: &Settings, signing: &SigningCredentials) -> Result<Self, ConfigError> {
+        let rules = match &self.rules {
+            ActiveRules::Fixed(_) => ActiveRules::read_local(settings, signing)?,
+            ActiveRules::Refreshed(refreshed) => ActiveRules::Refreshed(Arc::clone(refreshed)),
+        };
+        Ok(Self {
+            rules,
+            keys: self.keys.clone(),
+        })
+    }
+
     /// Returns the policy for a request at `now`, or `None` if a source has not provided a usable one.
     pub(crate) async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
         let Some(keys) = &self.keys else {
@@ -151,17 +165,19 @@ impl ActiveRules {
         signing: &SigningCredentials,
         credentials: CredentialSource,
     ) -> Result<Self, ConfigError> {
-        let reader = PolicyReader {
-            settings: settings.clone(),
-            signing: signing.clone(),
-        };
         if let Some(source) = &settings.rules_source {
             return Ok(Self::Refreshed(Arc::new(RefreshedPolicy {
                 source: PolicySource::new(settings, source, credentials).await?,
-                reader,
+                reader: PolicyReader::new(settings, signing),
                 policy: Refreshing::default(),
             })));
         }
+        Self::read_local(settings, signing)
+    }
+
+    /// Reads the rules of the settings or of the local file that they name.
+    fn read_local(settings: &Settings, signing: &SigningCredentials) -> Result<Self, ConfigError> {
+        let reader = PolicyReader::new(settings, signing);
         let policy = match local_rules(settings)? {
             Some((var, text)) => reader.read(var, &text)?,
             None => Policy::default(),
@@ -230,6 +246,13 @@ impl fmt::Debug for PolicyReader {
 }
 
 impl PolicyReader {
+    fn new(settings: &Settings, signing: &SigningCredentials) -> Self {
+        Self {
+            settings: settings.clone(),
+            signing: signing.clone(),
+        }
+    }
+
     /// Parses the rules in `text`, which is the value of the setting `var`.
     fn read(&self, var: &'static str, text: &str) -> Result<Policy, ConfigError> {
         let mut policy = Policy::parse(text).map_err(|error| ConfigError {
