@@ -334,7 +334,8 @@ impl Rejection {
             }
             Self::BodyTooLarge { .. } => format!("Upload in two steps, which works for any size: {}", two_steps(url)),
             Self::MediaType { content_types } => format!(
-                "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; with two steps, also ?contentType=).",
+                "Send a media type that matches one of: {}. With curl, add -H 'Content-Type: …'; with two steps, also add \
+                 &contentType=… to the first one.",
                 content_types.join(", ")
             ),
             Self::BadCredential { remedy, .. } => remedy.text().into(),

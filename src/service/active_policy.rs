@@ -104,16 +104,17 @@ impl ActivePolicy {
         Ok(Self { rules, keys })
     }
 
-    /// Reads the rules in a local file again. Returns the policy with them, and with the same keys.
-    ///
-    /// If the rules are invalid, or not in a local file, the result is an error or this policy.
-    pub(crate) fn reread(&self, settings: &Settings, signing: &SigningCredentials) -> Result<Self, ConfigError> {
-        let rules = match &self.rules {
-            ActiveRules::Fixed(_) => ActiveRules::read_local(settings, signing)?,
-            ActiveRules::Refreshed(refreshed) => ActiveRules::Refreshed(Arc::clone(refreshed)),
-        };
+    /// Returns the policy with the rules in `text`, the new content of the local file, and with the same keys.
+    pub(crate) fn with_rules(
+        &self,
+        text: &str,
+        settings: &Settings,
+        signing: &SigningCredentials,
+    ) -> Result<Self, ConfigError> {
+        let policy = PolicyReader::new(settings, signing).read("SIGNPOST_RULES_FILE", text)?;
+        log_policy(&policy);
         Ok(Self {
-            rules,
+            rules: ActiveRules::Fixed(Arc::new(policy)),
             keys: self.keys.clone(),
         })
     }
@@ -172,11 +173,6 @@ impl ActiveRules {
                 policy: Refreshing::default(),
             })));
         }
-        Self::read_local(settings, signing)
-    }
-
-    /// Reads the rules of the settings or of the local file that they name.
-    fn read_local(settings: &Settings, signing: &SigningCredentials) -> Result<Self, ConfigError> {
         let reader = PolicyReader::new(settings, signing);
         let policy = match local_rules(settings)? {
             Some((var, text)) => reader.read(var, &text)?,

@@ -73,11 +73,11 @@ impl Handler {
         })
     }
 
-    /// Reads the rules in a local file again. Returns a handler that uses them, and that shares everything else with this one.
-    /// An error in the rules leaves this handler unchanged.
-    pub fn with_reread_rules(&self, settings: &Settings) -> Result<Self, ConfigError> {
+    /// Returns a handler with the rules in `text`, the new content of the local rules file, that shares everything else with
+    /// this handler.
+    pub fn with_rules(&self, text: &str, settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
-            policy: self.policy.reread(settings, &self.credentials)?,
+            policy: self.policy.with_rules(text, settings, &self.credentials)?,
             ..self.clone()
         })
     }
