@@ -1,9 +1,12 @@
 //! Rejections: the errors that a client can correct, each with a message and a remedy.
 
+mod credential_remedy;
+
 use http::Method;
 
 use crate::key::KeyError;
 use crate::operation::{MAX_ENTRIES, MAX_KEYS, Parameter};
+pub use credential_remedy::CredentialRemedy;
 
 /// The maximum size of the body of one `PutObject`
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
@@ -168,6 +171,8 @@ pub enum Rejection {
     BadCredential {
         /// A fragment that never contains the credential.
         problem: &'static str,
+        /// What the client can do.
+        remedy: CredentialRemedy,
     },
     /// A page of another site sent the request, or a request with a session does not prove that it comes from a page of
     /// this service.
@@ -329,10 +334,11 @@ impl Rejection {
             }
             Self::BodyTooLarge { .. } => format!("Upload in two steps, which works for any size: {}", two_steps(url)),
             Self::MediaType { content_types } => format!(
-                "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; with two steps, also ?contentType=).",
+                "Send a media type that matches one of: {}. With curl, add -H 'Content-Type: …'; with two steps, also add \
+                 &contentType=… to the first one.",
                 content_types.join(", ")
             ),
-            Self::BadCredential { .. } => "Send exactly one valid credential, or none.".into(),
+            Self::BadCredential { remedy, .. } => remedy.text().into(),
             Self::CredentialRequired => {
                 "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
             }

@@ -67,6 +67,17 @@ impl Principal {
     pub fn user_id(&self) -> &str {
         self.user().map_or("-", User::user_id)
     }
+
+    /// Returns the caller as an entry of `who` in the rules: `anyone`, `token:ID` or `user:ISSUER/SUBJECT`.
+    pub fn selector(&self) -> String {
+        match self {
+            Self::Anonymous => "anyone".to_owned(),
+            Self::User(user) => match &user.issuer {
+                Issuer::Token => format!("token:{}", user.subject),
+                Issuer::Named { name, .. } => format!("user:{name}/{}", user.subject),
+            },
+        }
+    }
 }
 
 impl User {

@@ -12,7 +12,7 @@ use subtle::{Choice, ConstantTimeEq};
 use super::error::bad_credential;
 use super::principal::{Issuer, User};
 use crate::encoding::hex;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 
 /// A `[[token]]` of the rules.
 #[derive(Clone, Debug)]
@@ -98,7 +98,10 @@ impl fmt::Debug for TokenDigest {
 pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<User, Rejection> {
     let (scheme, value) = split_scheme(authorization)?;
     if tokens.is_empty() {
-        return Err(bad_credential("this service does not accept credentials"));
+        return Err(bad_credential(
+            CredentialRemedy::SendNone,
+            "this service does not accept credentials",
+        ));
     }
     if scheme.eq_ignore_ascii_case("Bearer") {
         return find(tokens, None, value.as_bytes());
@@ -106,11 +109,14 @@ pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<Use
     if scheme.eq_ignore_ascii_case("Basic") {
         return authenticate_basic(tokens, value);
     }
-    Err(bad_credential("the authorization scheme is neither Basic nor Bearer"))
+    Err(bad_credential(
+        CredentialRemedy::CorrectHeader,
+        "the authorization scheme is neither Basic nor Bearer",
+    ))
 }
 
-/// Returns the user of the token in a header of its own: the secret, or `ID:SECRET`.
-pub(super) fn authenticate_header(tokens: &[Token], value: &[u8]) -> Result<User, Rejection> {
+/// Returns the user of a token that is sent without a scheme: the secret, or `ID:SECRET`.
+pub(super) fn authenticate_plain(tokens: &[Token], value: &[u8]) -> Result<User, Rejection> {
     let value = value.trim_ascii();
     let (id, secret) = match value.iter().position(|byte| *byte == b':') {
         Some(colon) => (Some(&value[..colon]), &value[colon + 1..]),
@@ -120,7 +126,7 @@ pub(super) fn authenticate_header(tokens: &[Token], value: &[u8]) -> Result<User
 }
 
 fn split_scheme(authorization: &[u8]) -> Result<(&str, &str), Rejection> {
-    let malformed = || bad_credential("the Authorization header is malformed");
+    let malformed = || bad_credential(CredentialRemedy::CorrectHeader, "the Authorization header is malformed");
     let text = std::str::from_utf8(authorization).map_err(|_| malformed())?;
     let (scheme, value) = text.split_once(' ').ok_or_else(malformed)?;
     Ok((scheme, value.trim()))
@@ -133,7 +139,7 @@ pub(super) fn bearer(authorization: &[u8]) -> Option<&str> {
 }
 
 fn authenticate_basic(tokens: &[Token], encoded: &str) -> Result<User, Rejection> {
-    let malformed = || bad_credential("the Basic credential is malformed");
+    let malformed = || bad_credential(CredentialRemedy::CorrectHeader, "the Basic credential is malformed");
     let pair = BASE64_STANDARD.decode(encoded).map_err(|_| malformed())?;
     let colon = pair.iter().position(|byte| *byte == b':');
     let colon = colon.ok_or_else(malformed)?;
@@ -144,7 +150,7 @@ fn authenticate_basic(tokens: &[Token], encoded: &str) -> Result<User, Rejection
 /// which secret was similar.
 pub(super) fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<User, Rejection> {
     if secret.is_empty() {
-        return Err(bad_credential("the token is empty"));
+        return Err(bad_credential(CredentialRemedy::CheckToken, "the token is empty"));
     }
     let digest = TokenDigest::of(secret);
     let mut found = None;
@@ -156,6 +162,6 @@ pub(super) fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result
             }
         }
     }
-    let token = found.ok_or_else(|| bad_credential("the token is unknown"))?;
+    let token = found.ok_or_else(|| bad_credential(CredentialRemedy::CheckToken, "the token is unknown"))?;
     Ok(token.user().with_secret_fingerprint(digest.fingerprint()))
 }

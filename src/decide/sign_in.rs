@@ -8,7 +8,7 @@ use percent_encoding::percent_decode;
 use crate::auth::session::{NewSession, check_same_origin};
 use crate::auth::sign_in::{AuthorizationRequest, CodeExchange, SignInMethod};
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::{ApiRequest, SignInPath, bad_value, is_service_path};
 
 /// The maximum length of `?next=`.
@@ -112,6 +112,7 @@ fn with_code(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<S
     if value("error")?.is_some() {
         return Err(Rejection::BadCredential {
             problem: "the issuer did not sign you in",
+            remedy: CredentialRemedy::SignIn,
         });
     }
     let (Some(state), Some(code)) = (value("state")?, value("code")?) else {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use crate::auth::Principal;
 use crate::decide::{ListingDecision, RejectedRequest, RejectionContext};
 use crate::error::chain;
 use crate::key::ObjectKey;
@@ -108,6 +109,13 @@ impl RequestLog {
         Self {
             outcome: "deleted",
             ..Self::signed(instruction)
+        }
+    }
+
+    pub(super) fn identified(principal: &Principal) -> Self {
+        Self {
+            user_id: Some(principal.user_id().to_owned()),
+            ..Self::new("identified")
         }
     }
 

@@ -47,6 +47,7 @@ mod s3_client;
 mod local_files;
 mod exit_status;
 mod file_writer;
+mod gateway_error;
 
 use std::fmt;
 use std::io::{self, Read};
