@@ -295,6 +295,21 @@ impl Authenticators {
         self.session_user(cookie, now).ok()
     }
 
+    /// Returns true if `request` contains a secret of a token that is not its newest one, or a session of such a secret. The
+    /// log then shows that a rotation is not complete.
+    pub fn uses_older_secret(&self, request: &ApiRequest, now: SystemTime) -> bool {
+        if self.tokens.iter().all(|token| token.digests.len() == 1) {
+            return false;
+        }
+        let user = match self.credential(request) {
+            Ok(Some(Credential::Authorization(header))) => token::authenticate(&self.tokens, header),
+            Ok(Some(Credential::TokenHeader(value))) => token::authenticate_plain(&self.tokens, value),
+            Ok(Some(Credential::Session(cookie))) => self.session_user(cookie, now),
+            _ => return false,
+        };
+        user.is_ok_and(|user| self.tokens.iter().any(|token| token.has_older_secret_of(&user)))
+    }
+
     /// Returns true if the credential of `request` is a session.
     pub fn uses_session(&self, request: &ApiRequest) -> bool {
         matches!(self.credential(request), Ok(Some(Credential::Session(_))))

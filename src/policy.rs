@@ -150,7 +150,7 @@ impl Policy {
     pub(crate) fn evaluate(&self, principal: &Principal, action: Action, key: &str) -> PolicyOutcome<'_> {
         let denied = |rule| PolicyOutcome::Denied {
             rule,
-            rejection: self.rejection_for(principal, action),
+            rejection: self.denial_for(principal, action),
         };
         let mut granting = None;
         let rules = self.rules.iter();
@@ -177,7 +177,15 @@ impl Policy {
         allow_rules.map(Grant::from)
     }
 
-    /// Returns the rejection for `principal` if it may not perform `action`.
+    /// Returns the rejection for `principal` if a rule denies `action`.
+    pub(crate) fn denial_for(&self, principal: &Principal, action: Action) -> Rejection {
+        match self.rejection_for(principal, action) {
+            Rejection::AccessDenied { action } => Rejection::DeniedByRule { action },
+            rejection => rejection,
+        }
+    }
+
+    /// Returns the rejection for `principal` if no rule allows `action`.
     pub(crate) fn rejection_for(&self, principal: &Principal, action: Action) -> Rejection {
         match principal {
             Principal::Anonymous if !self.authenticators.is_empty() => Rejection::CredentialRequired,

@@ -40,6 +40,12 @@ impl Token {
         User::new(Issuer::Token, self.id.clone(), self.groups.clone())
     }
 
+    /// Returns true if `user` has sent a secret of this token that is not the newest one. The newest one is the first.
+    pub(super) fn has_older_secret_of(&self, user: &User) -> bool {
+        let newest = self.digests.first().map(TokenDigest::fingerprint);
+        user.issuer == Issuer::Token && user.subject == self.id && user.secret_fingerprint() != newest.as_deref()
+    }
+
     /// Returns the user whose secret has this fingerprint, if the token still accepts the secret.
     pub(super) fn user_with(&self, fingerprint: &str) -> Option<User> {
         let mut digests = self.digests.iter();

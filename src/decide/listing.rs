@@ -78,7 +78,11 @@ fn check_rules(
         is_listed,
         folders,
         upload_folders,
-    } = visible_part(caller.policy, principal, &request)?;
+    } = visible_part(caller.policy, principal, &request).inspect_err(|_| {
+        let mut actions = request.listing.actions().iter();
+        let denying = actions.find_map(|action| caller.policy.denying_rule_below(principal, *action, &request.prefix));
+        context.rule = denying.map(str::to_owned);
+    })?;
     let plan = grant.map(|grant| plan_for_grant(caller, &request, grant.scope(principal)));
     let plan = plan.transpose()?;
     let actions = match request.format {

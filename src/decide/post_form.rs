@@ -216,7 +216,10 @@ impl FormOptions {
                 }
                 "content-length-range" => length = Some(parse_range(name, value)?),
                 SUCCESS_REDIRECT | "success_action_status" if success.is_some() => {
-                    return Err(Rejection::ConflictingParameter { name: name.clone() });
+                    return Err(Rejection::ExclusiveParameters {
+                        first: SUCCESS_REDIRECT,
+                        second: "success_action_status",
+                    });
                 }
                 SUCCESS_REDIRECT => success = Some((name.clone(), parse_absolute_url(name, value)?)),
                 "success_action_status" => success = Some((name.clone(), parse_status(name, value)?)),

@@ -105,7 +105,7 @@ fn with_code(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<S
         let mut values = request.query.iter().filter(|(own, _)| own == name);
         let value = values.next().map(|(_, value)| value.as_str());
         if values.next().is_some() {
-            return Err(Rejection::ConflictingParameter { name: name.to_owned() });
+            return Err(Rejection::RepeatedParameter { name: name.to_owned() });
         }
         Ok(value)
     };
@@ -146,7 +146,7 @@ fn form_field(body: &[u8], name: &str) -> Result<Option<String>, Rejection> {
     });
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Rejection::ConflictingParameter { name: name.to_owned() });
+        return Err(Rejection::RepeatedParameter { name: name.to_owned() });
     }
     let with_spaces: Vec<u8> = value
         .iter()

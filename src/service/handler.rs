@@ -126,7 +126,11 @@ impl Handler {
 
     async fn respond(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, RequestLog) {
         match self.policy.get(now).await {
-            Some(policy) => self.respond_with(&policy, request, now).await,
+            Some(policy) => {
+                let (response, log) = self.respond_with(&policy, request, now).await;
+                let older_secret = policy.authenticators.uses_older_secret(request, now);
+                (response, log.with_older_secret(older_secret))
+            }
             None => failed(request, &ServiceFailure::NoPolicy),
         }
     }

@@ -25,6 +25,10 @@ pub(super) struct RequestLog {
     object: Option<String>,
     /// The error code of a rejection.
     code: Option<&'static str>,
+    /// The name of a rejection, which is more exact than the code.
+    rejection: Option<&'static str>,
+    /// True if the caller sent a secret of a token that is not its newest one.
+    older_secret: Option<bool>,
     /// The error of a failure, with all its causes.
     error: Option<String>,
     expires_in: Option<u64>,
@@ -139,6 +143,7 @@ impl RequestLog {
             operation,
             key,
             code: Some(refused.rejection.code()),
+            rejection: Some(refused.rejection.name()),
             ..Self::new("refused")
         }
     }
@@ -147,6 +152,14 @@ impl RequestLog {
         match error {
             RequestError::Rejected(refused) => Self::rejected(refused),
             RequestError::Failed(failure) => Self::failed(failure),
+        }
+    }
+
+    /// Adds that the caller sent a secret of a token that is not its newest one.
+    pub(super) fn with_older_secret(self, older_secret: bool) -> Self {
+        Self {
+            older_secret: older_secret.then_some(true),
+            ..self
         }
     }
 
@@ -183,6 +196,8 @@ impl RequestLog {
                     key = self.key,
                     object = self.object,
                     code = self.code,
+                    rejection = self.rejection,
+                    older_secret = self.older_secret,
                     error = self.error,
                     expires_in = self.expires_in,
                     link = self.link,

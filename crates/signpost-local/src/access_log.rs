@@ -26,6 +26,10 @@ pub(crate) struct AccessFields {
     user_id: Option<String>,
     rule: Option<String>,
     code: Option<String>,
+    /// The name of the rejection, which is more exact than the code.
+    rejection: Option<String>,
+    /// The id of a request that was not successful.
+    request_id: Option<String>,
     /// True for the event of a complete request, and not of a part of a bulk request.
     is_complete: bool,
 }
@@ -73,6 +77,8 @@ impl Visit for AccessFields {
             "user_id" => &mut self.user_id,
             "rule" => &mut self.rule,
             "code" => &mut self.code,
+            "rejection" => &mut self.rejection,
+            "request.id" => &mut self.request_id,
             _ => return,
         };
         *target = Some(value.to_owned());
@@ -109,10 +115,13 @@ impl fmt::Display for AccessLine<'_> {
             self.method,
             escape_control_characters(self.path)
         )?;
+        let is_success = !self.status.is_client_error() && !self.status.is_server_error();
         let fields = [
             ("caller", &self.fields.user_id),
             ("rule", &self.fields.rule),
             ("code", &self.fields.code),
+            ("rejection", &self.fields.rejection),
+            ("request", if is_success { &None } else { &self.fields.request_id }),
         ];
         for (name, value) in fields {
             if let Some(value) = value {
@@ -128,11 +137,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_contains_caller_rule_and_code() {
+    fn the_line_of_a_rejected_request_contains_caller_rule_rejection_and_request_id() {
         let fields = AccessFields {
             user_id: Some("token:ci".to_owned()),
             rule: Some("nobody-deletes".to_owned()),
             code: Some("AccessDenied".to_owned()),
+            rejection: Some("DeniedByRule".to_owned()),
+            request_id: Some("7c2a".to_owned()),
             is_complete: true,
         };
         let line = AccessLine {
@@ -144,7 +155,7 @@ mod tests {
         };
         assert_eq!(
             line.to_string(),
-            "403 DELETE      0.1 ms  a\\u{a}b  caller=token:ci  rule=nobody-deletes  code=AccessDenied"
+            "403 DELETE      0.1 ms  a\\u{a}b  caller=token:ci  rule=nobody-deletes  code=AccessDenied  rejection=DeniedByRule  request=7c2a"
         );
     }
 }

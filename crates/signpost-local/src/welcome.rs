@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::environment::EMBEDDED_BUCKET;
 use crate::fronts::EmulatedFront;
 use crate::policy_summary::PolicySummary;
+use signpost::rejection::two_steps;
 
 /// The values that the text contains.
 #[derive(Debug)]
@@ -76,10 +77,7 @@ impl fmt::Display for WelcomeText {
         writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
         writeln!(f, "  download    curl -fL -O {url}/FILE")?;
         writeln!(f, "  delete      curl -fL -X DELETE {url}/FILE")?;
-        write!(
-            f,
-            "  any size    curl -fT FILE \"$(curl -fsS -X PUT '{url}/FILE?url')\""
-        )
+        write!(f, "  up to 5 GiB {}", two_steps(&format!("{url}/FILE")))
     }
 }
 
