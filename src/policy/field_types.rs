@@ -6,8 +6,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use bytesize::ByteSize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::value::StrDeserializer;
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A text.
@@ -25,6 +26,10 @@ pub(super) struct TextOrList(pub(super) Vec<Text>);
 
 /// A table with names that the user chooses.
 pub(super) struct Table<T>(pub(super) BTreeMap<String, T>);
+
+/// A table that a file contains once.
+#[derive(Default)]
+pub(super) struct OneTable<T>(pub(super) T);
 
 /// `true` or `false`.
 #[derive(Clone, Copy, Default)]
@@ -98,10 +103,11 @@ impl<T> Deref for List<T> {
     }
 }
 
-/// Visits a value that must be written as a text. `unit` is added to a number in the error.
+/// Visits a value that must be written as a text. If `unit` is set, the error for another value shows it as a text, and a
+/// number with this unit.
 struct TextVisitor {
     expected: &'static str,
-    unit: &'static str,
+    unit: Option<&'static str>,
 }
 
 impl Visitor<'_> for TextVisitor {
@@ -116,14 +122,19 @@ impl Visitor<'_> for TextVisitor {
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
-        let unit = self.unit;
-        Err(E::custom(format_args!(
-            "write the number as a text: \"{number}{unit}\""
-        )))
+        match self.unit {
+            Some(unit) => Err(E::custom(format_args!(
+                "write the number as a text: \"{number}{unit}\""
+            ))),
+            None => Err(E::invalid_type(Unexpected::Signed(number), &self)),
+        }
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<String, E> {
-        Err(E::custom(format_args!("write the value as a text: \"{value}\"")))
+        match self.unit {
+            Some("") => Err(E::custom(format_args!("write the value as a text: \"{value}\""))),
+            _ => Err(E::invalid_type(Unexpected::Bool(value), &self)),
+        }
     }
 }
 
@@ -131,7 +142,7 @@ impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let visitor = TextVisitor {
             expected: "a text in quotation marks",
-            unit: "",
+            unit: Some(""),
         };
         deserializer.deserialize_str(visitor).map(Self)
     }
@@ -141,7 +152,7 @@ impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let visitor = TextVisitor {
             expected: "a text with a number and a unit, such as \"5m\"",
-            unit: "s",
+            unit: Some("s"),
         };
         deserializer.deserialize_str(visitor).map(Self)
     }
@@ -237,6 +248,26 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     }
 }
 
+struct OneTableVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneTableVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table in single brackets, such as [defaults]")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneTable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OneTableVisitor(PhantomData)).map(Self)
+    }
+}
+
 struct FlagVisitor;
 
 impl Visitor<'_> for FlagVisitor {
@@ -261,7 +292,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Choice<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let visitor = TextVisitor {
             expected: "a name in quotation marks",
-            unit: "",
+            unit: None,
         };
         let name = deserializer.deserialize_str(visitor)?;
         T::deserialize(StrDeserializer::new(&name)).map(Self)

@@ -12,7 +12,7 @@ use super::caller_selector::CallerSelector;
 use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, parse_duration};
 use super::effect::Effect;
 use super::errors::{RulesError, invalid};
-use super::field_types::{Choice, DurationText, Flag, List, Size, Table, Text};
+use super::field_types::{Choice, DurationText, Flag, List, OneTable, Size, Table, Text};
 use super::identifiers::{check_id, check_unique};
 use super::issuers::{self, IssuerTable, Issuers};
 use super::key_rewrite::KeyRewrite;
@@ -30,10 +30,10 @@ use crate::rejection::MAX_OBJECT_BYTES;
 #[serde(deny_unknown_fields)]
 struct RulesTable {
     version: u32,
-    defaults: Option<DefaultsTable>,
+    defaults: Option<OneTable<DefaultsTable>>,
     #[serde(default)]
-    share: ShareTable,
-    signer: Option<SignerTable>,
+    share: OneTable<ShareTable>,
+    signer: Option<OneTable<SignerTable>>,
     #[serde(default)]
     issuer: List<IssuerTable>,
     #[serde(default)]
@@ -43,13 +43,13 @@ struct RulesTable {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "one table, written [share]")]
+#[serde(deny_unknown_fields)]
 struct ShareTable {
     revoked: List<Text>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "one table, written [signer]")]
+#[serde(deny_unknown_fields)]
 struct SignerTable {
     epoch: Text,
 }
@@ -113,7 +113,7 @@ macro_rules! constraints_table {
     };
 }
 
-constraints_table!(DefaultsTable, "one table, written [defaults]", {
+constraints_table!(DefaultsTable, "a table", {
     token_header: Option<Text>,
 });
 
@@ -139,10 +139,10 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
     if table.version != 1 {
         return Err(RulesError::Version(table.version));
     }
-    let (defaults, ceiling) = defaults(table.defaults.as_ref()).map_err(invalid("[defaults]"))?;
+    let defaults_table = table.defaults.map(|table| table.0);
+    let (defaults, ceiling) = defaults(defaults_table.as_ref()).map_err(invalid("[defaults]"))?;
     let Issuers { gateway, oidc, open } = issuers::parse(table.issuer.into_vec())?;
-    let token_header = table
-        .defaults
+    let token_header = defaults_table
         .as_ref()
         .and_then(|defaults| defaults.token_header.as_deref());
     let authenticators = Authenticators {
@@ -153,11 +153,15 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
             .map_err(invalid("[defaults]"))?,
         gateway,
         oidc,
-        revoked_links: table.share.revoked.texts(),
+        revoked_links: table.share.0.revoked.texts(),
         deny_groups: String::new(),
         keys: Keyring::default(),
     };
-    let signer_epoch = table.signer.map(epoch).transpose().map_err(invalid("[signer]"))?;
+    let signer_epoch = table
+        .signer
+        .map(|table| epoch(table.0))
+        .transpose()
+        .map_err(invalid("[signer]"))?;
     let mut ids = BTreeSet::new();
     let rules = table.rule.into_vec().into_iter().map(|table| {
         let (place, allow_open_issuer) = (format!("rule {:?}", &*table.id), table.allow_open_issuer);

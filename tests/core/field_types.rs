@@ -127,9 +127,12 @@ fn a_heading_with_the_wrong_number_of_brackets_is_explained() {
         ("[rule]\nid = \"r\"", "double brackets, such as [[rule]]"),
         ("[token]\nid = \"t\"", "double brackets"),
         ("[issuer]\nname = \"i\"", "double brackets"),
-        ("[[defaults]]\nexpires = \"5m\"", "one table, written [defaults]"),
-        ("[[share]]\nrevoked = []", "one table, written [share]"),
-        ("[[signer]]\nepoch = \"1\"", "one table, written [signer]"),
+        (
+            "[[defaults]]\nexpires = \"5m\"",
+            "in single brackets, such as [defaults]",
+        ),
+        ("[[share]]\nrevoked = []", "in single brackets"),
+        ("[[signer]]\nepoch = \"1\"", "in single brackets"),
     ] {
         let error = Policy::parse(&format!("version = 1\n{text}\n"))
             .expect_err(text)

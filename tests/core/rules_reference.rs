@@ -20,7 +20,7 @@ fn rows(heading: &str) -> Vec<Row> {
     let section = section.split("\n### ").next().unwrap();
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|')
-            .split(" | ")
+            .split('|')
             .map(|cell| cell.trim().to_owned())
             .collect()
     };
