@@ -1,8 +1,10 @@
-//! `signpost doctor`: checks a deployment, or explains a presigned URL or an S3 error.
+//! `signpost doctor`: checks a deployment or a share link, or explains a presigned URL or an error.
 
 mod clock_skew;
 mod check_result;
+mod error_document;
 mod front_headers;
+mod link_check;
 mod presigned_details;
 mod s3_error_details;
 
@@ -14,21 +16,25 @@ use std::time::SystemTime;
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, DATE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
-use signpost::wire::HealthBody;
+use signpost::auth::share::ShareLink;
+use signpost::wire::{HealthBody, IdentityBody, ProblemDocument};
 
 use self::check_result::{CheckResult, CheckStatus};
+use self::error_document::ErrorDocument;
 use self::presigned_details::PresignedDetails;
 use self::s3_error_details::S3ErrorDetails;
 use crate::SystemAccess;
-use crate::command_context::CommandContext;
+use crate::command_context::{CommandContext, SourcedCredential};
 use crate::command_report::{CommandError, CommandReport};
-use crate::credential::{ServiceCredential, is_secure_origin};
+use crate::credential::is_secure_origin;
 use crate::exit_status::ExitStatus;
 use crate::http_client::{self, HttpClients};
 use crate::object_url::ObjectUrl;
 use crate::operation_error::OperationError;
 use crate::options::DoctorOptions;
+use crate::signing_service::{SigningService, credential_remedy, login_remedy};
 use crate::transfer_state::StateFolder;
+use crate::{gateway_error, platform};
 
 pub(crate) fn run(options: &DoctorOptions, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -47,6 +53,7 @@ fn report(results: &[CheckResult], as_json: bool) -> CommandReport {
             status,
             message,
             remedy,
+            exit_status: _,
         } = check_result;
         let line = if as_json {
             json!({"status": status.name(), "message": message, "remedy": remedy}).to_string()
@@ -55,15 +62,11 @@ fn report(results: &[CheckResult], as_json: bool) -> CommandReport {
         };
         writeln!(out, "{line}").expect("writing to a String cannot fail");
     }
-    let has_failure = results
+    let failed = results
         .iter()
-        .any(|check_result| check_result.status == CheckStatus::Failed);
+        .find(|check_result| check_result.status == CheckStatus::Failed);
     CommandReport {
-        exit_status: if has_failure {
-            ExitStatus::Failure
-        } else {
-            ExitStatus::Success
-        },
+        exit_status: failed.map_or(ExitStatus::Success, |check_result| check_result.exit_status),
         ..CommandReport::success(out)
     }
 }
@@ -73,20 +76,10 @@ async fn examine(
     context: &mut CommandContext<'_, '_>,
 ) -> Result<Vec<CheckResult>, OperationError> {
     let now = SystemTime::now();
-    let subject = match options.subject.as_deref() {
-        Some("-") => Some(read_text(Path::new("-"), context)?),
-        Some(subject) => Some(subject.to_owned()),
-        None => None,
-    };
+    let subject = read_subject(options, context)?;
     let error = match &options.error {
-        Some(file) => {
-            let text = read_text(file, context)?;
-            Some(
-                S3ErrorDetails::parse(&text)
-                    .ok_or_else(|| OperationError::usage("the file does not contain an S3 error document"))?,
-            )
-        }
-        None => subject.as_deref().and_then(S3ErrorDetails::parse),
+        Some(file) => Some(parse_error(&read_text(file, context)?)?),
+        None => subject.as_deref().and_then(ErrorDocument::parse),
     };
     let url = subject.as_deref().and_then(PresignedDetails::parse);
     if url.is_some() || error.is_some() {
@@ -95,22 +88,74 @@ async fn examine(
         return Ok(results);
     }
     let base = match subject {
-        Some(subject) => subject,
+        Some(subject) if is_url(&subject) => subject,
+        Some(text) => return Err(unknown_text(&text)),
         None => context.base_url(&options.connection)?.ok_or_else(|| {
             OperationError::usage("no service, URL or error document given")
-                .with_remedy("Give the URL of a service, a presigned URL, or an S3 error document.")
+                .with_remedy("Give the URL of a service, a presigned URL, a share link, or an error document.")
         })?,
     };
     let service_url = ObjectUrl::parse(&base, None)?;
+    if let Some(link) = service_url.share_link() {
+        return examine_link(&service_url, &link, context, now).await;
+    }
     let credential = context.credential(&options.connection, service_url.origin())?;
     let service = ServiceCheck {
         http: HttpClients::new(context.system.variable)?,
         url: service_url.url().trim_end_matches('/').to_owned(),
         origin: service_url.origin().to_owned(),
-        credential: credential.map(|sourced| sourced.credential),
+        credential,
         nonce: nonce(context)?,
     };
     service.examine(now).await
+}
+
+/// The text to examine: the argument, or standard input if it is a file or a pipe that is not empty.
+fn read_subject(
+    options: &DoctorOptions,
+    context: &mut CommandContext<'_, '_>,
+) -> Result<Option<String>, OperationError> {
+    let reads_token = options.connection.token_file.as_deref() == Some(Path::new("-"));
+    match options.subject.as_deref() {
+        Some("-") => read_text(Path::new("-"), context).map(Some),
+        Some(subject) => Ok(Some(subject.to_owned())),
+        None if options.error.is_some() || reads_token || !platform::has_piped_input() => Ok(None),
+        None => Ok(Some(read_text(Path::new("-"), context)?).filter(|text| !text.is_empty())),
+    }
+}
+
+fn is_url(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
+fn parse_error(text: &str) -> Result<ErrorDocument, OperationError> {
+    ErrorDocument::parse(text).ok_or_else(|| unknown_text(text))
+}
+
+fn unknown_text(text: &str) -> OperationError {
+    let problem = if text.is_empty() {
+        "the text is empty"
+    } else {
+        "the text is neither a URL nor an error response of Signpost, S3 or a gateway"
+    };
+    OperationError::usage(problem)
+        .with_remedy("Give a complete URL, or the complete body of an error response, such as that of `curl -s URL`.")
+}
+
+/// Checks a share link.
+async fn examine_link(
+    object_url: &ObjectUrl,
+    link: &ShareLink,
+    context: &CommandContext<'_, '_>,
+    now: SystemTime,
+) -> Result<Vec<CheckResult>, OperationError> {
+    let mut results = link_check::describe(link, now);
+    if results.iter().all(|result| result.status != CheckStatus::Failed) {
+        let service = SigningService::new(HttpClients::new(context.system.variable)?, None, None);
+        let probe = format!("signpost-doctor-{}", nonce(context)?);
+        results.push(link_check::verify(&service, object_url, link, &probe).await?);
+    }
+    Ok(results)
 }
 
 /// Reads a file, or standard input.
@@ -137,7 +182,7 @@ struct ServiceCheck {
     http: HttpClients,
     url: String,
     origin: String,
-    credential: Option<ServiceCredential>,
+    credential: Option<SourcedCredential>,
     /// A random part of a key that does not exist.
     nonce: String,
 }
@@ -153,20 +198,65 @@ impl ServiceCheck {
             .ok()
             .filter(|document| document.status == "ok");
         let Some(document) = document.filter(|_| status == StatusCode::OK) else {
-            results.push(CheckResult::failed(
-                format!(
-                    "{}/-/health returned {status}, which is not a response of Signpost",
-                    self.url
-                ),
-                "Check the URL: it must include the stage or the base path.",
-            ));
+            results.push(self.not_signpost(status, &String::from_utf8_lossy(&body)));
             return Ok(results);
         };
         results.push(CheckResult::passed(format!("Signpost {} is running", document.version)));
         results.extend(front_headers::findings(&headers, &self.origin));
         results.extend(clock_check("the service", &headers, now));
-        results.extend(self.redirect(now).await?);
+        let identity = self.check_credential().await?;
+        let is_rejected = identity.status == CheckStatus::Failed;
+        results.push(identity);
+        if !is_rejected {
+            results.extend(self.redirect(now).await?);
+        }
         Ok(results)
+    }
+
+    /// The result for a response to the health check that does not come from Signpost.
+    fn not_signpost(&self, status: StatusCode, body: &str) -> CheckResult {
+        let returned = format!(
+            "{}/-/health returned {status}, which is not a response of Signpost",
+            self.url
+        );
+        match gateway_error::explain(body) {
+            Some(error) => CheckResult::failed(format!("{returned}: {}", error.message), error.remedy),
+            None => CheckResult::failed(
+                returned,
+                "Check the URL: it must be the URL of a service, with its stage or base path, and without a key.",
+            ),
+        }
+    }
+
+    /// Sends the credential to the service, and describes the caller.
+    async fn check_credential(&self) -> Result<CheckResult, OperationError> {
+        let response = self.ask("/-/whoami").await?;
+        let status = response.status();
+        let body = http_client::read_body(response).await?;
+        if status == StatusCode::OK
+            && let Ok(identity) = serde_json::from_slice::<IdentityBody>(&body)
+        {
+            return Ok(CheckResult::passed(match &self.credential {
+                Some(sourced) => format!(
+                    "the service accepts the credential from {} as {}",
+                    sourced.source, identity.caller
+                ),
+                None => "no credential is configured, so the checks continue without one".to_owned(),
+            }));
+        }
+        let problem = serde_json::from_slice::<ProblemDocument>(&body).map(|problem| problem.detail);
+        let reason = problem.unwrap_or_else(|_| format!("it returned {status}"));
+        Ok(match &self.credential {
+            Some(sourced) => CheckResult::failed(
+                format!("the service rejects the credential from {}: {reason}", sourced.source),
+                credential_remedy(&self.url),
+            ),
+            None => CheckResult::failed(
+                format!("the service requires a credential: {reason}"),
+                login_remedy(&self.url),
+            ),
+        }
+        .with_exit_status(ExitStatus::NotAllowed))
     }
 
     fn transport(&self) -> CheckResult {
@@ -184,8 +274,8 @@ impl ServiceCheck {
 
     async fn ask(&self, path: &str) -> Result<Response, OperationError> {
         let mut request = self.http.request(Method::GET, &format!("{}{path}", self.url));
-        if let Some(credential) = &self.credential {
-            request = request.header(AUTHORIZATION, credential.header().expose());
+        if let Some(sourced) = &self.credential {
+            request = request.header(AUTHORIZATION, sourced.credential.header().expose());
         }
         let sent = tokio::time::timeout(http_client::RESPONSE_TIMEOUT, request.send()).await;
         sent.map_err(|_| OperationError::temporary("the service did not respond"))?
@@ -200,8 +290,8 @@ impl ServiceCheck {
         let (StatusCode::TEMPORARY_REDIRECT, Some(location)) = (status, location) else {
             return Ok(vec![match status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CheckResult::note(format!(
-                    "the rules reject a download ({status}), so redirects and S3 were not checked; use a token with read access \
-                     to check them"
+                    "no rule allows this caller to read the key of the check ({status}), so redirects and S3 were not checked; \
+                     use a token with read access to all keys to check them"
                 )),
                 _ => CheckResult::failed(
                     format!("a download returned {status} instead of 307 with a Location header"),
@@ -252,8 +342,8 @@ impl ServiceCheck {
                 vec![CheckResult::passed("S3 accepts the URL and reports that the object does not exist, as expected")]
             }
             (StatusCode::FORBIDDEN, Some(document)) if document.is_generic_denial() => vec![CheckResult::note(
-                "S3 returned 403: the signer is not allowed to list the bucket, so S3 does not report missing objects; or \
-                 the signer is not allowed to read",
+                "S3 returned 403 for an object that does not exist, because the signer may not list the bucket; if downloads \
+                 of existing objects fail too, pass their error to `signpost doctor`",
             )],
             (_, Some(document)) => document.findings(Some(url)),
             (status, None) => vec![CheckResult::failed(

@@ -287,7 +287,7 @@ fn a_given_key_pair_opens_the_embedded_s3_and_is_not_printed() {
     let Some(server) = LocalServer::start_with(&[], &env) else {
         return;
     };
-    let log = server.log_with("  any size");
+    let log = server.log_with("  up to 5 GiB");
     assert!(!log.contains("a-password"), "{log}");
     let usage = log
         .lines()
@@ -319,7 +319,7 @@ fn without_a_key_pair_the_server_says_how_to_give_one() {
     let Some(server) = LocalServer::start(&[]) else {
         return;
     };
-    assert!(server.log_with("  any size").contains("--s3-access-key-id"));
+    assert!(server.log_with("  up to 5 GiB").contains("--s3-access-key-id"));
 }
 
 #[test]
