@@ -13,7 +13,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, DATE, HeaderMap, LOCATION, RANGE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, DATE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 use signpost::auth::share::ShareLink;
@@ -198,14 +198,14 @@ impl ServiceCheck {
             .ok()
             .filter(|document| document.status == "ok");
         let Some(document) = document.filter(|_| status == StatusCode::OK) else {
-            results.push(self.not_signpost(status, &String::from_utf8_lossy(&body)));
+            results.push(self.not_signpost("/-/health", status, &String::from_utf8_lossy(&body)));
             return Ok(results);
         };
         results.push(CheckResult::passed(format!("Signpost {} is running", document.version)));
         results.extend(front_headers::findings(&headers, &self.origin));
         results.extend(clock_check("the service", &headers, now));
         let identity = self.check_credential().await?;
-        let is_rejected = identity.status == CheckStatus::Failed;
+        let is_rejected = identity.exit_status == ExitStatus::NotAllowed;
         results.push(identity);
         if !is_rejected {
             results.extend(self.redirect(now).await?);
@@ -213,10 +213,10 @@ impl ServiceCheck {
         Ok(results)
     }
 
-    /// The result for a response to the health check that does not come from Signpost.
-    fn not_signpost(&self, status: StatusCode, body: &str) -> CheckResult {
+    /// The result for a response to a path of the service that does not come from Signpost.
+    fn not_signpost(&self, path: &str, status: StatusCode, body: &str) -> CheckResult {
         let returned = format!(
-            "{}/-/health returned {status}, which is not a response of Signpost",
+            "{}{path} returned {status}, which is not a response of Signpost",
             self.url
         );
         match gateway_error::explain(body) {
@@ -244,8 +244,9 @@ impl ServiceCheck {
                 None => "no credential is configured, so the checks continue without one".to_owned(),
             }));
         }
-        let problem = serde_json::from_slice::<ProblemDocument>(&body).map(|problem| problem.detail);
-        let reason = problem.unwrap_or_else(|_| format!("it returned {status}"));
+        let Ok(ProblemDocument { detail: reason, .. }) = serde_json::from_slice(&body) else {
+            return Ok(self.not_signpost("/-/whoami", status, &String::from_utf8_lossy(&body)));
+        };
         Ok(match &self.credential {
             Some(sourced) => CheckResult::failed(
                 format!("the service rejects the credential from {}: {reason}", sourced.source),
@@ -273,7 +274,8 @@ impl ServiceCheck {
     }
 
     async fn ask(&self, path: &str) -> Result<Response, OperationError> {
-        let mut request = self.http.request(Method::GET, &format!("{}{path}", self.url));
+        let url = format!("{}{path}", self.url);
+        let mut request = self.http.request(Method::GET, &url).header(ACCEPT, "application/json");
         if let Some(sourced) = &self.credential {
             request = request.header(AUTHORIZATION, sourced.credential.header().expose());
         }

@@ -123,7 +123,7 @@ fn each_problem_of_a_link_has_its_own_message() {
     let other_token = RULES.replace("2bb80d", "2bb80e");
     for (rules, problem, remedy) in [
         (
-            format!("revoked = [{id:?}]\n{RULES}"),
+            format!("{RULES}[share]\nrevoked = [{id:?}]\n"),
             "has been revoked",
             "The operator has disabled this link",
         ),
