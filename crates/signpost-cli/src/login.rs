@@ -1,5 +1,6 @@
 //! `signpost login`, `logout` and `whoami`.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use serde_json::json;
@@ -17,6 +18,7 @@ use crate::options::{ConnectionOptions, LoginCommand, LoginOptions};
 use crate::profile_store::{DEFAULT_PROFILE, ServiceProfile};
 use crate::secret_text::SecretText;
 use crate::signing_service::SigningService;
+use crate::terminal_text;
 use crate::transfer_state::StateFolder;
 
 pub(crate) fn run(command: &LoginCommand, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
@@ -108,7 +110,7 @@ async fn whoami(
             "url": url, "caller": caller, "user_id": user_id, "groups": groups, "expires_at": expires_at,
             "credential_source": source,
         });
-        format!("{line}\n")
+        format!("{}\n", terminal_text::escape_json(&line.to_string()))
     } else {
         describe_identity(&url, &identity, source.as_deref())
     };
@@ -127,22 +129,30 @@ async fn request_identity(
 
 /// The lines that describe the caller. `source` is the source of its credential.
 fn describe_identity(url: &str, identity: &IdentityBody, source: Option<&str>) -> String {
-    let Some(source) = source else {
-        return format!(
-            "service     {url}\ncredential  none: requests are sent as {}\n",
-            identity.caller
-        );
-    };
     let groups = match &identity.groups[..] {
         [] => "none".to_owned(),
         groups => groups.join(", "),
     };
-    let end = identity
-        .expires_at
-        .as_deref()
-        .unwrap_or("when the operator removes or replaces it");
-    format!(
-        "service     {url}\ncredential  from {source}\ncaller      {}\nuser id     {}\ngroups      {groups}\nends        {end}\n",
-        identity.caller, identity.user_id
-    )
+    let end = identity.expires_at.as_deref();
+    let lines = match source {
+        None => vec![
+            ("service", url.to_owned()),
+            ("credential", format!("none: requests are sent as {}", identity.caller)),
+        ],
+        Some(source) => vec![
+            ("service", url.to_owned()),
+            ("credential", format!("from {source}")),
+            ("caller", identity.caller.clone()),
+            ("user id", identity.user_id.clone()),
+            ("groups", groups),
+            (
+                "ends",
+                end.unwrap_or("when the operator removes or replaces it").to_owned(),
+            ),
+        ],
+    };
+    lines.iter().fold(String::new(), |mut text, (name, value)| {
+        writeln!(text, "{name:<12}{}", terminal_text::sanitize_line(value)).expect("writing to a String cannot fail");
+        text
+    })
 }

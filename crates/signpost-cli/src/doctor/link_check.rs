@@ -27,7 +27,7 @@ pub(super) fn describe(link: &ShareLink, now: SystemTime) -> Vec<CheckResult> {
         "the URL is a share link for {target}, with {methods}"
     ))];
     findings.push(CheckResult::note(format!(
-        "its id is {}; with this id in `revoked` of the rules, the link does not work any more",
+        "its id is {}; the operator can revoke it with `revoked` in the table [share] of the rules",
         link.id
     )));
     findings.push(CheckResult::note(format!("{} created it", creator(&link.creator))));
