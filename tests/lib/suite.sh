@@ -45,11 +45,16 @@ install_npm() {
     (cd "$folder" && npm "${command[@]}" --silent --no-audit --no-fund && cp "$list" node_modules/installed.json)
 }
 
+# build_programs: builds all programs and examples in target/debug. With the examples, cargo selects the same features of all
+# dependencies as `cargo test --workspace`, so that one build serves all suites.
+build_programs() {
+    step "building the programs"
+    (cd "$ROOT" && cargo build --quiet --locked --workspace --bins --examples)
+}
+
 # build_local: builds signpost-local, unless SIGNPOST_LOCAL names a binary.
 build_local() {
-    [ -z "${SIGNPOST_LOCAL:-}" ] || return 0
-    step "building signpost-local"
-    (cd "$ROOT" && cargo build --quiet --locked -p signpost-local)
+    [ -n "${SIGNPOST_LOCAL:-}" ] || build_programs
 }
 
 # run_pytest PYTHON ARGUMENT...: runs pytest in the current directory and prints the closing line.
