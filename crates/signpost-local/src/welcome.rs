@@ -62,9 +62,14 @@ impl fmt::Display for WelcomeText {
             writeln!(f, "              specify --rules FILE to restrict access")?;
         }
         let url = format!("{url}{}", self.base_path);
+        writeln!(f, "  page        {url}/")?;
         writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
         writeln!(f, "  download    curl -fL -O {url}/FILE")?;
         writeln!(f, "  delete      curl -fL -X DELETE {url}/FILE")?;
+        writeln!(
+            f,
+            "  with token  curl -fL -O -u ID:SECRET {url}/FILE  (`signpost token new ID` prints a secret, and its table for the rules)"
+        )?;
         write!(
             f,
             "  any size    curl -fT FILE \"$(curl -fsS -X PUT '{url}/FILE?url')\""
