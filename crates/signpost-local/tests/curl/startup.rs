@@ -140,7 +140,7 @@ fn the_welcome_text_leads_to_the_page_and_to_a_download_with_a_token() {
     ];
     let response = curl(&browser, page);
     assert_eq!(response.status, 200);
-    assert!(response.text().contains("<table"), "{}", response.text());
+    assert!(response.text().contains("upload-files"), "{}", response.text());
 
     let command = log
         .lines()
