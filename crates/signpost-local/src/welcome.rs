@@ -74,9 +74,14 @@ impl fmt::Display for WelcomeText {
             writeln!(f, "  sign-in     {}", summary.sign_in)?;
         }
         let url = format!("{url}{}", self.base_path);
+        writeln!(f, "  page        {url}/")?;
         writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
         writeln!(f, "  download    curl -fL -O {url}/FILE")?;
         writeln!(f, "  delete      curl -fL -X DELETE {url}/FILE")?;
+        writeln!(
+            f,
+            "  with token  curl -fL -O -u ID:SECRET {url}/FILE  (`signpost token new ID` prints a secret, and its table for the rules)"
+        )?;
         write!(f, "  up to 5 GiB {}", two_steps(&format!("{url}/FILE")))
     }
 }

@@ -118,6 +118,55 @@ fn the_welcome_text_reports_the_address_once_and_warns_about_missing_rules() {
 }
 
 #[test]
+fn the_welcome_text_leads_to_the_page_and_to_a_download_with_a_token() {
+    let rules = "version = 1\n[[token]]\nid = \"ann\"\n\
+        sha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n\
+        [[rule]]\nid = \"r\"\nwho = [\"token:ann\"]\ncan = [\"read\", \"write\", \"list\"]\non = [\"**\"]\n";
+    let Some(server) = LocalServer::start_with(&["--front", "function-url"], &[("SIGNPOST_RULES", rules)]) else {
+        return;
+    };
+    let log = server.log_with("  any size");
+    let page = log
+        .lines()
+        .find_map(|line| line.strip_prefix("  page        "))
+        .expect("the page");
+    let browser = [
+        "-u",
+        "ann:secret",
+        "-H",
+        "Sec-Fetch-Mode: navigate",
+        "-H",
+        "Accept: text/html",
+    ];
+    let response = curl(&browser, page);
+    assert_eq!(response.status, 200);
+    assert!(response.text().contains("upload-files"), "{}", response.text());
+
+    let command = log
+        .lines()
+        .find_map(|line| line.strip_prefix("  with token  curl "))
+        .expect("a command");
+    let words: Vec<_> = command
+        .split_whitespace()
+        .take_while(|word| !word.starts_with('('))
+        .collect();
+    let (url, options) = words.split_last().expect("a URL");
+    let options: Vec<_> = options
+        .iter()
+        .filter(|option| **option != "-O")
+        .map(|option| option.replace("ID:SECRET", "ann:secret"))
+        .collect();
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    assert_eq!(
+        curl(&[&options[..], &["-T", &server.file(b"x")]].concat(), url).status,
+        200
+    );
+    let download = curl(&options, url);
+    assert_eq!((download.status, download.text().as_str()), (200, "x"));
+    assert_eq!(curl(&["-L"], url).status, 401);
+}
+
+#[test]
 fn rules_restrict_access() {
     let folder = TempDir::new().unwrap();
     let rules = folder.path().join("rules.toml");
