@@ -362,7 +362,7 @@ fn reject_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
     {
         Some((name, _)) => Err(ConfigError {
             var: "SIGNPOST_*",
-            problem: format!("{name} is not a setting; see the table in README.md"),
+            problem: format!("{name} is not a setting; see docs/SETTINGS.md"),
         }),
         None => Ok(()),
     }

@@ -294,23 +294,23 @@ async fn buckets_with_another_signing_scheme_are_rejected() {
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
-    let readme = include_str!("../../README.md");
+fn the_documentation_lists_every_setting() {
+    let documentation = include_str!("../../docs/SETTINGS.md");
     for setting in Settings::ALL {
         let default = match setting.default {
             Some("") | None => " ".to_owned(),
             Some(default) => format!(" `{default}` "),
         };
         let row = format!("| `{}` |{default}| {} |", setting.var, setting.doc.trim());
-        assert!(readme.contains(&row), "README.md wants the row\n{row}");
+        assert!(documentation.contains(&row), "docs/SETTINGS.md needs the row\n{row}");
     }
-    let listed = readme
+    let listed = documentation
         .lines()
         .filter(|line| line.starts_with("| `SIGNPOST_") || line.starts_with("| `AWS_"));
     assert_eq!(
         listed.count(),
         Settings::ALL.len(),
-        "README.md lists a setting that the code does not know"
+        "docs/SETTINGS.md lists a setting that the code does not know"
     );
 }
 
