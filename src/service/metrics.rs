@@ -68,7 +68,12 @@ mod tests {
                 duration,
                 cold: true,
             };
-            let line = metric_line("example-bucket", is_failure, stats, SystemTime::UNIX_EPOCH + Duration::from_secs(7));
+            let line = metric_line(
+                "example-bucket",
+                is_failure,
+                stats,
+                SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+            );
             let declared = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
             let values = declared.iter().map(|metric| &line[metric["Name"].as_str().unwrap()]);
             let values: Vec<f64> = values.map(|value| value.as_f64().unwrap()).collect();

@@ -128,7 +128,9 @@ pub(crate) fn netrc_credential(
 
 fn netrc_entry(netrc: &str, host: &str) -> Option<ServiceCredential> {
     let words: Vec<_> = netrc.split_whitespace().collect();
-    let start = words.windows(2).position(|pair| pair[0] == "machine" && pair[1].eq_ignore_ascii_case(host))?;
+    let start = words
+        .windows(2)
+        .position(|pair| pair[0] == "machine" && pair[1].eq_ignore_ascii_case(host))?;
     let (mut user, mut password) = (None, None);
     for pair in words[start + 2..].chunks_exact(2) {
         match pair[0] {
@@ -198,8 +200,12 @@ mod tests {
         assert!(!token_matches_service("https://files.example.co", at));
         assert!(token_matches_service("https://anywhere", |_| None));
         for other_form in ["https://files.example.com:443", "HTTPS://Files.Example.com/base"] {
-            assert!(token_matches_service("https://files.example.com", |_| Some(other_form.to_owned())));
+            assert!(token_matches_service("https://files.example.com", |_| Some(
+                other_form.to_owned()
+            )));
         }
-        assert!(!token_matches_service("https://files.example.com", |_| Some("http://files.example.com:443".to_owned())));
+        assert!(!token_matches_service("https://files.example.com", |_| Some(
+            "http://files.example.com:443".to_owned()
+        )));
     }
 }

@@ -24,8 +24,9 @@ fn main() -> ExitCode {
 
 /// Prints the help, the version, or an error of the command line. Fails if it cannot be written.
 fn print_message(message: &clap::Error) -> ExitCode {
-    match (message.print(), u8::try_from(message.exit_code())) {
-        (Ok(()), Ok(code)) => ExitCode::from(code),
-        _ => ExitCode::FAILURE,
+    if let Err(error) = message.print() {
+        eprintln!("error: failed to write to standard output: {error}");
+        return ExitCode::FAILURE;
     }
+    u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
