@@ -36,7 +36,17 @@ fn a_start_error_names_the_option_or_variable() {
         (
             vec!["--listen", &taken],
             vec![],
-            "--listen: cannot listen on 127.0.0.1:",
+            "Address already in use (os error 98); use another port, or port 0",
+        ),
+        (
+            vec!["--listen", "127.0.0.1:0", "--s3-listen", &taken],
+            vec![],
+            "the embedded S3 cannot listen on 127.0.0.1:",
+        ),
+        (
+            vec!["--listen", "127.0.0.1:0", "--s3-listen", &taken],
+            vec![],
+            "Address already in use (os error 98); use another port, or port 0",
         ),
         (vec!["--listen", "0.0.0.0:0"], vec![], "not a loopback address"),
         (with(&["--s3-listen", "0.0.0.0:0"]), vec![], "--s3-listen: 0.0.0.0:0"),
