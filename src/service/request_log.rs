@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use crate::auth::Principal;
 use crate::decide::{ListingDecision, RejectedRequest, RejectionContext};
 use crate::error::chain;
 use crate::key::ObjectKey;
@@ -24,6 +25,10 @@ pub(super) struct RequestLog {
     object: Option<String>,
     /// The error code of a rejection.
     code: Option<&'static str>,
+    /// The name of a rejection, which is more exact than the code.
+    rejection: Option<&'static str>,
+    /// True if the caller sent a secret of a token that is not its newest one.
+    older_secret: Option<bool>,
     /// The error of a failure, with all its causes.
     error: Option<String>,
     expires_in: Option<u64>,
@@ -111,6 +116,13 @@ impl RequestLog {
         }
     }
 
+    pub(super) fn identified(principal: &Principal) -> Self {
+        Self {
+            user_id: Some(principal.user_id().to_owned()),
+            ..Self::new("identified")
+        }
+    }
+
     pub(super) fn shared(link: &str) -> Self {
         Self {
             link: Some(link.to_owned()),
@@ -131,6 +143,7 @@ impl RequestLog {
             operation,
             key,
             code: Some(refused.rejection.code()),
+            rejection: Some(refused.rejection.name()),
             ..Self::new("refused")
         }
     }
@@ -139,6 +152,14 @@ impl RequestLog {
         match error {
             RequestError::Rejected(refused) => Self::rejected(refused),
             RequestError::Failed(failure) => Self::failed(failure),
+        }
+    }
+
+    /// Adds that the caller sent a secret of a token that is not its newest one.
+    pub(super) fn with_older_secret(self, older_secret: bool) -> Self {
+        Self {
+            older_secret: older_secret.then_some(true),
+            ..self
         }
     }
 
@@ -175,6 +196,8 @@ impl RequestLog {
                     key = self.key,
                     object = self.object,
                     code = self.code,
+                    rejection = self.rejection,
+                    older_secret = self.older_secret,
                     error = self.error,
                     expires_in = self.expires_in,
                     link = self.link,

@@ -30,6 +30,14 @@ impl ServiceCredential {
         }
     }
 
+    /// Returns true if this is a generated token, and not a JSON Web Token of an issuer.
+    pub(crate) fn is_generated(&self) -> bool {
+        match self {
+            Self::Bearer(token) => token.expose().split('.').count() != 3,
+            Self::Basic { .. } => true,
+        }
+    }
+
     /// Reads the credential from a file; `-` is standard input.
     pub(crate) fn from_file(file: &Path, stdin: &mut dyn Read) -> Result<Self, OperationError> {
         parse_token(Self::read_token(file, stdin)?.expose())

@@ -79,14 +79,16 @@ impl ObjectUrl {
         Ok(object_url)
     }
 
-    /// Returns true if the share link can be used only a limited number of times. The link says so itself.
+    /// The content of the share link. It is not verified, because only the service can do that.
+    pub(crate) fn share_link(&self) -> Option<ShareLink> {
+        let payload = self.share_token.as_ref()?.expose().split('.').nth(1)?;
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+
+    /// Returns true if the share link can be used only a limited number of times.
     pub(crate) fn has_limited_uses(&self) -> bool {
-        let link = self.share_token.as_ref().and_then(|token| {
-            let payload = token.expose().split('.').nth(1)?;
-            let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
-            serde_json::from_slice::<ShareLink>(&payload).ok()
-        });
-        link.is_some_and(|link| link.uses.is_some())
+        self.share_link().is_some_and(|link| link.uses.is_some())
     }
 
     /// The URL, without a query.
