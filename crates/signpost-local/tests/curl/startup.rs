@@ -135,7 +135,7 @@ fn the_welcome_text_leads_to_the_page_and_to_a_download_with_a_token() {
     let Some(server) = LocalServer::start_with(&["--front", "function-url"], &[("SIGNPOST_RULES", rules)]) else {
         return;
     };
-    let log = server.log_with("  any size");
+    let log = server.log_with("  up to 5 GiB");
     let page = log
         .lines()
         .find_map(|line| line.strip_prefix("  page        "))
@@ -428,7 +428,7 @@ fn the_welcome_text_summarizes_the_rules_links_and_sign_in() {
     let Some(server) = LocalServer::start(&["--rules", rules.to_str().unwrap()]) else {
         return;
     };
-    let log = server.log_with("any size");
+    let log = server.log_with("up to 5 GiB");
     for line in [
         "rules.toml: 1 rule, 0 tokens, 0 issuers; changes take effect at once",
         "links       off: the rules contain no [[token]]",
