@@ -119,7 +119,7 @@ impl Handler {
         };
         log.emit(request, stats);
         if self.metrics == Metrics::Emf {
-            metrics::emit(&self.bucket, stats, now);
+            metrics::emit(&self.bucket, &log, stats, now);
         }
         response
     }

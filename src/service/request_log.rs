@@ -170,6 +170,11 @@ impl RequestLog {
         }
     }
 
+    /// Returns true if the service failed. A rejection with status 503, such as that of a prefetch, is not a failure.
+    pub(super) const fn is_failure(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Writes the line of the complete request.
     pub(super) fn emit(&self, request: &ApiRequest, stats: ResponseStats) {
         self.write_line(request, Some(stats));
@@ -210,8 +215,7 @@ impl RequestLog {
                 )
             };
         }
-        // A rejection with status 503, such as that of a prefetch, is not an error of the service.
-        if self.error.is_some() {
+        if self.is_failure() {
             line!(Level::ERROR);
         } else {
             line!(Level::INFO);

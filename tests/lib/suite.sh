@@ -104,6 +104,11 @@ count_tests() {
     ' "$1"
 }
 
+# sum_tests FILE...: prints the sum of the closing lines of several logs.
+sum_tests() {
+    tail -qn 1 "$@" | awk '{ p += $1; f += $3; s += $5 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }'
+}
+
 # skip_suite REASON: ends the script with one skipped test.
 skip_suite() {
     echo "SKIPPED: $*"

@@ -51,7 +51,9 @@ impl CredentialScope {
         let fields: Vec<_> = credential.rsplitn(5, '/').collect();
         let [terminator, service, named_region, date, access_key] = fields[..] else {
             let expected = "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request";
-            return Err(format!("the Credential is mal-formed; expecting \"{expected}\".").as_str().into());
+            return Err(format!("the Credential is mal-formed; expecting \"{expected}\".")
+                .as_str()
+                .into());
         };
         if terminator != "aws4_request" {
             return Err("incorrect terminal; this endpoint uses \"aws4_request\"".into());
