@@ -2,6 +2,7 @@
 
 mod rule_cases;
 mod explain;
+mod proof;
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +13,7 @@ use signpost::policy::session_policy::{self, BucketArn, MAX_CHARACTERS};
 use crate::SystemAccess;
 use crate::command_report::{CommandError, CommandReport};
 pub(crate) use explain::explain;
+pub(crate) use proof::prove;
 pub(crate) use rule_cases::test;
 
 /// The maximum length of the name of a bucket
@@ -66,7 +68,11 @@ fn describe_usage(rule: &str, characters: usize) -> String {
 }
 
 fn load_policy(file: &Path, system: &mut SystemAccess<'_>) -> Result<Policy, CommandError> {
-    Policy::parse(&read_rules(file, system)?).map_err(|source| CommandError::Rules {
+    parse_rules(file, &read_rules(file, system)?)
+}
+
+fn parse_rules(file: &Path, text: &str) -> Result<Policy, CommandError> {
+    Policy::parse(text).map_err(|source| CommandError::Rules {
         file: display_name(file),
         source,
     })
