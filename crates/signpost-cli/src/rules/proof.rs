@@ -2,17 +2,18 @@
 //!
 //! 1. [`statement`] parses the statements.
 //! 2. [`rule_source`] contains the rules as they are written in the file.
-//! 3. [`search`] searches for a counterexample, with the keys of [`key_term`] and the callers of [`caller`] and
-//!    [`selector`].
+//! 3. [`search`] searches for a counterexample. [`key_term`] represents sets of keys, [`selector`], [`caller`] and [`scene`]
+//!    represent callers, and [`objects`] finds the objects that a deny rule protects under other keys.
 
 mod caller;
 mod key_term;
+mod objects;
 mod rule_source;
+mod scene;
 mod search;
 mod selector;
 mod statement;
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -42,11 +43,7 @@ pub(crate) fn prove(options: &ProveOptions, system: &mut SystemAccess<'_>) -> Re
     for (_, statement) in &statements {
         source.add_statement(statement);
     }
-    let search = Search {
-        source: &source,
-        examined: Cell::new(0),
-        is_incomplete: Cell::new(false),
-    };
+    let search = Search::new(&source);
     let file = options.file.display().to_string();
     let results: Vec<_> = statements
         .iter()
@@ -85,11 +82,7 @@ pub(crate) fn prove(options: &ProveOptions, system: &mut SystemAccess<'_>) -> Re
 /// Returns the ids of the rules that never decide about a request, with the rules that decide instead.
 pub(super) fn shadowed_rules(policy: &Policy, text: &str) -> Vec<ShadowedRule> {
     let source = RuleSource::new(policy, text);
-    let search = Search {
-        source: &source,
-        examined: Cell::new(0),
-        is_incomplete: Cell::new(false),
-    };
+    let search = Search::new(&source);
     let shadowed = search.shadowed_rules();
     if search.is_incomplete.get() {
         Vec::new()

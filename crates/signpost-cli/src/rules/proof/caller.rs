@@ -8,6 +8,7 @@ use signpost::policy::is_segment;
 
 use super::key_term::KeyTerm;
 use super::rule_source::{RuleSource, SourceRule};
+use super::scene::RelevantRules;
 use super::selector::{CallerClass, Selector};
 use super::statement::Callers;
 use crate::access_query::{AccessQuery, QueryCaller, RequestMethod};
@@ -33,7 +34,7 @@ impl Caller {
         source: &RuleSource<'_>,
         selectors: &[&Selector],
         claims: &ClaimValues,
-        involved: &[&SourceRule],
+        involved: &RelevantRules<'_>,
         on: &KeyTerm,
     ) -> Vec<Self> {
         let classes = CallerClass::of(selectors, source).into_iter();
@@ -101,7 +102,7 @@ fn users(
     source: &RuleSource<'_>,
     issuer: &str,
     subject: Option<String>,
-    involved: &[&SourceRule],
+    involved: &RelevantRules<'_>,
     on: &KeyTerm,
 ) -> Vec<(String, Option<String>)> {
     if let Some(subject) = subject {
@@ -125,12 +126,11 @@ fn users(
         users.insert(0, (fresh.clone(), None));
     }
     let claims: BTreeSet<_> = involved
-        .iter()
-        .flat_map(|rule| rule.claims())
+        .all()
+        .flat_map(SourceRule::claims)
         .chain(on.unknown())
         .collect();
-    let texts = involved.iter().flat_map(|rule| rule.texts()).chain(on.texts());
-    let texts: BTreeSet<_> = texts.collect();
+    let texts: BTreeSet<_> = involved.all().flat_map(SourceRule::texts).chain(on.texts()).collect();
     if claims.contains("sub") {
         users.extend(texts.iter().map(|text| ((*text).to_owned(), None)));
     }

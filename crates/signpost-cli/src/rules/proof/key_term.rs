@@ -31,6 +31,14 @@ impl KeyTerm {
         Self { segments, below }
     }
 
+    /// Returns the set of all keys.
+    pub(super) const fn all() -> Self {
+        Self {
+            segments: Vec::new(),
+            below: true,
+        }
+    }
+
     /// Returns the names of the unknown segments.
     pub(super) fn unknown(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {

@@ -36,7 +36,7 @@ pub(super) struct SourceRule {
 
 /// The `rewrite` of a rule.
 pub(super) struct SourceRewrite {
-    pub(super) folder: Vec<Segment>,
+    pub(super) folder: KeyTerm,
     pub(super) tail: RewriteTail,
 }
 
@@ -150,33 +150,17 @@ impl SourceRule {
 
     fn texts_outside_conditions(&self) -> impl Iterator<Item = &str> {
         let subjects = self.who.iter().filter_map(Selector::subject);
-        self.on
-            .iter()
-            .flat_map(KeyTerm::texts)
-            .chain(self.folder_texts())
-            .chain(subjects)
-    }
-
-    fn folder_texts(&self) -> impl Iterator<Item = &str> {
-        let folder = self.rewrite.iter().flat_map(|rewrite| &rewrite.folder);
-        folder.filter_map(|segment| match segment {
-            Segment::Text(text) => Some(text.as_str()),
-            Segment::Unknown(_) => None,
-        })
-    }
-
-    /// Returns the claims in the patterns and in the folder.
-    pub(super) fn claims_in_keys(&self) -> impl Iterator<Item = &str> {
-        let folder = self.rewrite.iter().flat_map(|rewrite| &rewrite.folder);
-        let in_folder = folder.filter_map(|segment| match segment {
-            Segment::Unknown(claim) => Some(claim.as_str()),
-            Segment::Text(_) => None,
-        });
-        self.on.iter().flat_map(KeyTerm::unknown).chain(in_folder)
+        self.patterns().flat_map(KeyTerm::texts).chain(subjects)
     }
 
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
-        self.claims_in_keys().chain(self.conditions.keys().map(String::as_str))
+        let conditions = self.conditions.keys().map(String::as_str);
+        self.patterns().flat_map(KeyTerm::unknown).chain(conditions)
+    }
+
+    /// Returns the patterns, and the folder of `rewrite`.
+    fn patterns(&self) -> impl Iterator<Item = &KeyTerm> {
+        self.on.iter().chain(self.rewrite.iter().map(|rewrite| &rewrite.folder))
     }
 }
 
@@ -196,8 +180,8 @@ impl From<RuleTable> for SourceRule {
 
 impl SourceRewrite {
     fn parse(text: &str) -> Self {
-        let mut folder = KeyTerm::parse(text).segments;
-        let tail = match folder.pop() {
+        let mut folder = KeyTerm::parse(text);
+        let tail = match folder.segments.pop() {
             Some(Segment::Unknown(tail)) if tail == "key" => RewriteTail::Key,
             Some(Segment::Unknown(tail)) if tail == "id" => RewriteTail::Id,
             _ => RewriteTail::Rest,
