@@ -5,6 +5,7 @@ use std::io::{Write as _, stderr};
 use std::time::Duration;
 
 use http::StatusCode;
+use signpost::encoding::escape_invisible;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -26,12 +27,14 @@ pub(crate) fn init_tracing(level: LevelFilter) {
 
 /// Writes the line of one request. It never contains the query or any header of the request or the response.
 pub(crate) fn log_request(method: &str, key: &str, status: StatusCode, duration: Duration) {
+    print_line(request_line(method, key, status, duration));
+}
+
+/// Returns the line of one request. Characters that could control a terminal, forge a log line or hide text are escaped.
+fn request_line(method: &str, key: &str, status: StatusCode, duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1000.0;
-    print_line(format_args!(
-        "{} {method:<7} {milliseconds:>7.1} ms  {}",
-        status.as_u16(),
-        escape_control_characters(key)
-    ));
+    let (method, key) = (escape_invisible(method), escape_invisible(key));
+    format!("{} {method:<7} {milliseconds:>7.1} ms  {key}", status.as_u16())
 }
 
 /// Writes one line. Ignores errors, because the server continues if standard error is closed.
@@ -39,30 +42,22 @@ pub(crate) fn print_line(text: impl Display) {
     let _ = writeln!(stderr().lock(), "{text}");
 }
 
-/// Escapes the characters of a key that could control a terminal or forge a log line.
-fn escape_control_characters(key: &str) -> String {
-    let mut escaped = String::with_capacity(key.len());
-    for char in key.chars() {
-        if char.is_control()
-            || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            escaped.extend(char.escape_unicode());
-        } else {
-            escaped.push(char);
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
+    use signpost::encoding::is_invisible;
+
     use super::*;
 
     #[test]
-    fn control_characters_in_a_key_are_escaped() {
-        assert_eq!(
-            escape_control_characters("a\n200 GET b\u{1b}[2J ☃"),
-            "a\\u{a}200 GET b\\u{1b}[2J ☃"
-        );
+    fn a_key_cannot_change_or_hide_other_text_in_the_log() {
+        for (key, logged) in [
+            ("a\n200 GET b\u{1b}[2J ☃", "a\\u000a200 GET b\\u001b[2J ☃"),
+            ("a\u{202e}gpj.exe", "a\\u202egpj.exe"),
+            ("\u{200e}\u{61c}\u{feff}\u{e0041}", "\\u200e\\u061c\\ufeff\\ue0041"),
+        ] {
+            let line = request_line("GET", key, StatusCode::OK, Duration::from_millis(3));
+            assert_eq!(line, format!("200 GET         3.0 ms  {logged}"));
+            assert!(!line.contains(is_invisible), "{line}");
+        }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) enum Verifier {
     Signpost,
     Jwt,
     Lambda,
+    Iam,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +57,7 @@ impl RuleSet {
                 Verifier::Signpost => "aud = [\"files\"]\nalg = [\"EdDSA\"]",
                 Verifier::Jwt => "via = \"gateway\"",
                 Verifier::Lambda => "via = \"gateway-lambda\"",
+                Verifier::Iam => "via = \"gateway-iam\"",
             };
             writeln!(
                 text,

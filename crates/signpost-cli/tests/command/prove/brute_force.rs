@@ -1,15 +1,17 @@
 //! A brute force over a small universe: it evaluates every request of every caller.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 
 use clap::Parser as _;
+use proptest::prop_assert;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::Value;
 use signpost::auth::{Issuer, Principal};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
-use signpost::policy::{Effect, Pattern, Policy};
+use signpost::policy::{Effect, Finding, Pattern, Policy};
 use signpost_cli::{CommandOptions, ExitStatus, SystemAccess};
 
 use super::random_rules::{UNKNOWN_USER, rules, statement};
@@ -251,4 +253,58 @@ fn the_prover_and_a_brute_force_agree() {
         proved * 10 > cases && refuted * 10 > cases,
         "{proved} proved, {refuted} refuted"
     );
+}
+
+/// Returns which of these rules decide about a request of the universe.
+fn deciding_rules(policy: &Policy, ids: &[String]) -> BTreeSet<String> {
+    let (callers, keys, mut found) = (callers(policy), keys(), BTreeSet::new());
+    for principal in &callers {
+        for key in &keys {
+            let key = ObjectKey::new(key.replace("USER", principal.user_id())).unwrap();
+            for action in [Action::Read, Action::Write, Action::List] {
+                let outcome = policy.explain(principal, action, &key).outcome;
+                found.extend(
+                    outcome
+                        .rule()
+                        .filter(|rule| ids.iter().any(|id| id == rule))
+                        .map(str::to_owned),
+                );
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_shadowed_rule_decides_about_no_request_of_the_universe() {
+    let config = Config {
+        cases: 100,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let shadowed = Cell::new(0);
+    let run = TestRunner::new(config).run(&rules(), |rules| {
+        let policy = Policy::parse(&rules).unwrap();
+        let (proof, _) = run(&rules, &["rules", "prove", "--json", "-", "no rule is shadowed"]);
+        let proof: Value = serde_json::from_str(&proof).unwrap();
+        let listed = proof["results"][0]["shadowed"].as_array().cloned().unwrap_or_default();
+        let listed: Vec<_> = listed
+            .iter()
+            .map(|rule| rule["rule"].as_str().unwrap().to_owned())
+            .collect();
+        for finding in policy.findings() {
+            if let Finding::Shadowed { rule, .. } = finding {
+                prop_assert!(listed.iter().any(|id| id == rule), "{finding}\n{rules}");
+            }
+        }
+        shadowed.set(shadowed.get() + listed.len());
+        // The first ones suffice, because the brute force is slow.
+        if !listed.is_empty() && shadowed.get() < 12 {
+            let deciding = deciding_rules(&policy, &listed);
+            prop_assert!(deciding.is_empty(), "{deciding:?}\n{rules}");
+        }
+        Ok(())
+    });
+    run.unwrap();
+    assert!(shadowed.get() > 5, "only {} shadowed rules", shadowed.get());
 }
