@@ -54,7 +54,7 @@ impl RuleSet {
         }
         if let Some(verifier) = self.issuer {
             let verifier = match verifier {
-                Verifier::Signpost => "aud = [\"files\"]\nalg = [\"EdDSA\"]",
+                Verifier::Signpost => "aud = [\"files\"]\nalg = [\"EdDSA\"]\nclient_id = \"web\"",
                 Verifier::Jwt => "via = \"gateway\"",
                 Verifier::Lambda => "via = \"gateway-lambda\"",
                 Verifier::Iam => "via = \"gateway-iam\"",

@@ -137,6 +137,17 @@ fn shadowed_rules_are_listed_with_the_rules_that_decide() {
 }
 
 #[test]
+fn a_deny_rule_that_decides_only_without_its_claims_is_not_shadowed() {
+    let rules = "version = 1\n[[issuer]]\nname = \"i\"\niss = \"i\"\nvia = \"gateway\"\n\
+                 [[rule]]\nid = \"a\"\neffect = \"deny\"\nwho = [\"issuer:i\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
+                 [[rule]]\nid = \"b\"\neffect = \"deny\"\nwho = [\"issuer:i\"]\ncan = [\"read\"]\non = [\"{team}/x\"]\n\
+                 if = { team = [\"a\"] }\n";
+    assert_eq!(prove(rules, "no rule is shadowed")["results"][0]["result"], "true");
+    let rules = rules.replace("on = [\"{team}/x\"]", "on = [\"a/{team}/x\"]");
+    assert_eq!(prove(&rules, "no rule is shadowed")["results"][0]["result"], "false");
+}
+
+#[test]
 fn an_invalid_statement_says_what_to_write() {
     for (statement, problem) in [
         ("", "write one of: `CALLERS can ACTIONS PATTERN`"),

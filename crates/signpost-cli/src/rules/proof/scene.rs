@@ -13,6 +13,9 @@ use super::selector::Selector;
 /// The maximum number of combinations of claim values of one rule.
 const MAX_COMBINATIONS: usize = 4096;
 
+/// The maximum number of claims of a deny rule of which each subset can be missing. Most rules have one or two claims.
+const MAX_MISSING_CLAIMS: usize = 8;
+
 /// The caller of a witness.
 #[derive(Clone)]
 pub(super) struct Scene<'s> {
@@ -26,6 +29,8 @@ pub(super) struct KnownClaims<'s> {
     pub(super) values: ClaimValues,
     /// Claims with any plain value.
     pub(super) open: BTreeSet<&'s str>,
+    /// Claims that must not have a value.
+    pub(super) missing: BTreeSet<&'s str>,
 }
 
 /// The rules that must match a request.
@@ -35,6 +40,8 @@ pub(super) struct RelevantRules<'s> {
     granting: Option<&'s SourceRule>,
     /// A deny rule. It also matches callers without its claims.
     denying: Option<&'s SourceRule>,
+    /// Claims without a value.
+    missing: BTreeSet<&'s str>,
 }
 
 impl<'s> RelevantRules<'s> {
@@ -42,6 +49,7 @@ impl<'s> RelevantRules<'s> {
         Self {
             granting: Some(rule),
             denying: None,
+            missing: BTreeSet::new(),
         }
     }
 
@@ -49,6 +57,7 @@ impl<'s> RelevantRules<'s> {
         Self {
             granting: None,
             denying: Some(rule),
+            missing: BTreeSet::new(),
         }
     }
 
@@ -56,7 +65,23 @@ impl<'s> RelevantRules<'s> {
         Self {
             granting: Some(granting),
             denying: Some(denying),
+            missing: BTreeSet::new(),
         }
+    }
+
+    /// Returns the ways in which a rule can match. A deny rule also matches if any of its claims are missing.
+    pub(super) fn each_way(rule: &'s SourceRule) -> Vec<Self> {
+        let claims: BTreeSet<_> = rule.claims().filter(|_| rule.effect == Effect::Deny).collect();
+        let mut subsets = vec![BTreeSet::new()];
+        for claim in claims.into_iter().take(MAX_MISSING_CLAIMS) {
+            let with_claim = |subset: &BTreeSet<&'s str>| subset.iter().copied().chain([claim]).collect();
+            subsets.extend(subsets.iter().map(with_claim).collect::<Vec<_>>());
+        }
+        let way = |missing| Self {
+            missing,
+            ..Self::granting(rule)
+        };
+        subsets.into_iter().map(way).collect()
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &'s SourceRule> {
@@ -97,11 +122,12 @@ impl<'s> KnownClaims<'s> {
         if !caller.has_claims() {
             return Some(vec![Self {
                 values: caller.values.clone(),
-                open: BTreeSet::new(),
+                ..Self::default()
             }]);
         }
         let granting = rules.granting.into_iter();
-        let named: BTreeSet<_> = on.unknown().chain(granting.flat_map(SourceRule::claims)).collect();
+        let named = on.unknown().chain(granting.flat_map(SourceRule::claims));
+        let named: BTreeSet<_> = named.filter(|claim| !rules.missing.contains(claim)).collect();
         let mut conditions: BTreeMap<&str, Vec<&Vec<String>>> = BTreeMap::new();
         for (claim, values) in rules.all().flat_map(|rule| &rule.conditions) {
             if named.contains(claim.as_str()) && !caller.values.contains_key(claim) {
@@ -115,6 +141,7 @@ impl<'s> KnownClaims<'s> {
                 .copied()
                 .collect(),
             values,
+            missing: rules.missing.clone(),
         };
         let combinations = combinations(source, &caller.values, &conditions)?;
         Some(combinations.into_iter().map(scene).collect())

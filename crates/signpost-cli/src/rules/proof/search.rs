@@ -180,6 +180,7 @@ impl<'a> Search<'a> {
         let unknown = KnownClaims {
             values: ClaimValues::new(),
             open: rule.claims().collect(),
+            missing: BTreeSet::new(),
         };
         let denied = deny
             .on
@@ -205,12 +206,9 @@ impl<'a> Search<'a> {
     pub(super) fn deciding_rules(&self, rule: &SourceRule) -> BTreeSet<String> {
         let (everything, none) = (KeyTerm::all(), ClaimValues::new());
         let mut deciding = BTreeSet::new();
-        for (action, who) in rule
-            .can
-            .iter()
-            .flat_map(|action| rule.who.iter().map(move |who| (*action, who)))
-        {
-            for scene in self.scenes(&[who], &none, &RelevantRules::granting(rule), &everything) {
+        let ways = RelevantRules::each_way(rule);
+        for (who, way) in rule.who.iter().flat_map(|who| ways.iter().map(move |way| (who, way))) {
+            for scene in self.scenes(&[who], &none, way, &everything) {
                 for keys in rule.on.iter().filter_map(|on| scene.claims.resolve(on, rule.effect)) {
                     let case = Case {
                         scene: scene.clone(),
@@ -219,7 +217,10 @@ impl<'a> Search<'a> {
                     };
                     // A rule that allows listings decides about the keys in them too.
                     let queries = self.witnesses(&case, Action::Read, true);
-                    deciding.extend(queries.iter().filter_map(|query| self.deciding_rule(query, action)));
+                    let requests = queries
+                        .iter()
+                        .flat_map(|query| rule.can.iter().map(move |action| (query, *action)));
+                    deciding.extend(requests.filter_map(|(query, action)| self.deciding_rule(query, action)));
                     if deciding.contains(&rule.id) {
                         return deciding;
                     }
@@ -277,7 +278,8 @@ impl<'a> Search<'a> {
         claims.retain(|claim, _| !caller.values.contains_key(claim));
         let mut variants = vec![claims.clone()];
         if fresh_claims && caller.has_claims() {
-            for claim in self.source.claims().filter(|claim| !caller.values.contains_key(*claim)) {
+            let is_free = |claim: &&str| !caller.values.contains_key(*claim) && !known.missing.contains(claim);
+            for claim in self.source.claims().filter(is_free) {
                 let fresh = || self.source.fresh(&format!("other-{claim}"));
                 claims.entry(claim.to_owned()).or_insert_with(fresh);
             }
