@@ -5,9 +5,13 @@ mod authorize;
 mod authorized_request;
 mod bulk;
 mod caller;
+mod dialect;
 mod foreign_page;
 mod generated_key;
+mod lfs_batch;
+mod lfs_locks;
 mod listing;
+mod nx;
 mod object_location;
 mod object_page;
 mod page_actions;
@@ -17,6 +21,7 @@ mod preview;
 mod rejected_request;
 mod share_link;
 mod sign_in;
+mod turborepo;
 
 use std::time::SystemTime;
 
@@ -29,7 +34,10 @@ use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route,
 use authorize::presign;
 pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
+pub use dialect::DialectDecision;
 pub use foreign_page::check_page;
+pub use lfs_batch::{LfsBatch, LfsObject, LfsOperation, LfsTransfer};
+pub use lfs_locks::{LfsLocks, LockPage, LockStep};
 pub use listing::{ListingDecision, ListingView};
 pub use object_page::ObjectPageDecision;
 pub use page_actions::{PageActions, SignInState};
@@ -63,6 +71,8 @@ pub enum Decision {
     ShareLink(NewShareLink),
     /// Carry out a step of the sign-in or sign-out.
     SignIn(SignInStep),
+    /// Respond to a request of a dialect.
+    Dialect(DialectDecision),
     /// Report that the service is available.
     Health,
     /// Return this document.
@@ -106,6 +116,7 @@ pub fn decide(
             let object_request = ObjectRequest::from_query(operation, key, format, &request.query)?;
             instruct(&caller(), object_request)?
         }
+        Route::Dialect(path) => dialect::decide(&caller(), path)?,
     })
 }
 

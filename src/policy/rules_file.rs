@@ -22,6 +22,7 @@ use super::pattern::Pattern;
 use super::rule::{ClaimCondition, Rule};
 use super::tokens::{self, TokenTable};
 use crate::auth::{Authenticators, Keyring};
+use crate::dialect::{Dialect, DialectPrefixes};
 use crate::encoding::hex;
 use crate::operation::Action;
 use crate::rejection::MAX_OBJECT_BYTES;
@@ -34,6 +35,9 @@ struct RulesTable {
     #[serde(default)]
     share: ShareTable,
     signer: Option<SignerTable>,
+    turborepo: Option<DialectTable>,
+    nx: Option<DialectTable>,
+    lfs: Option<DialectTable>,
     #[serde(default)]
     issuer: Vec<IssuerTable>,
     #[serde(default)]
@@ -52,6 +56,14 @@ struct ShareTable {
 #[serde(deny_unknown_fields)]
 struct SignerTable {
     epoch: String,
+}
+
+/// A table that enables a dialect.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialectTable {
+    /// The prefix of the objects.
+    at: String,
 }
 
 /// Declares a table with the constraint fields and additional fields. (`serde(flatten)` does not work with
@@ -156,6 +168,11 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         keys: Keyring::default(),
     };
     let signer_epoch = table.signer.map(epoch).transpose().map_err(invalid("[signer]"))?;
+    let dialects = dialects([
+        (Dialect::Turborepo, table.turborepo),
+        (Dialect::Nx, table.nx),
+        (Dialect::Lfs, table.lfs),
+    ])?;
     let mut ids = BTreeSet::new();
     let rules = table.rule.into_iter().map(|table| {
         let place = format!("rule {:?}", table.id);
@@ -174,9 +191,21 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         digest: hex(&Sha256::digest(text)),
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,
+        dialects,
         has_id_table: false,
         has_scoped_sessions: false,
     })
+}
+
+fn dialects(tables: [(Dialect, Option<DialectTable>); Dialect::ALL.len()]) -> Result<DialectPrefixes, RulesError> {
+    let mut dialects = DialectPrefixes::default();
+    for (dialect, table) in tables {
+        if let Some(DialectTable { at }) = table {
+            let enabled = dialects.enable(dialect, &at);
+            enabled.map_err(invalid(&format!("[{}]", dialect.name())))?;
+        }
+    }
+    Ok(dialects)
 }
 
 /// Returns a hash of the names of the groups in deny rules.
