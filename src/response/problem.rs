@@ -191,7 +191,8 @@ impl Problem {
                 let error = json!({"error": {"code": self.code, "message": message}});
                 with_body(self.status, JSON, to_json(&error))
             }
-            Dialect::Nx => with_body(self.status, TEXT, self.text(request_id)),
+            // Nx compares the media type exactly.
+            Dialect::Nx => with_body(self.status, "text/plain", self.text(request_id)),
             Dialect::Lfs => {
                 let error = json!({"message": message, "request_id": request_id});
                 with_body(lfs_problem_status(self.status), LFS_JSON, to_json(&error))

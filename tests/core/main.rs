@@ -4,6 +4,7 @@ mod analysis;
 mod bearer;
 mod bulk;
 mod denies;
+mod dialects;
 mod docs_page;
 mod events;
 mod explain;
