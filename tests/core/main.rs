@@ -18,6 +18,7 @@ mod ids;
 mod instruction;
 mod issuer;
 mod key;
+mod lfs;
 mod listing;
 mod listing_formats;
 mod multipart;
