@@ -8,6 +8,7 @@ mod caller;
 mod dialect;
 mod foreign_page;
 mod generated_key;
+mod identity;
 mod lfs_batch;
 mod lfs_locks;
 mod listing;
@@ -36,6 +37,7 @@ pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
 pub use dialect::DialectDecision;
 pub use foreign_page::check_page;
+pub use identity::CallerIdentity;
 pub use lfs_batch::{LfsBatch, LfsObject, LfsOperation, LfsTransfer};
 pub use lfs_locks::{LfsLocks, LockPage, LockStep};
 pub use listing::{ListingDecision, ListingView};
@@ -75,6 +77,8 @@ pub enum Decision {
     Dialect(DialectDecision),
     /// Report that the service is available.
     Health,
+    /// Describe the caller.
+    Identity(CallerIdentity),
     /// Return this document.
     Document(Document),
     /// Respond to an `OPTIONS` request.
@@ -97,6 +101,7 @@ pub fn decide(
     Ok(match route {
         Route::Preflight { allow } => Decision::Preflight { allow },
         Route::Health => Decision::Health,
+        Route::Whoami => Decision::Identity(identity::decide(&caller())?),
         Route::Document(document) => Decision::Document(document),
         Route::Asset(name) => Decision::Asset(name),
         Route::SignIn(path) => Decision::SignIn(sign_in::decide(policy, request, path, now)?),

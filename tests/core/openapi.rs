@@ -214,10 +214,18 @@ fn the_documented_paths_of_dialects_exist_with_their_methods() {
         let Some((dialect, rest)) = Dialect::split_path(reserved) else {
             continue;
         };
-        let rest = rest.replace("{hash}", "1").replace("{repository}", "a/b").replace("{id}", "1");
+        let rest = rest
+            .replace("{hash}", "1")
+            .replace("{repository}", "a/b")
+            .replace("{id}", "1");
         let parsed = DialectPath::parse(dialect, &rest).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let known = parsed.methods().iter().map(|method| method.as_str().to_ascii_lowercase());
-        let documented = METHODS.into_iter().filter(|method| *method != "options" && item[*method].is_object());
+        let known = parsed
+            .methods()
+            .iter()
+            .map(|method| method.as_str().to_ascii_lowercase());
+        let documented = METHODS
+            .into_iter()
+            .filter(|method| *method != "options" && item[*method].is_object());
         assert_same(path, &documented.map(str::to_owned).collect(), &known.collect());
     }
 }
