@@ -14,7 +14,8 @@ mod objects;
 pub(crate) use doctor::DoctorOptions;
 pub(crate) use login::{LoginCommand, LoginOptions};
 pub(crate) use objects::{
-    ConnectionOptions, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, StatOptions, UploadsOptions,
+    ConnectionOptions, GetOptions, LfsOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, StatOptions,
+    UploadsOptions,
 };
 
 const EXIT_CODE_HELP: &str = "Exit codes: 0 success, 1 failure, 2 invalid usage, 3 not found, 4 not allowed, 5 conflict or changed \
