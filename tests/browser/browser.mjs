@@ -115,7 +115,7 @@ export const transfer = (page, name) =>
   page.locator('.transfer').filter({ has: page.locator('[data-slot="name"]').getByText(name, { exact: true }) });
 
 /** Waits until a transfer is in this state. */
-export const reaches = (page, name, state, timeout = 60_000) =>
+export const reaches = (page, name, state, timeout = TEST_MILLISECONDS) =>
   transfer(page, name).and(page.locator(`[data-state="${state}"]`)).waitFor({ timeout });
 
 /** Chooses files by a button, as a user does. */
@@ -147,7 +147,7 @@ export const hasSent = (page, name, share) =>
       return found?.closest('.transfer').querySelector('progress').value >= share;
     },
     [name, share],
-    { timeout: 60_000, polling: 50 },
+    { timeout: TEST_MILLISECONDS, polling: 50 },
   );
 
 /** A file for a file chooser. */
