@@ -78,7 +78,7 @@ fn assert_coverage(counts: &Counts) {
         ("no length", 10),
         ("media type", 10),
         ("listing: all", 10),
-        ("listing: the way", 10),
+        ("listing: the way", 4),
         ("listing: rejected", 50),
         ("links created", 30),
         ("link: allowed", 10),
