@@ -61,6 +61,20 @@ impl LfsRejection {
         }
     }
 
+    /// The name of the variant, for the log.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::HashAlgorithm { .. } => "LfsHashAlgorithm",
+            Self::TooManyObjects { .. } => "LfsTooManyObjects",
+            Self::NeedsAgent { .. } => "LfsNeedsAgent",
+            Self::WrongSize { .. } => "LfsWrongSize",
+            Self::LocksOff => "LfsLocksOff",
+            Self::NoSuchLock => "LfsNoSuchLock",
+            Self::OtherOwner { .. } => "LfsOtherOwner",
+            Self::TooManyLocks => "LfsTooManyLocks",
+        }
+    }
+
     pub(super) const fn remedy(&self) -> &'static str {
         match self {
             Self::HashAlgorithm { .. } => "Use sha256.",
