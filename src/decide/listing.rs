@@ -6,7 +6,7 @@ use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
-use crate::plan::{ListingPage, ListingPlan};
+use crate::plan::{AUDIT, ListingPage, ListingPlan};
 use crate::policy::{Grant, GrantScope, ListAccess, Policy};
 use crate::rejection::{ListingProblem, Rejection};
 use crate::request::{ListingFormat, ListingRequest, SortColumn, SortOrder, bad_value};
@@ -199,7 +199,7 @@ fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> Listin
         query.push(pair("prefix", &request.prefix));
     }
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
-    query.push(pair("x-signpost", &audit));
+    query.push(pair(AUDIT, &audit));
     let plan = ListingPlan {
         listing: request.listing,
         query,

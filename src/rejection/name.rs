@@ -47,6 +47,9 @@ impl Rejection {
             Self::ExistenceHidden => "ExistenceHidden",
             Self::AccessDenied { .. } => "AccessDenied",
             Self::DeniedByRule { .. } => "DeniedByRule",
+            Self::DialectOff { .. } => "DialectOff",
+            Self::ObjectExists => "ObjectExists",
+            Self::Lfs(rejection) => rejection.name(),
         }
     }
 }

@@ -14,6 +14,19 @@ fn parse(env: &[(&str, &str)]) -> Result<Settings, String> {
 }
 
 #[test]
+fn a_variable_of_the_command_is_not_a_setting_and_the_error_says_so() {
+    let good = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
+    for variable in ["SIGNPOST_URL", "SIGNPOST_TOKEN"] {
+        let error = parse(&[good[0], good[1], (variable, "hush")]).unwrap_err();
+        assert!(
+            error.contains(&format!("{variable} is a variable of the command `signpost`")),
+            "{error}"
+        );
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
 fn an_invalid_setting_prevents_startup_and_is_reported() {
     let good = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
     assert!(parse(&good).is_ok());

@@ -308,6 +308,40 @@ async fn an_altered_foreign_or_revoked_link_is_401() {
 }
 
 #[tokio::test]
+async fn only_a_link_with_a_valid_signature_reveals_why_it_does_not_work() {
+    let handler = serve(RULES, KEYS).await;
+    let link = link(&handler, json!({"key": "docs/a", "expires": "1h"})).await;
+    let id = BASE64_URL_SAFE_NO_PAD.decode(link.split('.').nth(1).unwrap()).unwrap();
+    let id: Value = serde_json::from_slice(&id).unwrap();
+    let revoking = serve(&format!("{RULES}\n[share]\nrevoked = [{}]", id["id"]), KEYS).await;
+    let altered = format!("{}.{}", link.rsplit_once('.').unwrap().0, "A".repeat(43));
+    let late = now() + Duration::from_hours(2);
+    for (handler, at, problem, remedy) in [
+        (
+            &revoking,
+            now(),
+            "has been revoked",
+            "The operator has disabled this link",
+        ),
+        (
+            &handler,
+            late,
+            "has expired",
+            "Ask the person who sent you the link for a new one",
+        ),
+    ] {
+        for (link, [problem, remedy]) in [
+            (&link, [problem, remedy]),
+            (&altered, ["the share link is invalid", "Copy the complete link again"]),
+        ] {
+            let response = handler.handle(&ask("GET", &format!("/docs/a?share={link}")), at).await;
+            let text = body(&response);
+            assert!(text.contains(problem) && text.contains(remedy), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_link_grants_no_more_than_its_creator_has_now() {
     let link = link(&serve(RULES, KEYS).await, json!({"key": "docs/a"})).await;
     let without_rule = RULES.replace("docs/**", "else/**");

@@ -1,4 +1,5 @@
-//! Explains the errors of the AWS services in front of Signpost: API Gateway, function URLs, ALB, CloudFront and AWS WAF.
+//! Explains the errors of the AWS services in front of Signpost: API Gateway, function URLs, ALB, `CloudFront` and AWS
+//! WAF.
 //! These services return them before they call the function, or instead of its response.
 
 use serde_json::Value;

@@ -51,7 +51,8 @@ impl RedirectApi {
         let start = Instant::now();
         let (parts, body) = request.into_parts();
         let handler = self.handlers.current();
-        let (response, fields) = access_log::record(self.respond(&handler, peer, &parts, body)).await;
+        let responding = Box::pin(self.respond(&handler, peer, &parts, body));
+        let (response, fields) = access_log::record(responding).await;
         let line = AccessLine {
             method: parts.method.as_str(),
             path: &self.front.logged_path(request_path(&parts)),
