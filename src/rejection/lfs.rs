@@ -61,6 +61,19 @@ impl LfsRejection {
         }
     }
 
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::HashAlgorithm { .. } => "HashAlgorithm",
+            Self::TooManyObjects { .. } => "TooManyObjects",
+            Self::NeedsAgent { .. } => "NeedsAgent",
+            Self::WrongSize { .. } => "WrongSize",
+            Self::LocksOff => "LocksOff",
+            Self::NoSuchLock => "NoSuchLock",
+            Self::OtherOwner { .. } => "OtherOwner",
+            Self::TooManyLocks => "TooManyLocks",
+        }
+    }
+
     pub(super) const fn remedy(&self) -> &'static str {
         match self {
             Self::HashAlgorithm { .. } => "Use sha256.",

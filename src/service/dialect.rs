@@ -26,7 +26,7 @@ impl Handler {
                     response::turborepo_preflight(&instruction),
                     RequestLog::signed(&instruction),
                 ),
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
             DialectDecision::TurborepoStatus => (response::turborepo_status(), RequestLog::new("described")),
             DialectDecision::TurborepoEvents => (response::turborepo_events(), RequestLog::new("ignored")),
@@ -35,12 +35,12 @@ impl Handler {
                     response::instruction(request, &instruction, ResponseFormat::Redirect),
                     RequestLog::signed(&instruction),
                 ),
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
             DialectDecision::LfsBatch(batch) => self.lfs_batch(policy, request, batch, now).await,
             DialectDecision::LfsLocks(locks, step) => match self.lfs_locks(policy, request, &locks, step, now).await {
                 Ok(handled) => handled,
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
         }
     }
