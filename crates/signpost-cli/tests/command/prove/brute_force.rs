@@ -230,7 +230,7 @@ fn the_prover_and_a_brute_force_agree() {
     let config = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 2_000,
+        max_shrink_iters: 100,
         ..Config::default()
     };
     let (mut proved, mut refuted) = (0, 0);
