@@ -206,7 +206,10 @@ fn common_rejection(objects: &[LfsObject]) -> Option<&RejectedRequest> {
         return Some(rejected);
     }
     let first = rejections.next()?;
-    let is_denied = matches!(first.rejection, Rejection::AccessDenied { .. });
+    let is_denied = matches!(
+        first.rejection,
+        Rejection::AccessDenied { .. } | Rejection::DeniedByRule { .. }
+    );
     let is_common = objects.iter().all(|object| {
         let rejected = object.outcome.as_ref().err();
         rejected.is_some_and(|rejected| rejected.rejection == first.rejection)

@@ -61,6 +61,19 @@ impl LfsRejection {
         }
     }
 
+    pub(super) const fn remedy(&self) -> &'static str {
+        match self {
+            Self::HashAlgorithm { .. } => "Use sha256.",
+            Self::TooManyObjects { .. } => "Set lfs.transfer.batchSize to this limit or less.",
+            Self::NeedsAgent { .. } => "Set up `signpost lfs` as the custom transfer agent of the repository.",
+            Self::WrongSize { .. } => "Check the size in the pointer file.",
+            Self::LocksOff => "Ask the operator to set SIGNPOST_TABLE, or set lfs.URL.locksverify to false.",
+            Self::NoSuchLock => "List the locks with `git lfs locks`.",
+            Self::OtherOwner { .. } => "Ask the owner, or use `git lfs unlock --force`.",
+            Self::TooManyLocks => "Remove locks that are no longer needed.",
+        }
+    }
+
     /// The name of the variant, for the log.
     pub(super) const fn name(&self) -> &'static str {
         match self {
@@ -72,19 +85,6 @@ impl LfsRejection {
             Self::NoSuchLock => "LfsNoSuchLock",
             Self::OtherOwner { .. } => "LfsOtherOwner",
             Self::TooManyLocks => "LfsTooManyLocks",
-        }
-    }
-
-    pub(super) const fn remedy(&self) -> &'static str {
-        match self {
-            Self::HashAlgorithm { .. } => "Use sha256.",
-            Self::TooManyObjects { .. } => "Set lfs.transfer.batchSize to this limit or less.",
-            Self::NeedsAgent { .. } => "Set up `signpost lfs` as the custom transfer agent of the repository.",
-            Self::WrongSize { .. } => "Check the size in the pointer file.",
-            Self::LocksOff => "Ask the operator to set SIGNPOST_TABLE, or set lfs.URL.locksverify to false.",
-            Self::NoSuchLock => "List the locks with `git lfs locks`.",
-            Self::OtherOwner { .. } => "Ask the owner, or use `git lfs unlock --force`.",
-            Self::TooManyLocks => "Remove locks that are no longer needed.",
         }
     }
 }

@@ -98,7 +98,7 @@ const FINDINGS: [(&str, &[&str]); 15] = [
         &[
             "text_listings_contain_no_control_characters_and_no_invisible_characters_of_names",
             "names_with_direction_marks_are_escaped",
-            "a_key_cannot_change_or_hide_other_text_in_the_log",
+            "no_field_of_the_line_can_change_or_hide_other_text",
         ],
     ),
     (

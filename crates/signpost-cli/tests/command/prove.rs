@@ -1,5 +1,11 @@
 //! `rules prove`: statements, counterexamples and errors. A brute force over small universes has the same results.
 
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "the rules of a test are text"
+)]
+
 mod brute_force;
 mod random_rules;
 
