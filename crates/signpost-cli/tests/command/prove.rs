@@ -173,6 +173,27 @@ fn a_deny_rule_for_another_key_of_the_object_is_a_counterexample() {
 }
 
 #[test]
+fn callers_with_and_without_plain_claims_are_examined() {
+    let rules = |denied: &str| {
+        format!(
+            "version = 1\n[[issuer]]\nname = \"i\"\niss = \"i\"\nvia = \"gateway\"\n\
+             [[rule]]\nid = \"all\"\nwho = [\"issuer:i\"]\ncan = [\"read\"]\non = [\"**\"]\n\
+             [[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"issuer:i\"]\ncan = [\"read\"]\non = [\"{denied}\"]\n"
+        )
+    };
+    for (denied, statement) in [
+        // Only callers with a claim are allowed.
+        ("{team}/**", "issuer:i cannot read **"),
+        // Only callers whose subject is not plain are denied, or callers without the claim.
+        ("vault/{sub}/x", "issuer:i can read vault/a/y"),
+        ("vault/{team}/x", "issuer:i can read vault/a/y"),
+    ] {
+        let proof = prove(&rules(denied), statement);
+        assert_eq!(proof["results"][0]["result"], "false", "{denied} {statement}");
+    }
+}
+
+#[test]
 fn a_deny_rule_that_decides_only_without_its_claims_is_not_shadowed() {
     let rules = "version = 1\n[[issuer]]\nname = \"i\"\niss = \"i\"\nvia = \"gateway\"\n\
                  [[rule]]\nid = \"a\"\neffect = \"deny\"\nwho = [\"issuer:i\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
