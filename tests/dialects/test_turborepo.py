@@ -32,11 +32,11 @@ def repository(folder, size, **settings):
     return folder
 
 
-def build(folder, server, *options, token="secret-ci", team="acme", settings=None):
+def build(folder, server, *options, token="secret-ci", team="acme", cache="rw", settings=None):
     turbo = HERE / "node_modules/.bin/turbo"
     settings = {"TURBO_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1"} | (settings or {})
     status, output = run(
-        turbo, "run", "build", f"--api={server.url}/-/turbo", f"--token={token}", f"--team={team}", "--cache=local:,remote:rw",
+        turbo, "run", "build", f"--api={server.url}/-/turbo", f"--token={token}", f"--team={team}", f"--cache=local:,remote:{cache}",
         *options, cwd=folder, check=False, settings=settings,
     )  # fmt: skip
     return status, output
@@ -76,8 +76,7 @@ def test_a_build_with_a_wrong_token_succeeds_and_prints_the_reason(server, tmp_p
 def test_a_second_upload_of_an_artifact_does_not_fail_the_build(server, tmp_path):
     first = repository(tmp_path / "first", 2)
     for _ in range(2):
-        options = ("--preflight", "--cache=local:,remote:w")
-        status, output = build(first, server, *options, team="twice")
+        status, output = build(first, server, "--preflight", team="twice", cache="w")
         assert status == 0 and "1 successful" in output, output
 
 
