@@ -70,7 +70,7 @@ pub use grant::{Grant, PolicyOutcome};
 pub use grant_scope::GrantScope;
 pub use lifetime::{LifetimeSource, ValueSource};
 pub use list_access::ListAccess;
-pub use pattern::{KeyRange, Pattern, PatternError};
+pub use pattern::{KeyRange, Pattern, PatternError, is_segment};
 use rule::Rule;
 pub use rule::RulePart;
 pub use storage_key::StorageKey;

@@ -61,19 +61,6 @@ impl LfsRejection {
         }
     }
 
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::HashAlgorithm { .. } => "HashAlgorithm",
-            Self::TooManyObjects { .. } => "TooManyObjects",
-            Self::NeedsAgent { .. } => "NeedsAgent",
-            Self::WrongSize { .. } => "WrongSize",
-            Self::LocksOff => "LocksOff",
-            Self::NoSuchLock => "NoSuchLock",
-            Self::OtherOwner { .. } => "OtherOwner",
-            Self::TooManyLocks => "TooManyLocks",
-        }
-    }
-
     pub(super) const fn remedy(&self) -> &'static str {
         match self {
             Self::HashAlgorithm { .. } => "Use sha256.",
@@ -84,6 +71,20 @@ impl LfsRejection {
             Self::NoSuchLock => "List the locks with `git lfs locks`.",
             Self::OtherOwner { .. } => "Ask the owner, or use `git lfs unlock --force`.",
             Self::TooManyLocks => "Remove locks that are no longer needed.",
+        }
+    }
+
+    /// The name of the variant, for the log.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::HashAlgorithm { .. } => "LfsHashAlgorithm",
+            Self::TooManyObjects { .. } => "LfsTooManyObjects",
+            Self::NeedsAgent { .. } => "LfsNeedsAgent",
+            Self::WrongSize { .. } => "LfsWrongSize",
+            Self::LocksOff => "LfsLocksOff",
+            Self::NoSuchLock => "LfsNoSuchLock",
+            Self::OtherOwner { .. } => "LfsOtherOwner",
+            Self::TooManyLocks => "LfsTooManyLocks",
         }
     }
 }

@@ -382,7 +382,7 @@ async fn invalid_repositories_are_rejected() {
 }
 
 #[tokio::test]
-async fn a_batch_without_lookups_is_fast() {
+async fn a_batch_without_lookups_has_an_entry_for_each_object() {
     let handler = handler(RULES).await;
     let objects: Vec<_> = (0..100)
         .map(|number| json!({"oid": format!("{number:064x}"), "size": 4}))
@@ -396,8 +396,6 @@ async fn a_batch_without_lookups_is_fast() {
         assert_eq!(json(&response)["objects"].as_array().unwrap().len(), 100);
     }
     println!("a batch of 100 downloads takes {fastest:?}");
-    // A release build takes less than 3 ms. This is a debug build.
-    assert!(fastest < Duration::from_millis(100), "{fastest:?}");
 }
 
 #[tokio::test]

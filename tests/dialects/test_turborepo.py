@@ -59,9 +59,11 @@ def test_a_second_checkout_gets_the_stored_artifact(server, tmp_path, size):
     assert stored == found and len(found) == size << 20
 
 
-def test_small_artifacts_need_no_preflight(server, tmp_path):
+def test_without_preflight_artifacts_are_downloaded_but_not_stored(server, tmp_path):
     first = repository(tmp_path / "first", 1)
-    assert build(first, server, team="direct")[0] == 0
+    status, output = build(first, server, team="direct")
+    assert status == 0 and "307 Temporary Redirect" in output, output
+    assert build(first, server, "--preflight", team="direct")[0] == 0
     status, output = build(checkout(first, tmp_path / "second"), server, team="direct")
     assert status == 0 and "cache hit" in output, output
 
