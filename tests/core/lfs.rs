@@ -407,7 +407,7 @@ async fn the_existence_of_100_objects_takes_two_rounds_of_requests() {
         .map(|number| json!({"oid": format!("{number:064x}"), "size": 4}))
         .collect();
     let request = ann(batch("upload", &json!(objects)));
-    let handled = tokio::spawn(async move { handle(&handler, request).await });
+    let response = tokio::spawn(async move { handle(&handler, request).await });
     while s3.requests().len() < 50 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -417,7 +417,7 @@ async fn the_existence_of_100_objects_takes_two_rounds_of_requests() {
         50,
         "the second round waits for responses of the first one"
     );
-    let (status, told) = handled.await.unwrap();
+    let (status, told) = response.await.unwrap();
     let results = told["objects"].as_array().unwrap().len();
     assert_eq!((status, results, s3.requests().len()), (200, 100, 100));
 }
