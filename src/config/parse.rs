@@ -127,6 +127,7 @@ pub(super) fn boolean(value: Option<&str>) -> Result<bool, String> {
     }
 }
 
+/// Returns the origin as browsers write it, because clients send the host in this form, and a signature contains it.
 pub(super) fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
     let Some(value) = value else { return Ok(None) };
     let invalid = || format!("{value:?} is not an origin such as https://s3.example.com");
@@ -142,8 +143,12 @@ pub(super) fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
         return Err(invalid());
     }
     let scheme = uri.scheme().ok_or_else(invalid)?;
-    let authority = without_default_port(scheme, authority.as_str());
-    Ok(Some(format!("{scheme}://{authority}")))
+    let host = authority.host().to_ascii_lowercase();
+    let authority = match authority.as_str()[host.len()..].trim_start_matches(':') {
+        "" => host,
+        port => format!("{host}:{}", port.parse::<u16>().map_err(|_| invalid())?),
+    };
+    Ok(Some(format!("{scheme}://{}", without_default_port(scheme, &authority))))
 }
 
 pub(super) fn path_style(value: Option<&str>) -> Result<PathStyle, String> {

@@ -118,7 +118,7 @@ fn an_invalid_setting_prevents_startup_and_is_reported() {
 }
 
 #[test]
-fn a_default_port_is_not_part_of_an_endpoint() {
+fn an_endpoint_is_written_as_clients_send_it() {
     let with = |name: &str, value: &str| {
         parse(&[
             ("SIGNPOST_BUCKET", "example-bucket"),
@@ -130,6 +130,10 @@ fn a_default_port_is_not_part_of_an_endpoint() {
     for (value, origin) in [
         ("https://s3.example.com:443", "https://s3.example.com"),
         ("https://s3.example.com:443/", "https://s3.example.com"),
+        ("HTTPS://S3.Example.com", "https://s3.example.com"),
+        ("https://s3.example.com:0443", "https://s3.example.com"),
+        ("http://s3.example.com:", "http://s3.example.com"),
+        ("http://s3.example.com:08080", "http://s3.example.com:8080"),
         ("http://127.0.0.1:80", "http://127.0.0.1"),
         ("http://[::1]:80", "http://[::1]"),
         ("http://127.0.0.1:443", "http://127.0.0.1:443"),
@@ -152,6 +156,14 @@ fn a_default_port_is_not_part_of_an_endpoint() {
         );
         assert_eq!(with("SIGNPOST_PUBLIC_URL", value).public_url.as_deref(), Some(origin));
     }
+    for value in [
+        "http://s3.example.com:99999",
+        "http://s3.example.com:x",
+        "http://:80",
+        "ftp://s3.example.com",
+    ] {
+        assert!(parse(&[("SIGNPOST_ENDPOINT", value)]).is_err(), "{value}");
+    }
 }
 
 #[tokio::test]
@@ -159,6 +171,7 @@ async fn a_default_port_is_not_signed() {
     for (endpoint, plain) in [
         ("https://s3.example.com:443", "https://s3.example.com"),
         ("http://s3.example.com:80", "http://s3.example.com"),
+        ("https://S3.EXAMPLE.com:0443", "https://s3.example.com"),
     ] {
         let url = async |endpoint: &str| {
             let env = [

@@ -13,6 +13,7 @@ use toml::Spanned;
 use crate::SystemAccess;
 use crate::command_report::{CommandError, CommandReport};
 use crate::exit_status::ExitStatus;
+use crate::platform;
 use crate::secret_generation::new_secret;
 
 /// The tokens of a rules file, with the location of their digests in the text.
@@ -153,7 +154,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::create_new(&temporary)?;
     let written = file
         .write_all(text.as_bytes())
-        .and_then(|()| file.set_permissions(fs::metadata(&path)?.permissions()))
+        .and_then(|()| platform::copy_attributes(&fs::metadata(&path)?, &file))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {

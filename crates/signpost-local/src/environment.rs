@@ -90,10 +90,12 @@ impl ServerEnvironment {
         Ok(Some(Credentials::new(id, secret, None, None, "signpost-local")))
     }
 
-    /// Returns true if the pages of every origin may use the API.
-    pub(crate) fn allows_any_origin(&self) -> bool {
-        self.get("SIGNPOST_CORS_ORIGINS")
-            .is_some_and(|origins| origins.trim() == "*")
+    /// Returns the origins whose pages may use the API; `*` represents every origin.
+    pub(crate) fn cors_origins(&self) -> impl Iterator<Item = String> {
+        let origins = self.get("SIGNPOST_CORS_ORIGINS").unwrap_or_default().split(',');
+        origins
+            .map(|origin| origin.trim().to_owned())
+            .filter(|origin| !origin.is_empty())
     }
 
     /// Sets the region from the SDK's chain, unless a region is set already.

@@ -218,13 +218,15 @@ async fn set_up_embedded_s3(
 const S3_KEY_OPTIONS: &str = "--s3-access-key-id, --s3-secret-access-key";
 
 /// Returns the origins whose pages may use the embedded S3: the pages that the API at `local` serves, unless the address is
-/// a wildcard, and those of the public URL. If every origin may use the API, browsers follow its redirects with the origin
-/// `null`.
+/// a wildcard, those of the public URL, and those that may use the API. The value `*` includes the origin `null`, with which
+/// browsers follow a redirect.
 fn page_origins(local: SocketAddr, environment: &ServerEnvironment) -> Vec<String> {
     let own = (!local.ip().is_unspecified()).then(|| format!("http://{local}"));
     let public = environment.get("SIGNPOST_PUBLIC_URL").map(str::to_owned);
-    let redirected = environment.allows_any_origin().then(|| "null".to_owned());
-    own.into_iter().chain(public).chain(redirected).collect()
+    own.into_iter()
+        .chain(public)
+        .chain(environment.cors_origins())
+        .collect()
 }
 
 async fn set_up_external_bucket(

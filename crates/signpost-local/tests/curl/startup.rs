@@ -382,8 +382,37 @@ fn without_a_key_pair_the_server_says_how_to_give_one() {
 }
 
 #[test]
-fn with_every_origin_allowed_the_bucket_allows_the_origin_null() {
-    for (origins, expected) in [("*", true), ("https://app.example.com", false), ("", false)] {
+fn help_and_version_that_cannot_be_written_are_a_failure() {
+    for argument in ["--help", "-h", "--version"] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let program = env!("CARGO_BIN_EXE_signpost-local");
+        let output = std::process::Command::new(program)
+            .arg(argument)
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{argument}");
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            notes.contains("failed to write to standard output"),
+            "{argument}: {notes}"
+        );
+    }
+}
+
+#[test]
+fn the_bucket_allows_the_origins_that_may_use_the_api() {
+    let listed = "https://app.example.com, https://other.example.com";
+    for (origins, origin, expected) in [
+        ("*", "null", true),
+        ("*", "https://any.example.net", true),
+        (listed, "https://app.example.com", true),
+        (listed, "https://other.example.com", true),
+        (listed, "https://any.example.net", false),
+        (listed, "null", false),
+        ("", "null", false),
+        ("", "https://app.example.com", false),
+    ] {
         let Some(server) = LocalServer::start_with(&[], &[("SIGNPOST_CORS_ORIGINS", origins)]) else {
             return;
         };
@@ -393,13 +422,13 @@ fn with_every_origin_allowed_the_bucket_allows_the_origin_null() {
             "-X",
             "OPTIONS",
             "-H",
-            "Origin: null",
+            &format!("Origin: {origin}"),
             "-H",
             "Access-Control-Request-Method: PUT",
         ];
         let response = curl(&preflight, &url);
         let is_allowed = response.text().to_lowercase().contains("access-control-allow-origin: ");
-        assert_eq!(is_allowed, expected, "{origins}: {}", response.text());
+        assert_eq!(is_allowed, expected, "{origins} {origin}: {}", response.text());
     }
 }
 
