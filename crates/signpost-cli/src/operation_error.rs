@@ -100,8 +100,7 @@ impl OperationError {
 
 /// Returns true if one of the two sides rejects the TLS connection, so that every other attempt would fail too.
 fn is_permanent_tls_error(cause: &(dyn Error + 'static)) -> bool {
-    let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    match inner.and_then(|inner| inner.downcast_ref::<TlsError>()) {
+    match tls_error(cause) {
         Some(TlsError::AlertReceived(alert)) => is_rejection(*alert),
         Some(
             TlsError::InvalidCertificate(_)
@@ -111,6 +110,12 @@ fn is_permanent_tls_error(cause: &(dyn Error + 'static)) -> bool {
         ) => true,
         _ => false,
     }
+}
+
+/// The error of TLS, which can be inside errors of streams.
+fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
+    let inner = || cause.downcast_ref::<std::io::Error>()?.get_ref();
+    cause.downcast_ref().or_else(|| tls_error(inner()?))
 }
 
 /// Returns true if a server sends this alert because of the client or its own configuration.

@@ -142,7 +142,7 @@ fn a_profiles_file_that_is_a_link_remains_a_link() {
         assert!(std::fs::symlink_metadata(&file).unwrap().is_symlink());
     }
     let stored = std::fs::read_to_string(local.path("dotfiles/profiles.toml")).unwrap();
-    assert!(stored.contains("[work]") && stored.contains("[home]"));
+    assert!(stored.contains("work") && stored.contains("home"), "{stored}");
 }
 
 #[test]
