@@ -366,7 +366,7 @@ fn reject_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
             problem: if matches!(name.as_str(), "SIGNPOST_URL" | "SIGNPOST_TOKEN") {
                 format!("{name} is a variable of the command `signpost`, and not a setting of the service; remove it")
             } else {
-                format!("{name} is not a setting; see docs/SETTINGS.md")
+                format!("{name} is unknown; docs/SETTINGS.md lists all settings")
             },
         }),
         None => Ok(()),

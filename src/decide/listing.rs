@@ -56,7 +56,7 @@ pub(super) fn decide(
     let request = caller.request;
     // A share link grants access to single objects. Its creator passes on their names.
     if request.query.iter().any(|(name, _)| name == "share") {
-        return Err(Rejection::NotGrantedByLink.into());
+        return Err(Rejection::LinkForObjects.into());
     }
     let listing_request = ListingRequest::parse(request, listing, prefix)?;
     let mut context = RejectionContext::from_listing_request(&listing_request);

@@ -40,6 +40,7 @@ impl Rejection {
             Self::SignInOff => "SignInOff",
             Self::CredentialRequired => "CredentialRequired",
             Self::NotGrantedByLink => "NotGrantedByLink",
+            Self::LinkForObjects => "LinkForObjects",
             Self::SharingOff => "SharingOff",
             Self::NotShareable { .. } => "NotShareable",
             Self::ConditionRequiresRead => "ConditionRequiresRead",

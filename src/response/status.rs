@@ -30,6 +30,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::DeniedByRule { .. }
         | Rejection::NotShareable { .. }
         | Rejection::NotGrantedByLink
+        | Rejection::LinkForObjects
         | Rejection::ClaimsTooLong
         | Rejection::ExistenceHidden
         | Rejection::CrossSite

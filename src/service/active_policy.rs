@@ -339,7 +339,7 @@ fn local_rules(settings: &Settings) -> Result<Option<(&'static str, String)>, Co
 fn read_file(path: &str) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError {
         var: "SIGNPOST_RULES_FILE",
-        problem: format!("{path:?}: {error}"),
+        problem: format!("failed to read {path}: {error}"),
     };
     std::fs::read_to_string(path).map_err(unreadable)
 }

@@ -195,6 +195,9 @@ fn the_maximums_are_those_of_the_parser() {
     for row in rows(CONSTRAINTS) {
         let Some(maximum) = code(&row.maximum) else { continue };
         let above = match maximum.strip_suffix('"') {
+            Some(size) if size.ends_with("iB") => {
+                format!("\"{}\"", size.trim_start_matches('"').replace("00GiB", "01GiB"))
+            }
             Some(duration) => format!("{duration} 1s\""),
             None => format!("{}", maximum.parse::<u64>().unwrap() + 1),
         };

@@ -159,7 +159,7 @@ impl Bench {
         write!(self.printed, "{request:?} {decided:?} {keys:?}").unwrap();
         if let Err(refused) = &decided {
             self.printed += &refused.rejection.to_string();
-            self.printed += &refused.rejection.remedy(&request.url());
+            self.printed += &refused.rejection.remedy(&request.curl_target());
         }
         response
     }

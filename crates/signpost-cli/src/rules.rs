@@ -7,6 +7,7 @@ mod proof;
 use std::fs;
 use std::path::Path;
 
+use signpost::error::counted;
 use signpost::policy::session_policy::{self, BucketArn, MAX_CHARACTERS};
 use signpost::policy::{Finding, Policy};
 
@@ -49,8 +50,10 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
     Ok(CommandReport {
         stderr: warnings.collect(),
         ..CommandReport::success(format!(
-            "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n{}",
-            policy.len(),
+            "ok: {}, {}, {}{table_note}\n{}",
+            counted(policy.len(), "rule"),
+            counted(tokens, "token"),
+            counted(issuers, "issuer"),
             describe_session_policies(&policy)
         ))
     })

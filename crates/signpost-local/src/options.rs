@@ -16,15 +16,15 @@ use crate::fronts::EmulatedFront;
 #[command(name = "signpost-local", version = signpost::BUILD_VERSION, max_term_width = 100)]
 pub struct ServerOptions {
     /// Address that the redirect API listens on; port 0 lets the system choose a port.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: SocketAddr,
 
     /// Front to emulate, with its request processing and limits.
     #[arg(long, value_enum, default_value_t = EmulatedFront::Rest)]
     pub front: EmulatedFront,
 
-    /// Rules file (TOML), which the server reads again when it changes; without it, everyone on this machine is allowed
-    /// everything except overwriting.
+    /// Rules file (TOML), which the server reads again when it changes; without it, anyone who can reach the
+    /// address can read, create, list and delete objects.
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 
@@ -33,7 +33,8 @@ pub struct ServerOptions {
     pub data: PathBuf,
 
     /// Address that the embedded S3 listens on; port 0 lets the system choose a port.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with_all = ["bucket", "endpoint"])]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = parse_address,
+        conflicts_with_all = ["bucket", "endpoint"])]
     pub s3_listen: SocketAddr,
 
     /// Origin of the embedded S3 in presigned URLs, if clients cannot use the address of `--s3-listen`, for example in
@@ -91,6 +92,11 @@ impl ServerOptions {
         };
         given.then_some(option)
     }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:8080")
 }
 
 #[cfg(test)]

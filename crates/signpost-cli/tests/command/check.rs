@@ -8,11 +8,11 @@ fn valid_rules_are_counted() {
     for (said, counted) in [
         (
             signpost(&["rules", "check", path.to_str().unwrap()]),
-            "5 rules, 1 tokens, 1 issuers",
+            "5 rules, 1 token, 1 issuer",
         ),
         (
             signpost_reading(RULES, &["rules", "check", "-"]),
-            "5 rules, 1 tokens, 1 issuers",
+            "5 rules, 1 token, 1 issuer",
         ),
     ] {
         assert!(said.out.starts_with(&format!("ok: {counted}\n")), "{said:?}");
@@ -63,7 +63,7 @@ fn rules_that_require_the_id_table_are_reported() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
                  rewrite = \"objects/{id}\"\n";
     let said = signpost_reading(rules, &["rules", "check", "-"]);
-    let expected = "ok: 1 rules, 0 tokens, 0 issuers; these rules require the setting SIGNPOST_TABLE (the id table)\n";
+    let expected = "ok: 1 rule, 0 tokens, 0 issuers; these rules require the setting SIGNPOST_TABLE (the id table)\n";
     assert!(said.out.starts_with(expected) && said.code == 0, "{said:?}");
 }
 
