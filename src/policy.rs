@@ -23,7 +23,8 @@
 //! 18. [`analysis`]: the findings of `rules check`.
 //! 19. `issuers`: the `[[issuer]]` tables of a rules file.
 //! 20. `tokens`: the `[[token]]` tables of a rules file.
-//! 21. `rules_file`: the parser of a rules file.
+//! 21. `mount_tables`: the `[[mount]]` tables of a rules file.
+//! 22. `rules_file`: the parser of a rules file.
 
 pub mod analysis;
 mod caller_selector;
@@ -39,6 +40,7 @@ mod issuers;
 mod key_rewrite;
 mod lifetime;
 mod list_access;
+mod mount_tables;
 pub mod pattern;
 mod relations;
 mod rule;
@@ -51,6 +53,7 @@ use std::collections::BTreeSet;
 
 use crate::auth::{Authenticators, Keyring, Principal, ReferencedClaims};
 use crate::key::ObjectKey;
+use crate::mount::{Mount, Mounts};
 use crate::operation::Action;
 use crate::rejection::Rejection;
 pub use analysis::Finding;
@@ -82,6 +85,8 @@ pub struct Policy {
     /// True if a URL has only the permissions of its rule (mode `scoped`). S3 then reports a missing object only to callers who
     /// may list it, and compares an `ETag` only for callers who may read.
     pub has_scoped_sessions: bool,
+    /// The buckets. Without a `[[mount]]`, there is one bucket for every key.
+    pub mounts: Mounts,
     rules: Vec<Rule>,
     digest: String,
     /// The keys for continuation tokens if no keys are configured. They are derived from the rules, which every instance
@@ -165,6 +170,11 @@ impl Policy {
             Some(denying) => denied(&denying.id),
             None => PolicyOutcome::Allowed(rule.into()),
         }
+    }
+
+    /// Returns true if a URL of this mount has only the permissions of its rule.
+    pub fn has_scoped_sessions_for(&self, mount: &Mount) -> bool {
+        self.has_scoped_sessions && mount.has_sessions()
     }
 
     /// Returns the grants of all allow rules.

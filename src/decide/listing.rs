@@ -1,10 +1,14 @@
 //! Listings: `GET /{prefix}/` and `GET /{prefix}/?uploads`.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::caller::CallerContext;
 use super::page_actions::PageActions;
 use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
+use crate::mount::Mount;
 use crate::operation::{Action, Listing};
 use crate::plan::{ListingPage, ListingPlan};
 use crate::policy::{GrantScope, ListAccess, Policy};
@@ -29,8 +33,10 @@ pub struct ListingView {
     pub principal: Principal,
     /// The actions that a page offers.
     pub actions: PageActions,
-    /// The folders on the way to prefixes that the caller may list.
-    folders: Vec<String>,
+    /// The mount of the prefix. `None` if the service has no bucket for it.
+    pub mount: Option<Arc<Mount>>,
+    /// The folders on the way to prefixes that the caller may list, if S3 is not called, and those that lead to other mounts.
+    folders: BTreeSet<String>,
 }
 
 /// The listing of `prefix`, if the rules allow the caller to see anything there.
@@ -60,27 +66,32 @@ fn check_rules(
     let principal = caller.principal()?;
     context.user_id = Some(principal.user_id().to_owned());
     let access = list_access(caller.policy, principal, &request)?;
-    let (plan, folders) = match (access, request.listing) {
+    let mounts = &caller.policy.mounts;
+    let mount = mounts.find(&request.prefix).cloned();
+    let mut folders = mount_folders(caller.policy, principal, &request);
+    let (plan, traversed) = match (access, request.listing) {
         (ListAccess::Full(grant), _) => {
-            let scope = grant.scope(principal);
-            let cursor = request
-                .next
-                .as_deref()
-                .map(|next| decrypt_cursor(caller.policy, &request, next));
-            let plan = plan(&request, scope, &caller.request.request_id);
-            let plan = match cursor.transpose()? {
-                Some(cursor) => plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?,
-                None => plan,
-            };
-            (Some(plan), Vec::new())
+            let plan = mount.as_ref().map(|mount| {
+                let scope = grant.scope(principal, mounts, mount);
+                let plan = plan(&request, scope, &caller.request.request_id);
+                at_next(caller.policy, &request, plan)
+            });
+            (plan.transpose()?, BTreeSet::new())
         }
-        (ListAccess::Traverse(ways), Listing::Objects) => (None, ways.into_iter().collect()),
+        (ListAccess::Traverse(ways), Listing::Objects) => {
+            let has_bucket = |folder: &String| mounts.has_keys_below(folder);
+            (None, ways.into_iter().filter(has_bucket).collect())
+        }
         (ListAccess::Traverse(_), Listing::Uploads) => {
             return Err(Rejection::AccessDenied {
                 action: Action::Write.name(),
             });
         }
     };
+    folders.extend(traversed);
+    if mount.is_none() && folders.is_empty() {
+        return Err(Rejection::NoMount);
+    }
     let actions = match request.format {
         ListingFormat::Page => PageActions::for_prefix(caller, &request.prefix)?,
         ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => {
@@ -93,9 +104,35 @@ fn check_rules(
             request,
             principal: principal.clone(),
             actions,
+            mount,
             folders,
         },
     })
+}
+
+/// The folders that lead to the mounts below the listed prefix, if the caller may list anything there. A recursive listing
+/// contains the mounts themselves.
+fn mount_folders(policy: &Policy, principal: &Principal, request: &ListingRequest) -> BTreeSet<String> {
+    if request.listing == Listing::Uploads {
+        return BTreeSet::new();
+    }
+    let prefix = &request.prefix;
+    let mounts = policy.mounts.directly_below(prefix);
+    let accessible = mounts.filter(|mount| policy.list_access(principal, Action::List, &mount.at).is_ok());
+    let folder = |mount: &Mount| {
+        let end = mount.at[prefix.len()..]
+            .find('/')
+            .map_or(mount.at.len(), |end| prefix.len() + end + 1);
+        mount.at[..if request.recursive { mount.at.len() } else { end }].to_owned()
+    };
+    accessible.map(folder).collect()
+}
+
+/// The plan of the page that the request names.
+fn at_next(policy: &Policy, request: &ListingRequest, plan: ListingPlan) -> Result<ListingPlan, Rejection> {
+    let Some(next) = &request.next else { return Ok(plan) };
+    let cursor = decrypt_cursor(policy, (request, &plan.scope.mount), next)?;
+    plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
 }
 
 /// The part of the prefix for which the rules allow the caller all actions of the listing.
@@ -117,14 +154,23 @@ fn list_access<'a>(
 }
 
 /// Decrypts the `next` of a client to the cursor of S3.
-fn decrypt_cursor(policy: &Policy, request: &ListingRequest, next: &str) -> Result<String, Rejection> {
-    let decrypted = cursor::decrypt(policy.cursor_keys(), &cursor_scope(request), next);
+fn decrypt_cursor(
+    policy: &Policy,
+    (request, mount): (&ListingRequest, &Mount),
+    next: &str,
+) -> Result<String, Rejection> {
+    let decrypted = cursor::decrypt(policy.cursor_keys(), &cursor_scope(request, mount), next);
     decrypted.ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
 }
 
 /// The listing that a `next` is valid for.
-fn cursor_scope(request: &ListingRequest) -> String {
-    format!("{} {}", request.listing.name(), request.prefix)
+fn cursor_scope(request: &ListingRequest, mount: &Mount) -> String {
+    let scope = format!("{} {}", request.listing.name(), request.prefix);
+    if mount.is_root() {
+        return scope;
+    }
+    // No prefix contains a line break.
+    format!("{scope}\n{}", mount.location())
 }
 
 fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> ListingPlan {
@@ -137,8 +183,9 @@ fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> Listin
     }
     // XML cannot represent every key.
     query.push(pair("encoding-type", "url"));
-    if !request.prefix.is_empty() {
-        query.push(pair("prefix", &request.prefix));
+    let prefix = scope.mount.storage_key(&request.prefix);
+    if !prefix.is_empty() {
+        query.push(pair("prefix", &prefix));
     }
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
     query.push(pair("x-signpost", &audit));
@@ -186,9 +233,14 @@ impl ListingDecision {
 }
 
 impl ListingView {
-    /// Removes the entries that the caller may not list, that no path can name, or that the request excludes.
-    pub fn filter(&self, policy: &Policy, mut page: ListingPage) -> ListingPage {
-        page.folders.extend(self.folders.iter().cloned());
+    /// Replaces storage keys by public keys. Removes the entries that the caller may not list, that no path can name, that
+    /// another mount hides, or that the request excludes. Adds the folders of mounts to the page if it is the first one.
+    pub fn filter(&self, policy: &Policy, page: ListingPage, is_first: bool) -> ListingPage {
+        let mut page = self.with_public_keys(policy, page);
+        page.folders.retain(|folder| !self.folders.contains(folder));
+        if is_first {
+            page.folders.extend(self.folders.iter().cloned());
+        }
         page.folders
             .retain(|folder| self.includes(folder) && !policy.denies_below(&self.principal, Action::List, folder));
         // An object with a key that ends in a slash only marks a folder: its path is the path of the listing.
@@ -197,10 +249,29 @@ impl ListingView {
         });
         page.uploads
             .retain(|upload| self.includes(&upload.key) && self.may_list(policy, &upload.key));
-        page.next = page
-            .next
-            .and_then(|next| cursor::encrypt(policy.cursor_keys(), &cursor_scope(&self.request), &next));
+        page.next = page.next.zip(self.mount.as_ref()).and_then(|(next, mount)| {
+            cursor::encrypt(policy.cursor_keys(), &cursor_scope(&self.request, mount), &next)
+        });
         self.sort(&mut page);
+        page
+    }
+
+    /// Replaces storage keys by public keys, and removes the entries that another mount hides.
+    fn with_public_keys(&self, policy: &Policy, mut page: ListingPage) -> ListingPage {
+        let mounts = &policy.mounts;
+        let Some(mount) = self.mount.as_ref().filter(|_| !mounts.is_empty()) else {
+            return page;
+        };
+        let publish = |key: &mut String| {
+            let public = mount.plain_key(key).filter(|public| mounts.contains(mount, public));
+            public.is_some_and(|public| {
+                *key = public;
+                true
+            })
+        };
+        page.folders.retain_mut(publish);
+        page.objects.retain_mut(|object| publish(&mut object.key));
+        page.uploads.retain_mut(|upload| publish(&mut upload.key));
         page
     }
 

@@ -18,6 +18,7 @@ use super::identifiers::{check_id, check_unique};
 use super::issuers::{self, IssuerTable};
 use super::key_rewrite::KeyRewrite;
 use super::lifetime::{LifetimeSource, ValueSource};
+use super::mount_tables::{self, MountTable};
 use super::pattern::Pattern;
 use super::rule::{ClaimCondition, Rule};
 use super::tokens::{self, TokenTable};
@@ -38,6 +39,8 @@ struct RulesTable {
     issuer: Vec<IssuerTable>,
     #[serde(default)]
     token: Vec<TokenTable>,
+    #[serde(default)]
+    mount: Vec<toml::Spanned<MountTable>>,
     #[serde(default)]
     rule: Vec<RuleTable>,
 }
@@ -156,6 +159,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         keys: Keyring::default(),
     };
     let signer_epoch = table.signer.map(epoch).transpose().map_err(invalid("[signer]"))?;
+    let mounts = mount_tables::parse(table.mount, text)?;
     let mut ids = BTreeSet::new();
     let rules = table.rule.into_iter().map(|table| {
         let place = format!("rule {:?}", table.id);
@@ -171,6 +175,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
             ..authenticators
         },
         rules,
+        mounts,
         digest: hex(&Sha256::digest(text)),
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,

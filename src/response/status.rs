@@ -35,6 +35,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::OutsideBasePath
         | Rejection::SharingOff
         | Rejection::SignInOff
+        | Rejection::NoMount
         | Rejection::NoSuchKey
         | Rejection::NoSuchUpload => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -56,6 +57,8 @@ pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
         ServiceFailure::Storage(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
         ServiceFailure::Presign(PresignError::CredentialsExpire)
         | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
+        | ServiceFailure::Presign(PresignError::MountUnavailable { .. })
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::MountUnavailable { .. }))
         | ServiceFailure::KeysUnavailable
         | ServiceFailure::Timeout
         | ServiceFailure::IdTable(_)

@@ -21,9 +21,9 @@ const METRICS: [(&str, &str); 5] = [
     ("Duration", "Milliseconds"),
 ];
 
-/// Writes the metrics of one request. An error of standard output is ignored.
-pub(super) fn emit(bucket: &str, stats: ResponseStats, now: SystemTime) {
-    let _ = writeln!(stdout().lock(), "{}", metric_line(bucket, stats, now));
+/// Writes the metrics of one request. Without a bucket, the dimension is `-`. An error of standard output is ignored.
+pub(super) fn emit(bucket: Option<&str>, stats: ResponseStats, now: SystemTime) {
+    let _ = writeln!(stdout().lock(), "{}", metric_line(bucket.unwrap_or("-"), stats, now));
 }
 
 /// The bucket is the only dimension, because AWS charges for each combination of dimensions.

@@ -186,7 +186,7 @@ mod tests {
         let settings = environment(&["--bucket", "from-option", "--rules", "r.toml"], &set)
             .settings()
             .unwrap();
-        assert_eq!(settings.bucket, "from-option");
+        assert_eq!(settings.bucket.as_deref(), Some("from-option"));
         assert_eq!(settings.rules_file.as_deref(), Some("r.toml"));
         assert_eq!(settings.rules, None);
         assert_eq!(settings.region, "eu-west-1");

@@ -223,7 +223,7 @@ async fn set_up_external_bucket(
     let chain = CredentialChain::new(&settings.region).await;
     chain.provide_credentials().await.map_err(StartupError::Credentials)?;
     let storage = StorageLocation::Bucket {
-        name: settings.bucket.clone(),
+        name: settings.bucket.clone().unwrap_or_default(),
         endpoint: settings.custom_endpoint().map(str::to_owned),
     };
     Ok(StorageSetup {
