@@ -44,6 +44,8 @@ macro_rules! settings {
             $(#[doc = $doc] pub $field: $type,)*
             #[doc = " The access keys of mounts, by the names that their variables end with."]
             pub access_keys: BTreeMap<String, SecretSetting<AccessKey>>,
+            #[doc = " The mounts of a local server."]
+            pub local_mounts: Option<LocalMounts>,
         }
 
         impl Settings {
@@ -61,6 +63,7 @@ macro_rules! settings {
                         parse::$parse(value).map_err(|problem: String| ConfigError { var: $var, problem })?
                     },)*
                     access_keys: access_keys(&env)?,
+                    local_mounts: None,
                 };
                 settings.check_combinations()?;
                 Ok(settings)
@@ -227,6 +230,15 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
+/// The mounts of a local server. No variable sets this.
+#[derive(Clone, Debug, Default)]
+pub struct LocalMounts {
+    /// If true, the mounts of the rules without an endpoint are in the store of the service.
+    pub emulate: bool,
+    /// Further mounts. They replace mounts of the rules with the same public keys.
+    pub added: Vec<Mount>,
+}
+
 /// An access key of a store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessKey {
@@ -323,8 +335,9 @@ impl Settings {
             accelerate: false,
             ..self.clone()
         };
-        if let Some(endpoint) = &mount.endpoint {
-            settings.endpoint = Some(endpoint.clone());
+        if mount.endpoint.is_some() || mount.credentials == MountCredentials::Machine {
+            settings.endpoint.clone_from(&mount.endpoint);
+            (settings.s3_endpoint, settings.any_endpoint) = (None, None);
             settings.path_style = PathStyle::Auto;
         }
         settings.path_style = match mount.path_style {

@@ -40,6 +40,8 @@ pub enum MountCredentials {
     /// Those of the service, according to its signing mode.
     #[default]
     Service,
+    /// Those of the machine of a local server whose own bucket is in its embedded S3. No rules file sets this.
+    Machine,
     /// Sessions of a role.
     Role {
         /// The ARN of the role.
@@ -87,7 +89,21 @@ impl Mount {
     /// Returns true if signed URLs of this mount have only the permissions of a session, if the signing mode limits sessions
     /// to the permissions of a rule. An access key has no sessions.
     pub const fn has_sessions(&self) -> bool {
-        !matches!(self.credentials, MountCredentials::Static { .. })
+        !matches!(
+            self.credentials,
+            MountCredentials::Static { .. } | MountCredentials::Machine
+        )
+    }
+
+    /// Returns the mount as a local server emulates it: with a bucket in the store and with the credentials of the service.
+    #[must_use]
+    pub fn emulated(&self) -> Self {
+        Self {
+            at: self.at.clone(),
+            bucket: self.bucket.rsplit(['/', ':']).next().unwrap_or_default().to_owned(),
+            prefix: self.prefix.clone(),
+            ..Self::default()
+        }
     }
 
     /// Returns true if both mounts contain some of the same objects. Mounts without an endpoint have `default_endpoint`.

@@ -68,6 +68,7 @@ pub use grant::{Grant, PolicyOutcome};
 pub use grant_scope::GrantScope;
 pub use lifetime::{LifetimeSource, ValueSource};
 pub use list_access::ListAccess;
+pub use mount_tables::check_mount;
 pub use pattern::{KeyRange, Pattern, PatternError};
 use rule::Rule;
 pub use rule::RulePart;

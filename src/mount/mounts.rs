@@ -63,6 +63,23 @@ impl Mounts {
         }
     }
 
+    /// Emulates every mount without an endpoint of its own, and adds or replaces mounts, for a local server.
+    #[must_use]
+    pub fn localized(&self, emulate: bool, added: &[Mount]) -> Self {
+        let is_kept = |nested: &&NestedMount| !added.iter().any(|mount| mount.at == nested.mount.at);
+        let declared = self.nested.iter().filter(is_kept).map(|nested| {
+            let is_emulated = emulate && nested.mount.endpoint.is_none();
+            let mount = if is_emulated {
+                nested.mount.emulated()
+            } else {
+                Mount::clone(&nested.mount)
+            };
+            (mount, nested.line)
+        });
+        let added = added.iter().map(|mount| (mount.clone(), 0));
+        Self::new(declared.chain(added).collect::<Vec<_>>())
+    }
+
     /// Sets the bucket of the setting `SIGNPOST_BUCKET`, and the custom endpoint of the service. Without a bucket, public keys
     /// outside every other mount have none.
     pub fn set_root(&mut self, bucket: Option<&str>, endpoint: Option<&str>) {

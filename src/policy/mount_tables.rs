@@ -69,17 +69,7 @@ impl MountTable {
 
     /// Checks the public and storage keys.
     fn check_location(&self) -> Result<(), String> {
-        if self.at.is_empty() {
-            return Err(
-                "at: must not be empty; the bucket of all other keys is the setting SIGNPOST_BUCKET".to_owned(),
-            );
-        }
-        check_folder("at", &self.at)?;
-        if self.at.starts_with(RESERVED) {
-            return Err(format!(
-                "at: must not begin with {RESERVED:?}, which is reserved for Signpost"
-            ));
-        }
+        check_at(&self.at)?;
         if self.prefix.is_empty() {
             return Ok(());
         }
@@ -133,6 +123,26 @@ impl MountTable {
             }
         }
     }
+}
+
+/// Checks the public keys of a mount.
+fn check_at(at: &str) -> Result<(), String> {
+    if at.is_empty() {
+        return Err("at: must not be empty; the bucket of all other keys is the setting SIGNPOST_BUCKET".to_owned());
+    }
+    check_folder("at", at)?;
+    if at.starts_with(RESERVED) {
+        return Err(format!(
+            "at: must not begin with {RESERVED:?}, which is reserved for Signpost"
+        ));
+    }
+    Ok(())
+}
+
+/// Checks the public keys and the bucket of a mount that is not in a rules file.
+pub fn check_mount(at: &str, bucket: &str) -> Result<(), String> {
+    check_at(at)?;
+    check_mounted_bucket(bucket).map_err(|problem| format!("bucket: {problem}"))
 }
 
 /// Checks a folder that patterns of rules can name.

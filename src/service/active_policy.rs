@@ -231,6 +231,9 @@ impl PolicyReader {
 
     /// Adds the settings to the rules of the setting `var`, and checks the two against each other.
     fn complete(&self, var: &'static str, mut policy: Policy) -> Result<Policy, ConfigError> {
+        if let Some(local) = &self.settings.local_mounts {
+            policy.mounts = policy.mounts.localized(local.emulate, &local.added);
+        }
         policy
             .mounts
             .set_root(self.settings.bucket.as_deref(), self.settings.custom_endpoint());

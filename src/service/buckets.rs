@@ -47,12 +47,18 @@ struct MountedBuckets {
     base: CredentialSource,
     /// The credentials of mounts without their own.
     signing: SigningCredentials,
+    /// The credentials of the machine of a local server.
+    machine: Option<CredentialSource>,
     buckets: Mutex<HashMap<Arc<Mount>, Arc<Bucket>>>,
 }
 
 impl Buckets {
     /// Prepares the bucket of the settings. An error stops the start-up.
-    pub(crate) async fn new(settings: &Settings, base: CredentialSource) -> Result<Self, ConfigError> {
+    pub(crate) async fn new(
+        settings: &Settings,
+        base: CredentialSource,
+        machine: Option<CredentialSource>,
+    ) -> Result<Self, ConfigError> {
         let signing = SigningCredentials::new(settings, base.clone())?;
         let root = match &settings.bucket {
             None => None,
@@ -68,6 +74,7 @@ impl Buckets {
                 settings: settings.clone(),
                 base,
                 signing,
+                machine,
                 buckets: Mutex::default(),
             }),
         })
@@ -122,6 +129,9 @@ impl MountedBuckets {
     fn credentials(&self, mount: &Mount) -> Result<BucketCredentials, ConfigError> {
         Ok(BucketCredentials::Signing(match &mount.credentials {
             MountCredentials::Service => self.signing.clone(),
+            MountCredentials::Machine => {
+                SigningCredentials::unlimited(self.machine.clone().unwrap_or_else(|| self.base.clone()))
+            }
             MountCredentials::Role { arn, external_id } => {
                 SigningCredentials::for_role(&self.settings, (arn, external_id.as_deref()), self.base.clone())?
             }
@@ -137,7 +147,7 @@ impl MountedBuckets {
         Ok(match setting {
             SecretSetting::Value(key) => {
                 let key = CredentialSource::from_access_key(key);
-                BucketCredentials::Signing(SigningCredentials::for_access_key(key))
+                BucketCredentials::Signing(SigningCredentials::unlimited(key))
             }
             SecretSetting::Stored(location) => {
                 let source = SecretSource::new(&self.settings, location, self.base.clone())?;
@@ -185,7 +195,7 @@ impl Bucket {
                 // The log contains the reason.
                 let key = secret.get(now).await;
                 let key = key.ok_or_else(|| unavailable(&self.at, "its access key could not be read"))?;
-                let signing = SigningCredentials::for_access_key(key);
+                let signing = SigningCredentials::unlimited(key);
                 signing.credentials(policy, target, expires, now).await
             }
         }

@@ -52,7 +52,16 @@ impl Handler {
     /// Prepares the service. An error in the settings or in the rules stops the start-up. `credentials` sign, or assume the
     /// role that signs.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let buckets = Buckets::new(&settings, credentials.clone()).await?;
+        Self::start_local(settings, credentials, None).await
+    }
+
+    /// Does the same for a local server, whose machine may have other credentials.
+    pub async fn start_local(
+        settings: Settings,
+        credentials: CredentialSource,
+        machine: Option<CredentialSource>,
+    ) -> Result<Self, ConfigError> {
+        let buckets = Buckets::new(&settings, credentials.clone(), machine).await?;
         let policy = ActivePolicy::load(&settings, credentials.clone()).await?;
         let client_secret = ActiveClientSecret::new(&settings, credentials.clone())?;
         let id_table = IdTable::new(&settings, credentials)?;

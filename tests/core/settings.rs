@@ -328,6 +328,9 @@ fn the_template_sets_only_known_settings() {
     assert!(set.contains(&"SIGNPOST_BUCKET") && set.contains(&"SIGNPOST_RULES"));
     for name in set {
         let is_access_key = name == "SIGNPOST_CREDENTIALS_STORE";
-        assert!(is_access_key || Settings::ALL.iter().any(|setting| setting.var == name), "{name}");
+        assert!(
+            is_access_key || Settings::ALL.iter().any(|setting| setting.var == name),
+            "{name}"
+        );
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
 fn describe_mounts(policy: &Policy) -> String {
     let names = policy.mounts.iter().filter_map(|mount| match &mount.credentials {
         MountCredentials::Static { name } => Some(format!("SIGNPOST_CREDENTIALS_{name}")),
-        MountCredentials::Service | MountCredentials::Role { .. } => None,
+        MountCredentials::Service | MountCredentials::Machine | MountCredentials::Role { .. } => None,
     });
     let names: BTreeSet<_> = names.collect();
     let settings = match names.is_empty() {

@@ -52,7 +52,9 @@ impl ServerEnvironment {
 
     /// Configures the embedded S3 as storage. Removes the SDK's own variables, because they configure access to AWS.
     pub(crate) fn use_embedded_s3(&mut self, endpoint: &str, region: &str) {
-        self.0.retain(|(name, _)| !name.starts_with("AWS_"));
+        // A mount of another store may assume a role there.
+        self.0
+            .retain(|(name, _)| !name.starts_with("AWS_") || name == "AWS_ENDPOINT_URL_STS");
         self.set("SIGNPOST_BUCKET", EMBEDDED_BUCKET);
         self.set("SIGNPOST_ENDPOINT", endpoint);
         self.set("AWS_REGION", region);

@@ -154,9 +154,9 @@ impl SigningCredentials {
         }))
     }
 
-    /// Returns an access key.
-    pub fn for_access_key(key: CredentialSource) -> Self {
-        Self(SigningSource::Execution(key))
+    /// Returns credentials that sign without sessions.
+    pub fn unlimited(source: CredentialSource) -> Self {
+        Self(SigningSource::Execution(source))
     }
 
     /// Rejects rules that cannot work with the signing mode of the settings.
@@ -320,7 +320,8 @@ impl ScopedSessions {
 /// Returns the role whose sessions sign the URLs of a mount.
 fn role_of<'a>(mount: &'a Mount, settings: &'a Settings) -> Option<&'a str> {
     match (&mount.credentials, settings.signing_mode) {
-        (MountCredentials::Service, SigningMode::Execution) | (MountCredentials::Static { .. }, _) => None,
+        (MountCredentials::Service, SigningMode::Execution)
+        | (MountCredentials::Static { .. } | MountCredentials::Machine, _) => None,
         (MountCredentials::Service, _) => settings.signer_role_arn.as_deref(),
         (MountCredentials::Role { arn, .. }, _) => Some(arn),
     }

@@ -598,6 +598,8 @@ def the_code_knows_every_setting():
     code = (ROOT / "src/config.rs").read_text()
     variables = SOURCE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     for name in variables:
+        # The names of access keys have no declaration of their own.
+        name = "SIGNPOST_CREDENTIALS_" if name == "SIGNPOST_CREDENTIALS_STORE" else name
         assert f'"{name}"' in code, f"src/config.rs does not contain {name}"
 
 

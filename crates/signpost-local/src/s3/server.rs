@@ -46,6 +46,12 @@ pub enum EmbeddedS3Error {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A bucket cannot be created.
+    #[error("cannot create a bucket of the rules")]
+    CreateBucket {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// S3 does not allow this bucket name.
     #[error("{bucket:?} is not a valid bucket name: it must have 3 to 63 characters from a-z, 0-9, '-' and '.'")]
     BucketName {
@@ -101,6 +107,25 @@ impl EmbeddedS3 {
             address,
             service,
         })
+    }
+
+    /// Creates the buckets that do not exist.
+    pub async fn create_buckets(&self, buckets: Vec<String>) -> Result<(), EmbeddedS3Error> {
+        if let Some(bucket) = buckets.iter().find(|bucket| !s3s::path::check_bucket_name(bucket)) {
+            return Err(EmbeddedS3Error::BucketName { bucket: bucket.clone() });
+        }
+        let store = Arc::clone(&self.service.store);
+        let create = move || {
+            buckets.iter().try_for_each(|bucket| match store.create_bucket(bucket) {
+                Ok(()) | Err(StoreError::BucketExists) => Ok(()),
+                Err(error) => Err(error),
+            })
+        };
+        let created = tokio::task::spawn_blocking(create).await;
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| EmbeddedS3Error::CreateBucket { source };
+        created
+            .map_err(|error| failed(error.into()))?
+            .map_err(|error| failed(error.into()))
     }
 
     /// Returns the address that the server listens on.
