@@ -7,6 +7,7 @@ mod bulk;
 mod caller;
 mod foreign_page;
 mod generated_key;
+mod identity;
 mod listing;
 mod object_location;
 mod object_page;
@@ -30,6 +31,7 @@ use authorize::presign;
 pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
 pub use foreign_page::check_page;
+pub use identity::CallerIdentity;
 pub use listing::{ListingDecision, ListingView};
 pub use object_page::ObjectPageDecision;
 pub use page_actions::{PageActions, SignInState};
@@ -65,6 +67,8 @@ pub enum Decision {
     SignIn(SignInStep),
     /// Report that the service is available.
     Health,
+    /// Describe the caller.
+    Identity(CallerIdentity),
     /// Return this document.
     Document(Document),
     /// Respond to an `OPTIONS` request.
@@ -87,6 +91,7 @@ pub fn decide(
     Ok(match route {
         Route::Preflight { allow } => Decision::Preflight { allow },
         Route::Health => Decision::Health,
+        Route::Whoami => Decision::Identity(identity::decide(&caller())?),
         Route::Document(document) => Decision::Document(document),
         Route::Asset(name) => Decision::Asset(name),
         Route::SignIn(path) => Decision::SignIn(sign_in::decide(policy, request, path, now)?),

@@ -11,7 +11,7 @@ use crate::key::{ObjectKey, RESERVED};
 use crate::mount::Mount;
 use crate::operation::{Action, Listing};
 use crate::plan::{ListingPage, ListingPlan};
-use crate::policy::{GrantScope, ListAccess, Policy};
+use crate::policy::{Grant, GrantScope, ListAccess, Policy};
 use crate::rejection::{ListingProblem, Rejection};
 use crate::request::{ListingFormat, ListingRequest, SortColumn, SortOrder, bad_value};
 
@@ -35,8 +35,22 @@ pub struct ListingView {
     pub actions: PageActions,
     /// The mount of the prefix. `None` if the service has no bucket for it.
     pub mount: Option<Arc<Mount>>,
+    /// True if the caller may list the prefix, or folders below it. Otherwise the caller may only upload.
+    pub is_listed: bool,
     /// The folders on the way to prefixes that the caller may list, if S3 is not called, and those that lead to other mounts.
     folders: BTreeSet<String>,
+    /// The folders on the way to prefixes to which the caller may upload.
+    upload_folders: Vec<String>,
+}
+
+/// The part of a prefix that a page shows to a caller.
+struct VisiblePart<'a> {
+    /// The grant to list the whole prefix.
+    grant: Option<Grant<'a>>,
+    /// True if the caller may list the prefix, or folders below it.
+    is_listed: bool,
+    folders: Vec<String>,
+    upload_folders: Vec<String>,
 }
 
 /// The listing of `prefix`, if the rules allow the caller to see anything there.
@@ -65,31 +79,28 @@ fn check_rules(
 ) -> Result<ListingDecision, Rejection> {
     let principal = caller.principal()?;
     context.user_id = Some(principal.user_id().to_owned());
-    let access = list_access(caller.policy, principal, &request)?;
+    let VisiblePart {
+        grant,
+        is_listed,
+        folders: traversed,
+        upload_folders,
+    } = visible_part(caller.policy, principal, &request).inspect_err(|_| {
+        let mut actions = request.listing.actions().iter();
+        let denying = actions.find_map(|action| caller.policy.denying_rule_below(principal, *action, &request.prefix));
+        context.rule = denying.map(str::to_owned);
+    })?;
     let mounts = &caller.policy.mounts;
     let mount = mounts.find(&request.prefix).cloned();
+    let plan = grant.zip(mount.as_ref()).map(|(grant, mount)| {
+        let scope = grant.scope(principal, mounts, mount);
+        plan_for_grant(caller, &request, scope)
+    });
+    let plan = plan.transpose()?;
+    let has_bucket = |folder: &String| mounts.has_keys_below(folder);
     let mut folders = mount_folders(caller.policy, principal, &request);
-    let (plan, traversed) = match (access, request.listing) {
-        (ListAccess::Full(grant), _) => {
-            let plan = mount.as_ref().map(|mount| {
-                let scope = grant.scope(principal, mounts, mount);
-                let plan = plan(&request, scope, &caller.request.request_id);
-                at_next(caller.policy, &request, plan)
-            });
-            (plan.transpose()?, BTreeSet::new())
-        }
-        (ListAccess::Traverse(ways), Listing::Objects) => {
-            let has_bucket = |folder: &String| mounts.has_keys_below(folder);
-            (None, ways.into_iter().filter(has_bucket).collect())
-        }
-        (ListAccess::Traverse(_), Listing::Uploads) => {
-            return Err(Rejection::AccessDenied {
-                action: Action::Write.name(),
-            });
-        }
-    };
-    folders.extend(traversed);
-    if mount.is_none() && folders.is_empty() {
+    folders.extend(traversed.into_iter().filter(has_bucket));
+    let upload_folders: Vec<_> = upload_folders.into_iter().filter(has_bucket).collect();
+    if mount.is_none() && folders.is_empty() && upload_folders.is_empty() {
         return Err(Rejection::NoMount);
     }
     let actions = match request.format {
@@ -105,7 +116,9 @@ fn check_rules(
             principal: principal.clone(),
             actions,
             mount,
+            is_listed,
             folders,
+            upload_folders,
         },
     })
 }
@@ -128,11 +141,56 @@ fn mount_folders(policy: &Policy, principal: &Principal, request: &ListingReques
     accessible.map(folder).collect()
 }
 
-/// The plan of the page that the request names.
-fn at_next(policy: &Policy, request: &ListingRequest, plan: ListingPlan) -> Result<ListingPlan, Rejection> {
-    let Some(next) = &request.next else { return Ok(plan) };
-    let cursor = decrypt_cursor(policy, (request, &plan.scope.mount), next)?;
-    plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
+/// The part of the prefix that the caller may see. A page also shows where the caller may upload, because a form or a link on
+/// it is the only way of a browser to an upload.
+fn visible_part<'a>(
+    policy: &'a Policy,
+    principal: &Principal,
+    request: &ListingRequest,
+) -> Result<VisiblePart<'a>, Rejection> {
+    let listed = list_access(policy, principal, request);
+    let uploads = match request.format {
+        ListingFormat::Page => policy.list_access(principal, Action::Write, &request.prefix).ok(),
+        ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => None,
+    };
+    let is_listed = listed.is_ok();
+    let (grant, folders) = match (listed, &uploads, request.listing) {
+        (Ok(ListAccess::Full(grant)), ..) => (Some(grant), Vec::new()),
+        (Ok(ListAccess::Traverse(ways)), _, Listing::Objects) => (None, ways.into_iter().collect()),
+        (Err(_), Some(_), Listing::Objects) => (None, Vec::new()),
+        (Ok(ListAccess::Traverse(_)), _, Listing::Uploads) => {
+            return Err(Rejection::AccessDenied {
+                action: Action::Write.name(),
+            });
+        }
+        (Err(rejection), ..) => return Err(rejection),
+    };
+    let upload_folders = match uploads {
+        Some(ListAccess::Traverse(ways)) if grant.is_none() => ways.into_iter().collect(),
+        Some(ListAccess::Traverse(_) | ListAccess::Full(_)) | None => Vec::new(),
+    };
+    Ok(VisiblePart {
+        grant,
+        is_listed,
+        folders,
+        upload_folders,
+    })
+}
+
+fn plan_for_grant(
+    caller: &CallerContext<'_>,
+    request: &ListingRequest,
+    scope: GrantScope,
+) -> Result<ListingPlan, Rejection> {
+    let plan = plan(request, scope, &caller.request.request_id);
+    let cursor = request
+        .next
+        .as_deref()
+        .map(|next| decrypt_cursor(caller.policy, (request, &plan.scope.mount), next));
+    match cursor.transpose()? {
+        Some(cursor) => plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT)),
+        None => Ok(plan),
+    }
 }
 
 /// The part of the prefix for which the rules allow the caller all actions of the listing.
@@ -243,6 +301,9 @@ impl ListingView {
         }
         page.folders
             .retain(|folder| self.includes(folder) && !policy.denies_below(&self.principal, Action::List, folder));
+        let listed: Vec<_> = page.folders.clone();
+        let is_new = |folder: &&String| self.includes(folder) && !listed.contains(folder);
+        page.folders.extend(self.upload_folders.iter().filter(is_new).cloned());
         // An object with a key that ends in a slash only marks a folder: its path is the path of the listing.
         page.objects.retain(|object| {
             self.includes(&object.key) && !object.key.ends_with('/') && self.may_list(policy, &object.key)

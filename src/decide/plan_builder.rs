@@ -288,8 +288,9 @@ impl PlanBuilder {
         let is_set = self.overrides("response-content-disposition");
         let disposition = match (&object_request.download, grant.constraints.disposition) {
             (Some(_), _) if is_set => {
-                return Err(Rejection::ConflictingParameter {
-                    name: "download".into(),
+                return Err(Rejection::ExclusiveParameters {
+                    first: "download",
+                    second: "response-content-disposition",
                 });
             }
             _ if is_set => return Ok(()),

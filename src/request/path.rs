@@ -24,6 +24,8 @@ pub enum RequestPath {
 pub enum ServicePath {
     /// `/-/health`.
     Health,
+    /// `/-/whoami`.
+    Whoami,
     /// `/-/openapi.yaml` or `/-/docs`.
     Document(Document),
     /// `/-/share`.
@@ -84,6 +86,7 @@ impl RequestPath {
         }
         match path {
             "health" => Ok(ServicePath::Health),
+            "whoami" => Ok(ServicePath::Whoami),
             "openapi.yaml" => Ok(ServicePath::Document(Document::OpenApi)),
             "docs" => Ok(ServicePath::Document(Document::Page)),
             "share" => Ok(ServicePath::Share),
@@ -114,7 +117,9 @@ impl ServicePath {
     /// The methods that this path supports, including `OPTIONS`.
     pub fn allowed_methods(&self) -> Vec<Method> {
         match self {
-            Self::Health | Self::Document(_) | Self::Asset(_) => with_options(&[Method::GET, Method::HEAD]),
+            Self::Health | Self::Whoami | Self::Document(_) | Self::Asset(_) => {
+                with_options(&[Method::GET, Method::HEAD])
+            }
             Self::Share | Self::Sign => with_options(&[Method::POST]),
             Self::SignIn(path) => path.allowed_methods(),
         }

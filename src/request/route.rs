@@ -19,6 +19,8 @@ pub enum Route {
     },
     /// `GET /-/health`.
     Health,
+    /// `GET /-/whoami`.
+    Whoami,
     /// `GET /-/openapi.yaml` or `GET /-/docs`.
     Document(Document),
     /// `GET /-/assets/{name}`.
@@ -75,6 +77,17 @@ pub enum PostFormTarget {
     Prefix(Option<ObjectKey>),
 }
 
+impl PostFormTarget {
+    /// The prefix of the folder that contains the stored file: empty, or ending in `/`.
+    pub fn folder(&self) -> String {
+        let (Self::Key(key) | Self::Prefix(Some(key))) = self else {
+            return String::new();
+        };
+        let end = key.as_str().rfind('/').map_or(0, |slash| slash + 1);
+        key.as_str()[..end].to_owned()
+    }
+}
+
 impl Route {
     /// Finds the route of a request.
     pub fn from_request(request: &ApiRequest) -> Result<Self, Rejection> {
@@ -103,6 +116,7 @@ impl Route {
             ServicePath::SignIn(path) => Ok(Self::SignIn(path)),
             _ if !is_allowed => Err(Rejection::MethodNotAllowed { allow }),
             ServicePath::Health => Ok(Self::Health),
+            ServicePath::Whoami => Ok(Self::Whoami),
             ServicePath::Document(document) => Ok(Self::Document(document)),
             ServicePath::Asset(name) => Ok(Self::Asset(name)),
             ServicePath::Share => Ok(Self::CreateShareLink),

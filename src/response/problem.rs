@@ -9,7 +9,7 @@ use super::links::{login_url, return_path};
 use super::page::{PageShell, html_page};
 use super::status::{failure_status, rejection_status};
 
-use crate::decide::RejectedRequest;
+use crate::decide::{RejectedRequest, SignInState};
 use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
@@ -30,18 +30,20 @@ const RETRY: &str = "Try again in a moment.";
 
 const RETRY_OR_REPORT: &str = "Try again in a moment. If the error occurs again, send the request id to the operator.";
 
-/// Returns the response for a request that the client must correct. If `sign_in` is true, the service has a sign-in page,
-/// and error pages link to it.
-pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> ApiResponse {
+/// Returns the response for a request that the client must correct. Error pages show `sign_in`, and link to the sign-in page
+/// if it can solve the problem.
+pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: SignInState) -> ApiResponse {
+    let has_sign_in = sign_in != SignInState::Disabled;
     let mut problem = Problem::from_rejection(rejection, &request.url());
-    if sign_in && problem.status == StatusCode::UNAUTHORIZED {
+    if has_sign_in && problem.status == StatusCode::UNAUTHORIZED && !problem.concerns_link {
         problem.login = Some(login_url(request, &return_path(request)));
     }
+    problem.sign_in = sign_in;
     let mut response = problem.response(Some(request), &request.request_id);
     match rejection {
         Rejection::MethodNotAllowed { allow } => set_header(&mut response, header::ALLOW, &method_list(allow)),
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
-            add_challenge(request, &mut response, sign_in);
+            add_challenge(request, &mut response, has_sign_in);
         }
         _ => {}
     }
@@ -112,6 +114,10 @@ struct Problem {
     remedy: String,
     /// The URL of the sign-in page, if signing in can solve the problem.
     login: Option<String>,
+    /// The state of the sign-in, for an error page.
+    sign_in: SignInState,
+    /// True if the credential of the request is a share link, and the link is invalid.
+    concerns_link: bool,
 }
 
 impl Problem {
@@ -122,6 +128,8 @@ impl Problem {
             detail: rejection.to_string(),
             remedy: rejection.remedy(url),
             login: None,
+            sign_in: SignInState::Disabled,
+            concerns_link: matches!(rejection, Rejection::BadCredential { remedy, .. } if remedy.concerns_link()),
         }
     }
 
@@ -138,6 +146,8 @@ impl Problem {
             detail,
             remedy: remedy.to_owned(),
             login: None,
+            sign_in: SignInState::Disabled,
+            concerns_link: false,
         }
     }
 
@@ -169,7 +179,7 @@ impl Problem {
     fn page(&self, request: &ApiRequest, request_id: &str) -> ApiResponse {
         let heading = self.heading(request);
         let template = ErrorPage {
-            shell: PageShell::with_title(request, "error", heading),
+            shell: PageShell::with_title(request, "error", heading, self.sign_in.clone()),
             heading,
             code: self.code,
             detail: escape_invisible(&self.detail),
@@ -177,7 +187,7 @@ impl Problem {
             request_id,
             sign_in: self.login.as_deref(),
         };
-        html_page(self.status, &template, "img-src 'self'")
+        html_page(self.status, &template, "img-src 'self'; form-action 'self'")
     }
 
     /// Returns the heading of the error page, for people who do not know the error codes.
@@ -186,6 +196,7 @@ impl Problem {
         match self.code {
             _ if self.login.is_some() && is_folder => "Sign in to see these files",
             _ if self.login.is_some() => "Sign in to see this file",
+            _ if self.concerns_link => "This link does not work",
             "AccessDenied" => "You do not have access",
             "CredentialRequired" => "This page requires a credential",
             "NoSuchKey" => "This page does not exist",

@@ -12,7 +12,9 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::BadKey(_)
         | Rejection::BadQuery
         | Rejection::UnknownParameter { .. }
-        | Rejection::ConflictingParameter { .. }
+        | Rejection::RepeatedParameter { .. }
+        | Rejection::DifferentHeader { .. }
+        | Rejection::ExclusiveParameters { .. }
         | Rejection::BadValue { .. }
         | Rejection::UnsupportedHeader { .. }
         | Rejection::PartialUpload
@@ -25,6 +27,8 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
         Rejection::NotClientSettable { .. }
         | Rejection::AccessDenied { .. }
+        | Rejection::DeniedByRule { .. }
+        | Rejection::NotShareable { .. }
         | Rejection::NotGrantedByLink
         | Rejection::ClaimsTooLong
         | Rejection::ExistenceHidden

@@ -99,6 +99,16 @@ impl ActivePolicy {
         Ok(Self { rules, keys })
     }
 
+    /// Returns the policy with the rules in `text`, the new content of the local file, and with the same keys.
+    pub(crate) fn with_rules(&self, text: &str, settings: &Settings) -> Result<Self, ConfigError> {
+        let policy = PolicyReader::new(settings).read("SIGNPOST_RULES_FILE", text)?;
+        log_policy(&policy);
+        Ok(Self {
+            rules: ActiveRules::Fixed(Arc::new(policy)),
+            keys: self.keys.clone(),
+        })
+    }
+
     /// Returns the policy for a request at `now`, or `None` if a source has not provided a usable one.
     pub(crate) async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
         let Some(keys) = &self.keys else {
@@ -142,16 +152,14 @@ fn parse_keyring(text: &str) -> Result<Arc<Keyring>, String> {
 
 impl ActiveRules {
     async fn load(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let reader = PolicyReader {
-            settings: settings.clone(),
-        };
         if let Some(source) = &settings.rules_source {
             return Ok(Self::Refreshed(Arc::new(RefreshedPolicy {
                 source: PolicySource::new(settings, source, credentials).await?,
-                reader,
+                reader: PolicyReader::new(settings),
                 policy: Refreshing::default(),
             })));
         }
+        let reader = PolicyReader::new(settings);
         let policy = match local_rules(settings)? {
             Some((var, text)) => reader.read(var, &text)?,
             None => reader.complete("SIGNPOST_RULES", Policy::default())?,
@@ -220,6 +228,12 @@ impl fmt::Debug for PolicyReader {
 }
 
 impl PolicyReader {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.clone(),
+        }
+    }
+
     /// Parses the rules in `text`, which is the value of the setting `var`.
     fn read(&self, var: &'static str, text: &str) -> Result<Policy, ConfigError> {
         let policy = Policy::parse(text).map_err(|error| ConfigError {

@@ -39,7 +39,7 @@ impl Handler {
                     let response = response::object_page(request, &key, shown, &actions, instruction.url.origin());
                     (response, RequestLog::signed(&instruction))
                 }
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
             ObjectPageDecision::ConfirmDelete { key, actions } => (
                 response::delete_page(request, &key, &actions),
@@ -50,7 +50,7 @@ impl Handler {
                     response::deleted(request, &instruction.plan.public_key),
                     RequestLog::deleted(&instruction),
                 ),
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
         }
     }

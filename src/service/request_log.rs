@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use crate::auth::Principal;
 use crate::decide::{ListingDecision, RejectedRequest, RejectionContext};
 use crate::error::chain;
 use crate::key::ObjectKey;
@@ -27,6 +28,10 @@ pub(super) struct RequestLog {
     bucket: Option<String>,
     /// The error code of a rejection.
     code: Option<&'static str>,
+    /// The name of a rejection, which is more exact than the code.
+    rejection: Option<&'static str>,
+    /// True if the caller sent a secret of a token that is not its newest one.
+    older_secret: Option<bool>,
     /// The error of a failure, with all its causes.
     error: Option<String>,
     expires_in: Option<u64>,
@@ -117,6 +122,13 @@ impl RequestLog {
         }
     }
 
+    pub(super) fn identified(principal: &Principal) -> Self {
+        Self {
+            user_id: Some(principal.user_id().to_owned()),
+            ..Self::new("identified")
+        }
+    }
+
     pub(super) fn shared(link: &str) -> Self {
         Self {
             link: Some(link.to_owned()),
@@ -137,6 +149,7 @@ impl RequestLog {
             operation,
             key,
             code: Some(refused.rejection.code()),
+            rejection: Some(refused.rejection.name()),
             ..Self::new("refused")
         }
     }
@@ -153,11 +166,24 @@ impl RequestLog {
         }
     }
 
+    /// Adds that the caller sent a secret of a token that is not its newest one.
+    pub(super) fn with_older_secret(self, older_secret: bool) -> Self {
+        Self {
+            older_secret: older_secret.then_some(true),
+            ..self
+        }
+    }
+
     pub(super) fn failed(failure: &ServiceFailure) -> Self {
         Self {
             error: Some(chain(failure)),
             ..Self::new("failed")
         }
+    }
+
+    /// Returns true if the service failed. A rejection with status 503, such as that of a prefetch, is not a failure.
+    pub(super) const fn is_failure(&self) -> bool {
+        self.error.is_some()
     }
 
     /// Writes the line of the complete request.
@@ -187,6 +213,8 @@ impl RequestLog {
                     object = self.object,
                     bucket = self.bucket,
                     code = self.code,
+                    rejection = self.rejection,
+                    older_secret = self.older_secret,
                     error = self.error,
                     expires_in = self.expires_in,
                     link = self.link,
@@ -199,8 +227,7 @@ impl RequestLog {
                 )
             };
         }
-        // A rejection with status 503, such as that of a prefetch, is not an error of the service.
-        if self.error.is_some() {
+        if self.is_failure() {
             line!(Level::ERROR);
         } else {
             line!(Level::INFO);

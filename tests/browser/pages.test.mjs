@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { HtmlValidate } from 'html-validate';
 
+import { isFirefox } from '../lib/browsers.mjs';
 import { act, choose, file, hasSent, reaches, row, test, throttle, transfer, usesBrowser } from './browser.mjs';
 import { inFolder, largeFile, MIB } from './files.mjs';
 import { png } from './media.mjs';
@@ -16,10 +17,13 @@ usesBrowser();
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
+/** Firefox ESR has no command for the color scheme. */
+const COLOR_SCHEMES = isFirefox ? ['light'] : ['light', 'dark'];
+
 /** Checks the accessibility of a page in its current state, and writes a screenshot if SIGNPOST_BROWSER_PICTURES is set. */
 async function inspect(page, state) {
   const pictures = process.env.SIGNPOST_BROWSER_PICTURES;
-  for (const colorScheme of ['light', 'dark']) {
+  for (const colorScheme of COLOR_SCHEMES) {
     await page.emulateMedia({ colorScheme });
     await page.evaluate(AXE);
     const { violations } = await page.evaluate((tags) => window.axe.run({ runOnly: tags }), WCAG);

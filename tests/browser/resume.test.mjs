@@ -7,7 +7,7 @@ import { CREDENTIAL, submitToken, TOKEN_REQUIRED, signIn } from './token.mjs';
 
 usesBrowser();
 
-const LARGE = 1024 * MIB;
+const LARGE = 512 * MIB;
 
 test('a large upload resumes after a reload without sending stored parts again', { timeout: 600_000 }, async ({ signpost, open }) => {
   await inFolder(async (folder) => {

@@ -38,7 +38,9 @@ test('a chosen folder keeps its paths', {}, async ({ signpost, open }) => {
   });
 });
 
-test('files and folders dropped anywhere on the page are stored', {}, async ({ signpost, open }) => {
+const NO_DRAGGING = { notInFirefox: 'WebDriver BiDi cannot drag files into a page' };
+
+test('files and folders dropped anywhere on the page are stored', NO_DRAGGING, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     await smallFile(folder, 'single.txt', 'single');
     for (let n = 0; n < 120; n++) await smallFile(folder, `many/${n}.txt`, `${n}`); // readEntries returns at most 100

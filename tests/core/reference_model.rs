@@ -248,6 +248,7 @@ fn expect_constraints(
 fn may_create(rules: &RuleSet, caller: &Caller, link: &Link) -> bool {
     let (Scope::Key(target) | Scope::Prefix(target)) = &link.scope;
     caller.issuer.is_some()
+        && !target.starts_with('/')
         && link.methods.iter().all(|method| {
             let action = action_of(method);
             rules.decide(caller, action, target).is_some_and(|(rule, _)| {

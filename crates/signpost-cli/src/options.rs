@@ -38,7 +38,7 @@ pub(crate) enum SignpostCommand {
     /// Check, explain or test a rules file.
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Create tokens for callers.
+    /// Create tokens for callers, and replace their secrets.
     #[command(subcommand)]
     Token(TokenCommand),
     /// Create keys that sign share links.
@@ -122,6 +122,26 @@ pub(crate) enum TokenCommand {
         /// The groups of the token.
         #[arg(long, value_delimiter = ',', value_name = "GROUP,…")]
         groups: Vec<String>,
+    },
+    /// Add a new secret to a token in a rules file, and print it. The previous secret stays valid.
+    ///
+    /// This is the first step of a rotation. The id, the `user_id` and the rules of the token stay the same. After the
+    /// user has the new secret, `signpost token retire` ends the previous one.
+    Rotate {
+        /// The id of the token.
+        id: String,
+        /// The rules file, which is changed.
+        file: PathBuf,
+    },
+    /// Remove all secrets of a token except the newest one from a rules file.
+    ///
+    /// This is the last step of a rotation. It also ends the sessions and share links that were created with the older
+    /// secrets.
+    Retire {
+        /// The id of the token.
+        id: String,
+        /// The rules file, which is changed.
+        file: PathBuf,
     },
 }
 

@@ -166,6 +166,7 @@ impl ProgressState {
         ProgressSnapshot {
             bytes,
             bytes_total: read(&counts.bytes_total),
+            bytes_existing: read(&counts.bytes_existing),
             files: read(&counts.files),
             files_total: read(&counts.files_total),
             speed: speed.record(Instant::now(), bytes.saturating_sub(read(&counts.bytes_existing))),

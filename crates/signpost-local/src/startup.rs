@@ -17,7 +17,9 @@ use tracing::level_filters::LevelFilter;
 use crate::credentials::{self, CredentialChain};
 use crate::environment::{EMBEDDED_BUCKET, EMBEDDED_REGION, ServerEnvironment};
 use crate::options::ServerOptions;
+use crate::policy_summary::PolicySummary;
 use crate::redirect_api::RedirectApi;
+use crate::rules_reload::{ReloadingHandler, WatchedRules};
 use crate::s3::{self, EmbeddedS3, EmbeddedS3Config, EmbeddedS3Error, S3Credentials};
 use crate::shutdown::ShutdownSignal;
 use crate::welcome::{StorageLocation, WelcomeText};
@@ -107,8 +109,10 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
     } else {
         set_up_embedded_s3(options, environment, local).await?
     };
+    let summary = PolicySummary::of_handler(&setup.handler);
+    let rules_file = setup.rules.as_ref().map(WatchedRules::file);
     let api = RedirectApi {
-        handler: setup.handler,
+        handlers: ReloadingHandler::new(setup.handler, setup.rules),
         front: options.front,
         local,
         allows_all,
@@ -116,15 +120,24 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
     let storage = setup.storage;
     logging::print_line(WelcomeText {
         local,
-        base_path: api.base_path().to_owned(),
+        base_path: api.base_path(),
         storage,
         front: options.front,
         allows_all,
+        rules_file,
+        summary,
     });
-    let serving = http_server::serve(listener, Arc::new(api), shutdown.clone().requested());
-    match setup.s3 {
-        Some(s3) => drop(tokio::join!(serving, s3.serve(shutdown.requested()))),
-        None => serving.await,
+    let api = Arc::new(api);
+    let serving = http_server::serve(listener, Arc::clone(&api), shutdown.clone().requested());
+    let serving = async {
+        match setup.s3 {
+            Some(s3) => drop(tokio::join!(serving, s3.serve(shutdown.requested()))),
+            None => serving.await,
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = api.handlers.watch() => {}
     }
     Ok(())
 }
@@ -132,6 +145,7 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
 /// The parts that depend on the storage location.
 struct StorageSetup {
     handler: Handler,
+    rules: Option<WatchedRules>,
     storage: StorageLocation,
     s3: Option<EmbeddedS3>,
 }
@@ -197,9 +211,10 @@ async fn set_up_embedded_s3(
             .map(|machine| machine.mounts.clone())
             .unwrap_or_default(),
     });
-    s3.create_buckets(emulated_buckets(&settings)).await?;
+    s3.buckets().create(&emulated_buckets(&local_rules(&settings)))?;
     let chain = machine.map(|machine| machine.credentials);
     Ok(StorageSetup {
+        rules: WatchedRules::new(&settings, Some(s3.buckets())),
         handler: start_handler(options, settings, source, chain).await?,
         storage: StorageLocation::Embedded {
             data_dir: options.data.clone(),
@@ -249,14 +264,17 @@ async fn machine(
     }))
 }
 
+/// Returns the text of the rules, or an empty text if they cannot be read.
+fn local_rules(settings: &Settings) -> String {
+    let file = settings.rules_file.as_ref();
+    let text = settings.rules.clone();
+    let text = text.or_else(|| file.and_then(|file| std::fs::read_to_string(file).ok()));
+    text.unwrap_or_default()
+}
+
 /// Returns the buckets of the mounts that the embedded S3 stores. Invalid rules are reported when the handler starts.
-fn emulated_buckets(settings: &Settings) -> Vec<String> {
-    let text = match (&settings.rules, &settings.rules_file) {
-        (Some(text), _) => Some(text.clone()),
-        (None, Some(file)) => std::fs::read_to_string(file).ok(),
-        (None, None) => None,
-    };
-    let policy = text.and_then(|text| Policy::parse(&text).ok()).unwrap_or_default();
+pub(crate) fn emulated_buckets(rules: &str) -> Vec<String> {
+    let policy = Policy::parse(rules).unwrap_or_default();
     let mounts = policy.mounts.with_lines().filter(|(mount, _)| mount.endpoint.is_none());
     mounts.map(|(mount, _)| mount.emulated().bucket).collect()
 }
@@ -298,6 +316,7 @@ async fn set_up_external_bucket(
         endpoint: settings.custom_endpoint().map(str::to_owned),
     };
     Ok(StorageSetup {
+        rules: WatchedRules::new(&settings, None),
         handler: start_handler(options, settings, CredentialSource::from_provider(chain), None).await?,
         storage,
         s3: None,

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use signpost::key::ObjectKey;
 use signpost::mount::Mount;
 use signpost::policy::{
-    Constraints, Effect, LifetimeSource, Policy, RuleComparison, RulePart, StorageKey, ValueSource,
+    Constraints, Effect, LifetimeSource, Policy, RuleComparison, RulePart, StorageKey, UnmetCondition, ValueSource,
 };
 
 use self::constraints::{ConstraintRow, applicable_constraints};
@@ -105,6 +105,9 @@ struct NearMissRule<'a> {
     rule: &'a str,
     field: &'static str,
     values: &'a [String],
+    /// The conditions of `if` that the caller does not meet.
+    #[serde(skip)]
+    unmet: &'a [UnmetCondition],
 }
 
 impl<'a> ExplainReport<'a> {
@@ -306,11 +309,20 @@ impl<'a> NearMissRule<'a> {
                 RulePart::Key => "on",
             },
             values: &mismatch.expected,
+            unmet: &mismatch.unmet,
         })
     }
 
     fn description(&self) -> String {
-        format!("{}: {}", self.field, self.values.join(", "))
+        if self.unmet.is_empty() {
+            return format!("{}: {}", self.field, self.values.join(", "));
+        }
+        let unmet = self.unmet.iter().zip(self.values);
+        let unmet = unmet.map(|(condition, text)| match &condition.actual {
+            Some(actual) => format!("{text}, but the caller has {actual:?}"),
+            None => format!("{text}, but the caller has no such claim"),
+        });
+        format!("{}: {}", self.field, unmet.collect::<Vec<_>>().join("; "))
     }
 }
 

@@ -67,6 +67,36 @@ pub struct EmbeddedS3 {
     service: S3HttpService,
 }
 
+/// The buckets of an embedded S3.
+#[derive(Clone)]
+pub(crate) struct EmbeddedBuckets(Arc<ObjectStore>);
+
+impl EmbeddedBuckets {
+    /// Creates the buckets that do not exist.
+    pub(crate) fn create(&self, names: &[String]) -> Result<(), EmbeddedS3Error> {
+        for bucket in names {
+            if !s3s::path::check_bucket_name(bucket) {
+                return Err(EmbeddedS3Error::BucketName { bucket: bucket.clone() });
+            }
+            match self.0.create_bucket(bucket) {
+                Ok(()) | Err(StoreError::BucketExists) => {}
+                Err(error) => {
+                    return Err(EmbeddedS3Error::CreateBucket {
+                        source: Box::new(error),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for EmbeddedBuckets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EmbeddedBuckets")
+    }
+}
+
 impl std::fmt::Debug for EmbeddedS3 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EmbeddedS3")
@@ -109,23 +139,9 @@ impl EmbeddedS3 {
         })
     }
 
-    /// Creates the buckets that do not exist.
-    pub async fn create_buckets(&self, buckets: Vec<String>) -> Result<(), EmbeddedS3Error> {
-        if let Some(bucket) = buckets.iter().find(|bucket| !s3s::path::check_bucket_name(bucket)) {
-            return Err(EmbeddedS3Error::BucketName { bucket: bucket.clone() });
-        }
-        let store = Arc::clone(&self.service.store);
-        let create = move || {
-            buckets.iter().try_for_each(|bucket| match store.create_bucket(bucket) {
-                Ok(()) | Err(StoreError::BucketExists) => Ok(()),
-                Err(error) => Err(error),
-            })
-        };
-        let created = tokio::task::spawn_blocking(create).await;
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| EmbeddedS3Error::CreateBucket { source };
-        created
-            .map_err(|error| failed(error.into()))?
-            .map_err(|error| failed(error.into()))
+    /// Returns the buckets of the server.
+    pub(crate) fn buckets(&self) -> EmbeddedBuckets {
+        EmbeddedBuckets(Arc::clone(&self.service.store))
     }
 
     /// Returns the address that the server listens on.
