@@ -199,10 +199,12 @@ mod tests {
         assert!(token_matches_service("https://files.example.com", at));
         assert!(!token_matches_service("https://files.example.co", at));
         assert!(token_matches_service("https://anywhere", |_| None));
-        for other_form in ["https://files.example.com:443", "HTTPS://Files.Example.com/base"] {
-            assert!(token_matches_service("https://files.example.com", |_| Some(
-                other_form.to_owned()
-            )));
+        let other_forms: [VariableReader; 2] = [
+            |_| Some("https://files.example.com:443".to_owned()),
+            |_| Some("HTTPS://Files.Example.com/base".to_owned()),
+        ];
+        for other_form in other_forms {
+            assert!(token_matches_service("https://files.example.com", other_form));
         }
         assert!(!token_matches_service("https://files.example.com", |_| Some(
             "http://files.example.com:443".to_owned()

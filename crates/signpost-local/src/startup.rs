@@ -37,12 +37,12 @@ pub enum StartupError {
         problem: String,
     },
     /// The API cannot listen on its address.
-    #[error("--listen: cannot listen on {address}")]
+    #[error("--listen: cannot listen on {address}: {cause}; use another port, or port 0 to let the system choose one")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// The error of the operating system.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Other machines can reach the address, and no rules restrict access.
     #[error(
@@ -98,9 +98,9 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
             address: options.listen,
         });
     }
-    let bind_error = |source| StartupError::Listen {
+    let bind_error = |cause| StartupError::Listen {
         address: options.listen,
-        source,
+        cause,
     };
     let listener = TcpListener::bind(options.listen).await.map_err(bind_error)?;
     let local = listener.local_addr().map_err(bind_error)?;

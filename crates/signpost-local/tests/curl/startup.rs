@@ -36,7 +36,17 @@ fn a_start_error_names_the_option_or_variable() {
         (
             vec!["--listen", &taken],
             vec![],
-            "--listen: cannot listen on 127.0.0.1:",
+            "Address already in use (os error 98); use another port, or port 0",
+        ),
+        (
+            vec!["--listen", "127.0.0.1:0", "--s3-listen", &taken],
+            vec![],
+            "the embedded S3 cannot listen on 127.0.0.1:",
+        ),
+        (
+            vec!["--listen", "127.0.0.1:0", "--s3-listen", &taken],
+            vec![],
+            "Address already in use (os error 98); use another port, or port 0",
         ),
         (vec!["--listen", "0.0.0.0:0"], vec![], "not a loopback address"),
         (with(&["--s3-listen", "0.0.0.0:0"]), vec![], "--s3-listen: 0.0.0.0:0"),
@@ -125,7 +135,7 @@ fn the_welcome_text_leads_to_the_page_and_to_a_download_with_a_token() {
     let Some(server) = LocalServer::start_with(&["--front", "function-url"], &[("SIGNPOST_RULES", rules)]) else {
         return;
     };
-    let log = server.log_with("  any size");
+    let log = server.log_with("  up to 5 GiB");
     let page = log
         .lines()
         .find_map(|line| line.strip_prefix("  page        "))
@@ -418,7 +428,7 @@ fn the_welcome_text_summarizes_the_rules_links_and_sign_in() {
     let Some(server) = LocalServer::start(&["--rules", rules.to_str().unwrap()]) else {
         return;
     };
-    let log = server.log_with("any size");
+    let log = server.log_with("up to 5 GiB");
     for line in [
         "rules.toml: 1 rule, 0 tokens, 0 issuers; changes take effect at once",
         "links       off: the rules contain no [[token]]",
