@@ -602,3 +602,26 @@ proptest! {
         }
     }
 }
+
+/// The rules files in the document about buckets.
+#[test]
+fn every_recipe_of_the_document_is_valid_and_names_its_bucket() {
+    let document = include_str!("../../docs/BUCKETS.md");
+    let blocks: Vec<_> = document.split("```toml\n").skip(1).collect();
+    let rules = blocks.iter().map(|block| block.split("```").next().unwrap());
+    let policies: Vec<_> = rules.map(|rules| Policy::parse(rules).expect(rules)).collect();
+    let buckets: Vec<_> = policies.iter().flat_map(|policy| policy.mounts.with_lines()).collect();
+    let names: Vec<_> = buckets.iter().map(|(mount, _)| (mount.at.as_str(), mount.bucket.as_str())).collect();
+    assert_eq!(
+        names,
+        [
+            ("archive/", "acme-archive"),
+            ("media/", "acme-media"),
+            ("archive/", "acme-archive"),
+            ("west/", "arn:aws:s3:us-west-2:123456789012:accesspoint/files"),
+            ("partner/", "partner-files"),
+            ("cdn/", "acme-cdn"),
+            ("lab/", "measurements"),
+        ]
+    );
+}
