@@ -23,18 +23,19 @@
 //! 4. [`rejection`]: the errors of clients.
 //! 5. [`encoding`]: text encodings.
 //! 6. [`mount`]: the buckets behind the service, and the public keys that each one stores.
-//! 7. [`request`]: the request from a front, and the object request parsed from it.
-//! 8. [`auth`]: the identity of the caller.
-//! 9. [`policy`]: the rules and their grants.
-//! 10. [`plan`]: a request to S3 before it is signed.
-//! 11. [`config`]: the settings.
-//! 12. [`decide`]: the decision about a request.
-//! 13. [`wire`]: the JSON that the service and the `signpost` command exchange.
-//! 14. [`response`]: the only module that knows status codes and response headers.
-//! 15. [`fronts`]: the events of the AWS services in front of the function.
-//! 16. [`outbound`]: calls to other services.
-//! 17. [`service`]: the application, which connects all modules above.
-//! 18. [`lambda`]: the runtime of the Lambda function.
+//! 7. [`dialect`]: the paths of tools with their own protocol.
+//! 8. [`request`]: the request from a front, and the object request parsed from it.
+//! 9. [`auth`]: the identity of the caller.
+//! 10. [`policy`]: the rules and their grants.
+//! 11. [`plan`]: a request to S3 before it is signed.
+//! 12. [`config`]: the settings.
+//! 13. [`decide`]: the decision about a request.
+//! 14. [`wire`]: the JSON that the service and the `signpost` command exchange.
+//! 15. [`response`]: the only module that knows status codes and response headers.
+//! 16. [`fronts`]: the events of the AWS services in front of the function.
+//! 17. [`outbound`]: calls to other services.
+//! 18. [`service`]: the application, which connects all modules above.
+//! 19. [`lambda`]: the runtime of the Lambda function.
 
 pub mod error;
 pub mod key;
@@ -42,6 +43,7 @@ pub mod operation;
 pub mod rejection;
 pub mod encoding;
 pub mod mount;
+pub mod dialect;
 pub mod request;
 pub mod auth;
 pub mod policy;

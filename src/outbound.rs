@@ -6,7 +6,7 @@
 //! 2. [`outbound_error`]: the errors of calls, and retries.
 //! 3. [`refreshing`]: cached values that are renewed.
 //! 4. [`oidc_provider`]: the keys and endpoints of `OpenID` Connect providers.
-//! 5. [`id_lookup`]: the result of a look-up in the id table.
+//! 5. [`id_lookup`]: the results of calls to the id table.
 //! 6. [`aws`]: AWS services.
 //! 7. [`id_table`]: the ids of objects and the uses of share links, in `DynamoDB` or in a folder.
 

@@ -56,6 +56,7 @@ mod tokens;
 use std::collections::BTreeSet;
 
 use crate::auth::{Authenticators, Keyring, Principal, ReferencedClaims};
+use crate::dialect::DialectPrefixes;
 use crate::key::ObjectKey;
 use crate::mount::{Mount, Mounts};
 use crate::operation::Action;
@@ -73,7 +74,7 @@ pub use grant_scope::GrantScope;
 pub use lifetime::{LifetimeSource, ValueSource};
 pub use list_access::ListAccess;
 pub use mount_tables::check_mount;
-pub use pattern::{KeyRange, Pattern, PatternError};
+pub use pattern::{KeyRange, Pattern, PatternError, is_segment};
 use rule::Rule;
 pub use rule::RulePart;
 pub use storage_key::StorageKey;
@@ -85,6 +86,8 @@ pub struct Policy {
     pub authenticators: Authenticators,
     /// A part of the name of every session of the signer role. A new value makes Signpost assume the role again.
     pub signer_epoch: Option<String>,
+    /// The enabled dialects.
+    pub dialects: DialectPrefixes,
     /// True if an id table is configured.
     pub has_id_table: bool,
     /// True if a URL has only the permissions of its rule (mode `scoped`). S3 then reports a missing object only to callers who

@@ -1,6 +1,7 @@
 //! Rejections: the errors that a client can correct, each with a message and a remedy.
 
 mod credential_remedy;
+mod lfs;
 mod name;
 
 use http::Method;
@@ -8,6 +9,7 @@ use http::Method;
 use crate::key::KeyError;
 use crate::operation::{MAX_ENTRIES, MAX_KEYS, Parameter};
 pub use credential_remedy::CredentialRemedy;
+pub use lfs::LfsRejection;
 
 /// The maximum size of the body of one `PutObject`
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
@@ -115,6 +117,18 @@ pub enum Rejection {
     /// There is nothing at this path below `/-/`.
     #[error("not found: paths below `/-/` are reserved for the service")]
     UnknownReservedPath,
+    /// The path belongs to a dialect that is disabled.
+    #[error("the rules file has no table [{table}], so this path is disabled")]
+    DialectOff {
+        /// The name of the table that enables it.
+        table: &'static str,
+    },
+    /// The object exists, and the rule does not allow overwriting.
+    #[error("the object exists, and the rule does not allow overwriting")]
+    ObjectExists,
+    /// A rejection of a git-lfs request.
+    #[error(transparent)]
+    Lfs(#[from] LfsRejection),
     /// The path is outside `SIGNPOST_BASE_PATH`.
     #[error("the path is outside the base path of this service")]
     OutsideBasePath,
@@ -290,11 +304,14 @@ impl Rejection {
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath
             | Self::OutsideBasePath
+            | Self::DialectOff { .. }
             | Self::SharingOff
             | Self::SignInOff
             | Self::NoSuchKey => "NoSuchKey",
             Self::NoMount => "NoSuchBucket",
             Self::NoSuchUpload => "NoSuchUpload",
+            Self::ObjectExists => "PreconditionFailed",
+            Self::Lfs(rejection) => rejection.code(),
             Self::NoLength | Self::LengthRequired { .. } | Self::ObjectSizeRequired { .. } => "MissingContentLength",
             Self::TooLarge { .. }
             | Self::PartTooLarge { .. }
@@ -308,6 +325,7 @@ impl Rejection {
     }
 
     /// How the client can correct the request. `url` is the URL of the request without its query.
+    #[expect(clippy::too_many_lines, reason = "one arm for each variant")]
     pub fn remedy(&self, url: &str) -> String {
         match self {
             Self::BadKey(KeyError::Reserved) => "Use a key that does not begin with `-/`.".into(),
@@ -344,6 +362,11 @@ impl Rejection {
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", method_list(allow)),
             Self::UnknownReservedPath => "See /-/docs.".into(),
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
+            Self::DialectOff { table } => {
+                format!("The operator can enable it with the table [{table}] in the rules file.")
+            }
+            Self::ObjectExists => "Use the existing object, or ask the operator for `overwrite = true`.".into(),
+            Self::Lfs(rejection) => rejection.remedy().into(),
             Self::NoLength => format!(
                 "Send a file with a known length. This works for files up to 5 GiB: {}",
                 two_steps(url)

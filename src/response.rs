@@ -18,10 +18,12 @@
 //! 14. [`listing`]: responses to listings.
 //! 15. [`sign_in`]: the sign-in and the sign-out.
 //! 16. [`service_paths`]: the health check, the identity of the caller, the API documents and the assets.
-//! 17. [`finish`]: CORS headers, compression and HEAD requests, as the last step of every response.
+//! 17. [`dialect`]: responses of dialects.
+//! 18. [`finish`]: CORS headers, compression and HEAD requests, as the last step of every response.
 
 mod assets;
 mod compress;
+mod dialect;
 mod failure;
 mod finish;
 mod http;
@@ -39,6 +41,10 @@ mod status;
 mod text;
 
 pub use self::http::ApiResponse;
+pub use dialect::{
+    LfsAction, LfsResult, NewLock, lfs_batch, lock, locks, turborepo_events, turborepo_preflight, turborepo_status,
+    verified_locks,
+};
 pub use failure::{RequestError, ServiceFailure};
 pub use finish::{finish, preflight};
 pub use instruction::{BulkResult, BulkResults, instruction, vary_by};

@@ -11,11 +11,17 @@
 //! 7. [`listing`]: requests for listings.
 //! 8. [`object_page`]: pages about one object.
 //! 9. [`sign_in`]: sign-in and sign-out.
+//! 10. [`lfs_batch`]: batches of git-lfs.
+//! 11. [`lfs_locks`]: locks of git-lfs.
+//! 12. [`dialect`]: requests of dialects.
 
 mod active_policy;
 mod active_secret;
 mod buckets;
+mod dialect;
 pub mod handler;
+mod lfs_batch;
+mod lfs_locks;
 mod listing;
 mod metrics;
 mod object_page;

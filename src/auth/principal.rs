@@ -115,6 +115,12 @@ impl User {
         Self { claims, ..self }
     }
 
+    /// Returns a user with another `user_id`, for a hypothetical user whose subject is unknown.
+    #[must_use]
+    pub fn with_user_id(self, user_id: String) -> Self {
+        Self { user_id, ..self }
+    }
+
     /// Sets whether the user may be in other groups of its issuer than `groups`.
     #[must_use]
     pub(super) fn with_ambiguous_groups(self, ambiguous_groups: bool) -> Self {

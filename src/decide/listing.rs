@@ -10,7 +10,7 @@ use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::mount::Mount;
 use crate::operation::{Action, Listing};
-use crate::plan::{ListingPage, ListingPlan};
+use crate::plan::{AUDIT, ListingPage, ListingPlan};
 use crate::policy::{Grant, GrantScope, ListAccess, Policy};
 use crate::rejection::{ListingProblem, Rejection};
 use crate::request::{ListingFormat, ListingRequest, SortColumn, SortOrder, bad_value};
@@ -246,7 +246,7 @@ fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> Listin
         query.push(pair("prefix", &prefix));
     }
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
-    query.push(pair("x-signpost", &audit));
+    query.push(pair(AUDIT, &audit));
     let plan = ListingPlan {
         listing: request.listing,
         query,

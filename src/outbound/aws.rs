@@ -10,14 +10,16 @@
 //! 6. [`presigner`]: the endpoint of the bucket, and presigned URLs.
 //! 7. [`post_policy`]: signed POST policies.
 //! 8. [`listing_xml`]: the XML of listings and errors.
-//! 9. [`s3_client`]: listings and deletions.
+//! 9. [`s3_client`]: listings, deletions and sizes.
 //! 10. [`dynamodb`]: the id table in `DynamoDB`.
-//! 11. [`parameter_store`]: parameters of Systems Manager.
-//! 12. [`secret_source`]: secrets that are stored outside the function.
-//! 13. [`policy_source`]: rules that are stored outside the function.
+//! 11. [`dynamodb_locks`]: the locks of git-lfs in `DynamoDB`.
+//! 12. [`parameter_store`]: parameters of Systems Manager.
+//! 13. [`secret_source`]: secrets that are stored outside the function.
+//! 14. [`policy_source`]: rules that are stored outside the function.
 
 mod credentials;
 mod dynamodb;
+mod dynamodb_locks;
 mod json_protocol;
 mod listing_xml;
 mod parameter_store;

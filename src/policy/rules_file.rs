@@ -23,6 +23,7 @@ use super::pattern::Pattern;
 use super::rule::{ClaimCondition, Rule};
 use super::tokens::{self, TokenTable};
 use crate::auth::{Authenticators, Keyring};
+use crate::dialect::{Dialect, DialectPrefixes};
 use crate::encoding::hex;
 use crate::operation::Action;
 use crate::rejection::MAX_OBJECT_BYTES;
@@ -35,6 +36,9 @@ struct RulesTable {
     #[serde(default)]
     share: OneTable<ShareTable>,
     signer: Option<OneTable<SignerTable>>,
+    turborepo: Option<OneTable<DialectTable>>,
+    nx: Option<OneTable<DialectTable>>,
+    lfs: Option<OneTable<DialectTable>>,
     #[serde(default)]
     issuer: List<IssuerTable>,
     #[serde(default)]
@@ -55,6 +59,14 @@ struct ShareTable {
 #[serde(deny_unknown_fields)]
 struct SignerTable {
     epoch: Text,
+}
+
+/// A table that enables a dialect.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialectTable {
+    /// The prefix of the objects.
+    at: Text,
 }
 
 /// Declares a table with the constraint fields and additional fields. (`serde(flatten)` does not work with
@@ -166,6 +178,11 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         .transpose()
         .map_err(invalid("[signer]"))?;
     let mounts = mount_tables::parse(table.mount.into_vec(), text)?;
+    let dialects = dialects([
+        (Dialect::Turborepo, table.turborepo),
+        (Dialect::Nx, table.nx),
+        (Dialect::Lfs, table.lfs),
+    ])?;
     let mut ids = BTreeSet::new();
     let rules = table.rule.into_vec().into_iter().map(|table| {
         let (place, allow_open_issuer) = (format!("rule {:?}", &*table.id), table.allow_open_issuer);
@@ -185,9 +202,23 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         digest: hex(&Sha256::digest(text)),
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,
+        dialects,
         has_id_table: false,
         has_scoped_sessions: false,
     })
+}
+
+fn dialects(
+    tables: [(Dialect, Option<OneTable<DialectTable>>); Dialect::ALL.len()],
+) -> Result<DialectPrefixes, RulesError> {
+    let mut dialects = DialectPrefixes::default();
+    for (dialect, table) in tables {
+        if let Some(OneTable(DialectTable { at })) = table {
+            let enabled = dialects.enable(dialect, &at);
+            enabled.map_err(invalid(&format!("[{}]", dialect.name())))?;
+        }
+    }
+    Ok(dialects)
 }
 
 /// Returns a hash of the names of the groups in deny rules.

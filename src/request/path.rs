@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::dialect::{Dialect, DialectPath};
 use crate::key::{ObjectKey, PathEncoding, RESERVED, decode_path};
 use crate::operation::Operation;
 use crate::rejection::Rejection;
@@ -15,6 +16,8 @@ pub enum RequestPath {
     Prefix(Option<ObjectKey>),
     /// `/-/presign/{key}`.
     Presign(ObjectKey),
+    /// A path of a dialect.
+    Dialect(DialectPath),
     /// Another path below `/-/`.
     Service(ServicePath),
 }
@@ -84,6 +87,9 @@ impl RequestPath {
         if let Some(name) = path.strip_prefix("assets/") {
             return Ok(Self::Service(ServicePath::Asset(name.to_owned())));
         }
+        if let Some((dialect, rest)) = Dialect::split_path(path) {
+            return DialectPath::parse(dialect, rest).map(Self::Dialect);
+        }
         match path {
             "health" => Ok(ServicePath::Health),
             "whoami" => Ok(ServicePath::Whoami),
@@ -108,6 +114,7 @@ impl RequestPath {
             }
             Self::Prefix(None) => with_options(&[Method::GET, Method::HEAD, Method::POST]),
             Self::Presign(_) => with_options(&[Method::GET]),
+            Self::Dialect(path) => with_options(path.methods()),
             Self::Service(path) => path.allowed_methods(),
         }
     }

@@ -1,15 +1,17 @@
 //! Responses for rejections and failures: as text, as a problem document, or as a page.
 
 use askama::Template;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::json;
 
 use super::failure::{RequestError, ServiceFailure};
-use super::http::{ApiResponse, TEXT, set_header, to_json, with_body};
+use super::http::{ApiResponse, JSON, LFS_JSON, TEXT, set_header, to_json, with_body};
 use super::links::{login_url, return_path};
 use super::page::{PageShell, html_page};
 use super::status::{failure_status, rejection_status};
 
 use crate::decide::{RejectedRequest, SignInState};
+use crate::dialect::Dialect;
 use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
@@ -23,6 +25,11 @@ const CHALLENGE: HeaderValue =
 /// The challenge for a browser that shows the sign-in page or runs a script. With `Basic`, the browser would prompt for a
 /// password itself.
 const BROWSER_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"signpost\"");
+
+/// The challenge of git-lfs. Unlike `WWW-Authenticate`, REST APIs and function URLs do not rename it.
+const LFS_AUTHENTICATE: HeaderName = HeaderName::from_static("lfs-authenticate");
+
+const LFS_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"signpost\"");
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -55,6 +62,9 @@ fn add_challenge(request: &ApiRequest, response: &mut ApiResponse, sign_in: bool
     let is_browser = is_script(headers) || (sign_in && is_navigation(headers));
     let challenge = if is_browser { BROWSER_CHALLENGE } else { CHALLENGE };
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    if request.dialect() == Some(Dialect::Lfs) {
+        response.headers_mut().insert(LFS_AUTHENTICATE, LFS_CHALLENGE);
+    }
 }
 
 /// Returns the response for a failure of the service, without details. `request` is `None` if the event could not be
@@ -68,6 +78,25 @@ pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Service
             .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response
+}
+
+/// Returns the status and the message of a problem with one object of a batch of git-lfs.
+pub(super) fn lfs_object_problem(error: &RequestError) -> (u16, String) {
+    let problem = match error {
+        RequestError::Rejected(RejectedRequest { rejection, .. }) => Problem::from_rejection(rejection, ""),
+        RequestError::Failed(failure) => Problem::from_failure(failure),
+    };
+    let status = lfs_problem_status(problem.status).as_u16();
+    (status, format!("{}. {}", problem.detail, problem.remedy))
+}
+
+/// The status of a problem in the git-lfs API, which has a status of its own for invalid values.
+fn lfs_problem_status(status: StatusCode) -> StatusCode {
+    if status == StatusCode::BAD_REQUEST {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        status
+    }
 }
 
 /// Returns the problem document of one request in a bulk request.
@@ -87,10 +116,14 @@ enum ProblemFormat<'a> {
     Text,
     Json,
     Page(&'a ApiRequest),
+    Dialect(Dialect),
 }
 
 impl<'a> ProblemFormat<'a> {
     fn select(request: &'a ApiRequest) -> Self {
+        if let Some(dialect) = request.dialect() {
+            return Self::Dialect(dialect);
+        }
         let offers = [
             "text/plain",
             PROBLEM_JSON,
@@ -156,6 +189,24 @@ impl Problem {
             ProblemFormat::Page(request) => self.page(request, request_id),
             ProblemFormat::Json => with_body(self.status, PROBLEM_JSON, to_json(&self.document(Some(request_id)))),
             ProblemFormat::Text => with_body(self.status, TEXT, self.text(request_id)),
+            ProblemFormat::Dialect(dialect) => self.for_dialect(dialect, request_id),
+        }
+    }
+
+    /// Returns the response in the format of the tool.
+    fn for_dialect(&self, dialect: Dialect, request_id: &str) -> ApiResponse {
+        let message = format!("{}. {}", self.detail, self.remedy);
+        match dialect {
+            Dialect::Turborepo => {
+                let error = json!({"error": {"code": self.code, "message": message}});
+                with_body(self.status, JSON, to_json(&error))
+            }
+            // Nx compares the media type exactly.
+            Dialect::Nx => with_body(self.status, "text/plain", self.text(request_id)),
+            Dialect::Lfs => {
+                let error = json!({"message": message, "request_id": request_id});
+                with_body(lfs_problem_status(self.status), LFS_JSON, to_json(&error))
+            }
         }
     }
 

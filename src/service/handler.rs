@@ -187,6 +187,7 @@ impl Handler {
                 RequestLog::shared(&shared.link.id),
             ),
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
+            Ok(Decision::Dialect(decision)) => Box::pin(self.dialect(policy, request, decision, now)).await,
             Ok(Decision::Health) => (response::health(), RequestLog::new("healthy")),
             Ok(Decision::Identity(identity)) => (
                 response::identity(&identity),
@@ -261,7 +262,7 @@ impl Handler {
     }
 
     /// Signs, and then consumes a use of the share link. A caller for whom no use is left does not receive the URL.
-    async fn sign_with(
+    pub(super) async fn sign_with(
         &self,
         policy: &Policy,
         plan: PresignPlan<ObjectLocation>,
@@ -391,7 +392,7 @@ pub(super) fn unavailable(error: PresignError) -> RequestError {
     RequestError::Failed(error.into())
 }
 
-fn no_table(error: TableError) -> RequestError {
+pub(super) fn no_table(error: TableError) -> RequestError {
     RequestError::Failed(ServiceFailure::IdTable(error))
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::auth::Principal;
-use crate::decide::{ListingDecision, RejectedRequest, RejectionContext};
+use crate::decide::{LfsLocks, ListingDecision, RejectedRequest, RejectionContext};
+use crate::dialect::Dialect;
 use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, SignedPostForm};
@@ -103,6 +104,15 @@ impl RequestLog {
             key: Some(view.request.prefix.clone()),
             bucket: list.plan.as_ref().and_then(|plan| mounted_bucket(&plan.scope)),
             ..Self::new("listed")
+        }
+    }
+
+    /// Returns the log of a request for the locks of a repository, or for the lock on one file.
+    pub(super) fn locks(outcome: &'static str, locks: &LfsLocks, path: Option<&str>) -> Self {
+        Self {
+            user_id: Some(locks.user_id().to_owned()),
+            key: Some(locks.key(path)),
+            ..Self::new(outcome)
         }
     }
 
@@ -206,6 +216,7 @@ impl RequestLog {
                     request.method = %request.method.escape_debug(),
                     trace.id = trace_id(request),
                     trace.xray = xray_root(request),
+                    dialect = request.dialect().map(Dialect::name),
                     user_id = self.user_id,
                     rule = self.rule,
                     operation = self.operation,

@@ -21,12 +21,12 @@ const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 const COLOR_SCHEMES = isFirefox ? ['light'] : ['light', 'dark'];
 
 /** Checks the accessibility of a page in its current state, and writes a screenshot if SIGNPOST_BROWSER_PICTURES is set. */
-async function inspect(page, state) {
+async function inspect(page, state, rules = {}) {
   const pictures = process.env.SIGNPOST_BROWSER_PICTURES;
   for (const colorScheme of COLOR_SCHEMES) {
     await page.emulateMedia({ colorScheme });
     await page.evaluate(AXE);
-    const { violations } = await page.evaluate((tags) => window.axe.run({ runOnly: tags }), WCAG);
+    const { violations } = await page.evaluate(([runOnly, rules]) => window.axe.run({ runOnly, rules }), [WCAG, rules]);
     const descriptions = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => html + failureSummary).join('\n')}`);
     assert.deepEqual(descriptions, [], `${state}, ${colorScheme}`);
     if (pictures) await page.screenshot({ path: `${pictures}/${state}-${colorScheme}.png` });
@@ -52,7 +52,7 @@ for (const [device, options] of Object.entries(SIZES)) {
     const width = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(width, 0, 'the page does not scroll horizontally');
     await row(page, 'report.pdf').locator('.more').click();
-    await inspect(page, `${device}-menu`);
+    await inspect(page, `${device}-menu`, { 'target-size': { enabled: false } }); // an open menu covers buttons of other rows
     for (const [path, name] of [['in/a%20picture.png?view', 'object'], ['in/report.pdf?delete', 'delete'], ['in/?form', 'form'], ['a/../-/nowhere', 'not-found'], ['in/?unknown=1', 'bad-request']]) {
       await inspect(await open(path), `${device}-${name}`);
     }

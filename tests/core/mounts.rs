@@ -611,7 +611,10 @@ fn every_recipe_of_the_document_is_valid_and_names_its_bucket() {
     let rules = blocks.iter().map(|block| block.split("```").next().unwrap());
     let policies: Vec<_> = rules.map(|rules| Policy::parse(rules).expect(rules)).collect();
     let buckets: Vec<_> = policies.iter().flat_map(|policy| policy.mounts.with_lines()).collect();
-    let names: Vec<_> = buckets.iter().map(|(mount, _)| (mount.at.as_str(), mount.bucket.as_str())).collect();
+    let names: Vec<_> = buckets
+        .iter()
+        .map(|(mount, _)| (mount.at.as_str(), mount.bucket.as_str()))
+        .collect();
     assert_eq!(
         names,
         [

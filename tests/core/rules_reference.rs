@@ -145,6 +145,7 @@ fn tables() -> Vec<(&'static str, Vec<Row>)> {
         ("[[issuer]]", rows("`[[issuer]]`")),
         ("[share]", share),
         ("[signer]", signer),
+        ("[lfs]", rows("`[turborepo]`, `[nx]` and `[lfs]`")),
     ]
 }
 

@@ -87,6 +87,7 @@ pub fn run(options: &CommandOptions, mut system: SystemAccess<'_>) -> CommandRep
         SignpostCommand::Rules(RulesCommand::Check { file }) => rules::check(file, &mut system),
         SignpostCommand::Rules(RulesCommand::Explain(explain)) => rules::explain(explain, &mut system),
         SignpostCommand::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
+        SignpostCommand::Rules(RulesCommand::Prove(options)) => rules::prove(options, &mut system),
         SignpostCommand::Token(TokenCommand::New { id, groups }) => secret_generation::new_token(id, groups, &system),
         SignpostCommand::Token(TokenCommand::Rotate { id, file }) => token_rotation::rotate(id, file, &system),
         SignpostCommand::Token(TokenCommand::Retire { id, file }) => token_rotation::retire(id, file),

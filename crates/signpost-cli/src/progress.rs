@@ -134,6 +134,11 @@ impl TransferProgress {
         self.0.counts.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// The number of bytes that have been transferred or existed before.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.counts.bytes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn finish_file(&self) {
         self.0.counts.files.fetch_add(1, Ordering::Relaxed);
     }

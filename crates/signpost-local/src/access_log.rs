@@ -8,13 +8,12 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
+use signpost::encoding::escape_invisible;
 use signpost::service::handler::Handler;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-
-use crate::logging::escape_control_characters;
 
 tokio::task_local! {
     static FIELDS: RefCell<AccessFields>;
@@ -112,8 +111,8 @@ impl fmt::Display for AccessLine<'_> {
             f,
             "{} {:<7} {milliseconds:>7.1} ms  {}",
             self.status.as_u16(),
-            self.method,
-            escape_control_characters(self.path)
+            escape_invisible(self.method),
+            escape_invisible(self.path)
         )?;
         let is_success = !self.status.is_client_error() && !self.status.is_server_error();
         let fields = [
@@ -125,7 +124,7 @@ impl fmt::Display for AccessLine<'_> {
         ];
         for (name, value) in fields {
             if let Some(value) = value {
-                write!(f, "  {name}={}", escape_control_characters(value))?;
+                write!(f, "  {name}={}", escape_invisible(value))?;
             }
         }
         Ok(())
@@ -135,6 +134,31 @@ impl fmt::Display for AccessLine<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_field_of_the_line_can_change_or_hide_other_text() {
+        for (text, logged) in [
+            ("a\n200 GET b\u{1b}[2J ☃", "a\\u000a200 GET b\\u001b[2J ☃"),
+            ("a\u{202e}gpj.exe", "a\\u202egpj.exe"),
+            ("\u{200e}\u{61c}\u{feff}\u{e0041}", "\\u200e\\u061c\\ufeff\\ue0041"),
+        ] {
+            let fields = AccessFields {
+                user_id: Some(text.to_owned()),
+                ..AccessFields::default()
+            };
+            let line = AccessLine {
+                method: "GET",
+                path: text,
+                status: StatusCode::OK,
+                duration: Duration::from_millis(3),
+                fields,
+            };
+            assert_eq!(
+                line.to_string(),
+                format!("200 GET         3.0 ms  {logged}  caller={logged}")
+            );
+        }
+    }
 
     #[test]
     fn the_line_of_a_rejected_request_contains_caller_rule_rejection_and_request_id() {
@@ -155,7 +179,7 @@ mod tests {
         };
         assert_eq!(
             line.to_string(),
-            "403 DELETE      0.1 ms  a\\u{a}b  caller=token:ci  rule=nobody-deletes  code=AccessDenied  rejection=DeniedByRule  request=7c2a"
+            "403 DELETE      0.1 ms  a\\u000ab  caller=token:ci  rule=nobody-deletes  code=AccessDenied  rejection=DeniedByRule  request=7c2a"
         );
     }
 }

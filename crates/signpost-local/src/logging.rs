@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{Write as _, stderr};
+
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
@@ -31,32 +32,4 @@ pub(crate) fn init_tracing(level: LevelFilter) {
 /// Writes one line. Ignores errors, because the server continues if standard error is closed.
 pub(crate) fn print_line(text: impl Display) {
     let _ = writeln!(stderr().lock(), "{text}");
-}
-
-/// Escapes the characters of a key that could control a terminal or forge a log line.
-pub(crate) fn escape_control_characters(key: &str) -> String {
-    let mut escaped = String::with_capacity(key.len());
-    for char in key.chars() {
-        if char.is_control()
-            || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            escaped.extend(char.escape_unicode());
-        } else {
-            escaped.push(char);
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_in_a_key_are_escaped() {
-        assert_eq!(
-            escape_control_characters("a\n200 GET b\u{1b}[2J ☃"),
-            "a\\u{a}200 GET b\\u{1b}[2J ☃"
-        );
-    }
 }

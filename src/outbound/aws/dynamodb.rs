@@ -121,6 +121,22 @@ impl DynamoTable {
         ulid_of(&output["Attributes"]).ok_or_else(no_ulid)
     }
 
+    /// Reads the items with these ids.
+    pub(super) async fn read_items(&self, ids: &[String]) -> Result<Vec<Value>, OutboundError> {
+        let mut output = self.service.call("BatchGetItem", &self.lookup(ids)).await?;
+        match output["Responses"][&self.name].take() {
+            Value::Array(items) => Ok(items),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Updates the item with this id.
+    pub(super) async fn update_item(&self, id: &str, mut update: Value) -> Result<Value, OutboundError> {
+        update["TableName"] = json!(self.name);
+        update["Key"] = json!({"id": {"S": id}});
+        self.service.call("UpdateItem", &update).await
+    }
+
     fn lookup(&self, texts: &[String]) -> Value {
         let keys: Vec<_> = texts.iter().map(|text| json!({"id": {"S": text}})).collect();
         let mut tables = serde_json::Map::new();

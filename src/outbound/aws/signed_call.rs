@@ -14,8 +14,8 @@ use crate::config::Settings;
 use crate::outbound::https_client::{BoxError, HttpsClient};
 use crate::outbound::outbound_error::OutboundError;
 
-/// The maximum size of a response.
-const MAX_RESPONSE_BYTES: usize = 256 * 1024;
+/// The maximum size of a response: that of the calls to `DynamoDB`.
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// An AWS service in the region of the settings.
 #[derive(Debug)]

@@ -39,6 +39,11 @@ pub(crate) enum ObjectCommand {
     Uploads(UploadsOptions),
     /// Print the metadata that S3 stores for objects: size, type, checksum, user metadata.
     Stat(StatOptions),
+    /// Transfer git-lfs objects in parts and resume interrupted transfers. git-lfs runs this command.
+    ///
+    /// To use it for a repository: git config lfs.customtransfer.signpost.path signpost, and git config
+    /// lfs.customtransfer.signpost.args lfs.
+    Lfs(LfsOptions),
 }
 
 /// The connection to the service.
@@ -113,6 +118,21 @@ pub(crate) struct ShareOptions {
     pub(crate) uses: Option<u32>,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LfsOptions {
+    /// The prefix of the objects, for `lfs.standalonetransferagent`: a URL, or a key at the service of `SIGNPOST_URL`, that
+    /// ends in a slash. Without it, the service names the URL of each object.
+    #[arg(value_name = "PREFIX")]
+    pub(crate) prefix: Option<String>,
+    /// A file with the token; `-` is not possible. The default is `SIGNPOST_TOKEN`, then the profile, then ~/.netrc, then
+    /// the credential helper of git.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The profile of `signpost login` to use instead of `SIGNPOST_URL` and `SIGNPOST_TOKEN`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
