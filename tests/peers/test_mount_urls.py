@@ -47,11 +47,14 @@ def table():
 
 def botocore_url(bucket, key, region, switches):
     """The URL of the object by botocore, or None if it has no endpoint for it."""
+    # By default, botocore presigns with the global endpoint. S3 has no certificate for a dotted name in a host name.
+    style = "path" if "." in bucket else "virtual"
+    options = {"us_east_1_regional_endpoint": "regional"} | ({} if bucket.startswith("arn:") else {"addressing_style": style})
     config = botocore.config.Config(
         signature_version="s3v4",
         use_fips_endpoint="AWS_USE_FIPS_ENDPOINT" in switches,
         use_dualstack_endpoint="AWS_USE_DUALSTACK_ENDPOINT" in switches,
-        s3={"us_east_1_regional_endpoint": "regional"},
+        s3=options,
     )
     client = boto3.client(
         "s3", region_name=region, config=config,

@@ -10,7 +10,7 @@ import pytest
 
 import radosgw
 import signpost
-from lib.local_server import BINARIES
+from lib.local_server import BINARY
 
 ROLE = "mounts"
 EXTERNAL_ID = "acme-7f3c"
@@ -67,7 +67,7 @@ def curl(*arguments, data=None):
 
 def command(service, *arguments, data=None):
     environment = {**os.environ, "SIGNPOST_URL": service.url, "XDG_STATE_HOME": str(service.folder), "XDG_CONFIG_HOME": str(service.folder)}
-    found = subprocess.run([BINARIES / "signpost", *arguments], input=data, capture_output=True, timeout=120, env=environment)
+    found = subprocess.run([BINARY.parent / "signpost", *arguments], input=data, capture_output=True, timeout=120, env=environment)
     assert found.returncode == 0, (arguments, found.stderr[-1000:])
     return found.stdout
 
@@ -84,10 +84,9 @@ def test_curl_uploads_reads_lists_and_deletes(service, at):
     folder = f"{at}curl-{uuid.uuid4().hex}/"
     body = os.urandom(300_000)
     for name in ("a b+c", "%2F", "ä//e"):
-        curl("-T", "-", "-H", f"Content-Length: {len(body)}", "-H", "Transfer-Encoding:", service.url_of(folder + name), data=body) if False else None
         response = service.redirect("PUT", folder + name, body=body).send("PUT", {"Content-Length": str(len(body))}, body)
         assert response.status == 200, response.body
-        assert curl(service.url_of(folder + name).replace("%2F", "%252F") if name == "%2F" else service.url_of(folder + name)) == body
+        assert curl(service.url_of(folder + name)) == body
     assert sorted(names(service, folder, "recursive")) == sorted(folder + name for name in ("a b+c", "%2F", "ä//e"))
     curl("-X", "DELETE", service.url_of(folder + "a b+c"))
     assert folder + "a b+c" not in names(service, folder)
@@ -104,11 +103,11 @@ def test_the_command_transfers_files_in_parts_and_folders(service, at, tmp_path)
         (source / f"{number}.txt").write_text(str(number))
     command(service, "put", "-r", str(source), service.url_of(base))
     (tmp_path / "target").mkdir()
-    command(service, "get", "-r", service.url_of(base), str(tmp_path / "target"))
+    command(service, "get", "-r", service.url_of(base), "-o", str(tmp_path / "target"))
     found = {path.name: path.read_bytes() for path in (tmp_path / "target").rglob("*") if path.is_file()}
     assert found.keys() == {path.name for path in source.iterdir()}
     assert found["large"] == large
-    command(service, "rm", service.url_of(base + "large"))
+    command(service, "rm", service.url_of(base + "source/large"))
     assert len(names(service, base, "recursive")) == 20
 
 
@@ -132,7 +131,10 @@ def test_each_store_has_only_its_own_objects(service, radosgw_server):
         assert curl(service.url_of(at + name)) == at.encode()
     s3 = radosgw_server.s3
     assert s3.get_object(Bucket="mounted-by-key", Key=name)["Body"].read() == b"ceph/"
-    assert s3.get_object(Bucket="mounted-by-role", Key=name)["Body"].read() == b"ceph/role/"
+    # The role owns its objects, so the owner of the bucket may only list them.
+    for bucket in ("mounted-by-key", "mounted-by-role"):
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"] if entry["Key"].endswith(name)]
+        assert keys == [name], bucket
 
 
 def test_mounts_are_folders_and_hide_keys_of_the_outer_bucket(service, radosgw_server):
