@@ -2,11 +2,13 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 import urllib.error
@@ -202,30 +204,35 @@ def test_the_agent_transfers_files(server, tmp_path, lfs, standalone):
     assert digest(second.folder) == digest(first.folder)
 
 
-def kill_agents(root):
-    """Kills every transfer agent that works below this folder."""
-    killed = 0
+def agents(root):
+    """The transfer agents that work below this folder."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().split(b"\0")
             if command[0] == str(COMMAND).encode() and command[1] == b"lfs" and os.readlink(process / "cwd").startswith(str(root)):
-                os.kill(int(process.name), 9)
-                killed += 1
+                found.append(int(process.name))
         except (OSError, IndexError):
             continue
-    return killed
+    return found
 
 
 def interrupted(repository, command, after):
-    """Starts a command, and kills its agents after some seconds. Returns true if an agent was running."""
+    """Starts a command, and kills its agents some seconds after the first one started. Returns true if an agent was running."""
     environment = os.environ | repository.settings | {"GIT_TERMINAL_PROMPT": "0"}
     with subprocess.Popen(
         command, cwd=repository.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
+        deadline = time.monotonic() + 60
+        while not agents(repository.folder.parent) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
         time.sleep(after)
-        killed = kill_agents(repository.folder.parent)
+        running = agents(repository.folder.parent)
+        for agent in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(agent, signal.SIGKILL)
         process.wait(300)
-    return killed > 0
+    return bool(running)
 
 
 def test_a_large_file_survives_three_kills_in_each_direction(server, tmp_path):
@@ -235,7 +242,7 @@ def test_a_large_file_survives_three_kills_in_each_direction(server, tmp_path):
     first.use_agent()
     fill(first.folder / "big.bin", BIG_MIB, "large")
     first.commit()
-    pause = max(1.0, BIG_MIB / 400)
+    pause = max(0.5, BIG_MIB / 800)
     kills = sum(interrupted(first, ["git", "push", "origin", "HEAD:main"], pause) for _ in range(3))
     first.push()
     second = Repository(tmp_path / "second", server, path, name, clone_of=first)

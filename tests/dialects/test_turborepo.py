@@ -32,11 +32,11 @@ def repository(folder, size, **settings):
     return folder
 
 
-def build(folder, server, *options, token="secret-ci", team="acme", settings=None):
+def build(folder, server, *options, token="secret-ci", team="acme", cache="rw", settings=None):
     turbo = HERE / "node_modules/.bin/turbo"
     settings = {"TURBO_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1"} | (settings or {})
     status, output = run(
-        turbo, "run", "build", f"--api={server.url}/-/turbo", f"--token={token}", f"--team={team}", "--cache=local:,remote:rw",
+        turbo, "run", "build", f"--api={server.url}/-/turbo", f"--token={token}", f"--team={team}", f"--cache=local:,remote:{cache}",
         *options, cwd=folder, check=False, settings=settings,
     )  # fmt: skip
     return status, output
@@ -59,9 +59,11 @@ def test_a_second_checkout_gets_the_stored_artifact(server, tmp_path, size):
     assert stored == found and len(found) == size << 20
 
 
-def test_small_artifacts_need_no_preflight(server, tmp_path):
+def test_without_preflight_artifacts_are_downloaded_but_not_stored(server, tmp_path):
     first = repository(tmp_path / "first", 1)
-    assert build(first, server, team="direct")[0] == 0
+    status, output = build(first, server, team="direct")
+    assert status == 0 and "307 Temporary Redirect" in output, output
+    assert build(first, server, "--preflight", team="direct")[0] == 0
     status, output = build(checkout(first, tmp_path / "second"), server, team="direct")
     assert status == 0 and "cache hit" in output, output
 
@@ -76,8 +78,7 @@ def test_a_build_with_a_wrong_token_succeeds_and_prints_the_reason(server, tmp_p
 def test_a_second_upload_of_an_artifact_does_not_fail_the_build(server, tmp_path):
     first = repository(tmp_path / "first", 2)
     for _ in range(2):
-        options = ("--preflight", "--cache=local:,remote:w")
-        status, output = build(first, server, *options, team="twice")
+        status, output = build(first, server, "--preflight", team="twice", cache="w")
         assert status == 0 and "1 successful" in output, output
 
 
