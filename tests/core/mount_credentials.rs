@@ -7,7 +7,7 @@ use signpost::service::handler::Handler;
 
 use crate::fake::{Fake, FakeResponse, ReceivedRequest};
 use crate::sts::{Answer, FakeSts, token};
-use crate::support::{OPEN_RULES, With as _, ask, body, credentials, handler_with, header, json, now, parameter};
+use crate::support::{OPEN_RULES, With as _, ask, body, credentials, handler_with, json, now, parameter};
 
 const SECRET: &str = "the-secret-of-the-store-that-nobody-may-see";
 
@@ -260,23 +260,4 @@ async fn a_role_of_a_mount_has_sessions_for_each_user_in_mode_scoped() {
     let roles: Vec<_> = calls.iter().map(|call| call["RoleArn"].as_str()).collect();
     assert_eq!(roles, [ROLE, "arn:aws:iam::123456789012:role/signer"]);
     assert!(calls[0]["Policy"].contains("mounted-bucket") && !calls[0]["Policy"].contains("example-bucket"));
-}
-
-#[tokio::test]
-async fn the_page_of_a_folder_allows_the_origins_of_its_mounts() {
-    let rules = format!(
-        "{}{}",
-        OPEN_RULES.replace("\"read\", ", "\"read\", \"list\", "),
-        "[[mount]]\nat = \"m/\"\nbucket = \"mounted-bucket\"\nregion = \"eu-west-1\"\n"
-    );
-    let handler = handler_with(&[("SIGNPOST_RULES", &rules)], credentials(None, None)).await;
-    let response = handler
-        .handle(&ask("GET", "/m/a.bin?view").with("accept", "text/html"), now())
-        .await;
-    let policy = header(&response, "content-security-policy");
-    assert!(
-        policy.contains("https://mounted-bucket.s3.eu-west-1.amazonaws.com"),
-        "{} {policy}",
-        response.status()
-    );
 }
