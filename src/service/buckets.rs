@@ -37,7 +37,7 @@ pub(super) struct Bucket {
 enum BucketCredentials {
     Signing(SigningCredentials),
     /// An access key that is stored outside the function.
-    Stored(RefreshedSecret<CredentialSource>),
+    Stored(Box<RefreshedSecret<CredentialSource>>),
 }
 
 /// The buckets that requests have used.
@@ -152,7 +152,7 @@ impl MountedBuckets {
             SecretSetting::Stored(location) => {
                 let source = SecretSource::new(&self.settings, location, self.base.clone())?;
                 let setting = format!("SIGNPOST_CREDENTIALS_{name}");
-                BucketCredentials::Stored(RefreshedSecret::new(setting, source, parse_access_key))
+                BucketCredentials::Stored(Box::new(RefreshedSecret::new(setting, source, parse_access_key)))
             }
         })
     }
