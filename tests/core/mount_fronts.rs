@@ -23,6 +23,11 @@ can = ["read", "list"]
 on = ["**"]
 "#;
 
+/// The beginnings of the URLs of the three buckets.
+const ROOT: &str = "example-bucket.s3.eu-central-1.amazonaws.com";
+const ARCHIVE: &str = "acme-archive.s3.eu-central-1.amazonaws.com/2024";
+const HOT: &str = "acme-hot.s3.eu-central-1.amazonaws.com";
+
 /// The event of every front for a request to `path`.
 fn events(path: &str) -> [(&'static str, Value); 8] {
     [
@@ -76,9 +81,6 @@ fn listing(mut event: Value, next: &str) -> Value {
 #[tokio::test]
 async fn the_boundary_of_a_mount_is_the_same_on_every_front() {
     let handler = handler_with(&[("SIGNPOST_RULES", RULES)], credentials(None, None)).await;
-    const ROOT: &str = "example-bucket.s3.eu-central-1.amazonaws.com";
-    const ARCHIVE: &str = "acme-archive.s3.eu-central-1.amazonaws.com/2024";
-    const HOT: &str = "acme-hot.s3.eu-central-1.amazonaws.com";
     for (path, bucket, key) in [
         ("/archive", ROOT, "archive"),
         ("/archive/a", ARCHIVE, "a"),

@@ -193,7 +193,7 @@ async fn a_share_link_for_an_outer_folder_does_not_reach_a_mount_in_it() {
 #[tokio::test]
 async fn the_cached_session_of_a_removed_or_changed_mount_signs_nothing() {
     const ROLE: &str = "arn:aws:iam::210987654321:role/one";
-    let sts = FakeSts::start(Answer::SessionUntil(now() + std::time::Duration::from_secs(3600))).await;
+    let sts = FakeSts::start(Answer::SessionUntil(now() + std::time::Duration::from_hours(1))).await;
     let mounted = rules(&format!("{ONE_MOUNT}sign_as = \"{ROLE}\"\n"));
     let env = [
         ("SIGNPOST_RULES", mounted.as_str()),
@@ -285,10 +285,11 @@ proptest! {
     fn a_key_of_one_mount_never_reaches_another(
         mounts in mount_points(), key in key(), seed in any::<u64>(), rewrite in 0..4_usize, decoded in any::<bool>(),
     ) {
-        let tables: String = mounts.iter().enumerate().map(|(index, at)| {
+        let tables: Vec<_> = mounts.iter().enumerate().map(|(index, at)| {
             let prefix = ["", "prefix = \"a/\"\n", "prefix = \"b/a/\"\n"][index % 3];
             format!("[[mount]]\nat = \"{at}\"\nbucket = \"bucket-{index}\"\n{prefix}")
         }).collect();
+        let tables = tables.concat();
         let rewrite = ["", "rewrite = \"a/{rest}\"\n", "rewrite = \"b/a/{key}\"\n", "rewrite = \"ab/{rest}\"\n"][rewrite];
         let rules = format!("version = 1\n{tables}[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"**\"]\n{rewrite}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -318,7 +319,8 @@ proptest! {
 
     #[test]
     fn the_lookup_finds_the_longest_prefix(mounts in mount_points(), keys in proptest::collection::vec(key(), 20)) {
-        let tables: String = mounts.iter().map(|at| format!("[[mount]]\nat = \"{at}\"\nbucket = \"abc\"\n")).collect();
+        let tables: Vec<_> = mounts.iter().map(|at| format!("[[mount]]\nat = \"{at}\"\nbucket = \"abc\"\n")).collect();
+        let tables = tables.concat();
         let policy = Policy::parse(&format!("version = 1\n{tables}")).unwrap();
         for key in keys {
             let found = policy.mounts.find(&key).map(|mount| mount.at.as_str());

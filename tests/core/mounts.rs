@@ -124,8 +124,8 @@ async fn no_request_reaches_a_bucket_itself_through_the_key_of_a_mount() {
 
 #[tokio::test]
 async fn every_kind_of_request_uses_the_mount_of_its_key() {
-    let handler = serve(&rules(MOUNTS)).await;
     const HOST: &str = "https://acme-archive.s3.eu-west-1.amazonaws.com/2024/";
+    let handler = serve(&rules(MOUNTS)).await;
     for (method, path) in [
         ("POST", "/archive/a?uploads"),
         ("PUT", "/archive/a?partNumber=1&uploadId=u"),
@@ -297,11 +297,14 @@ fn a_contradiction_in_the_mounts_is_reported_with_its_line() {
     }
 }
 
+/// Settings in addition to the rules.
+type Environment = &'static [(&'static str, &'static str)];
+
 #[tokio::test]
 async fn settings_that_contradict_a_mount_stop_the_start_up_with_its_line() {
     use signpost::outbound::aws::CredentialSource;
     let mount = |more: &str| format!("version = 1\n[[mount]]\nat = \"a/\"\nbucket = \"abc\"\n{more}\n");
-    let cases: [(String, &[(&str, &str)], &str); 5] = [
+    let cases: [(String, Environment, &str); 5] = [
         (
             mount("credentials = \"R2\""),
             &[],
