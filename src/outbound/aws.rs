@@ -32,6 +32,8 @@ mod secret_source;
 mod signed_call;
 mod sts;
 
+/// The credentials that sign one URL.
+pub use aws_credential_types::Credentials as SignerCredentials;
 pub use credentials::{CredentialSource, SessionTarget, SigningCredentials};
 pub(crate) use dynamodb::DynamoTable;
 pub(crate) use policy_source::{PolicySource, RulesText};

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use signpost::auth::TokenDigest;
+use signpost::error::counted;
 use signpost::policy::Policy;
 use toml::Spanned;
 
@@ -79,10 +80,10 @@ pub(crate) fn retire(id: &str, path: &Path) -> Result<CommandReport, CommandErro
     }
     file.write(std::slice::from_ref(newest))?;
     Ok(CommandReport::success(format!(
-        "{}: the token {id:?} accepts only its newest secret. When you publish the rules, {} older secret(s) end, with \
-         their sessions and share links.\n",
+        "{}: the token {id:?} accepts only its newest secret. When you publish the rules, its sessions \
+         and share links end with {}.\n",
         path.display(),
-        older.len()
+        counted(older.len(), "older secret")
     )))
 }
 

@@ -1,6 +1,7 @@
 //! `signpost put`.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -134,9 +135,14 @@ fn report_job(session: &TransferSession, job: &UploadJob, result: Result<UploadR
             session.console.report_success(outcome, "");
             ExitStatus::Success
         }
-        Err(error) => session
-            .console
-            .report_failure(outcome, &format!("failed to upload {}", file.display()), &error),
+        Err(error) => {
+            let mut action = format!("failed to upload {}", file.display());
+            // Some errors name the object themselves.
+            if !error.message.contains(object_url.url()) {
+                write!(action, " to {object_url}").expect("writing to a String cannot fail");
+            }
+            session.console.report_failure(outcome, &action, &error)
+        }
     }
 }
 

@@ -154,12 +154,9 @@ fn the_welcome_text_leads_to_the_page_and_to_a_download_with_a_token() {
 
     let command = log
         .lines()
-        .find_map(|line| line.strip_prefix("  with token  curl "))
+        .find_map(|line| line.strip_prefix("  download    curl "))
         .expect("a command");
-    let words: Vec<_> = command
-        .split_whitespace()
-        .take_while(|word| !word.starts_with('('))
-        .collect();
+    let words: Vec<_> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
     let (url, options) = words.split_last().expect("a URL");
     let options: Vec<_> = options
         .iter()
@@ -332,7 +329,7 @@ fn the_commands_of_the_welcome_text_contain_the_base_path() {
         let Some(server) = LocalServer::start_with(&["--front", front], &env) else {
             return;
         };
-        let line = format!("curl -fL -T FILE {}/FILE", server.url(base));
+        let line = format!("curl -fL -T FILE '{}/FILE'", server.url(base));
         assert!(server.log_with(&line).contains(&line));
     }
 }
