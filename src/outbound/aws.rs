@@ -2,25 +2,27 @@
 //!
 //! A module imports only from modules above it in this list:
 //!
-//! 1. [`signed_call`]: signed calls to AWS services.
-//! 2. [`json_protocol`]: calls with the JSON protocols of AWS.
-//! 3. [`role_sessions`]: cached sessions of the signer role.
-//! 4. [`sts`]: calls of `AssumeRole`.
-//! 5. [`credentials`]: the credentials that sign.
-//! 6. [`presigner`]: the endpoint of the bucket, and presigned URLs.
-//! 7. [`post_policy`]: signed POST policies.
-//! 8. [`listing_xml`]: the XML of listings and errors.
-//! 9. [`s3_client`]: listings and deletions.
-//! 10. [`dynamodb`]: the id table in `DynamoDB`.
-//! 11. [`parameter_store`]: parameters of Systems Manager.
-//! 12. [`secret_source`]: secrets that are stored outside the function.
-//! 13. [`policy_source`]: rules that are stored outside the function.
+//! 1. [`plain_names`]: names whose endpoints need no resolver.
+//! 2. [`signed_call`]: signed calls to AWS services.
+//! 3. [`json_protocol`]: calls with the JSON protocols of AWS.
+//! 4. [`role_sessions`]: cached sessions of the signer role.
+//! 5. [`sts`]: calls of `AssumeRole`.
+//! 6. [`credentials`]: the credentials that sign.
+//! 7. [`presigner`]: the endpoint of the bucket, and presigned URLs.
+//! 8. [`post_policy`]: signed POST policies.
+//! 9. [`listing_xml`]: the XML of listings and errors.
+//! 10. [`s3_client`]: listings and deletions.
+//! 11. [`dynamodb`]: the id table in `DynamoDB`.
+//! 12. [`parameter_store`]: parameters of Systems Manager.
+//! 13. [`secret_source`]: secrets that are stored outside the function.
+//! 14. [`policy_source`]: rules that are stored outside the function.
 
 mod credentials;
 mod dynamodb;
 mod json_protocol;
 mod listing_xml;
 mod parameter_store;
+mod plain_names;
 mod policy_source;
 mod post_policy;
 mod presigner;
@@ -34,5 +36,5 @@ pub use credentials::{CredentialSource, SessionTarget, SigningCredentials};
 pub(crate) use dynamodb::DynamoTable;
 pub(crate) use policy_source::{PolicySource, RulesText};
 pub use presigner::Presigner;
-pub use s3_client::S3Client;
+pub(crate) use s3_client::S3Client;
 pub(crate) use secret_source::SecretSource;

@@ -1,25 +1,25 @@
-//! An HTTP/1.1 client with TLS. It opens a connection for each request, because requests are far apart.
+//! An HTTP/1.1 client with TLS that reuses connections.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper::rt::{Read, Write};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use http::{Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
 
-/// An error of any type.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use super::connection::{Connection, ExchangeError, Origin, in_origin_form, read_body};
+use super::connection_pool::ConnectionPool;
+pub(crate) use super::tls::BoxError;
+use super::tls::Tls;
 
 /// The time limit of one request. A client is waiting for the response, and the function itself has ten seconds.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long an idempotent request waits for the response of a reused connection. The network may have dropped the
+/// connection while the process was frozen, without a notice.
+const REUSED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +30,26 @@ pub(crate) enum SendError {
     Connect(#[source] BoxError),
 }
 
-/// A client that trusts the certificate authorities of the system. It reads their certificates on first use, because
-/// that takes milliseconds. Clones share them.
+/// The effect of a request that is sent twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idempotency {
+    /// The same as if it were sent once.
+    Idempotent,
+    /// Another one.
+    NotIdempotent,
+}
+
+/// A boxed future.
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A client whose clones share connections and the TLS configuration.
 #[derive(Clone, Default)]
-pub(crate) struct HttpsClient {
-    tls: Arc<OnceLock<TlsConnector>>,
+pub(crate) struct HttpsClient(Arc<SharedClient>);
+
+#[derive(Default)]
+struct SharedClient {
+    tls: Tls,
+    pool: ConnectionPool,
 }
 
 impl std::fmt::Debug for HttpsClient {
@@ -46,76 +61,113 @@ impl std::fmt::Debug for HttpsClient {
 impl HttpsClient {
     /// Sends `request`, whose URI is absolute, and returns the response, whose body has at most `max_bytes`. The client
     /// does not follow redirects.
-    pub(crate) async fn send(&self, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, SendError> {
-        let response = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request, max_bytes)).await;
-        response.map_err(|_| SendError::Timeout)?.map_err(SendError::Connect)
+    ///
+    /// If a reused connection proves to be dead, the request is sent again on a new connection. A request that is not
+    /// idempotent is sent again only if nothing of it was sent.
+    ///
+    /// The future is boxed, so that the futures of requests that need no call stay small.
+    pub(crate) fn send(
+        &self,
+        request: Request<Bytes>,
+        idempotency: Idempotency,
+        max_bytes: usize,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
+        Box::pin(async move {
+            let origin = Origin::of(request.uri()).map_err(SendError::Connect)?;
+            let request = in_origin_form(request).map_err(SendError::Connect)?;
+            let exchange = self.exchange(&origin, request, idempotency, max_bytes);
+            match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
+                Ok(response) => response.map_err(SendError::Connect),
+                Err(_) => {
+                    self.0.pool.close(&origin);
+                    Err(SendError::Timeout)
+                }
+            }
+        })
     }
 
-    async fn exchange(&self, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, BoxError> {
-        let (host, port, secure) = address(request.uri())?;
-        let stream = TcpStream::connect((host.as_str(), port)).await?;
-        let stream: Box<dyn Stream> = if secure {
-            let name = ServerName::try_from(host)?;
-            Box::new(TokioIo::new(self.tls()?.connect(name, stream).await?))
-        } else {
-            Box::new(TokioIo::new(stream))
+    /// Opens a connection to the origin of `url` for the next request, unless there is one.
+    pub(crate) fn connect(&self, url: Uri) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async move {
+            let origin = Origin::of(&url)?;
+            let connection = match self.reuse(&origin).await {
+                Some(connection) => connection,
+                None => self.open(&origin).await?,
+            };
+            self.0.pool.put(connection);
+            Ok(())
+        })
+    }
+
+    async fn exchange(
+        &self,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+        idempotency: Idempotency,
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, BoxError> {
+        let (connection, response) = self.response(origin, request, idempotency).await?;
+        let response = read_body(response, max_bytes).await?;
+        self.0.pool.put(connection);
+        Ok(response)
+    }
+
+    async fn response(
+        &self,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+        idempotency: Idempotency,
+    ) -> Result<(Connection, Response<Incoming>), BoxError> {
+        let request = match self.reuse(origin).await {
+            None => request,
+            Some(mut connection) => match send_reused(&mut connection, request, idempotency).await {
+                Ok(response) => return Ok((connection, response)),
+                Err(error) => {
+                    self.0.pool.close(origin);
+                    error.repeatable.ok_or(error.source)?
+                }
+            },
         };
-        exchange(stream, request, max_bytes).await
+        let mut connection = self.open(origin).await?;
+        let response = connection.send(request).await.map_err(|error| error.source)?;
+        Ok((connection, response))
     }
 
-    fn tls(&self) -> Result<&TlsConnector, BoxError> {
-        if let Some(tls) = self.tls.get() {
-            return Ok(tls);
+    /// Returns an idle connection that is still open.
+    async fn reuse(&self, origin: &Origin) -> Option<Connection> {
+        while let Some(mut connection) = self.0.pool.take(origin, Instant::now()) {
+            if connection.is_open().await {
+                return Some(connection);
+            }
         }
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            return Err("the system trusts no certificate authority".into());
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(self.tls.get_or_init(|| TlsConnector::from(Arc::new(config))))
+        None
+    }
+
+    async fn open(&self, origin: &Origin) -> Result<Connection, BoxError> {
+        Connection::open(origin.clone(), &self.0.tls).await
     }
 }
 
-/// Returns the host, the port, and true for TLS.
-fn address(uri: &Uri) -> Result<(String, u16, bool), BoxError> {
-    let secure = uri.scheme_str() == Some("https");
-    let host = uri.host().ok_or("the URL has no host")?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    Ok((host, port, secure))
+/// Sends a request on a connection that may be dead. An error contains the request if it can be sent again.
+async fn send_reused(
+    connection: &mut Connection,
+    request: Request<Full<Bytes>>,
+    idempotency: Idempotency,
+) -> Result<Response<Incoming>, ExchangeError> {
+    if idempotency == Idempotency::NotIdempotent {
+        return connection.send(request).await;
+    }
+    let response = tokio::time::timeout(REUSED_TIMEOUT, connection.send(request.clone())).await;
+    let error = match response {
+        Ok(Ok(response)) => return Ok(response),
+        Ok(Err(error)) => error.source,
+        Err(elapsed) => elapsed.into(),
+    };
+    Err(ExchangeError {
+        repeatable: Some(request),
+        source: error,
+    })
 }
 
-/// A connection, with or without TLS. One type for both, so that the function contains the HTTP client once.
-trait Stream: Read + Write + Send + Unpin {}
-
-impl<T: Read + Write + Send + Unpin> Stream for T {}
-
-async fn exchange(
-    stream: Box<dyn Stream>,
-    request: Request<Bytes>,
-    max_bytes: usize,
-) -> Result<Response<Bytes>, BoxError> {
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    let connection = tokio::spawn(connection);
-    let response = sender.send_request(in_origin_form(request)?).await?;
-    let (head, body) = response.into_parts();
-    let body = Limited::new(body, max_bytes).collect().await?.to_bytes();
-    connection.abort();
-    Ok(Response::from_parts(head, body))
-}
-
-/// Returns the request in origin form
-/// ([RFC 9112, section 3.2.1](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1)), with the host in its header.
-fn in_origin_form(mut request: Request<Bytes>) -> Result<Request<Full<Bytes>>, BoxError> {
-    let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-    let host = HeaderValue::from_str(authority)?;
-    request.headers_mut().entry(header::HOST).or_insert(host);
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    *request.uri_mut() = path.parse()?;
-    Ok(request.map(Full::new))
-}
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use crate::auth::keyring::KeyringError;
 use crate::config::{ConfigError, SecretSetting, Settings, SigningMode};
 use crate::error::chain;
 use crate::outbound::aws::{CredentialSource, PolicySource, RulesText, SecretSource, SigningCredentials};
+use crate::outbound::https_client::HttpsClient;
 use crate::outbound::outbound_error::OutboundError;
 use crate::outbound::refreshing::{RefreshSchedule as _, Refreshing, Snapshot};
 use crate::policy::{Grant, Policy};
@@ -83,25 +84,37 @@ enum RefreshError {
 }
 
 impl ActivePolicy {
-    /// Reads the rules and keys of the settings. A source is not read before the first request, so that the start-up makes
-    /// no call.
+    /// Reads the rules and keys of the settings, without a call to a source.
     pub(crate) async fn load(
         settings: &Settings,
         signing: &SigningCredentials,
         credentials: CredentialSource,
+        https: &HttpsClient,
     ) -> Result<Self, ConfigError> {
         let keys = match &settings.keys {
             SecretSetting::Value(_) => None,
             SecretSetting::Stored(location) => {
-                let source = SecretSource::new(settings, location, credentials.clone())?;
+                let source = SecretSource::new(settings, location, credentials.clone(), https.clone())?;
                 Some(Arc::new(StoredKeys {
                     keyring: RefreshedSecret::new("SIGNPOST_KEYS", source, parse_keyring),
                     combined: Mutex::default(),
                 }))
             }
         };
-        let rules = ActiveRules::load(settings, signing, credentials).await?;
+        let rules = ActiveRules::load(settings, signing, credentials, https).await?;
         Ok(Self { rules, keys })
+    }
+
+    /// Reads the sources before the first request. If a source fails, the first request reads it again.
+    pub(crate) async fn prepare(&self, now: SystemTime) -> Option<Arc<Policy>> {
+        let policy = self.get(now).await;
+        if let ActiveRules::Refreshed(rules) = &self.rules {
+            rules.policy.forget_failure();
+        }
+        if let Some(keys) = &self.keys {
+            keys.keyring.forget_failure();
+        }
+        policy
     }
 
     /// Returns the policy for a request at `now`, or `None` if a source has not provided a usable one.
@@ -150,6 +163,7 @@ impl ActiveRules {
         settings: &Settings,
         signing: &SigningCredentials,
         credentials: CredentialSource,
+        https: &HttpsClient,
     ) -> Result<Self, ConfigError> {
         let reader = PolicyReader {
             settings: settings.clone(),
@@ -157,7 +171,7 @@ impl ActiveRules {
         };
         if let Some(source) = &settings.rules_source {
             return Ok(Self::Refreshed(Arc::new(RefreshedPolicy {
-                source: PolicySource::new(settings, source, credentials).await?,
+                source: PolicySource::new(settings, source, credentials, https.clone()).await?,
                 reader,
                 policy: Refreshing::default(),
             })));

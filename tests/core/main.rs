@@ -23,6 +23,7 @@ mod multipart;
 mod opaque;
 mod openapi;
 mod page;
+mod preparation;
 mod providers;
 mod reference_model;
 mod refusal;

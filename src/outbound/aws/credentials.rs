@@ -13,9 +13,10 @@ use super::role_sessions::SessionCache;
 use super::sts::{AssumeRoleRequest, StsClient, is_policy_too_large};
 use crate::config::{ConfigError, Settings, SigningMode};
 use crate::error::chain;
+use crate::outbound::https_client::HttpsClient;
 use crate::plan::{PresignError, min_useful_lifetime};
 use crate::policy::session_policy::{self, BucketArn, SessionPolicyError};
-use crate::policy::{GrantScope, Policy};
+use crate::policy::{GrantScope, MIN_LIFETIME, Policy};
 
 /// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
@@ -113,13 +114,13 @@ enum ScopeError {
 impl SigningCredentials {
     /// Prepares the signing mode of the settings. `base` are the credentials that sign, or that assume the signer role for
     /// the first URL.
-    pub fn new(settings: &Settings, base: CredentialSource) -> Result<Self, ConfigError> {
+    pub(crate) fn new(settings: &Settings, base: CredentialSource, https: HttpsClient) -> Result<Self, ConfigError> {
         let (SigningMode::Signer | SigningMode::Scoped, Some(role_arn)) =
             (settings.signing_mode, &settings.signer_role_arn)
         else {
             return Ok(Self(SigningSource::Execution(base)));
         };
-        let sts = StsClient::new(settings, role_arn, base.0).map_err(|problem| ConfigError {
+        let sts = StsClient::new(settings, role_arn, base.0, https).map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_STS",
             problem,
         })?;
@@ -159,6 +160,29 @@ impl SigningCredentials {
         }
     }
 
+    /// Opens the connection that the first session requires.
+    pub(crate) async fn connect(&self) {
+        match &self.0 {
+            SigningSource::Execution(_) => {}
+            SigningSource::Signer(signer) => signer.sts.connect().await,
+            SigningSource::Scoped(scoped) => scoped.sts.connect().await,
+        }
+    }
+
+    /// Assumes the signer role, if all requests use the same session. After a failure, the first request tries again.
+    pub(crate) async fn prepare(&self, policy: &Policy, now: SystemTime) -> Result<(), PresignError> {
+        let SigningSource::Signer(signer) = &self.0 else {
+            return Ok(());
+        };
+        let epoch = epoch(policy);
+        let outcome = signer.credentials(epoch, MIN_LIFETIME, now).await;
+        signer
+            .sessions
+            .get_or_create(epoch, &GrantScope::default())
+            .forget_failure();
+        outcome.map(|_| ())
+    }
+
     /// Returns credentials for a request, for a URL that is valid for `expires` from `now` on.
     pub async fn credentials(
         &self,
@@ -168,13 +192,17 @@ impl SigningCredentials {
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
         let min_lifetime = min_useful_lifetime(expires);
-        let epoch = policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH);
+        let epoch = epoch(policy);
         match &self.0 {
             SigningSource::Execution(source) => source.credentials().await,
             SigningSource::Signer(signer) => signer.credentials(epoch, min_lifetime, now).await,
             SigningSource::Scoped(scoped) => scoped.credentials(epoch, target, min_lifetime, now).await,
         }
     }
+}
+
+fn epoch(policy: &Policy) -> &str {
+    policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH)
 }
 
 impl ScopeError {

@@ -15,6 +15,7 @@ use aws_smithy_types::Document;
 use http::Method;
 use percent_encoding::utf8_percent_encode;
 
+use super::plain_names::{is_plain_bucket, is_plain_region};
 use crate::config::{ConfigError, PathStyle, Settings};
 use crate::key::QUERY;
 use crate::plan::{
@@ -186,26 +187,6 @@ struct S3Request<'a> {
     path: &'a str,
     query: &'a [(String, String)],
     headers: &'a [(String, String)],
-}
-
-/// Returns true for a name that can be part of a host name. `--` and `-s3alias` mark directory buckets and aliases of access
-/// points.
-fn is_plain_bucket(bucket: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let marked = bucket.contains("--") || bucket.ends_with("-s3alias");
-    let held = !bucket.starts_with('-') && !bucket.ends_with('-') && bucket.bytes().all(plain);
-    held && !marked && (3..=63).contains(&bucket.len())
-}
-
-/// Returns true for regions such as `eu-central-1`. `us-gov-west-1`, `cn-north-1` and `eu-isoe-west-1` are in other
-/// partitions.
-fn is_plain_region(region: &str) -> bool {
-    let parts: Vec<&str> = region.split('-').collect();
-    let [area, side, number] = parts[..] else { return false };
-    let areas = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
-    let letters = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    areas.contains(&area) && letters(side) && digits(number)
 }
 
 fn push_parameter(url: &mut String, name: &str, value: &str) {

@@ -10,8 +10,9 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use http::{Request, Response, header};
 
+use super::plain_names::is_plain_region;
 use crate::config::Settings;
-use crate::outbound::https_client::{BoxError, HttpsClient};
+use crate::outbound::https_client::{BoxError, HttpsClient, Idempotency};
 use crate::outbound::outbound_error::OutboundError;
 
 /// The maximum size of a response.
@@ -21,6 +22,8 @@ const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct AwsService {
     name: &'static str,
+    /// The endpoint, if it is a custom one or a normal one in the partition `aws`.
+    plain_url: Option<String>,
     endpoint_params: Params,
     has_custom_endpoint: bool,
     region: String,
@@ -35,6 +38,7 @@ impl AwsService {
         settings: &Settings,
         custom_endpoint: Option<&str>,
         credentials: SharedCredentialsProvider,
+        https: HttpsClient,
     ) -> Result<Self, String> {
         let endpoint_params = Params::builder()
             .region(&settings.region)
@@ -46,11 +50,12 @@ impl AwsService {
             .map_err(|error| error.to_string())?;
         Ok(Self {
             name,
+            plain_url: plain_url(name, settings, custom_endpoint),
             endpoint_params,
             has_custom_endpoint: custom_endpoint.is_some(),
             region: settings.region.clone(),
             credentials,
-            https: HttpsClient::default(),
+            https,
         })
     }
 
@@ -65,15 +70,22 @@ impl AwsService {
         }
     }
 
+    /// Opens a connection for the next call.
+    pub(super) async fn connect(&self) -> Result<(), BoxError> {
+        let (origin, _) = self.endpoint().await?;
+        self.https.connect(origin.parse()?).await
+    }
+
     /// Sends `body` with these headers, without retries.
     pub(super) async fn post(
         &self,
         headers: &[(header::HeaderName, &str)],
         body: impl Into<Bytes>,
+        idempotency: Idempotency,
     ) -> Result<Response<Bytes>, OutboundError> {
         let service = self.display_name().into();
         let request = self.signed_request(headers, body.into()).await?;
-        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        let response = self.https.send(request, idempotency, MAX_RESPONSE_BYTES).await;
         response.map_err(|source| OutboundError::Send { service, source })
     }
 
@@ -99,11 +111,18 @@ impl AwsService {
     }
 
     /// Returns the origin of the service and the region of its signatures.
-    ///
+    async fn endpoint(&self) -> Result<(String, String), BoxError> {
+        match &self.plain_url {
+            Some(url) => Ok((url.clone(), self.region.clone())),
+            None => self.resolved_endpoint().await,
+        }
+    }
+
     /// The resolver of the SDK for STS knows partitions, FIPS and dual-stack. The endpoints of the other services here
     /// differ from those of STS in the first word only
-    /// ([AWS service endpoints](https://docs.aws.amazon.com/general/latest/gr/rande.html)).
-    async fn endpoint(&self) -> Result<(String, String), BoxError> {
+    /// ([AWS service endpoints](https://docs.aws.amazon.com/general/latest/gr/rande.html)). The resolver compiles regular
+    /// expressions on first use, so it is not used for plain endpoints.
+    async fn resolved_endpoint(&self) -> Result<(String, String), BoxError> {
         let endpoint = DefaultResolver::new().resolve_endpoint(&self.endpoint_params).await?;
         let scheme = endpoint.auth_schemes().first();
         let region = scheme.and_then(|scheme| scheme.get("signingRegion")?.as_string());
@@ -136,6 +155,17 @@ impl AwsService {
         let signed = sign(signable, &params.into())?;
         signed.into_parts().0.apply_to_request_http1x(request);
         Ok(())
+    }
+}
+
+/// Returns the URL of an endpoint that needs no resolver.
+fn plain_url(name: &str, settings: &Settings, custom_endpoint: Option<&str>) -> Option<String> {
+    let region = &settings.region;
+    match custom_endpoint {
+        _ if settings.use_fips || settings.use_dual_stack => None,
+        Some(url) => Some(url.to_owned()),
+        None if is_plain_region(region) => Some(format!("https://{name}.{region}.amazonaws.com")),
+        None => None,
     }
 }
 
@@ -194,13 +224,16 @@ mod tests {
             let settings = Settings::from_env(env).unwrap();
             for name in ["sts", "ssm", "dynamodb", "secretsmanager"] {
                 let credentials = CredentialSource::example().0;
-                let service = AwsService::new(name, &settings, settings.any_endpoint.as_deref(), credentials).unwrap();
-                let (origin, signing_region) = service.endpoint().await.unwrap();
-                assert_eq!(
-                    (origin.trim_end_matches('/'), signing_region.as_str()),
-                    (expected.replace("SERVICE", name).as_str(), region),
-                    "{sdk_settings:?}"
-                );
+                let endpoint = settings.any_endpoint.as_deref();
+                let service = AwsService::new(name, &settings, endpoint, credentials, HttpsClient::default()).unwrap();
+                for endpoint in [service.endpoint().await, service.resolved_endpoint().await] {
+                    let (origin, signing_region) = endpoint.unwrap();
+                    assert_eq!(
+                        (origin.trim_end_matches('/'), signing_region.as_str()),
+                        (expected.replace("SERVICE", name).as_str(), region),
+                        "{sdk_settings:?}"
+                    );
+                }
             }
         }
     }

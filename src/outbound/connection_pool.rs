@@ -1,0 +1,58 @@
+//! The open connections that no request uses.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Origin};
+
+/// The maximum number of connections. A request that looks up many ids uses this many at once.
+const MAX_CONNECTIONS: usize = 16;
+
+/// The maximum idle time of a connection. AWS services close idle connections after about the same time.
+const MAX_IDLE_TIME: Duration = Duration::from_mins(1);
+
+/// Idle connections. The one that was used last is the last.
+#[derive(Default)]
+pub(super) struct ConnectionPool(Mutex<VecDeque<IdleConnection>>);
+
+struct IdleConnection {
+    connection: Connection,
+    since: Instant,
+}
+
+impl ConnectionPool {
+    /// Removes and returns the connection to `origin` that was used last. Closes the connections that are too old at `now`.
+    pub(super) fn take(&self, origin: &Origin, now: Instant) -> Option<Connection> {
+        let mut idle = self.lock();
+        idle.retain(|idle| now.duration_since(idle.since) < MAX_IDLE_TIME);
+        let index = idle.iter().rposition(|idle| idle.connection.origin() == origin)?;
+        idle.remove(index).map(|idle| idle.connection)
+    }
+
+    /// Stores a connection for later requests. If there are too many, the one that was used first is closed.
+    pub(super) fn put(&self, connection: Connection) {
+        let mut idle = self.lock();
+        if idle.len() >= MAX_CONNECTIONS {
+            idle.pop_front();
+        }
+        idle.push_back(IdleConnection {
+            connection,
+            since: Instant::now(),
+        });
+    }
+
+    /// Closes all connections to `origin`.
+    pub(super) fn close(&self, origin: &Origin) {
+        self.lock().retain(|idle| idle.connection.origin() != origin);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<IdleConnection>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
