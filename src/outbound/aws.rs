@@ -3,19 +3,20 @@
 //! A module imports only from modules above it in this list:
 //!
 //! 1. [`plain_names`]: names whose endpoints need no resolver.
-//! 2. [`signed_call`]: signed calls to AWS services.
-//! 3. [`json_protocol`]: calls with the JSON protocols of AWS.
-//! 4. [`role_sessions`]: cached sessions of the signer role.
-//! 5. [`sts`]: calls of `AssumeRole`.
-//! 6. [`credentials`]: the credentials that sign.
-//! 7. [`presigner`]: the endpoint of the bucket, and presigned URLs.
-//! 8. [`post_policy`]: signed POST policies.
-//! 9. [`listing_xml`]: the XML of listings and errors.
-//! 10. [`s3_client`]: listings and deletions.
-//! 11. [`dynamodb`]: the id table in `DynamoDB`.
-//! 12. [`parameter_store`]: parameters of Systems Manager.
-//! 13. [`secret_source`]: secrets that are stored outside the function.
-//! 14. [`policy_source`]: rules that are stored outside the function.
+//! 2. [`sigv4`]: signatures.
+//! 3. [`signed_call`]: signed calls to AWS services.
+//! 4. [`json_protocol`]: calls with the JSON protocols of AWS.
+//! 5. [`role_sessions`]: cached sessions of the signer role.
+//! 6. [`sts`]: calls of `AssumeRole`.
+//! 7. [`credentials`]: the credentials that sign.
+//! 8. [`presigner`]: the endpoint of the bucket, and presigned URLs.
+//! 9. [`post_policy`]: signed POST policies.
+//! 10. [`listing_xml`]: the XML of listings and errors.
+//! 11. [`s3_client`]: listings and deletions.
+//! 12. [`dynamodb`]: the id table in `DynamoDB`.
+//! 13. [`parameter_store`]: parameters of Systems Manager.
+//! 14. [`secret_source`]: secrets that are stored outside the function.
+//! 15. [`policy_source`]: rules that are stored outside the function.
 
 mod credentials;
 mod dynamodb;
@@ -30,6 +31,7 @@ mod role_sessions;
 mod s3_client;
 mod secret_source;
 mod signed_call;
+mod sigv4;
 mod sts;
 
 pub use credentials::{CredentialSource, SessionTarget, SigningCredentials};

@@ -365,10 +365,9 @@ fn bulk_response_full() -> Rejection {
 pub(super) fn presign_error(error: PresignError, refused: impl FnOnce(Rejection) -> RejectedRequest) -> RequestError {
     match error {
         PresignError::ClaimsTooLong { .. } => RequestError::Rejected(refused(Rejection::ClaimsTooLong)),
-        PresignError::NoCredentials(_)
-        | PresignError::CredentialsExpire
-        | PresignError::SessionPolicy { .. }
-        | PresignError::Signer(_) => RequestError::Failed(error.into()),
+        PresignError::NoCredentials(_) | PresignError::CredentialsExpire | PresignError::SessionPolicy { .. } => {
+            RequestError::Failed(error.into())
+        }
     }
 }
 

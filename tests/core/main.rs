@@ -39,6 +39,7 @@ mod settings;
 mod share;
 mod sign_in;
 mod signature;
+mod signer_oracle;
 mod stable;
 mod stored_secrets;
 mod sts;

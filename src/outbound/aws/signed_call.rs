@@ -1,17 +1,18 @@
 //! Calls to AWS services that take a signed POST to a single path.
 
+use std::num::NonZeroUsize;
 use std::time::SystemTime;
 
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 
 use super::plain_names::is_plain_region;
+use super::sigv4::{HeaderRequest, SignerCache, SigningScope};
 use crate::config::Settings;
+use crate::key::to_relative;
 use crate::outbound::https_client::{BoxError, HttpsClient, Idempotency};
 use crate::outbound::outbound_error::OutboundError;
 
@@ -29,6 +30,7 @@ pub(super) struct AwsService {
     region: String,
     credentials: SharedCredentialsProvider,
     https: HttpsClient,
+    signers: SignerCache,
 }
 
 impl AwsService {
@@ -56,6 +58,7 @@ impl AwsService {
             region: settings.region.clone(),
             credentials,
             https,
+            signers: SignerCache::new(NonZeroUsize::MIN),
         })
     }
 
@@ -105,7 +108,7 @@ impl AwsService {
             service: self.display_name().into(),
             source: error.into(),
         })?;
-        self.sign(&mut request, &Identity::from(credentials), &region)
+        self.sign(&mut request, &credentials, &region, SystemTime::now())
             .map_err(invalid)?;
         Ok(request)
     }
@@ -135,25 +138,40 @@ impl AwsService {
         Ok((url, region))
     }
 
-    fn sign(&self, request: &mut Request<Bytes>, identity: &Identity, region: &str) -> Result<(), BoxError> {
-        let params = SigningParams::builder()
-            .identity(identity)
-            .region(region)
-            .name(self.name)
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?;
+    /// Adds the headers of the signature.
+    fn sign(
+        &self,
+        request: &mut Request<Bytes>,
+        credentials: &Credentials,
+        region: &str,
+        time: SystemTime,
+    ) -> Result<(), BoxError> {
+        let scope = SigningScope {
+            region,
+            service: self.name,
+        };
+        let signer = self.signers.get(credentials, scope, time);
+        let date_time = signer.date_time(time);
+        request
+            .headers_mut()
+            .insert("x-amz-date", HeaderValue::from_str(&date_time)?);
+        if let Some(token) = credentials.session_token() {
+            let mut token = HeaderValue::from_str(token)?;
+            token.set_sensitive(true);
+            request.headers_mut().insert("x-amz-security-token", token);
+        }
         let headers = request.headers().iter();
         let headers = headers.map(|(name, value)| Ok((name.as_str(), value.to_str()?)));
-        let headers = headers.collect::<Result<Vec<_>, header::ToStrError>>()?;
-        let signable = SignableRequest::new(
-            request.method().as_str(),
-            request.uri().to_string(),
-            headers.into_iter(),
-            SignableBody::Bytes(request.body()),
-        )?;
-        let signed = sign(signable, &params.into())?;
-        signed.into_parts().0.apply_to_request_http1x(request);
+        let signed = HeaderRequest {
+            method: request.method().as_str(),
+            path: &to_relative(request.uri().path()).to_string(),
+            headers: headers.collect::<Result<_, header::ToStrError>>()?,
+            body: request.body(),
+        };
+        let authorization = signer.authorization(signed, &date_time);
+        request
+            .headers_mut()
+            .insert(header::AUTHORIZATION, HeaderValue::from_str(&authorization)?);
         Ok(())
     }
 }
@@ -236,5 +254,66 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Compares the header with that of the complete signer of `aws-sigv4`.
+    #[tokio::test]
+    async fn a_call_has_the_signature_of_the_complete_signer() {
+        use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+        use aws_sigv4::sign::v4::SigningParams;
+
+        let settings = |endpoint: &str| {
+            let env = [
+                ("SIGNPOST_BUCKET", "example-bucket"),
+                ("AWS_REGION", "eu-central-1"),
+                ("AWS_ENDPOINT_URL", endpoint),
+            ];
+            Settings::from_env(env.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+        };
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_783_711_144);
+        let mut compared = 0;
+        for endpoint in [
+            "https://example.com",
+            "http://127.0.0.1:1234",
+            "https://example.com/a%20b/c",
+        ] {
+            for token in [None, Some("to/ken+=".to_owned())] {
+                for (value, body) in [("a", ""), ("  DynamoDB_20120810.UpdateItem  x ", "{\"a\": \"é\"}")] {
+                    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "key", token.clone(), None, "test");
+                    let source = SharedCredentialsProvider::new(credentials.clone());
+                    let settings = settings(endpoint);
+                    let endpoint = settings.any_endpoint.as_deref();
+                    let service = AwsService::new("dynamodb", &settings, endpoint, source, HttpsClient::default());
+                    let target = header::HeaderName::from_static("x-amz-target");
+                    let headers = [(header::CONTENT_TYPE, "application/x-amz-json-1.0"), (target, value)];
+                    let mut ours = unsigned_request(endpoint.unwrap(), &headers, body.into()).unwrap();
+                    let mut theirs = ours.clone();
+                    service
+                        .unwrap()
+                        .sign(&mut ours, &credentials, "eu-central-1", time)
+                        .unwrap();
+
+                    let identity = credentials.into();
+                    let params = SigningParams::builder()
+                        .identity(&identity)
+                        .region("eu-central-1")
+                        .name("dynamodb")
+                        .time(time)
+                        .settings(SigningSettings::default())
+                        .build()
+                        .unwrap();
+                    let headers = theirs.headers().iter();
+                    let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+                    let body = SignableBody::Bytes(theirs.body());
+                    let uri = theirs.uri().to_string();
+                    let signable = SignableRequest::new("POST", uri, headers, body).unwrap();
+                    let (instructions, _) = sign(signable, &params.into()).unwrap().into_parts();
+                    instructions.apply_to_request_http1x(&mut theirs);
+                    assert_eq!(ours.headers(), theirs.headers());
+                    compared += 1;
+                }
+            }
+        }
+        assert_eq!(compared, 12);
     }
 }
