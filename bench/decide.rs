@@ -205,7 +205,9 @@ fn sign_many(criterion: &mut Criterion) {
             ..request("POST")
         };
         let sign = || runtime.block_on(handler.handle(black_box(&request), now()));
-        let signed = String::from_utf8_lossy(sign().body()).matches("X-Amz-Signature").count();
+        let signed = String::from_utf8_lossy(sign().body())
+            .matches("X-Amz-Signature")
+            .count();
         assert_eq!(signed, 100);
         group.bench_function(name, |bencher| bencher.iter(|| (0..calls).for_each(|_| drop(sign()))));
     }

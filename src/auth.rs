@@ -40,7 +40,7 @@ use std::time::SystemTime;
 
 use http::header::{self, HeaderName, HeaderValue};
 
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::{ApiRequest, GatewayIdentity};
 pub use algorithm::Algorithm;
 use error::bad_credential;
@@ -50,6 +50,7 @@ use jwt::Jwt;
 pub use keyring::Keyring;
 pub use oidc::{OidcIssuer, RequiredKeys};
 pub use principal::{Issuer, Principal, User};
+use session::Session;
 use share::ShareLink;
 pub use stored_user::{ReferencedClaims, StoredUser};
 pub use token::{Token, TokenDigest};
@@ -159,7 +160,7 @@ impl Authenticators {
             Some(Credential::Verified(identity)) => gateway::authenticate(&self.gateway, identity),
             Some(Credential::Jwt(token)) => self.verify_jwt(token, keys, now),
             Some(Credential::Authorization(header)) => token::authenticate(&self.tokens, header),
-            Some(Credential::TokenHeader(value)) => token::authenticate_header(&self.tokens, value),
+            Some(Credential::TokenHeader(value)) => token::authenticate_plain(&self.tokens, value),
             Some(Credential::Session(cookie)) => {
                 if !session::is_read_only(&request.method) {
                     session::check_same_origin(request)?;
@@ -176,7 +177,7 @@ impl Authenticators {
         if self.gateway.is_empty() {
             Ok(Principal::Anonymous)
         } else {
-            Err(bad_credential(UNVERIFIED))
+            Err(bad_credential(CredentialRemedy::CheckGateway, UNVERIFIED))
         }
     }
 
@@ -187,7 +188,7 @@ impl Authenticators {
         let mut sent = self.credential_headers(request);
         let (first, second) = (sent.next(), sent.next());
         if second.is_some() || (cookie.is_some() && (verified.is_some() || first.is_some())) {
-            return Err(bad_credential(TWO_CREDENTIALS));
+            return Err(bad_credential(CredentialRemedy::SendOne, TWO_CREDENTIALS));
         }
         let Some((is_authorization, value)) = first else {
             let verified = verified.map(Credential::Verified);
@@ -196,7 +197,7 @@ impl Authenticators {
         match verified {
             // The gateway has verified the same header.
             Some(identity) if is_authorization => return Ok(Some(Credential::Verified(identity))),
-            Some(_) => return Err(bad_credential(TWO_CREDENTIALS)),
+            Some(_) => return Err(bad_credential(CredentialRemedy::SendOne, TWO_CREDENTIALS)),
             None => {}
         }
         let value = value.as_bytes();
@@ -228,14 +229,19 @@ impl Authenticators {
         let token = Jwt::parse(token)?;
         let issuer = self.issuer_of(&token)?;
         let missing = "the signing keys of the bearer token's issuer are not available";
-        let keys = keys.ok_or_else(|| bad_credential(missing))?;
+        let keys = keys.ok_or_else(|| bad_credential(CredentialRemedy::CheckIssuer, missing))?;
         issuer.authenticate(token, keys, now)
     }
 
     fn issuer_of(&self, token: &Jwt<'_>) -> Result<&OidcIssuer, Rejection> {
         let iss = token.issuer();
         let issuer = self.oidc.iter().find(|issuer| Some(issuer.iss.as_str()) == iss);
-        issuer.ok_or_else(|| bad_credential("the rules do not contain the issuer of the bearer token"))
+        issuer.ok_or_else(|| {
+            bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the rules do not contain the issuer of the bearer token",
+            )
+        })
     }
 
     /// Verifies the link in `?share`, and returns it with its creator as the current rules describe that user.
@@ -244,15 +250,64 @@ impl Authenticators {
     pub fn redeem(&self, text: &str, request: &ApiRequest, now: SystemTime) -> Result<(ShareLink, User), Rejection> {
         let is_verified = request.gateway.is_some() && !self.gateway.is_empty();
         if is_verified || self.credential_headers(request).next().is_some() {
-            return Err(bad_credential(TWO_CREDENTIALS));
+            return Err(bad_credential(CredentialRemedy::SendOne, TWO_CREDENTIALS));
         }
         let link = share::verify(&self.keys, text, now)?;
         if self.revoked_links.contains(&link.id) {
-            return Err(bad_credential("the share link has been revoked"));
+            return Err(bad_credential(
+                CredentialRemedy::RevokedLink,
+                "the share link has been revoked",
+            ));
         }
         let creator = self.find_user(&link.creator);
         let removed = "the rules no longer contain the creator of the share link, or the creator has a new secret";
-        Ok((link, creator.ok_or_else(|| bad_credential(removed))?))
+        Ok((
+            link,
+            creator.ok_or_else(|| bad_credential(CredentialRemedy::LostCreator, removed))?,
+        ))
+    }
+
+    /// Returns the time at which the credential of `request` expires, after [`Authenticators::authenticate`] has accepted
+    /// it. Returns `None` for a generated token, which does not expire.
+    pub fn credential_expiry(
+        &self,
+        request: &ApiRequest,
+        keys: Option<&KeySet>,
+        now: SystemTime,
+    ) -> Option<SystemTime> {
+        match self.credential(request).ok()?? {
+            Credential::Verified(identity) => gateway::expiry(identity),
+            Credential::Jwt(token) => {
+                let token = Jwt::parse(token).ok()?;
+                let issuer = self.issuer_of(&token).ok()?;
+                issuer.expiry_of(token, keys?)
+            }
+            Credential::Session(cookie) => Session::verify(&self.keys, cookie, now)
+                .ok()
+                .map(|session| session.expiry()),
+            Credential::Authorization(_) | Credential::TokenHeader(_) => None,
+        }
+    }
+
+    /// Returns the user of the session in `request`, if it contains a valid one.
+    pub fn signed_in_user(&self, request: &ApiRequest, now: SystemTime) -> Option<User> {
+        let cookie = session::cookie(&request.headers, session::COOKIE).ok()??;
+        self.session_user(cookie, now).ok()
+    }
+
+    /// Returns true if `request` contains a secret of a token that is not its newest one, or a session of such a secret. The
+    /// log then shows that a rotation is not complete.
+    pub fn uses_older_secret(&self, request: &ApiRequest, now: SystemTime) -> bool {
+        if self.tokens.iter().all(|token| token.digests.len() == 1) {
+            return false;
+        }
+        let user = match self.credential(request) {
+            Ok(Some(Credential::Authorization(header))) => token::authenticate(&self.tokens, header),
+            Ok(Some(Credential::TokenHeader(value))) => token::authenticate_plain(&self.tokens, value),
+            Ok(Some(Credential::Session(cookie))) => self.session_user(cookie, now),
+            _ => return false,
+        };
+        user.is_ok_and(|user| self.tokens.iter().any(|token| token.has_older_secret_of(&user)))
     }
 
     /// Returns true if the credential of `request` is a session.

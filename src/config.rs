@@ -362,7 +362,11 @@ fn reject_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
     {
         Some((name, _)) => Err(ConfigError {
             var: "SIGNPOST_*",
-            problem: format!("{name} is not a setting; see the table in README.md"),
+            problem: if matches!(name.as_str(), "SIGNPOST_URL" | "SIGNPOST_TOKEN") {
+                format!("{name} is a variable of the command `signpost`, and not a setting of the service; remove it")
+            } else {
+                format!("{name} is not a setting; see docs/SETTINGS.md")
+            },
         }),
         None => Ok(()),
     }

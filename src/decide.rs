@@ -5,9 +5,14 @@ mod authorize;
 mod authorized_request;
 mod bulk;
 mod caller;
+mod dialect;
 mod foreign_page;
 mod generated_key;
+mod identity;
+mod lfs_batch;
+mod lfs_locks;
 mod listing;
+mod nx;
 mod object_location;
 mod object_page;
 mod page_actions;
@@ -17,6 +22,7 @@ mod preview;
 mod rejected_request;
 mod share_link;
 mod sign_in;
+mod turborepo;
 
 use std::time::SystemTime;
 
@@ -29,7 +35,11 @@ use crate::request::{ApiRequest, Document, ObjectRequest, ResponseFormat, Route,
 use authorize::presign;
 pub use bulk::{BulkDecision, MAX_REQUESTS};
 use caller::CallerContext;
+pub use dialect::DialectDecision;
 pub use foreign_page::check_page;
+pub use identity::CallerIdentity;
+pub use lfs_batch::{LfsBatch, LfsObject, LfsOperation, LfsTransfer};
+pub use lfs_locks::{LfsLocks, LockPage, LockStep};
 pub use listing::{ListingDecision, ListingView};
 pub use object_page::ObjectPageDecision;
 pub use page_actions::{PageActions, SignInState};
@@ -63,8 +73,12 @@ pub enum Decision {
     ShareLink(NewShareLink),
     /// Carry out a step of the sign-in or sign-out.
     SignIn(SignInStep),
+    /// Respond to a request of a dialect.
+    Dialect(DialectDecision),
     /// Report that the service is available.
     Health,
+    /// Describe the caller.
+    Identity(CallerIdentity),
     /// Return this document.
     Document(Document),
     /// Respond to an `OPTIONS` request.
@@ -87,6 +101,7 @@ pub fn decide(
     Ok(match route {
         Route::Preflight { allow } => Decision::Preflight { allow },
         Route::Health => Decision::Health,
+        Route::Whoami => Decision::Identity(identity::decide(&caller())?),
         Route::Document(document) => Decision::Document(document),
         Route::Asset(name) => Decision::Asset(name),
         Route::SignIn(path) => Decision::SignIn(sign_in::decide(policy, request, path, now)?),
@@ -106,6 +121,7 @@ pub fn decide(
             let object_request = ObjectRequest::from_query(operation, key, format, &request.query)?;
             instruct(&caller(), object_request)?
         }
+        Route::Dialect(path) => dialect::decide(&caller(), path)?,
     })
 }
 

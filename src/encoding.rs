@@ -84,6 +84,19 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// Decodes hexadecimal digits.
+pub fn hex_decode(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<_>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let bytes = digits?
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        })
+        .collect();
+    bytes
+}
+
 /// Returns host and port of an origin without the default port of its scheme. Clients send neither `Host` nor `Origin`
 /// with a default port, so a signature or a comparison must not contain it.
 pub fn without_default_port<'a>(scheme: &Scheme, authority: &'a str) -> &'a str {

@@ -22,24 +22,26 @@
 //! 3. [`operation`]: the S3 operations, with their parameters.
 //! 4. [`rejection`]: the errors of clients.
 //! 5. [`encoding`]: text encodings.
-//! 6. [`request`]: the request from a front, and the object request parsed from it.
-//! 7. [`auth`]: the identity of the caller.
-//! 8. [`policy`]: the rules and their grants.
-//! 9. [`plan`]: a request to S3 before it is signed.
-//! 10. [`config`]: the settings.
-//! 11. [`decide`]: the decision about a request.
-//! 12. [`wire`]: the JSON that the service and the `signpost` command exchange.
-//! 13. [`response`]: the only module that knows status codes and response headers.
-//! 14. [`fronts`]: the events of the AWS services in front of the function.
-//! 15. [`outbound`]: calls to other services.
-//! 16. [`service`]: the application, which connects all modules above.
-//! 17. [`lambda`]: the runtime of the Lambda function.
+//! 6. [`dialect`]: the paths of tools with their own protocol.
+//! 7. [`request`]: the request from a front, and the object request parsed from it.
+//! 8. [`auth`]: the identity of the caller.
+//! 9. [`policy`]: the rules and their grants.
+//! 10. [`plan`]: a request to S3 before it is signed.
+//! 11. [`config`]: the settings.
+//! 12. [`decide`]: the decision about a request.
+//! 13. [`wire`]: the JSON that the service and the `signpost` command exchange.
+//! 14. [`response`]: the only module that knows status codes and response headers.
+//! 15. [`fronts`]: the events of the AWS services in front of the function.
+//! 16. [`outbound`]: calls to other services.
+//! 17. [`service`]: the application, which connects all modules above.
+//! 18. [`lambda`]: the runtime of the Lambda function.
 
 pub mod error;
 pub mod key;
 pub mod operation;
 pub mod rejection;
 pub mod encoding;
+pub mod dialect;
 pub mod request;
 pub mod auth;
 pub mod policy;

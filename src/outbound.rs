@@ -9,7 +9,7 @@
 //! 5. [`outbound_error`]: the errors of calls, and retries.
 //! 6. [`refreshing`]: cached values that are renewed.
 //! 7. [`oidc_provider`]: the keys and endpoints of `OpenID` Connect providers.
-//! 8. [`id_lookup`]: the result of a look-up in the id table.
+//! 8. [`id_lookup`]: the results of calls to the id table.
 //! 9. [`aws`]: AWS services.
 //! 10. [`id_table`]: the ids of objects and the uses of share links, in `DynamoDB` or in a folder.
 

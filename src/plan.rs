@@ -1,6 +1,7 @@
 //! Plans: the requests to sign, as values. And the signed results.
 
 mod listing;
+mod lock;
 mod object_location;
 mod post_form;
 
@@ -12,8 +13,13 @@ use crate::operation::Operation;
 use crate::policy::{GrantScope, MIN_LIFETIME};
 use crate::request::Pairs;
 pub use listing::{LISTING_EXPIRES, ListedObject, ListingPage, ListingPlan, PendingUpload, StorageError, UploadMarker};
+pub use lock::Lock;
 pub use object_location::{IdLookup, ObjectLocation};
 pub use post_form::{PolicyCondition, PostFormKey, PostPolicyPlan, SignedPostForm};
+
+/// The query parameter with the id of the request, the user and the rule. S3 ignores parameters that begin with `x-`, and
+/// writes them to its [access log](https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html).
+pub(crate) const AUDIT: &str = "x-signpost";
 
 /// One request to S3, complete except for the signature. Signing is a pure function of the plan, the credentials and
 /// the time. A decision contains a plan with an [`ObjectLocation`], because the object may have an id that must be
@@ -49,6 +55,30 @@ pub struct LinkUse {
     pub max_uses: u32,
     /// The expiry of the link. The record of its uses can be deleted after it.
     pub expires_at: SystemTime,
+}
+
+impl<K: Clone> PresignPlan<K> {
+    /// The plan for the metadata of the same object, with the same permissions.
+    pub fn head(&self) -> Self {
+        let audit = self.query.iter().filter(|(name, _)| name == AUDIT).cloned();
+        Self {
+            operation: Operation::HeadObject,
+            key: self.key.clone(),
+            public_key: self.public_key.clone(),
+            headers: Vec::new(),
+            query: audit.collect(),
+            expires: self.expires,
+            reuse_url_for: None,
+            scope: self.scope.clone(),
+            link_use: None,
+        }
+    }
+
+    /// Returns true if the upload must not replace an object.
+    pub fn is_create_only(&self) -> bool {
+        let mut pairs = self.headers.iter().chain(&self.query);
+        pairs.any(|(name, value)| name.eq_ignore_ascii_case("if-none-match") && value == "*")
+    }
 }
 
 impl<K> PresignPlan<K> {

@@ -5,25 +5,27 @@
 //!
 //! 1. `errors`: the errors of a rules file.
 //! 2. `identifiers`: the ids of rules, tokens and issuers.
-//! 3. `lifetime`: the origin of the lifetime of a rule's URLs.
-//! 4. `effect`: the effect of a rule.
-//! 5. [`pattern`]: patterns over keys.
-//! 6. `constraints`: the constraints of an allow rule.
-//! 7. `key_rewrite`: the rewriting of public keys to storage keys.
-//! 8. `caller_selector`: the entries of `who`.
-//! 9. `rule`: one rule.
-//! 10. `grant`: the result of evaluating the rules.
-//! 11. `storage_key`: the storage key of an object.
-//! 12. `list_access`: the keys below a prefix that a caller may list.
-//! 13. `inline_access`: the rules that let browsers display an object.
-//! 14. `grant_scope`: the scope of a grant.
-//! 15. [`session_policy`]: the session policy of a grant.
-//! 16. `explain`: explanations of decisions.
-//! 17. `relations`: the relations between selectors, patterns and rules that hold for every request.
-//! 18. [`analysis`]: the findings of `rules check`.
-//! 19. `issuers`: the `[[issuer]]` tables of a rules file.
-//! 20. `tokens`: the `[[token]]` tables of a rules file.
-//! 21. `rules_file`: the parser of a rules file.
+//! 3. `field_types`: the types of the fields in a rules file.
+//! 4. `lifetime`: the origin of the lifetime of a rule's URLs.
+//! 5. `effect`: the effect of a rule.
+//! 6. [`pattern`]: patterns over keys.
+//! 7. `constraints`: the constraints of an allow rule.
+//! 8. `key_rewrite`: the rewriting of public keys to storage keys.
+//! 9. `caller_selector`: the entries of `who`.
+//! 10. `rule`: one rule.
+//! 11. `grant`: the result of evaluating the rules.
+//! 12. `storage_key`: the storage key of an object.
+//! 13. `list_access`: the keys below a prefix that a caller may list.
+//! 14. `inline_access`: the rules that let browsers display an object.
+//! 15. `grant_scope`: the scope of a grant.
+//! 16. [`session_policy`]: the session policy of a grant.
+//! 17. `explain`: explanations of decisions.
+//! 18. `relations`: the relations between selectors, patterns and rules that hold for every request.
+//! 19. [`analysis`]: the findings of `rules check`.
+//! 20. `open_issuers`: the issuers that everyone can get tokens of.
+//! 21. `issuers`: the `[[issuer]]` tables of a rules file.
+//! 22. `tokens`: the `[[token]]` tables of a rules file.
+//! 23. `rules_file`: the parser of a rules file.
 
 pub mod analysis;
 mod caller_selector;
@@ -31,6 +33,7 @@ mod constraints;
 mod effect;
 mod errors;
 mod explain;
+mod field_types;
 mod grant;
 mod grant_scope;
 mod identifiers;
@@ -39,6 +42,7 @@ mod issuers;
 mod key_rewrite;
 mod lifetime;
 mod list_access;
+mod open_issuers;
 pub mod pattern;
 mod relations;
 mod rule;
@@ -50,6 +54,7 @@ mod tokens;
 use std::collections::BTreeSet;
 
 use crate::auth::{Authenticators, Keyring, Principal, ReferencedClaims};
+use crate::dialect::DialectPrefixes;
 use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::rejection::Rejection;
@@ -60,12 +65,12 @@ pub use constraints::{
 };
 pub use effect::Effect;
 pub use errors::RulesError;
-pub use explain::{ExplainedListAccess, Explanation, Mismatch, RuleComparison};
+pub use explain::{ExplainedListAccess, Explanation, Mismatch, RuleComparison, UnmetCondition};
 pub use grant::{Grant, PolicyOutcome};
 pub use grant_scope::GrantScope;
 pub use lifetime::{LifetimeSource, ValueSource};
 pub use list_access::ListAccess;
-pub use pattern::{KeyRange, Pattern, PatternError};
+pub use pattern::{KeyRange, Pattern, PatternError, is_segment};
 use rule::Rule;
 pub use rule::RulePart;
 pub use storage_key::StorageKey;
@@ -77,6 +82,8 @@ pub struct Policy {
     pub authenticators: Authenticators,
     /// A part of the name of every session of the signer role. A new value makes Signpost assume the role again.
     pub signer_epoch: Option<String>,
+    /// The enabled dialects.
+    pub dialects: DialectPrefixes,
     /// True if an id table is configured.
     pub has_id_table: bool,
     /// True if a URL has only the permissions of its rule (mode `scoped`). S3 then reports a missing object only to callers who
@@ -146,7 +153,7 @@ impl Policy {
     pub(crate) fn evaluate(&self, principal: &Principal, action: Action, key: &str) -> PolicyOutcome<'_> {
         let denied = |rule| PolicyOutcome::Denied {
             rule,
-            rejection: self.rejection_for(principal, action),
+            rejection: self.denial_for(principal, action),
         };
         let mut granting = None;
         let rules = self.rules.iter();
@@ -173,7 +180,15 @@ impl Policy {
         allow_rules.map(Grant::from)
     }
 
-    /// Returns the rejection for `principal` if it may not perform `action`.
+    /// Returns the rejection for `principal` if a rule denies `action`.
+    pub(crate) fn denial_for(&self, principal: &Principal, action: Action) -> Rejection {
+        match self.rejection_for(principal, action) {
+            Rejection::AccessDenied { action } => Rejection::DeniedByRule { action },
+            rejection => rejection,
+        }
+    }
+
+    /// Returns the rejection for `principal` if no rule allows `action`.
     pub(crate) fn rejection_for(&self, principal: &Principal, action: Action) -> Rejection {
         match principal {
             Principal::Anonymous if !self.authenticators.is_empty() => Rejection::CredentialRequired,

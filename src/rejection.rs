@@ -1,9 +1,15 @@
 //! Rejections: the errors that a client can correct, each with a message and a remedy.
 
+mod credential_remedy;
+mod lfs;
+mod name;
+
 use http::Method;
 
 use crate::key::KeyError;
 use crate::operation::{MAX_ENTRIES, MAX_KEYS, Parameter};
+pub use credential_remedy::CredentialRemedy;
+pub use lfs::LfsRejection;
 
 /// The maximum size of the body of one `PutObject`
 /// ([Amazon S3 multipart upload limits](https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)).
@@ -41,14 +47,28 @@ pub enum Rejection {
         /// The parameters that the operation accepts.
         allowed: &'static [Parameter],
     },
-    /// A query parameter is repeated, or differs from the header that it represents.
-    #[error(
-        "query parameter {} is repeated, or differs from the header that it represents",
-        quoted(name)
-    )]
-    ConflictingParameter {
+    /// A parameter is repeated.
+    #[error("parameter {} is repeated", quoted(name))]
+    RepeatedParameter {
         /// The name.
         name: String,
+    },
+    /// A query parameter has another value than the header that it represents, or than another parameter for this header.
+    #[error(
+        "query parameter {} has another value than the header that it represents",
+        quoted(name)
+    )]
+    DifferentHeader {
+        /// The name.
+        name: String,
+    },
+    /// Two query parameters that cannot be in one request.
+    #[error("the query parameters `{first}` and `{second}` exclude each other")]
+    ExclusiveParameters {
+        /// One of the names.
+        first: &'static str,
+        /// The other name.
+        second: &'static str,
     },
     /// A value is invalid.
     #[error("{}: {}", shortened(&name.escape_debug().to_string(), MAX_NAME), shortened(problem, MAX_PROBLEM))]
@@ -97,6 +117,18 @@ pub enum Rejection {
     /// There is nothing at this path below `/-/`.
     #[error("not found: paths below `/-/` are reserved for the service")]
     UnknownReservedPath,
+    /// The path belongs to a dialect that is disabled.
+    #[error("the rules file has no table [{table}], so this path is disabled")]
+    DialectOff {
+        /// The name of the table that enables it.
+        table: &'static str,
+    },
+    /// The object exists, and the rule does not allow overwriting.
+    #[error("the object exists, and the rule does not allow overwriting")]
+    ObjectExists,
+    /// A rejection of a git-lfs request.
+    #[error(transparent)]
+    Lfs(#[from] LfsRejection),
     /// The path is outside `SIGNPOST_BASE_PATH`.
     #[error("the path is outside the base path of this service")]
     OutsideBasePath,
@@ -168,6 +200,8 @@ pub enum Rejection {
     BadCredential {
         /// A fragment that never contains the credential.
         problem: &'static str,
+        /// What the client can do.
+        remedy: CredentialRemedy,
     },
     /// A page of another site sent the request, or a request with a session does not prove that it comes from a page of
     /// this service.
@@ -185,6 +219,12 @@ pub enum Rejection {
     /// The service has no share links.
     #[error("share links are disabled")]
     SharingOff,
+    /// The rule does not allow share links for this action.
+    #[error("the rule does not allow share links to {action} this key")]
+    NotShareable {
+        /// The name of the action.
+        action: &'static str,
+    },
     /// A condition on the `ETag`, for a session that may not read.
     #[error("S3 compares if-match only for callers who may read the object, and the rule does not allow reading")]
     ConditionRequiresRead,
@@ -206,6 +246,12 @@ pub enum Rejection {
     /// No rule allows the action, and the caller has a credential.
     #[error("no rule allows this caller to {action} this key")]
     AccessDenied {
+        /// The name of the action.
+        action: &'static str,
+    },
+    /// A deny rule applies, and the caller has a credential.
+    #[error("a rule denies this caller permission to {action} this key")]
+    DeniedByRule {
         /// The name of the action.
         action: &'static str,
     },
@@ -234,7 +280,9 @@ impl Rejection {
             Self::BadKey(_) => "InvalidURI",
             Self::BadQuery
             | Self::UnknownParameter { .. }
-            | Self::ConflictingParameter { .. }
+            | Self::RepeatedParameter { .. }
+            | Self::DifferentHeader { .. }
+            | Self::ExclusiveParameters { .. }
             | Self::BadValue { .. }
             | Self::UnsupportedHeader { .. }
             | Self::PartialUpload => "InvalidArgument",
@@ -243,6 +291,8 @@ impl Rejection {
             Self::ListingTooLarge { .. } | Self::ResponseTooLarge => "ResponseTooLarge",
             Self::NotClientSettable { .. }
             | Self::AccessDenied { .. }
+            | Self::DeniedByRule { .. }
+            | Self::NotShareable { .. }
             | Self::NotGrantedByLink
             | Self::ClaimsTooLong
             | Self::ExistenceHidden
@@ -251,10 +301,13 @@ impl Rejection {
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath
             | Self::OutsideBasePath
+            | Self::DialectOff { .. }
             | Self::SharingOff
             | Self::SignInOff
             | Self::NoSuchKey => "NoSuchKey",
             Self::NoSuchUpload => "NoSuchUpload",
+            Self::ObjectExists => "PreconditionFailed",
+            Self::Lfs(rejection) => rejection.code(),
             Self::NoLength | Self::LengthRequired { .. } | Self::ObjectSizeRequired { .. } => "MissingContentLength",
             Self::TooLarge { .. }
             | Self::PartTooLarge { .. }
@@ -276,7 +329,9 @@ impl Rejection {
                 .into(),
             Self::BadQuery => "Percent-encode the query string once, as UTF-8.".into(),
             Self::UnknownParameter { operation, allowed, .. } => format!("{operation} accepts: {}.", names(allowed)),
-            Self::ConflictingParameter { .. } => "Send it once.".into(),
+            Self::RepeatedParameter { .. } => "Send it once.".into(),
+            Self::DifferentHeader { .. } => "Send the value only once, as a header or as a parameter.".into(),
+            Self::ExclusiveParameters { first, second } => format!("Send `{first}` or `{second}`, but not both."),
             Self::BadValue { .. } => "Correct the value and send the request again.".into(),
             Self::UnsupportedHeader { .. } => "Remove the header. A client that signs its requests should \
                 add `?json` to the URL, and then send only the headers in the response to S3."
@@ -302,16 +357,21 @@ impl Rejection {
             Self::MethodNotAllowed { allow } => format!("Use one of {}.", method_list(allow)),
             Self::UnknownReservedPath => "See /-/docs.".into(),
             Self::OutsideBasePath => "Begin the path with the base path.".into(),
+            Self::DialectOff { table } => {
+                format!("The operator can enable it with the table [{table}] in the rules file.")
+            }
+            Self::ObjectExists => "Use the existing object, or ask the operator for `overwrite = true`.".into(),
+            Self::Lfs(rejection) => rejection.remedy().into(),
             Self::NoLength => format!(
-                "Send a file with a known length. This works for any size: {}",
+                "Send a file with a known length. This works for files up to 5 GiB: {}",
                 two_steps(url)
             ),
             Self::LengthRequired { .. } => format!(
-                "Send the file with its length (curl -fL -T FILE {url}), or declare it in the first of two steps: \
-                curl -fT FILE \"$(curl -fsS -X PUT '{url}?url&contentLength=BYTES')\""
+                "Send the file with its length (curl -fL -T FILE {url}), or declare it in the first of two steps: {}",
+                two_steps(url)
             ),
             Self::PutTooLarge { .. } => {
-                format!("Use a multipart upload: start with POST {url}?uploads")
+                format!("Use a multipart upload: signpost put FILE {url}, or start with POST {url}?uploads")
             }
             Self::ObjectSizeRequired { .. } => {
                 "Declare the length of the whole object, which S3 then checks: send the \
@@ -327,12 +387,16 @@ impl Rejection {
                  raise the rule's `max_bytes`."
                     .into()
             }
-            Self::BodyTooLarge { .. } => format!("Upload in two steps, which works for any size: {}", two_steps(url)),
+            Self::BodyTooLarge { .. } => format!(
+                "Upload in two steps, which works for files up to 5 GiB: {}",
+                two_steps(url)
+            ),
             Self::MediaType { content_types } => format!(
-                "Send a Content-Type that matches one of: {} (curl: -H 'Content-Type: …'; with two steps, also ?contentType=).",
+                "Send a media type that matches one of: {}. With curl, add -H 'Content-Type: …'; with two steps, also add \
+                 &contentType=… to the first one.",
                 content_types.join(", ")
             ),
-            Self::BadCredential { .. } => "Send exactly one valid credential, or none.".into(),
+            Self::BadCredential { remedy, .. } => remedy.text().into(),
             Self::CredentialRequired => {
                 "Send a token: curl -u ID:SECRET, or the header Authorization: Bearer SECRET.".into()
             }
@@ -361,6 +425,12 @@ impl Rejection {
             Self::ExistenceHidden => "Check the key, or ask the operator for a rule that allows you to list it.".into(),
             Self::SharingOff => "The operator can enable them with SIGNPOST_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
+            Self::DeniedByRule { .. } => {
+                "The operator forbids this with a deny rule, which another rule cannot override.".into()
+            }
+            Self::NotShareable { action } => {
+                format!("Ask the operator to add {action:?} to `share` of the rule.")
+            }
         }
     }
 }
@@ -378,9 +448,10 @@ fn shortened(text: &str, max_chars: usize) -> String {
     }
 }
 
-/// The command for an upload of any size: request the URL without a body, then send the file to it.
-pub(crate) fn two_steps(url: &str) -> String {
-    format!("curl -fT FILE \"$(curl -fsS -X PUT '{url}?url')\"")
+/// The command for an upload of up to 5 GiB: request the URL without a body, then send the file to it. It declares the length,
+/// because rules with `max_bytes` require it. `tr` removes the spaces that `wc` prints on some systems.
+pub fn two_steps(url: &str) -> String {
+    format!("curl -fT FILE \"$(curl -fsS -X PUT '{url}?url&contentLength='$(wc -c <FILE | tr -d ' '))\"")
 }
 
 /// The methods as a comma-separated list, for the `Allow` header.

@@ -17,7 +17,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::key::{ObjectKey, PathEncoding, decode_path};
+use crate::dialect::Dialect;
+use crate::key::{ObjectKey, PathEncoding, RESERVED, decode_path};
 use crate::rejection::Rejection;
 pub(crate) use accept::preferred_type;
 pub(crate) use client::{is_navigation, is_script};
@@ -155,13 +156,19 @@ impl ApiRequest {
         })
     }
 
+    /// The dialect of the path, even if the rest of the path is invalid.
+    pub fn dialect(&self) -> Option<Dialect> {
+        let path = decode_path(&self.path, self.encoding).ok()?;
+        Dialect::split_path(path.strip_prefix(RESERVED)?).map(|(dialect, _)| dialect)
+    }
+
     /// Returns true if the query contains this parameter.
     pub(crate) fn has_parameter(&self, name: &str) -> bool {
         self.query.iter().any(|(parameter, _)| parameter == name)
     }
 
     /// The value of a header. A repeated header is rejected.
-    fn header(&self, name: &str) -> Result<Option<&str>, Rejection> {
+    pub(crate) fn header(&self, name: &str) -> Result<Option<&str>, Rejection> {
         let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {

@@ -17,11 +17,13 @@
 //! 13. [`post_form`]: signed HTML forms.
 //! 14. [`listing`]: responses to listings.
 //! 15. [`sign_in`]: the sign-in and the sign-out.
-//! 16. [`service_paths`]: the health check, the API documents and the assets.
-//! 17. [`finish`]: CORS headers, compression and HEAD requests, as the last step of every response.
+//! 16. [`service_paths`]: the health check, the identity of the caller, the API documents and the assets.
+//! 17. [`dialect`]: responses of dialects.
+//! 18. [`finish`]: CORS headers, compression and HEAD requests, as the last step of every response.
 
 mod assets;
 mod compress;
+mod dialect;
 mod failure;
 mod finish;
 mod http;
@@ -39,6 +41,10 @@ mod status;
 mod text;
 
 pub use self::http::ApiResponse;
+pub use dialect::{
+    LfsAction, LfsResult, NewLock, lfs_batch, lock, locks, turborepo_events, turborepo_preflight, turborepo_status,
+    verified_locks,
+};
 pub use failure::{RequestError, ServiceFailure};
 pub use finish::{finish, preflight};
 pub use instruction::{BulkResult, BulkResults, instruction, vary_by};
@@ -47,6 +53,6 @@ pub use listing::listing;
 pub use page::{delete_page, deleted, object_page};
 pub use post_form::{post_form_json, post_form_page};
 pub use problem::{failure, rejection};
-pub use service_paths::{asset, document, health};
+pub use service_paths::{asset, document, health, identity};
 pub use share_link::share_link;
 pub use sign_in::{clear_session, redirect_to_issuer, signed_in, signed_out, token_page};

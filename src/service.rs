@@ -10,10 +10,16 @@
 //! 6. [`listing`]: requests for listings.
 //! 7. [`object_page`]: pages about one object.
 //! 8. [`sign_in`]: sign-in and sign-out.
+//! 9. [`lfs_batch`]: batches of git-lfs.
+//! 10. [`lfs_locks`]: locks of git-lfs.
+//! 11. [`dialect`]: requests of dialects.
 
 mod active_policy;
 mod active_secret;
+mod dialect;
 pub mod handler;
+mod lfs_batch;
+mod lfs_locks;
 mod listing;
 mod metrics;
 mod object_page;

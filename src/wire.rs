@@ -161,6 +161,19 @@ pub struct UploadEntry {
     pub storage_class: Option<String>,
 }
 
+/// The caller of a request, as the service has identified it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct IdentityBody {
+    /// The caller as an entry of `who` in the rules: `anyone`, `token:ID` or `user:ISSUER/SUBJECT`.
+    pub caller: String,
+    /// The hash that identifies the user in logs and in `{user_id}`; `-` for an anonymous caller.
+    pub user_id: String,
+    /// The groups of the user.
+    pub groups: Vec<String>,
+    /// The time at which the credential expires (RFC 3339); `null` if it does not expire.
+    pub expires_at: Option<String>,
+}
+
 /// The response of the health check.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct HealthBody {

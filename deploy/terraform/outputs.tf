@@ -16,7 +16,7 @@ output "upload" {
 }
 
 output "upload_any_size" {
-  description = "Upload a file of any size up to 5 GiB, in two steps"
+  description = "Upload a file of up to 5 GiB, in two steps. The first one declares the length, which rules with max_bytes require"
   value       = lookup(aws_cloudformation_stack.signpost.outputs, "UploadAnySize", null)
 }
 

@@ -1,7 +1,7 @@
 # `release/terraform` generates this file from template.yaml.
 
 variable "token_sha256" {
-  description = "SHA-256 of a long random token, in lower-case hex. This token may read, write, delete and list everything. Empty = every request is rejected. To create a token: TOKEN=$(openssl rand -hex 32); printf %s \"$TOKEN\" | sha256sum"
+  description = "SHA-256 of a long random token, in lower-case hex. The id of this token is \"first\", for curl -u first:SECRET. It may read, write, delete and list everything. Empty = every request is rejected. To create a token: TOKEN=$(openssl rand -hex 32); printf %s \"$TOKEN\" | sha256sum"
   type        = string
   default     = ""
   nullable    = false
@@ -274,7 +274,7 @@ variable "web_acl_arn" {
 }
 
 variable "existing_bucket" {
-  description = "The name of an existing bucket in this account and region. The stack does not change its policy, CORS rules or lifecycle rules. Empty = create a bucket. It is retained when you delete the stack."
+  description = "The name of an existing bucket in this account and region. The stack does not change it. First enable versioning (without it, a DELETE is permanent) and the public access block, and add the policy, CORS rules and lifecycle rules: docs/OPERATIONS.md, \"An existing bucket\". Empty = create a bucket. It is retained when you delete the stack."
   type        = string
   default     = ""
   nullable    = false

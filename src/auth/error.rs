@@ -1,8 +1,8 @@
 //! The rejection of invalid credentials.
 
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 
 /// Returns the rejection of an invalid credential.
-pub(super) const fn bad_credential(problem: &'static str) -> Rejection {
-    Rejection::BadCredential { problem }
+pub(super) const fn bad_credential(remedy: CredentialRemedy, problem: &'static str) -> Rejection {
+    Rejection::BadCredential { problem, remedy }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::slice;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use super::claim_values::{self, exact_text, gateway_text};
 use super::error::bad_credential;
 use super::principal::{Issuer, User};
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::{GatewayAuthorizer, GatewayIdentity};
 
 /// An `[[issuer]]` whose identities the gateway verifies.
@@ -28,13 +29,28 @@ pub struct GatewayIssuer {
 pub(super) fn authenticate(issuers: &[GatewayIssuer], identity: &GatewayIdentity) -> Result<User, Rejection> {
     let issuer = issuers.iter().find(|issuer| issuer.issued(identity));
     let unknown = "the rules do not contain the issuer of the identity that the gateway verified";
-    let issuer = issuer.ok_or_else(|| bad_credential(unknown))?;
+    let issuer = issuer.ok_or_else(|| bad_credential(CredentialRemedy::CheckGateway, unknown))?;
     let subject = subject(identity);
-    let subject = subject.ok_or_else(|| bad_credential("the identity that the gateway verified has no subject"))?;
+    let subject = subject.ok_or_else(|| {
+        bad_credential(
+            CredentialRemedy::CheckGateway,
+            "the identity that the gateway verified has no subject",
+        )
+    })?;
     let claim = |name: &str| identity.claims.get(name);
     let groups = claim_values::groups(&issuer.name, issuer.groups.as_deref(), claim);
     let user = User::new(issuer.issuer(), subject, groups.names).with_ambiguous_groups(groups.are_ambiguous);
     Ok(user.with_claims(claim_texts(identity)))
+}
+
+/// Returns the expiry time of the token that the gateway verified, if the gateway reports it as a number. A Cognito
+/// authorizer reports it as a date in another format.
+pub(super) fn expiry(identity: &GatewayIdentity) -> Option<SystemTime> {
+    if identity.authorizer != GatewayAuthorizer::Jwt {
+        return None;
+    }
+    let seconds = exact_text(identity.claims.get("exp")?)?.parse().ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// Returns the claims with a single exact value. AWS itself sets those of IAM, and none of them is an array.

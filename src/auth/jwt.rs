@@ -14,7 +14,7 @@ use super::algorithm::Algorithm;
 use super::claim_values::exact_text;
 use super::error::bad_credential;
 use super::jwks::KeySet;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 
 /// The maximum length of a token. No front passes longer headers.
 const MAX_LENGTH: usize = 16 * 1024;
@@ -40,9 +40,17 @@ pub(super) fn is_jwt(text: &str) -> bool {
 impl<'a> Jwt<'a> {
     /// Parses a token without verifying it.
     pub(super) fn parse(text: &'a str) -> Result<Self, Rejection> {
-        let malformed = || bad_credential("the bearer token is not a JSON Web Token");
+        let malformed = || {
+            bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the bearer token is not a JSON Web Token",
+            )
+        };
         if text.len() > MAX_LENGTH {
-            return Err(bad_credential("the bearer token is too long"));
+            return Err(bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the bearer token is too long",
+            ));
         }
         let (signed, signature) = text.rsplit_once('.').ok_or_else(malformed)?;
         let (header, claims) = signed.split_once('.').ok_or_else(malformed)?;
@@ -50,10 +58,16 @@ impl<'a> Jwt<'a> {
         let claims = decode_claims(claims).ok_or_else(malformed)?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
         if header.0.contains_key("crit") {
-            return Err(bad_credential("the bearer token has an unsupported \"crit\" header"));
+            return Err(bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the bearer token has an unsupported \"crit\" header",
+            ));
         }
         if !header.0.get("typ").is_none_or(is_supported_type) {
-            return Err(bad_credential("the bearer token has an unsupported \"typ\" header"));
+            return Err(bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the bearer token has an unsupported \"typ\" header",
+            ));
         }
         let kid = match header.0.get("kid") {
             None => None,
@@ -82,11 +96,16 @@ impl<'a> Jwt<'a> {
     /// Returns the claims if one of `keys` signed them with one of `algorithms`.
     pub(super) fn verify(self, keys: &KeySet, algorithms: &[Algorithm]) -> Result<Claims, Rejection> {
         let algorithm = algorithms.iter().find(|algorithm| algorithm.is_named(&self.algorithm));
-        let algorithm = algorithm
-            .ok_or_else(|| bad_credential("the rules do not allow the signature algorithm of the bearer token"))?;
+        let algorithm = algorithm.ok_or_else(|| {
+            bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the rules do not allow the signature algorithm of the bearer token",
+            )
+        })?;
         let candidates = keys.candidates(*algorithm, self.kid.as_deref());
         if candidates.is_empty() {
             return Err(bad_credential(
+                CredentialRemedy::CheckIssuer,
                 "the issuer of the bearer token does not publish its signing key",
             ));
         }
@@ -96,7 +115,10 @@ impl<'a> Jwt<'a> {
         if is_valid {
             Ok(self.claims)
         } else {
-            Err(bad_credential("the signature of the bearer token is invalid"))
+            Err(bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the signature of the bearer token is invalid",
+            ))
         }
     }
 }

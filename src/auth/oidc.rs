@@ -14,7 +14,7 @@ use super::error::bad_credential;
 use super::jwks::KeySet;
 use super::jwt::{Claims, Jwt};
 use super::principal::{Issuer, User};
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 
 /// The maximum difference between the clocks of issuer and service.
 const LEEWAY: Duration = Duration::from_mins(1);
@@ -119,6 +119,12 @@ impl OidcIssuer {
         self.verified_user(&claims)
     }
 
+    /// Returns the expiry time of a bearer token that [`OidcIssuer::authenticate`] accepts.
+    pub(super) fn expiry_of(&self, token: Jwt<'_>, keys: &KeySet) -> Option<SystemTime> {
+        let claims = token.verify(keys, &self.algorithms).ok()?;
+        claims.get("exp").and_then(numeric_date)
+    }
+
     /// Verifies an ID token that was issued for our client, and returns its user and its expiry time
     /// ([validation](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
     pub(super) fn verify_id_token(
@@ -129,7 +135,8 @@ impl OidcIssuer {
         now: SystemTime,
     ) -> Result<(User, SystemTime), Rejection> {
         let client = self.client.as_ref().map(|client| client.id.clone());
-        let audience = client.ok_or_else(|| bad_credential("sign-in is not enabled for this issuer"))?;
+        let audience =
+            client.ok_or_else(|| bad_credential(CredentialRemedy::SignIn, "sign-in is not enabled for this issuer"))?;
         let claims = Jwt::parse(id_token)?.verify(keys, &self.algorithms)?;
         self.check(&claims, slice::from_ref(&audience), now)?;
         check_authorized_party(&claims, &audience)?;
@@ -137,7 +144,10 @@ impl OidcIssuer {
             .text("nonce")
             .is_some_and(|own| own.as_bytes().ct_eq(nonce.as_bytes()).into());
         if !nonce_matches {
-            return Err(bad_credential("the ID token does not belong to this sign-in attempt"));
+            return Err(bad_credential(
+                CredentialRemedy::SignIn,
+                "the ID token does not belong to this sign-in attempt",
+            ));
         }
         let expiry = claims.get("exp").and_then(numeric_date).unwrap_or(now);
         Ok((self.verified_user(&claims)?, expiry))
@@ -158,27 +168,41 @@ impl OidcIssuer {
     /// Checks that this issuer issued the token for one of `audiences`, and that the token is valid at `now`.
     fn check(&self, claims: &Claims, audiences: &[String], now: SystemTime) -> Result<(), Rejection> {
         if claims.text("iss") != Some(self.iss.as_str()) {
-            return Err(bad_credential("the bearer token was issued by another issuer"));
+            return Err(bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the bearer token was issued by another issuer",
+            ));
         }
         if !has_audience(claims.get("aud"), audiences) {
-            return Err(bad_credential("the bearer token was issued for another audience"));
+            return Err(bad_credential(
+                CredentialRemedy::CheckIssuer,
+                "the bearer token was issued for another audience",
+            ));
         }
         let expires = claims.get("exp").and_then(numeric_date);
-        let expires = expires.ok_or_else(|| bad_credential("the bearer token has no expiry time"))?;
+        let expires = expires
+            .ok_or_else(|| bad_credential(CredentialRemedy::CheckIssuer, "the bearer token has no expiry time"))?;
         if now >= expires + LEEWAY {
-            return Err(bad_credential("the bearer token has expired"));
+            return Err(bad_credential(
+                CredentialRemedy::RenewToken,
+                "the bearer token has expired",
+            ));
         }
         let not_before = claims.get("nbf").map(|value| numeric_date(value).ok_or(()));
         match not_before {
             None => Ok(()),
             Some(Ok(begins)) if begins <= now + LEEWAY => Ok(()),
-            Some(_) => Err(bad_credential("the bearer token is not valid yet")),
+            Some(_) => Err(bad_credential(
+                CredentialRemedy::RenewToken,
+                "the bearer token is not valid yet",
+            )),
         }
     }
 
     fn verified_user(&self, claims: &Claims) -> Result<User, Rejection> {
         let subject = claims.text("sub");
-        let subject = subject.ok_or_else(|| bad_credential("the bearer token has no subject"))?;
+        let subject =
+            subject.ok_or_else(|| bad_credential(CredentialRemedy::CheckIssuer, "the bearer token has no subject"))?;
         let groups = self.groups(|name| claims.get(name));
         Ok(self.user_with(subject, groups).with_claims(claims.texts()))
     }
@@ -203,7 +227,10 @@ impl OidcIssuer {
 fn check_authorized_party(claims: &Claims, audience: &str) -> Result<(), Rejection> {
     let has_several = matches!(claims.get("aud"), Some(Value::Array(audiences)) if audiences.len() > 1);
     if claims.text("azp").map_or(has_several, |party| party != audience) {
-        return Err(bad_credential("the ID token was issued for another client"));
+        return Err(bad_credential(
+            CredentialRemedy::SignIn,
+            "the ID token was issued for another client",
+        ));
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ pub struct User {
     ambiguous_groups: bool,
     claims: BTreeMap<String, String>,
     user_id: String,
+    /// The fingerprint of the secret that the user of a token has sent.
+    secret_fingerprint: Option<String>,
 }
 
 /// The party that asserts an identity.
@@ -65,6 +67,17 @@ impl Principal {
     pub fn user_id(&self) -> &str {
         self.user().map_or("-", User::user_id)
     }
+
+    /// Returns the caller as an entry of `who` in the rules: `anyone`, `token:ID` or `user:ISSUER/SUBJECT`.
+    pub fn selector(&self) -> String {
+        match self {
+            Self::Anonymous => "anyone".to_owned(),
+            Self::User(user) => match &user.issuer {
+                Issuer::Token => format!("token:{}", user.subject),
+                Issuer::Named { name, .. } => format!("user:{name}/{}", user.subject),
+            },
+        }
+    }
 }
 
 impl User {
@@ -78,13 +91,34 @@ impl User {
             ambiguous_groups: false,
             claims: BTreeMap::new(),
             user_id,
+            secret_fingerprint: None,
         }
+    }
+
+    /// Sets the fingerprint of the secret that the user of a token has sent.
+    #[must_use]
+    pub(super) fn with_secret_fingerprint(self, fingerprint: String) -> Self {
+        Self {
+            secret_fingerprint: Some(fingerprint),
+            ..self
+        }
+    }
+
+    /// Returns the fingerprint of the secret that the user of a token has sent.
+    pub(super) fn secret_fingerprint(&self) -> Option<&str> {
+        self.secret_fingerprint.as_deref()
     }
 
     /// Adds the claims that the issuer asserts.
     #[must_use]
     pub fn with_claims(self, claims: BTreeMap<String, String>) -> Self {
         Self { claims, ..self }
+    }
+
+    /// Returns a user with another `user_id`, for a hypothetical user whose subject is unknown.
+    #[must_use]
+    pub fn with_user_id(self, user_id: String) -> Self {
+        Self { user_id, ..self }
     }
 
     /// Sets whether the user may be in other groups of its issuer than `groups`.

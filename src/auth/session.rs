@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::bad_credential;
 use super::keyring::{Keyring, Purpose, SignedToken};
 use super::stored_user::StoredUser;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::ApiRequest;
 
 /// The name of the session cookie. The prefix `__Host-` makes browsers accept it only from this host, over HTTPS and for
@@ -56,17 +56,21 @@ impl Session {
         let cookie = keys.sign(Purpose::Session, self);
         let cookie = cookie.filter(|cookie| cookie.expose().len() <= MAX_COOKIE && !life.is_zero());
         let too_large = "the claims and groups that the rules use are too large for a session cookie";
-        let cookie = cookie.ok_or_else(|| bad_credential(too_large))?;
+        let cookie = cookie.ok_or_else(|| bad_credential(CredentialRemedy::ShortenClaims, too_large))?;
         Ok(NewSession { cookie, life })
     }
 
     /// Verifies a cookie: its signature, and that it has not expired at `now`.
     pub(super) fn verify(keys: &Keyring, text: &str, now: SystemTime) -> Result<Self, Rejection> {
         let session: Option<Self> = keys.verify(Purpose::Session, text);
-        let session =
-            session.ok_or_else(|| bad_credential("the session is invalid, or its signing key has been removed"))?;
+        let session = session.ok_or_else(|| {
+            bad_credential(
+                CredentialRemedy::SignIn,
+                "the session is invalid, or its signing key has been removed",
+            )
+        })?;
         if now >= session.expiry() {
-            return Err(bad_credential("the session has expired"));
+            return Err(bad_credential(CredentialRemedy::SignIn, "the session has expired"));
         }
         Ok(session)
     }
@@ -75,7 +79,7 @@ impl Session {
         &self.user
     }
 
-    fn expiry(&self) -> SystemTime {
+    pub(super) fn expiry(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.expires)
     }
 }
@@ -92,7 +96,10 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'
     });
     let value = values.next();
     if values.next().is_some() {
-        return Err(bad_credential("the request contains the same cookie twice"));
+        return Err(bad_credential(
+            CredentialRemedy::SendOne,
+            "the request contains the same cookie twice",
+        ));
     }
     Ok(value)
 }

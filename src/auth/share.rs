@@ -14,7 +14,7 @@ use super::error::bad_credential;
 use super::keyring::{Keyring, Purpose, SignedToken};
 use super::stored_user::StoredUser;
 use crate::key::ObjectKey;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 
 /// The content of a share link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,12 @@ pub fn sign(keys: &Keyring, link: &ShareLink) -> Option<SignedToken> {
 /// Verifies the value of `?share=`: its signature, and that it has not expired at `now`.
 pub fn verify(keys: &Keyring, text: &str, now: SystemTime) -> Result<ShareLink, Rejection> {
     let link: Option<ShareLink> = keys.verify(Purpose::ShareLink, text);
-    let link = link.ok_or_else(|| bad_credential("the share link is invalid, or its signing key has been removed"))?;
+    let link = link.ok_or_else(|| {
+        bad_credential(
+            CredentialRemedy::CopyLink,
+            "the share link is invalid, or its signing key has been removed",
+        )
+    })?;
     check_expiry(link.expiry(), now)?;
     Ok(link)
 }
@@ -68,7 +73,10 @@ pub fn verify(keys: &Keyring, text: &str, now: SystemTime) -> Result<ShareLink, 
 /// Rejects a link that expires at `expiry` if it has expired at `now`.
 pub fn check_expiry(expiry: SystemTime, now: SystemTime) -> Result<(), Rejection> {
     if now >= expiry {
-        return Err(bad_credential("the share link has expired"));
+        return Err(bad_credential(
+            CredentialRemedy::RenewLink,
+            "the share link has expired",
+        ));
     }
     Ok(())
 }

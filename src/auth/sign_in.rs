@@ -21,7 +21,7 @@ use super::principal::{Issuer, User};
 use super::session::{self, MAX_LIFE, NewSession, Session};
 use super::stored_user::ReferencedClaims;
 use super::token;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::ApiRequest;
 
 /// The name of the cookie of a sign-in attempt.
@@ -135,7 +135,12 @@ impl Authenticators {
         code: &str,
         now: SystemTime,
     ) -> Result<CodeExchange, Rejection> {
-        let unknown = || bad_credential("no sign-in is in progress in this browser, or it has expired; start again");
+        let unknown = || {
+            bad_credential(
+                CredentialRemedy::SignIn,
+                "no sign-in is in progress in this browser, or it has expired",
+            )
+        };
         let cookie = session::cookie(&request.headers, COOKIE)?.ok_or_else(unknown)?;
         let attempt: SignInAttempt = self.keys.verify(Purpose::SignIn, cookie).ok_or_else(unknown)?;
         let own_state = attempt.derive(&self.keys, "state").ok_or_else(unknown)?;
@@ -167,15 +172,15 @@ impl Authenticators {
         self.start_session(&user, referenced, expiry.min(now + MAX_LIFE), now)
     }
 
-    /// Starts the session of the user with this token.
+    /// Starts the session of the user with this token: the secret, or `ID:SECRET`.
     pub fn sign_in_with_token(
         &self,
         secret: &str,
         referenced: &ReferencedClaims<'_>,
         now: SystemTime,
     ) -> Result<NewSession, Rejection> {
-        let token = token::find(&self.tokens, None, secret.as_bytes())?;
-        self.start_session(&token.user(), referenced, now + MAX_LIFE, now)
+        let user = token::authenticate_plain(&self.tokens, secret.as_bytes())?;
+        self.start_session(&user, referenced, now + MAX_LIFE, now)
     }
 
     fn start_session(
@@ -186,14 +191,20 @@ impl Authenticators {
         now: SystemTime,
     ) -> Result<NewSession, Rejection> {
         let stored = self.store(user, referenced);
-        let stored = stored.ok_or_else(|| bad_credential("the rules do not contain the user"))?;
+        let stored =
+            stored.ok_or_else(|| bad_credential(CredentialRemedy::CheckIssuer, "the rules do not contain the user"))?;
         Session::new(stored, expiry).sign(&self.keys, now)
     }
 
     /// Returns the user of a session cookie, as the current rules describe the user.
     pub(super) fn session_user(&self, cookie: &str, now: SystemTime) -> Result<User, Rejection> {
         let session = Session::verify(&self.keys, cookie, now)?;
-        let removed = || bad_credential("the rules no longer contain the user of this session");
+        let removed = || {
+            bad_credential(
+                CredentialRemedy::SignIn,
+                "the rules no longer contain the user of this session",
+            )
+        };
         let user = self.find_user(session.user()).ok_or_else(removed)?;
         match &user.issuer {
             Issuer::Token => Ok(user),

@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use super::Authenticators;
 use super::principal::{Issuer, User};
-use super::token::Token;
 use crate::encoding::hex;
 use crate::request::GatewayAuthorizer;
 
@@ -57,7 +56,7 @@ impl Authenticators {
                 Issuer::Named { name, .. } => Some(name.clone()),
             },
             subject: user.subject.clone(),
-            binding: self.binding(&user.issuer, &user.subject)?,
+            binding: self.binding(user)?,
             groups: groups.cloned().collect(),
             ambiguous_groups: user.has_ambiguous_groups(),
             deny_groups: self.deny_groups.clone(),
@@ -68,25 +67,24 @@ impl Authenticators {
     /// Finds a stored user in the current rules. A token has the groups of the current rules; a user of an issuer has the
     /// stored groups. Returns `None` if the token has another secret, or the issuer is another one.
     pub(super) fn find_user(&self, stored: &StoredUser) -> Option<User> {
-        let user = match &stored.issuer {
-            None => self.tokens.iter().find(|token| token.id == stored.subject)?.user(),
-            Some(name) => {
-                let issuer = self.issuers().find(|issuer| issuer.is_named(name))?;
-                let is_ambiguous = stored.ambiguous_groups || stored.deny_groups != self.deny_groups;
-                User::new(issuer, stored.subject.clone(), stored.groups.clone())
-                    .with_ambiguous_groups(is_ambiguous)
-                    .with_claims(stored.claims.clone())
-            }
+        let Some(name) = &stored.issuer else {
+            let token = self.tokens.iter().find(|token| token.id == stored.subject)?;
+            return token.user_with(&stored.binding);
         };
-        let is_bound = self.binding(&user.issuer, &user.subject).as_ref() == Some(&stored.binding);
+        let issuer = self.issuers().find(|issuer| issuer.is_named(name))?;
+        let is_ambiguous = stored.ambiguous_groups || stored.deny_groups != self.deny_groups;
+        let user = User::new(issuer, stored.subject.clone(), stored.groups.clone())
+            .with_ambiguous_groups(is_ambiguous)
+            .with_claims(stored.claims.clone());
+        let is_bound = self.binding(&user).as_ref() == Some(&stored.binding);
         is_bound.then_some(user)
     }
 
-    /// Returns the fingerprint of the secret of the token `subject`, or of the issuer: its identifier and its verifier.
-    fn binding(&self, issuer: &Issuer, subject: &str) -> Option<String> {
-        let Issuer::Named { name, .. } = issuer else {
-            let token: Option<&Token> = self.tokens.iter().find(|token| token.id == subject);
-            return token.map(|token| token.sha256.fingerprint());
+    /// Returns the fingerprint of the secret that the user of a token has sent, or of the issuer: its identifier and its
+    /// verifier.
+    fn binding(&self, user: &User) -> Option<String> {
+        let Issuer::Named { name, .. } = &user.issuer else {
+            return user.secret_fingerprint().map(str::to_owned);
         };
         if let Some(gateway) = self.gateway.iter().find(|issuer| issuer.name == *name) {
             let verifier = match gateway.authorizer {

@@ -12,15 +12,15 @@ use subtle::{Choice, ConstantTimeEq};
 use super::error::bad_credential;
 use super::principal::{Issuer, User};
 use crate::encoding::hex;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 
 /// A `[[token]]` of the rules.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The public id of the token; the user name with `Basic`.
     pub id: String,
-    /// The digest of the secret.
-    pub sha256: TokenDigest,
+    /// The digests of the accepted secrets. During a rotation, there are several.
+    pub digests: Vec<TokenDigest>,
     /// The groups of the token's user.
     pub groups: Vec<String>,
 }
@@ -35,9 +35,22 @@ pub struct TokenDigest([u8; 32]);
 pub struct TokenDigestError;
 
 impl Token {
-    /// Returns the user of the token.
+    /// Returns the user of the token, without a secret.
     pub fn user(&self) -> User {
         User::new(Issuer::Token, self.id.clone(), self.groups.clone())
+    }
+
+    /// Returns true if `user` has sent a secret of this token that is not the newest one. The newest one is the first.
+    pub(super) fn has_older_secret_of(&self, user: &User) -> bool {
+        let newest = self.digests.first().map(TokenDigest::fingerprint);
+        user.issuer == Issuer::Token && user.subject == self.id && user.secret_fingerprint() != newest.as_deref()
+    }
+
+    /// Returns the user whose secret has this fingerprint, if the token still accepts the secret.
+    pub(super) fn user_with(&self, fingerprint: &str) -> Option<User> {
+        let mut digests = self.digests.iter();
+        let is_accepted = digests.any(|digest| digest.fingerprint() == fingerprint);
+        is_accepted.then(|| self.user().with_secret_fingerprint(fingerprint.to_owned()))
     }
 }
 
@@ -91,29 +104,35 @@ impl fmt::Debug for TokenDigest {
 pub(super) fn authenticate(tokens: &[Token], authorization: &[u8]) -> Result<User, Rejection> {
     let (scheme, value) = split_scheme(authorization)?;
     if tokens.is_empty() {
-        return Err(bad_credential("this service does not accept credentials"));
+        return Err(bad_credential(
+            CredentialRemedy::SendNone,
+            "this service does not accept credentials",
+        ));
     }
     if scheme.eq_ignore_ascii_case("Bearer") {
-        return find(tokens, None, value.as_bytes()).map(Token::user);
+        return find(tokens, None, value.as_bytes());
     }
     if scheme.eq_ignore_ascii_case("Basic") {
         return authenticate_basic(tokens, value);
     }
-    Err(bad_credential("the authorization scheme is neither Basic nor Bearer"))
+    Err(bad_credential(
+        CredentialRemedy::CorrectHeader,
+        "the authorization scheme is neither Basic nor Bearer",
+    ))
 }
 
-/// Returns the user of the token in a header of its own: the secret, or `ID:SECRET`.
-pub(super) fn authenticate_header(tokens: &[Token], value: &[u8]) -> Result<User, Rejection> {
+/// Returns the user of a token that is sent without a scheme: the secret, or `ID:SECRET`.
+pub(super) fn authenticate_plain(tokens: &[Token], value: &[u8]) -> Result<User, Rejection> {
     let value = value.trim_ascii();
     let (id, secret) = match value.iter().position(|byte| *byte == b':') {
         Some(colon) => (Some(&value[..colon]), &value[colon + 1..]),
         None => (None, value),
     };
-    find(tokens, id, secret).map(Token::user)
+    find(tokens, id, secret)
 }
 
 fn split_scheme(authorization: &[u8]) -> Result<(&str, &str), Rejection> {
-    let malformed = || bad_credential("the Authorization header is malformed");
+    let malformed = || bad_credential(CredentialRemedy::CorrectHeader, "the Authorization header is malformed");
     let text = std::str::from_utf8(authorization).map_err(|_| malformed())?;
     let (scheme, value) = text.split_once(' ').ok_or_else(malformed)?;
     Ok((scheme, value.trim()))
@@ -126,26 +145,29 @@ pub(super) fn bearer(authorization: &[u8]) -> Option<&str> {
 }
 
 fn authenticate_basic(tokens: &[Token], encoded: &str) -> Result<User, Rejection> {
-    let malformed = || bad_credential("the Basic credential is malformed");
+    let malformed = || bad_credential(CredentialRemedy::CorrectHeader, "the Basic credential is malformed");
     let pair = BASE64_STANDARD.decode(encoded).map_err(|_| malformed())?;
     let colon = pair.iter().position(|byte| *byte == b':');
     let colon = colon.ok_or_else(malformed)?;
-    find(tokens, Some(&pair[..colon]), &pair[colon + 1..]).map(Token::user)
+    find(tokens, Some(&pair[..colon]), &pair[colon + 1..])
 }
 
-/// Returns the token with this secret. The function compares with every token, so that its duration does not reveal
-/// which token was similar.
-pub(super) fn find<'a>(tokens: &'a [Token], id: Option<&[u8]>, secret: &[u8]) -> Result<&'a Token, Rejection> {
+/// Returns the user with this secret. The function compares with every digest, so that its duration does not reveal
+/// which secret was similar.
+pub(super) fn find(tokens: &[Token], id: Option<&[u8]>, secret: &[u8]) -> Result<User, Rejection> {
     if secret.is_empty() {
-        return Err(bad_credential("the token is empty"));
+        return Err(bad_credential(CredentialRemedy::CheckToken, "the token is empty"));
     }
     let digest = TokenDigest::of(secret);
     let mut found = None;
     for token in tokens {
         let has_id = id.is_none_or(|id| id == token.id.as_bytes());
-        if bool::from(token.sha256.matches(&digest)) && has_id {
-            found = Some(token);
+        for accepted in &token.digests {
+            if bool::from(accepted.matches(&digest)) && has_id {
+                found = Some(token);
+            }
         }
     }
-    found.ok_or_else(|| bad_credential("the token is unknown"))
+    let token = found.ok_or_else(|| bad_credential(CredentialRemedy::CheckToken, "the token is unknown"))?;
+    Ok(token.user().with_secret_fingerprint(digest.fingerprint()))
 }

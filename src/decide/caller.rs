@@ -12,15 +12,17 @@ pub(super) struct CallerContext<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a ApiRequest,
     pub(super) now: SystemTime,
+    keys: Option<&'a KeySet>,
     principal: Result<Principal, Rejection>,
 }
 
 impl<'a> CallerContext<'a> {
-    pub(super) fn new(policy: &'a Policy, request: &'a ApiRequest, keys: Option<&KeySet>, now: SystemTime) -> Self {
+    pub(super) fn new(policy: &'a Policy, request: &'a ApiRequest, keys: Option<&'a KeySet>, now: SystemTime) -> Self {
         Self {
             policy,
             request,
             now,
+            keys,
             principal: policy.authenticators.authenticate(request, keys, now),
         }
     }
@@ -28,5 +30,11 @@ impl<'a> CallerContext<'a> {
     /// The principal of the caller's credential.
     pub(super) fn principal(&self) -> Result<&Principal, Rejection> {
         self.principal.as_ref().map_err(Clone::clone)
+    }
+
+    /// The time at which the caller's credential expires, if that is known.
+    pub(super) fn credential_expiry(&self) -> Option<SystemTime> {
+        let authenticators = &self.policy.authenticators;
+        authenticators.credential_expiry(self.request, self.keys, self.now)
     }
 }

@@ -66,7 +66,7 @@ fn extension(query: &Pairs) -> Result<String, Rejection> {
         return Ok(String::new());
     };
     if values.next().is_some() {
-        return Err(Rejection::ConflictingParameter { name: name.clone() });
+        return Err(Rejection::RepeatedParameter { name: name.clone() });
     }
     let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !extension.split('.').all(is_word) || extension.len() > MAX_EXTENSION {

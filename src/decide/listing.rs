@@ -6,8 +6,8 @@ use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
 use crate::operation::{Action, Listing};
-use crate::plan::{ListingPage, ListingPlan};
-use crate::policy::{GrantScope, ListAccess, Policy};
+use crate::plan::{AUDIT, ListingPage, ListingPlan};
+use crate::policy::{Grant, GrantScope, ListAccess, Policy};
 use crate::rejection::{ListingProblem, Rejection};
 use crate::request::{ListingFormat, ListingRequest, SortColumn, SortOrder, bad_value};
 
@@ -29,8 +29,22 @@ pub struct ListingView {
     pub principal: Principal,
     /// The actions that a page offers.
     pub actions: PageActions,
+    /// True if the caller may list the prefix, or folders below it. Otherwise the caller may only upload.
+    pub is_listed: bool,
     /// The folders on the way to prefixes that the caller may list.
     folders: Vec<String>,
+    /// The folders on the way to prefixes to which the caller may upload.
+    upload_folders: Vec<String>,
+}
+
+/// The part of a prefix that a page shows to a caller.
+struct VisiblePart<'a> {
+    /// The grant to list the whole prefix.
+    grant: Option<Grant<'a>>,
+    /// True if the caller may list the prefix, or folders below it.
+    is_listed: bool,
+    folders: Vec<String>,
+    upload_folders: Vec<String>,
 }
 
 /// The listing of `prefix`, if the rules allow the caller to see anything there.
@@ -59,28 +73,18 @@ fn check_rules(
 ) -> Result<ListingDecision, Rejection> {
     let principal = caller.principal()?;
     context.user_id = Some(principal.user_id().to_owned());
-    let access = list_access(caller.policy, principal, &request)?;
-    let (plan, folders) = match (access, request.listing) {
-        (ListAccess::Full(grant), _) => {
-            let scope = grant.scope(principal);
-            let cursor = request
-                .next
-                .as_deref()
-                .map(|next| decrypt_cursor(caller.policy, &request, next));
-            let plan = plan(&request, scope, &caller.request.request_id);
-            let plan = match cursor.transpose()? {
-                Some(cursor) => plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT))?,
-                None => plan,
-            };
-            (Some(plan), Vec::new())
-        }
-        (ListAccess::Traverse(ways), Listing::Objects) => (None, ways.into_iter().collect()),
-        (ListAccess::Traverse(_), Listing::Uploads) => {
-            return Err(Rejection::AccessDenied {
-                action: Action::Write.name(),
-            });
-        }
-    };
+    let VisiblePart {
+        grant,
+        is_listed,
+        folders,
+        upload_folders,
+    } = visible_part(caller.policy, principal, &request).inspect_err(|_| {
+        let mut actions = request.listing.actions().iter();
+        let denying = actions.find_map(|action| caller.policy.denying_rule_below(principal, *action, &request.prefix));
+        context.rule = denying.map(str::to_owned);
+    })?;
+    let plan = grant.map(|grant| plan_for_grant(caller, &request, grant.scope(principal)));
+    let plan = plan.transpose()?;
     let actions = match request.format {
         ListingFormat::Page => PageActions::for_prefix(caller, &request.prefix)?,
         ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => {
@@ -93,9 +97,63 @@ fn check_rules(
             request,
             principal: principal.clone(),
             actions,
+            is_listed,
             folders,
+            upload_folders,
         },
     })
+}
+
+/// The part of the prefix that the caller may see. A page also shows where the caller may upload, because a form or a link on
+/// it is the only way of a browser to an upload.
+fn visible_part<'a>(
+    policy: &'a Policy,
+    principal: &Principal,
+    request: &ListingRequest,
+) -> Result<VisiblePart<'a>, Rejection> {
+    let listed = list_access(policy, principal, request);
+    let uploads = match request.format {
+        ListingFormat::Page => policy.list_access(principal, Action::Write, &request.prefix).ok(),
+        ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => None,
+    };
+    let is_listed = listed.is_ok();
+    let (grant, folders) = match (listed, &uploads, request.listing) {
+        (Ok(ListAccess::Full(grant)), ..) => (Some(grant), Vec::new()),
+        (Ok(ListAccess::Traverse(ways)), _, Listing::Objects) => (None, ways.into_iter().collect()),
+        (Err(_), Some(_), Listing::Objects) => (None, Vec::new()),
+        (Ok(ListAccess::Traverse(_)), _, Listing::Uploads) => {
+            return Err(Rejection::AccessDenied {
+                action: Action::Write.name(),
+            });
+        }
+        (Err(rejection), ..) => return Err(rejection),
+    };
+    let upload_folders = match uploads {
+        Some(ListAccess::Traverse(ways)) if grant.is_none() => ways.into_iter().collect(),
+        Some(ListAccess::Traverse(_) | ListAccess::Full(_)) | None => Vec::new(),
+    };
+    Ok(VisiblePart {
+        grant,
+        is_listed,
+        folders,
+        upload_folders,
+    })
+}
+
+fn plan_for_grant(
+    caller: &CallerContext<'_>,
+    request: &ListingRequest,
+    scope: GrantScope,
+) -> Result<ListingPlan, Rejection> {
+    let cursor = request
+        .next
+        .as_deref()
+        .map(|next| decrypt_cursor(caller.policy, request, next));
+    let plan = plan(request, scope, &caller.request.request_id);
+    match cursor.transpose()? {
+        Some(cursor) => plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT)),
+        None => Ok(plan),
+    }
 }
 
 /// The part of the prefix for which the rules allow the caller all actions of the listing.
@@ -141,7 +199,7 @@ fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> Listin
         query.push(pair("prefix", &request.prefix));
     }
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
-    query.push(pair("x-signpost", &audit));
+    query.push(pair(AUDIT, &audit));
     let plan = ListingPlan {
         listing: request.listing,
         query,
@@ -191,6 +249,9 @@ impl ListingView {
         page.folders.extend(self.folders.iter().cloned());
         page.folders
             .retain(|folder| self.includes(folder) && !policy.denies_below(&self.principal, Action::List, folder));
+        let listed: Vec<_> = page.folders.clone();
+        let is_new = |folder: &&String| self.includes(folder) && !listed.contains(folder);
+        page.folders.extend(self.upload_folders.iter().filter(is_new).cloned());
         // An object with a key that ends in a slash only marks a folder: its path is the path of the listing.
         page.objects.retain(|object| {
             self.includes(&object.key) && !object.key.ends_with('/') && self.may_list(policy, &object.key)

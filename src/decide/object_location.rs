@@ -29,7 +29,7 @@ pub(super) fn locate(
         create: creates_object(request.operation),
         missing: missing_object(policy, principal, request),
         denied_keys: policy.denied_keys_in(principal, action, &folder),
-        denial: policy.rejection_for(principal, action),
+        denial: policy.denial_for(principal, action),
         folder,
     })))
 }

@@ -89,7 +89,7 @@ fn check_query(page: ObjectPage, query: &Pairs) -> Result<(), Rejection> {
             });
         }
         if index > 0 {
-            return Err(Rejection::ConflictingParameter { name: name.clone() });
+            return Err(Rejection::RepeatedParameter { name: name.clone() });
         }
         if !value.is_empty() {
             return Err(bad_value(name, "must not have a value"));

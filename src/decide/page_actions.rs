@@ -1,11 +1,14 @@
 //! The actions that a page offers to its user.
 
+use std::time::SystemTime;
+
 use super::caller::CallerContext;
-use crate::auth::Principal;
+use crate::auth::{Authenticators, Principal, User};
 use crate::key::ObjectKey;
 use crate::operation::Action;
 use crate::policy::ListAccess;
 use crate::rejection::Rejection;
+use crate::request::ApiRequest;
 
 /// The actions that a page offers to its user. A hint only: each action is authorized again when the user takes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub struct PageActions {
 }
 
 /// The state of the sign-in for the user of a page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SignInState {
     /// The service has no sign-in.
     #[default]
@@ -27,7 +30,28 @@ pub enum SignInState {
     /// The user is not signed in.
     SignedOut,
     /// The user is signed in.
-    SignedIn,
+    SignedIn {
+        /// The id of the token, or the name of the user at the issuer.
+        name: String,
+    },
+}
+
+impl SignInState {
+    /// The state for a caller with this credential.
+    fn new(authenticators: &Authenticators, user: Option<&User>) -> Self {
+        match (authenticators.sign_in_method(), user) {
+            (None, _) => Self::Disabled,
+            (Some(_), None) => Self::SignedOut,
+            (Some(_), Some(user)) => Self::SignedIn {
+                name: user.subject.clone(),
+            },
+        }
+    }
+
+    /// The state according to the session of a request, whatever other credential the request contains.
+    pub fn of_session(authenticators: &Authenticators, request: &ApiRequest, now: SystemTime) -> Self {
+        Self::new(authenticators, authenticators.signed_in_user(request, now).as_ref())
+    }
 }
 
 impl PageActions {
@@ -66,11 +90,7 @@ impl PageActions {
                 .filter(is_granted)
                 .collect(),
             share: can_share_reads && !authenticators.keys.is_empty() && principal.user().is_some(),
-            sign_in: match (authenticators.sign_in_method(), principal) {
-                (None, _) => SignInState::Disabled,
-                (Some(_), Principal::Anonymous) => SignInState::SignedOut,
-                (Some(_), Principal::User(_)) => SignInState::SignedIn,
-            },
+            sign_in: SignInState::new(authenticators, principal.user()),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attachment::{attachment, file_name};
 use super::authorized_request::AuthorizedRequest;
 use crate::operation::{Action, CLIENT_SETTABLE, OBJECT_SIZE, Operation, uses_kms_key};
-use crate::plan::{ObjectLocation, PresignPlan};
+use crate::plan::{AUDIT, ObjectLocation, PresignPlan};
 use crate::policy::{Constraints, Disposition, Grant, MIN_LIFETIME};
 use crate::rejection::{MAX_OBJECT_BYTES, MAX_PUT_BYTES, MIN_PART_BYTES, Rejection};
 use crate::request::{BodyLength, ObjectRequest, Pairs, ResponseFormat, parse_length};
@@ -35,9 +35,7 @@ pub(super) fn plan(
     // A reused URL cannot contain the id of one request.
     let request_id = reuse_url_for.map_or(request_id, |_| "-");
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
-    // S3 ignores parameters that begin with `x-` and writes them to its access log
-    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html).
-    builder.query.push(("x-signpost".into(), audit));
+    builder.query.push((AUDIT.into(), audit));
     let (headers, query) = builder.finish(object_request.format);
     Ok(PresignPlan {
         operation: object_request.operation,
@@ -288,8 +286,9 @@ impl PlanBuilder {
         let is_set = self.overrides("response-content-disposition");
         let disposition = match (&object_request.download, grant.constraints.disposition) {
             (Some(_), _) if is_set => {
-                return Err(Rejection::ConflictingParameter {
-                    name: "download".into(),
+                return Err(Rejection::ExclusiveParameters {
+                    first: "download",
+                    second: "response-content-disposition",
                 });
             }
             _ if is_set => return Ok(()),

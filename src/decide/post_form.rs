@@ -9,6 +9,7 @@ use super::authorize::authorize;
 use super::authorized_request::AuthorizedRequest;
 use super::caller::CallerContext;
 use super::generated_key::generate_id;
+use super::page_actions::PageActions;
 use super::plan_builder;
 use super::rejected_request::RejectedRequest;
 use crate::auth::Keyring;
@@ -44,8 +45,8 @@ const SUCCESS_REDIRECT: &str = "success_action_redirect";
 pub struct PostFormDecision {
     /// The plan to sign.
     pub plan: PostPolicyPlan<ObjectLocation>,
-    /// If true, the response is an HTML page. Otherwise it is JSON.
-    pub as_page: bool,
+    /// The actions that the HTML page offers in the folder of the form. `None` if the response is JSON.
+    pub page: Option<PageActions>,
     /// The public key of the file that was uploaded with the previous form.
     pub uploaded_key: Option<String>,
 }
@@ -70,6 +71,7 @@ struct UploadPlace {
 /// The form for `target`, if the rules allow the caller to upload there.
 pub(super) fn decide(caller: &CallerContext<'_>, target: PostFormTarget) -> Result<PostFormDecision, RejectedRequest> {
     let request = caller.request;
+    let prefix = target.folder();
     let (form_key, example) = form_key(request, target, caller.now)?;
     let as_page = preferred_type(&request.headers, &["text/html", "application/json"]) == "text/html";
     let (options, object_request) = FormOptions::parse(&request.query, example)?;
@@ -87,9 +89,10 @@ pub(super) fn decide(caller: &CallerContext<'_>, target: PostFormTarget) -> Resu
         plan.fields.push((SUCCESS_REDIRECT.into(), url));
     }
     let uploaded_key = uploaded_key(keys, &request.query, &plan.scope.user_id);
+    let page = as_page.then(|| PageActions::for_prefix(caller, &prefix)).transpose()?;
     Ok(PostFormDecision {
         plan,
-        as_page,
+        page,
         uploaded_key,
     })
 }
@@ -213,7 +216,10 @@ impl FormOptions {
                 }
                 "content-length-range" => length = Some(parse_range(name, value)?),
                 SUCCESS_REDIRECT | "success_action_status" if success.is_some() => {
-                    return Err(Rejection::ConflictingParameter { name: name.clone() });
+                    return Err(Rejection::ExclusiveParameters {
+                        first: SUCCESS_REDIRECT,
+                        second: "success_action_status",
+                    });
                 }
                 SUCCESS_REDIRECT => success = Some((name.clone(), parse_absolute_url(name, value)?)),
                 "success_action_status" => success = Some((name.clone(), parse_status(name, value)?)),

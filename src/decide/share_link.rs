@@ -6,13 +6,14 @@ use http::Method;
 use serde::Deserialize;
 
 use super::caller::CallerContext;
+use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::keyring::SignedToken;
 use crate::auth::share::{self, LinkScope, ShareLink};
 use crate::auth::{Issuer, Principal};
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::LinkUse;
-use crate::policy::{Constraints, Grant, MAX_SHARE_EXPIRES, Policy};
+use crate::policy::{Constraints, Grant, Policy};
 use crate::rejection::Rejection;
 use crate::request::{ObjectRequest, ShareToken, bad_value, json_object, parse_expires};
 
@@ -52,8 +53,23 @@ enum ExpiresValue {
     Text(String),
 }
 
-/// Creates the link that the caller requests.
-pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejection> {
+/// The longest lifetime that a rule allows for a link, and the field of the rule that sets it.
+struct LifetimeLimit<'a> {
+    lifetime: Duration,
+    rule: &'a str,
+    field: &'static str,
+}
+
+/// Creates the link that the caller requests. A rejection records what was known about the request.
+pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, RejectedRequest> {
+    let mut context = RejectionContext::default();
+    create_link(caller, &mut context).map_err(|rejection| RejectedRequest {
+        rejection,
+        context: Box::new(context),
+    })
+}
+
+fn create_link(caller: &CallerContext<'_>, context: &mut RejectionContext) -> Result<NewShareLink, Rejection> {
     let CallerContext {
         policy, request, now, ..
     } = *caller;
@@ -64,14 +80,16 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
         return Err(bad_value(name, "belongs in the JSON body"));
     }
     let principal = caller.principal()?;
+    context.user_id = Some(principal.user_id().to_owned());
     let Principal::User(member) = principal else {
         return Err(Rejection::CredentialRequired);
     };
     let share_request: ShareRequest = json_object("body", &request.body)?;
     let (scope, target) = share_request.scope()?;
+    context.key = Some(target.as_str().to_owned());
     let operations = share_request.operations()?;
     let temporary = member.issuer != Issuer::Token || policy.authenticators.uses_session(request);
-    let max_lifetime = max_lifetime(policy, principal, &operations, &target, temporary)?;
+    let limit = lifetime_limit(policy, principal, &operations, &target, temporary, context)?;
     let creator = policy.authenticators.store(member, &policy.referenced_claims());
     let link = ShareLink {
         id: share::new_id(&policy.authenticators.keys, &request.request_id, now),
@@ -81,7 +99,7 @@ pub(super) fn create(caller: &CallerContext<'_>) -> Result<NewShareLink, Rejecti
             .map(|operation| operation.method().to_string())
             .collect(),
         created: unix_seconds(now),
-        expires: unix_seconds(now + share_request.lifetime_within(max_lifetime)?),
+        expires: unix_seconds(now + share_request.lifetime_within(&limit)?),
         temporary,
         max_bytes: share_request.max_bytes,
         uses: share_request.uses(policy)?,
@@ -162,6 +180,8 @@ pub(super) fn narrow(
 impl ShareRequest {
     fn scope(&self) -> Result<(LinkScope, ObjectKey), Rejection> {
         match (&self.key, &self.prefix) {
+            (Some(key), None) if key.starts_with('/') => Err(leading_slash("key", key)),
+            (None, Some(prefix)) if prefix.starts_with('/') => Err(leading_slash("prefix", prefix)),
             (Some(key), None) => Ok((LinkScope::Key(key.clone()), ObjectKey::with_path(key.clone())?)),
             (None, Some(prefix)) if prefix.ends_with('/') => {
                 Ok((LinkScope::Prefix(prefix.clone()), ObjectKey::with_path(prefix.clone())?))
@@ -202,12 +222,14 @@ impl ShareRequest {
         }
     }
 
-    /// Returns the requested lifetime, or the default. Rejects a longer one than `max_lifetime`.
-    fn lifetime_within(&self, max_lifetime: Duration) -> Result<Duration, Rejection> {
-        let lifetime = self.lifetime()?.unwrap_or(DEFAULT_LIFETIME.min(max_lifetime));
-        if lifetime > max_lifetime {
-            let limit = humantime::format_duration(max_lifetime);
-            return Err(bad_value("expires", &format!("the rule allows at most {limit}")));
+    /// Returns the requested lifetime, or the default. Rejects a longer one than `limit`.
+    fn lifetime_within(&self, limit: &LifetimeLimit<'_>) -> Result<Duration, Rejection> {
+        let lifetime = self.lifetime()?.unwrap_or(DEFAULT_LIFETIME.min(limit.lifetime));
+        if lifetime > limit.lifetime {
+            let LifetimeLimit { rule, field, .. } = limit;
+            let longest = humantime::format_duration(limit.lifetime);
+            let problem = format!("the rule {rule:?} allows at most {longest} (`{field}`)");
+            return Err(bad_value("expires", &problem));
         }
         Ok(lifetime)
     }
@@ -221,29 +243,62 @@ impl ShareRequest {
     }
 }
 
+/// Rejects a key that was copied from a URL path. Its link would name another object, or none.
+fn leading_slash(name: &str, key: &str) -> Rejection {
+    let without = key.trim_start_matches('/');
+    bad_value(
+        name,
+        &format!("must not begin with `/`: the URL path {key:?} names the key {without:?}"),
+    )
+}
+
 fn check_shareable(grant: Grant<'_>, action: Action) -> Result<(), Rejection> {
     if grant.constraints.share.contains(&action) {
         return Ok(());
     }
-    Err(Rejection::AccessDenied { action: "share" })
+    Err(Rejection::NotShareable { action: action.name() })
 }
 
-/// The maximum lifetime that the rules of all operations allow. Rejects the request if one of them does not allow
-/// `principal` to share.
-fn max_lifetime(
-    policy: &Policy,
+/// The shortest limit of the rules of all operations. Rejects the request if one of them does not allow `principal` to share.
+fn lifetime_limit<'a>(
+    policy: &'a Policy,
     principal: &Principal,
     operations: &[Operation],
     target: &ObjectKey,
     temporary: bool,
-) -> Result<Duration, Rejection> {
-    let mut max_lifetime = MAX_SHARE_EXPIRES;
+    context: &mut RejectionContext,
+) -> Result<LifetimeLimit<'a>, Rejection> {
+    let mut limit = None;
     for operation in operations {
-        let grant = policy.decide(principal, operation.action(), target)?;
+        let outcome = policy.evaluate(principal, operation.action(), target.as_str());
+        context.rule = outcome.rule().map(str::to_owned);
+        let grant = outcome.into_grant()?;
         check_shareable(grant, operation.action())?;
-        max_lifetime = max_lifetime.min(grant.constraints.max_share_lifetime(temporary));
+        let own = LifetimeLimit::of(grant, temporary);
+        limit = limit
+            .filter(|limit: &LifetimeLimit<'_>| limit.lifetime <= own.lifetime)
+            .or(Some(own));
     }
-    Ok(max_lifetime)
+    limit.ok_or_else(|| bad_value("methods", "must not be empty"))
+}
+
+impl<'a> LifetimeLimit<'a> {
+    fn of(grant: Grant<'a>, temporary: bool) -> Self {
+        let Constraints {
+            share_expires,
+            temporary_share_expires,
+            ..
+        } = grant.constraints;
+        Self {
+            lifetime: grant.constraints.max_share_lifetime(temporary),
+            rule: grant.rule,
+            field: if temporary && temporary_share_expires < share_expires {
+                "temporary_share_expires"
+            } else {
+                "share_expires"
+            },
+        }
+    }
 }
 
 fn unix_seconds(time: SystemTime) -> u64 {

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode;
 use crate::auth::session::{NewSession, check_same_origin};
 use crate::auth::sign_in::{AuthorizationRequest, CodeExchange, SignInMethod};
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::{ApiRequest, SignInPath, bad_value, is_service_path};
 
 /// The maximum length of `?next=`.
@@ -105,13 +105,14 @@ fn with_code(policy: &Policy, request: &ApiRequest, now: SystemTime) -> Result<S
         let mut values = request.query.iter().filter(|(own, _)| own == name);
         let value = values.next().map(|(_, value)| value.as_str());
         if values.next().is_some() {
-            return Err(Rejection::ConflictingParameter { name: name.to_owned() });
+            return Err(Rejection::RepeatedParameter { name: name.to_owned() });
         }
         Ok(value)
     };
     if value("error")?.is_some() {
         return Err(Rejection::BadCredential {
             problem: "the issuer did not sign you in",
+            remedy: CredentialRemedy::SignIn,
         });
     }
     let (Some(state), Some(code)) = (value("state")?, value("code")?) else {
@@ -145,7 +146,7 @@ fn form_field(body: &[u8], name: &str) -> Result<Option<String>, Rejection> {
     });
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Rejection::ConflictingParameter { name: name.to_owned() });
+        return Err(Rejection::RepeatedParameter { name: name.to_owned() });
     }
     let with_spaces: Vec<u8> = value
         .iter()

@@ -12,14 +12,16 @@
 //! 8. [`presigner`]: the endpoint of the bucket, and presigned URLs.
 //! 9. [`post_policy`]: signed POST policies.
 //! 10. [`listing_xml`]: the XML of listings and errors.
-//! 11. [`s3_client`]: listings and deletions.
+//! 11. [`s3_client`]: listings, deletions and sizes.
 //! 12. [`dynamodb`]: the id table in `DynamoDB`.
-//! 13. [`parameter_store`]: parameters of Systems Manager.
-//! 14. [`secret_source`]: secrets that are stored outside the function.
-//! 15. [`policy_source`]: rules that are stored outside the function.
+//! 13. [`dynamodb_locks`]: the locks of git-lfs in `DynamoDB`.
+//! 14. [`parameter_store`]: parameters of Systems Manager.
+//! 15. [`secret_source`]: secrets that are stored outside the function.
+//! 16. [`policy_source`]: rules that are stored outside the function.
 
 mod credentials;
 mod dynamodb;
+mod dynamodb_locks;
 mod json_protocol;
 mod listing_xml;
 mod parameter_store;

@@ -1,4 +1,4 @@
-//! The result of a look-up in the id table.
+//! The results of calls to the id table, and new ids.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,6 +11,17 @@ pub(crate) type TableError = Arc<dyn std::error::Error + Send + Sync>;
 
 /// The id of an entry, or `None` if it has none.
 pub(crate) type IdLookupResult = Result<Option<Ulid>, TableError>;
+
+/// The result of adding or removing a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockChange {
+    /// The lock has been added or removed.
+    Done,
+    /// Another lock prevents it, or the lock does not exist.
+    Conflict,
+    /// The table has no space for another lock of the repository.
+    Full,
+}
 
 /// Returns a new random id, which cannot be predicted ([ULID](https://github.com/ulid/spec)).
 pub(crate) fn new_id(now: SystemTime) -> Result<Ulid, RandomnessError> {

@@ -1,6 +1,7 @@
 //! The id table: the ids under which objects are stored, and the number of uses of share links.
 
 mod folder;
+mod lock_files;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -10,9 +11,9 @@ use std::time::SystemTime;
 
 use super::aws::{CredentialSource, DynamoTable};
 use super::https_client::HttpsClient;
-use super::id_lookup::{IdLookupResult, TableError, shared};
+use super::id_lookup::{IdLookupResult, LockChange, TableError, shared};
 use crate::config::{ConfigError, IdTableLocation, Settings};
-use crate::plan::{IdLookup, LinkUse};
+use crate::plan::{IdLookup, LinkUse, Lock};
 
 /// The store of the id table.
 #[derive(Clone, Debug)]
@@ -60,6 +61,47 @@ impl IdTable {
                 Self::None => Err(no_table()),
                 Self::DynamoDb(table) => table.consume(counted).await.map_err(shared),
                 Self::Folder(folder) => folder::consume(folder, counted).map_err(shared),
+            }
+        })
+    }
+
+    /// Returns all locks of a repository.
+    pub(crate) fn locks<'a>(&'a self, repository: &'a str) -> BoxFuture<'a, Result<Vec<Lock>, TableError>> {
+        Box::pin(async move {
+            match self {
+                Self::None => Err(no_table()),
+                Self::DynamoDb(table) => table.locks(repository).await.map_err(shared),
+                Self::Folder(folder) => lock_files::list(folder, repository).map_err(shared),
+            }
+        })
+    }
+
+    /// Adds a lock, unless there is one for the same path. Only one of several concurrent calls adds a lock.
+    pub(crate) fn add_lock<'a>(
+        &'a self,
+        repository: &'a str,
+        lock: &'a Lock,
+    ) -> BoxFuture<'a, Result<LockChange, TableError>> {
+        Box::pin(async move {
+            match self {
+                Self::None => Err(no_table()),
+                Self::DynamoDb(table) => table.add_lock(repository, lock).await.map_err(shared),
+                Self::Folder(folder) => lock_files::add(folder, repository, lock).map_err(shared),
+            }
+        })
+    }
+
+    /// Removes a lock, unless it has been replaced by another one.
+    pub(crate) fn remove_lock<'a>(
+        &'a self,
+        repository: &'a str,
+        lock: &'a Lock,
+    ) -> BoxFuture<'a, Result<LockChange, TableError>> {
+        Box::pin(async move {
+            match self {
+                Self::None => Err(no_table()),
+                Self::DynamoDb(table) => table.remove_lock(repository, lock).await.map_err(shared),
+                Self::Folder(folder) => lock_files::remove(folder, repository, lock).map_err(shared),
             }
         })
     }

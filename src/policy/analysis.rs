@@ -20,6 +20,15 @@ pub enum Finding<'a> {
         /// The patterns of the rule.
         on: Vec<String>,
     },
+    /// A value contains `*`, and the rules compare it exactly.
+    Wildcard {
+        /// The id of the rule.
+        rule: &'a str,
+        /// The field that contains the value.
+        field: &'static str,
+        /// The value.
+        value: &'a str,
+    },
     /// The rule never decides about a request.
     Shadowed {
         /// The id of the rule.
@@ -50,15 +59,18 @@ impl Policy {
     pub fn findings(&self) -> Vec<Finding<'_>> {
         let rules = self.rules.iter().enumerate();
         rules
-            .flat_map(|(index, rule)| match rule.effect {
-                Effect::Allow => {
-                    let found = [anonymous_write(rule), self.shadowed(index, rule)];
-                    found.into_iter().flatten().collect()
-                }
-                Effect::Deny => {
-                    let found = self.unreachable(rule).or_else(|| self.shadowed(index, rule));
-                    found.into_iter().chain(self.aliases(rule)).collect::<Vec<_>>()
-                }
+            .flat_map(|(index, rule)| {
+                let found = match rule.effect {
+                    Effect::Allow => {
+                        let found = [anonymous_write(rule), self.shadowed(index, rule)];
+                        found.into_iter().flatten().collect()
+                    }
+                    Effect::Deny => {
+                        let found = self.unreachable(rule).or_else(|| self.shadowed(index, rule));
+                        found.into_iter().chain(self.aliases(rule)).collect::<Vec<_>>()
+                    }
+                };
+                wildcards(rule).chain(found)
             })
             .collect()
     }
@@ -145,12 +157,29 @@ fn anonymous_write(rule: &Rule) -> Option<Finding<'_>> {
     })
 }
 
+/// Returns the values that contain `*`. Only `on` and `content_types` have wildcards.
+fn wildcards(rule: &Rule) -> impl Iterator<Item = Finding<'_>> {
+    let conditions = rule.conditions.iter().flat_map(|condition| &condition.values);
+    let conditions = conditions.map(|value| ("if", value.as_str()));
+    let callers = rule.who.iter().filter_map(|who| Some(("who", who.name()?)));
+    let values = conditions.chain(callers).filter(|(_, value)| value.contains('*'));
+    values.map(|(field, value)| Finding::Wildcard {
+        rule: &rule.id,
+        field,
+        value,
+    })
+}
+
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnonymousWrite { rule, on } => {
                 write!(f, "rule {rule:?}: anyone can change objects: {}", on.join(", "))
             }
+            Self::Wildcard { rule, field, value } => write!(
+                f,
+                "rule {rule:?}: {field}: {value:?} contains `*`, which is not a wildcard here: values are compared exactly"
+            ),
             Self::Shadowed { rule, by } => {
                 let by: Vec<_> = by.iter().map(|id| format!("{id:?}")).collect();
                 let by = by.join(", ");

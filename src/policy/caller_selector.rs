@@ -50,6 +50,14 @@ impl CallerSelector {
         }
     }
 
+    /// Returns the subject or the name of the group that the selector compares.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Anyone | Self::Authenticated | Self::Token(_) | Self::Issuer(_) => None,
+            Self::Group(name) | Self::User { subject: name, .. } => Some(name),
+        }
+    }
+
     /// Returns the issuer of the matching users, if there is exactly one. Tokens have an empty issuer name.
     pub(super) fn issuer(&self) -> Option<&str> {
         match self {

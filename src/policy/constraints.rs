@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use humantime::format_duration;
-use serde::Deserialize;
 
 use super::lifetime::ValueSource;
 use crate::operation::{Action, CLIENT_SETTABLE, check_upload_value, uses_kms_key};
@@ -86,6 +84,8 @@ pub(super) struct Ceiling {
     pub(super) expires: Duration,
     pub(super) expires_by: ValueSource,
     pub(super) max_bytes: u64,
+    /// True if rules may allow overwriting.
+    pub(super) overwrite: bool,
 }
 
 impl Constraints {
@@ -188,6 +188,9 @@ impl Constraints {
                 self.max_bytes, ceiling.max_bytes
             ));
         }
+        if self.overwrite && !ceiling.overwrite {
+            return Err("overwrite: [defaults] contains `overwrite = false`, so no rule can allow overwriting".into());
+        }
         self.content_types
             .iter()
             .try_for_each(|range| check_media_range(range))?;
@@ -267,27 +270,6 @@ fn check_maximum(field: &str, value: Duration, maximum: Duration) -> Result<(), 
         ));
     }
     Ok(())
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum SizeValue {
-    Bytes(u64),
-    Text(String),
-}
-
-impl SizeValue {
-    pub(super) fn bytes(&self) -> Result<u64, String> {
-        match self {
-            Self::Bytes(bytes) => Ok(*bytes),
-            Self::Text(text) => {
-                let size = text
-                    .parse::<ByteSize>()
-                    .map_err(|_| format!("max_bytes: {text:?} is not a size; write a size such as 5GiB"))?;
-                Ok(size.as_u64())
-            }
-        }
-    }
 }
 
 pub(super) fn parse_duration(field: &str, text: &str) -> Result<Duration, String> {

@@ -49,8 +49,21 @@ pub struct RuleComparison<'a> {
 pub struct Mismatch {
     /// The part.
     pub part: RulePart,
-    /// The values that the rule expects, as the rules file writes them.
+    /// The values that the rule expects, as the rules file writes them. For `if`, only the conditions that are not met.
     pub expected: Vec<String>,
+    /// The conditions of `if` that are not met; empty for other parts.
+    pub unmet: Vec<UnmetCondition>,
+}
+
+/// A condition of `if` that the caller does not meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmetCondition {
+    /// The name of the claim.
+    pub claim: String,
+    /// The accepted values.
+    pub accepted: Vec<String>,
+    /// The value of the caller's claim, if there is one.
+    pub actual: Option<String>,
 }
 
 impl RuleComparison<'_> {
@@ -78,7 +91,9 @@ impl Policy {
         };
         Explanation {
             lifetime: granting.map(|rule| rule.lifetime),
-            comparisons: self.compare(|rule, part| rule.part_matches(part, principal, action, key.as_str())),
+            comparisons: self.compare(principal, |rule, part| {
+                rule.part_matches(part, principal, action, key.as_str())
+            }),
             outcome,
         }
     }
@@ -93,29 +108,57 @@ impl Policy {
         ExplainedListAccess {
             access: self.list_access(principal, action, prefix),
             denied_by: denying.map(|rule| rule.id.as_str()),
-            comparisons: self.compare(part_matches),
+            comparisons: self.compare(principal, part_matches),
         }
     }
 
-    fn compare(&self, part_matches: impl Fn(&Rule, RulePart) -> bool) -> Vec<RuleComparison<'_>> {
+    fn compare(
+        &self,
+        principal: &Principal,
+        part_matches: impl Fn(&Rule, RulePart) -> bool,
+    ) -> Vec<RuleComparison<'_>> {
         let rules = self.rules.iter();
         rules
-            .map(|rule| comparison(rule, |part| part_matches(rule, part)))
+            .map(|rule| comparison(rule, principal, |part| part_matches(rule, part)))
             .collect()
     }
 }
 
-fn comparison(rule: &Rule, part_matches: impl Fn(RulePart) -> bool) -> RuleComparison<'_> {
+fn comparison<'a>(
+    rule: &'a Rule,
+    principal: &Principal,
+    part_matches: impl Fn(RulePart) -> bool,
+) -> RuleComparison<'a> {
     let mismatches = RulePart::ALL
         .into_iter()
         .filter(|part| !part_matches(*part))
-        .map(|part| Mismatch {
-            part,
-            expected: rule.values(part),
-        });
+        .map(|part| mismatch(rule, principal, part));
     RuleComparison {
         rule: &rule.id,
         effect: rule.effect,
         mismatches: mismatches.collect(),
+    }
+}
+
+fn mismatch(rule: &Rule, principal: &Principal, part: RulePart) -> Mismatch {
+    if part != RulePart::Claims {
+        return Mismatch {
+            part,
+            expected: rule.values(part),
+            unmet: Vec::new(),
+        };
+    }
+    let unmet = rule.unmet_conditions(principal);
+    let claim = |name: &str| principal.user()?.claim(name).map(str::to_owned);
+    Mismatch {
+        part,
+        expected: rule.unmet_conditions(principal).map(ToString::to_string).collect(),
+        unmet: unmet
+            .map(|condition| UnmetCondition {
+                claim: condition.claim.clone(),
+                accepted: condition.values.clone(),
+                actual: claim(&condition.claim),
+            })
+            .collect(),
     }
 }

@@ -31,7 +31,7 @@ impl Policy {
         prefix: &str,
     ) -> Result<ListAccess<'_>, Rejection> {
         if self.denies_below(principal, action, prefix) {
-            return Err(self.rejection_for(principal, action));
+            return Err(self.denial_for(principal, action));
         }
         let mut folders = BTreeSet::new();
         for (rule, range) in self.prefixes(principal, action, Effect::Allow) {
@@ -52,6 +52,12 @@ impl Policy {
     /// Returns true if a rule denies `action` for every key below `prefix`.
     pub fn denies_below(&self, principal: &Principal, action: Action, prefix: &str) -> bool {
         self.prefix_deny_rule(principal, action, prefix).is_some()
+    }
+
+    /// Returns the id of the rule that denies `action` for every key below `prefix`.
+    pub(crate) fn denying_rule_below(&self, principal: &Principal, action: Action, prefix: &str) -> Option<&str> {
+        let rule = self.prefix_deny_rule(principal, action, prefix);
+        rule.map(|rule| rule.id.as_str())
     }
 
     /// Returns the rule that denies `action` for every key below `prefix`.

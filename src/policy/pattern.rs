@@ -199,7 +199,7 @@ fn split(key: &str) -> (&str, Option<&str>) {
 }
 
 /// Returns true if a claim's value can be a segment. A value that could be read as several segments or as none cannot.
-fn is_segment(value: &str) -> bool {
+pub fn is_segment(value: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@|:+=-".contains(&byte);
     (1..=128).contains(&value.len()) && value.bytes().all(plain) && value != "." && value != ".."
 }

@@ -128,6 +128,12 @@ impl Rule {
         }
     }
 
+    /// Returns the conditions that `principal` does not meet.
+    pub(super) fn unmet_conditions(&self, principal: &Principal) -> impl Iterator<Item = &ClaimCondition> {
+        let conditions = self.conditions.iter();
+        conditions.filter(|condition| !condition.holds(principal, self.effect))
+    }
+
     /// Returns the names of the claims that the rule refers to.
     pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
         let conditions = self.conditions.iter().map(|condition| condition.claim.as_str());

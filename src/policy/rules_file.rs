@@ -9,19 +9,20 @@ use sha2::{Digest as _, Sha256};
 
 use super::Policy;
 use super::caller_selector::CallerSelector;
-use super::constraints::{
-    Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, SizeValue, parse_duration,
-};
+use super::constraints::{Ceiling, Constraints, Disposition, MAX_EXPIRES, MAX_SHARE_EXPIRES, parse_duration};
 use super::effect::Effect;
 use super::errors::{RulesError, invalid};
+use super::field_types::{Choice, DurationText, Flag, List, OneTable, Size, Table, Text};
 use super::identifiers::{check_id, check_unique};
-use super::issuers::{self, IssuerTable};
+use super::issuers::{self, IssuerTable, Issuers};
 use super::key_rewrite::KeyRewrite;
 use super::lifetime::{LifetimeSource, ValueSource};
+use super::open_issuers::OpenIssuer;
 use super::pattern::Pattern;
 use super::rule::{ClaimCondition, Rule};
 use super::tokens::{self, TokenTable};
 use crate::auth::{Authenticators, Keyring};
+use crate::dialect::{Dialect, DialectPrefixes};
 use crate::encoding::hex;
 use crate::operation::Action;
 use crate::rejection::MAX_OBJECT_BYTES;
@@ -30,53 +31,64 @@ use crate::rejection::MAX_OBJECT_BYTES;
 #[serde(deny_unknown_fields)]
 struct RulesTable {
     version: u32,
-    defaults: Option<DefaultsTable>,
+    defaults: Option<OneTable<DefaultsTable>>,
     #[serde(default)]
-    share: ShareTable,
-    signer: Option<SignerTable>,
+    share: OneTable<ShareTable>,
+    signer: Option<OneTable<SignerTable>>,
+    turborepo: Option<OneTable<DialectTable>>,
+    nx: Option<OneTable<DialectTable>>,
+    lfs: Option<OneTable<DialectTable>>,
     #[serde(default)]
-    issuer: Vec<IssuerTable>,
+    issuer: List<IssuerTable>,
     #[serde(default)]
-    token: Vec<TokenTable>,
+    token: List<TokenTable>,
     #[serde(default)]
-    rule: Vec<RuleTable>,
+    rule: List<RuleTable>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ShareTable {
-    revoked: Vec<String>,
+    revoked: List<Text>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignerTable {
-    epoch: String,
+    epoch: Text,
+}
+
+/// A table that enables a dialect.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialectTable {
+    /// The prefix of the objects.
+    at: Text,
 }
 
 /// Declares a table with the constraint fields and additional fields. (`serde(flatten)` does not work with
 /// `deny_unknown_fields`.)
 macro_rules! constraints_table {
-    ($table:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
+    ($table:ident, $expecting:literal, { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
         #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(deny_unknown_fields, expecting = $expecting)]
         struct $table {
             $($(#[$attribute])* $field: $type,)*
-            expires: Option<String>,
-            reuse_url_for: Option<String>,
-            cache_control: Option<String>,
-            max_bytes: Option<SizeValue>,
-            overwrite: Option<bool>,
-            disposition: Option<Disposition>,
-            content_types: Option<Vec<String>>,
-            metadata: Option<BTreeMap<String, String>>,
-            storage_class: Option<String>,
-            sse: Option<String>,
-            sse_kms_key_id: Option<String>,
-            client_may_set: Option<Vec<String>>,
-            share: Option<Vec<Action>>,
-            share_expires: Option<String>,
-            temporary_share_expires: Option<String>,
+            expires: Option<DurationText>,
+            reuse_url_for: Option<DurationText>,
+            cache_control: Option<Text>,
+            max_bytes: Option<Size>,
+            overwrite: Option<Flag>,
+            disposition: Option<Choice<Disposition>>,
+            content_types: Option<List<Text>>,
+            metadata: Option<Table<Text>>,
+            storage_class: Option<Text>,
+            sse: Option<Text>,
+            sse_kms_key_id: Option<Text>,
+            client_may_set: Option<List<Text>>,
+            share: Option<List<Choice<Action>>>,
+            share_expires: Option<DurationText>,
+            temporary_share_expires: Option<DurationText>,
         }
 
         impl $table {
@@ -88,17 +100,17 @@ macro_rules! constraints_table {
                         Some(text) => Some(parse_duration("reuse_url_for", text)?),
                         None => base.reuse_url_for,
                     },
-                    cache_control: self.cache_control.clone().or_else(|| base.cache_control.clone()),
-                    max_bytes: self.max_bytes.as_ref().map_or(Ok(base.max_bytes), SizeValue::bytes)?,
-                    overwrite: self.overwrite.unwrap_or(base.overwrite),
-                    disposition: self.disposition.unwrap_or(base.disposition),
-                    content_types: self.content_types.clone().unwrap_or_else(|| base.content_types.clone()),
-                    metadata: self.metadata.clone().unwrap_or_else(|| base.metadata.clone()),
-                    storage_class: self.storage_class.clone().or_else(|| base.storage_class.clone()),
-                    sse: self.sse.clone().or_else(|| base.sse.clone()),
-                    sse_kms_key_id: self.sse_kms_key_id.clone().or_else(|| base.sse_kms_key_id.clone()),
-                    client_may_set: self.client_may_set.clone().unwrap_or_else(|| base.client_may_set.clone()),
-                    share: self.share.clone().unwrap_or_else(|| base.share.clone()),
+                    cache_control: text(self.cache_control.as_ref(), base.cache_control.as_ref()),
+                    max_bytes: self.max_bytes.map_or(base.max_bytes, |size| size.0),
+                    overwrite: self.overwrite.map_or(base.overwrite, |flag| flag.0),
+                    disposition: self.disposition.map_or(base.disposition, |choice| choice.0),
+                    content_types: texts(self.content_types.as_ref(), &base.content_types),
+                    metadata: self.metadata.as_ref().map_or_else(|| base.metadata.clone(), metadata),
+                    storage_class: text(self.storage_class.as_ref(), base.storage_class.as_ref()),
+                    sse: text(self.sse.as_ref(), base.sse.as_ref()),
+                    sse_kms_key_id: text(self.sse_kms_key_id.as_ref(), base.sse_kms_key_id.as_ref()),
+                    client_may_set: texts(self.client_may_set.as_ref(), &base.client_may_set),
+                    share: self.share.as_ref().map_or_else(|| base.share.clone(), List::choices),
                     share_expires: duration("share_expires", self.share_expires.as_deref(), base.share_expires)?,
                     temporary_share_expires: duration(
                         "temporary_share_expires",
@@ -113,22 +125,24 @@ macro_rules! constraints_table {
     };
 }
 
-constraints_table!(DefaultsTable {
-    token_header: Option<String>,
+constraints_table!(DefaultsTable, "a table", {
+    token_header: Option<Text>,
 });
 
-constraints_table!(RuleTable {
-    id: String,
+constraints_table!(RuleTable, "a table, written [[rule]]", {
+    id: Text,
     #[serde(default)]
-    effect: Effect,
-    who: Vec<String>,
+    effect: Choice<Effect>,
+    who: List<Text>,
     #[serde(default, rename = "if")]
-    conditions: BTreeMap<String, Vec<String>>,
-    can: Vec<Action>,
-    on: Vec<String>,
-    rewrite: Option<String>,
+    conditions: Table<List<Text>>,
+    can: List<Choice<Action>>,
+    on: List<Text>,
+    rewrite: Option<Text>,
     #[serde(default)]
-    allow_anonymous_write: bool,
+    allow_anonymous_write: Flag,
+    #[serde(default)]
+    allow_open_issuer: Flag,
 });
 
 /// Parses a rules file.
@@ -137,32 +151,41 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
     if table.version != 1 {
         return Err(RulesError::Version(table.version));
     }
-    let (defaults, ceiling) = defaults(table.defaults.as_ref()).map_err(invalid("[defaults]"))?;
-    let (gateway, oidc) = issuers::parse(table.issuer)?;
-    let token_header = table
-        .defaults
+    let defaults_table = table.defaults.map(|table| table.0);
+    let (defaults, ceiling) = defaults(defaults_table.as_ref()).map_err(invalid("[defaults]"))?;
+    let Issuers { gateway, oidc, open } = issuers::parse(table.issuer.into_vec())?;
+    let token_header = defaults_table
         .as_ref()
         .and_then(|defaults| defaults.token_header.as_deref());
     let authenticators = Authenticators {
-        tokens: tokens::parse(table.token)?,
+        tokens: tokens::parse(table.token.into_vec())?,
         token_header: token_header
             .map(tokens::parse_header_name)
             .transpose()
             .map_err(invalid("[defaults]"))?,
         gateway,
         oidc,
-        revoked_links: table.share.revoked,
+        revoked_links: table.share.0.revoked.texts(),
         deny_groups: String::new(),
         keys: Keyring::default(),
     };
-    let signer_epoch = table.signer.map(epoch).transpose().map_err(invalid("[signer]"))?;
+    let signer_epoch = table
+        .signer
+        .map(|table| epoch(table.0))
+        .transpose()
+        .map_err(invalid("[signer]"))?;
+    let dialects = dialects([
+        (Dialect::Turborepo, table.turborepo),
+        (Dialect::Nx, table.nx),
+        (Dialect::Lfs, table.lfs),
+    ])?;
     let mut ids = BTreeSet::new();
-    let rules = table.rule.into_iter().map(|table| {
-        let place = format!("rule {:?}", table.id);
+    let rules = table.rule.into_vec().into_iter().map(|table| {
+        let (place, allow_open_issuer) = (format!("rule {:?}", &*table.id), table.allow_open_issuer);
         check_unique(&mut ids, &table.id).map_err(invalid(&place))?;
-        table
-            .into_rule(&defaults, &ceiling, &authenticators)
-            .map_err(invalid(&place))
+        let rule = table.into_rule(&defaults, &ceiling, &authenticators);
+        let rule = rule.and_then(|rule| check_open_issuers(rule, allow_open_issuer, &open));
+        rule.map_err(invalid(&place))
     });
     let rules: Vec<_> = rules.collect::<Result<_, _>>()?;
     Ok(Policy {
@@ -174,9 +197,23 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         digest: hex(&Sha256::digest(text)),
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,
+        dialects,
         has_id_table: false,
         has_scoped_sessions: false,
     })
+}
+
+fn dialects(
+    tables: [(Dialect, Option<OneTable<DialectTable>>); Dialect::ALL.len()],
+) -> Result<DialectPrefixes, RulesError> {
+    let mut dialects = DialectPrefixes::default();
+    for (dialect, table) in tables {
+        if let Some(OneTable(DialectTable { at })) = table {
+            let enabled = dialects.enable(dialect, &at);
+            enabled.map_err(invalid(&format!("[{}]", dialect.name())))?;
+        }
+    }
+    Ok(dialects)
 }
 
 /// Returns a hash of the names of the groups in deny rules.
@@ -195,10 +232,11 @@ fn epoch(SignerTable { epoch }: SignerTable) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if epoch.is_empty() || epoch.len() > 16 || !epoch.bytes().all(plain) {
         return Err(format!(
-            "epoch: {epoch:?} must have 1 to 16 letters, digits, `-` or `_`"
+            "epoch: {:?} must have 1 to 16 letters, digits, `-` or `_`",
+            &*epoch
         ));
     }
-    Ok(epoch)
+    Ok(epoch.into_string())
 }
 
 /// Returns the default constraints of rules, and the limits that rules must not exceed.
@@ -209,6 +247,7 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
         expires: MAX_EXPIRES,
         expires_by: ValueSource::BuiltIn,
         max_bytes: MAX_OBJECT_BYTES,
+        overwrite: true,
     };
     let Some(table) = table else {
         return Ok((Constraints::built_in(), ceiling));
@@ -231,12 +270,36 @@ fn defaults(table: Option<&DefaultsTable>) -> Result<(Constraints, Ceiling), Str
         expires,
         expires_by,
         max_bytes: defaults.max_bytes,
+        overwrite: table.overwrite.is_none_or(|flag| flag.0),
     };
     Ok((defaults, ceiling))
 }
 
 fn duration(field: &str, text: Option<&str>, base: Duration) -> Result<Duration, String> {
     text.map_or(Ok(base), |text| parse_duration(field, text))
+}
+
+/// Returns the text of a table, or that of the defaults.
+fn text(own: Option<&Text>, base: Option<&String>) -> Option<String> {
+    own.map(|text| text.to_string()).or_else(|| base.cloned())
+}
+
+/// Returns the texts of a table, or those of the defaults.
+fn texts(own: Option<&List<Text>>, base: &[String]) -> Vec<String> {
+    own.map_or_else(|| base.to_vec(), List::texts)
+}
+
+fn metadata(table: &Table<Text>) -> BTreeMap<String, String> {
+    let entries = table.0.iter();
+    entries.map(|(name, value)| (name.clone(), value.to_string())).collect()
+}
+
+/// Rejects a rule for everyone who can get tokens of an open issuer.
+fn check_open_issuers(rule: Rule, allow_open_issuer: Flag, open: &[OpenIssuer]) -> Result<Rule, String> {
+    if rule.effect == Effect::Allow && !allow_open_issuer.0 {
+        open.iter().try_for_each(|issuer| issuer.check(&rule))?;
+    }
+    Ok(rule)
 }
 
 impl RuleTable {
@@ -251,6 +314,7 @@ impl RuleTable {
             on: _,
             rewrite: _,
             allow_anonymous_write: _,
+            allow_open_issuer: _,
             expires,
             reuse_url_for,
             cache_control,
@@ -286,7 +350,7 @@ impl RuleTable {
 
     fn into_rule(self, defaults: &Constraints, ceiling: &Ceiling, known: &Authenticators) -> Result<Rule, String> {
         check_id(&self.id)?;
-        if self.effect == Effect::Deny && (self.sets_constraints() || self.rewrite.is_some()) {
+        if self.effect.0 == Effect::Deny && (self.sets_constraints() || self.rewrite.is_some()) {
             return Err("a deny rule cannot have constraints or `rewrite`".into());
         }
         let constraints = self.constraints(defaults, ceiling)?;
@@ -298,11 +362,11 @@ impl RuleTable {
         self.check_anonymous_write(&who)?;
         let rule = Rule {
             lifetime: self.lifetime(ceiling),
-            id: self.id,
-            effect: self.effect,
+            can: self.can.choices(),
+            id: self.id.into_string(),
+            effect: self.effect.0,
             who,
             conditions: conditions(self.conditions),
-            can: self.can,
             on,
             rewrite,
             constraints,
@@ -313,7 +377,7 @@ impl RuleTable {
 
     fn patterns(&self) -> Result<Vec<Pattern>, String> {
         let patterns = self.on.iter();
-        let patterns = patterns.map(|on| Pattern::from_str(on).map_err(|error| format!("on {on:?}: {error}")));
+        let patterns = patterns.map(|on| Pattern::from_str(on).map_err(|error| format!("on {:?}: {error}", &**on)));
         patterns.collect()
     }
 
@@ -321,7 +385,7 @@ impl RuleTable {
         let Some(text) = &self.rewrite else { return Ok(None) };
         let rewrite = KeyRewrite::from_str(text)?;
         rewrite.check(on)?;
-        if self.can.contains(&Action::List) {
+        if self.can.choices().contains(&Action::List) {
             return Err("rewrite: the rule cannot allow `list`, because a listing contains storage keys".into());
         }
         Ok(Some(rewrite))
@@ -332,7 +396,7 @@ impl RuleTable {
             ("who", self.who.is_empty()),
             ("can", self.can.is_empty()),
             ("on", self.on.is_empty()),
-            ("if", self.conditions.values().any(Vec::is_empty)),
+            ("if", self.conditions.0.values().any(|values| values.is_empty())),
         ];
         match lists.into_iter().find(|(_, is_empty)| *is_empty) {
             Some((field, _)) => Err(format!("{field}: an empty list matches nothing")),
@@ -342,9 +406,9 @@ impl RuleTable {
 
     fn check_anonymous_write(&self, who: &[CallerSelector]) -> Result<(), String> {
         let mut actions = self.can.iter();
-        let writes = actions.any(|action| matches!(action, Action::Write | Action::Delete));
-        let is_anonymous = self.effect == Effect::Allow && who.contains(&CallerSelector::Anyone);
-        if is_anonymous && writes && !self.allow_anonymous_write {
+        let writes = actions.any(|action| matches!(action.0, Action::Write | Action::Delete));
+        let is_anonymous = self.effect.0 == Effect::Allow && who.contains(&CallerSelector::Anyone);
+        if is_anonymous && writes && !self.allow_anonymous_write.0 {
             return Err(
                 "the rule lets anyone change objects; if this is intended, add `allow_anonymous_write = true`".into(),
             );
@@ -362,9 +426,12 @@ impl RuleTable {
     }
 }
 
-fn conditions(table: BTreeMap<String, Vec<String>>) -> Vec<ClaimCondition> {
-    let conditions = table.into_iter();
+fn conditions(table: Table<List<Text>>) -> Vec<ClaimCondition> {
+    let conditions = table.0.into_iter();
     conditions
-        .map(|(claim, values)| ClaimCondition { claim, values })
+        .map(|(claim, values)| ClaimCondition {
+            claim,
+            values: values.texts(),
+        })
         .collect()
 }

@@ -6,16 +6,17 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use super::errors::{RulesError, invalid};
+use super::field_types::{List, Text, TextOrList};
 use super::identifiers::{check_id, check_unique};
-use crate::auth::Token;
+use crate::auth::{Token, TokenDigest};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenTable {
-    id: String,
-    sha256: String,
+    id: Text,
+    sha256: TextOrList,
     #[serde(default)]
-    groups: Vec<String>,
+    groups: List<Text>,
 }
 
 /// The SHA-256 digests of the empty text and of a newline. A script creates them if its random source fails.
@@ -28,7 +29,7 @@ const EMPTY_DIGESTS: [&str; 2] = [
 pub(super) fn parse(tables: Vec<TokenTable>) -> Result<Vec<Token>, RulesError> {
     let (mut ids, mut digests) = (BTreeSet::new(), BTreeSet::new());
     let tokens = tables.into_iter().map(|table| {
-        let place = format!("token {:?}", table.id);
+        let place = format!("token {:?}", &*table.id);
         table.into_token(&mut ids, &mut digests).map_err(invalid(&place))
     });
     tokens.collect()
@@ -67,22 +68,34 @@ pub(super) fn parse_header_name(text: &str) -> Result<HeaderName, String> {
 
 impl TokenTable {
     fn into_token(self, ids: &mut BTreeSet<String>, digests: &mut BTreeSet<String>) -> Result<Token, String> {
-        let digest = self.sha256.to_ascii_lowercase();
-        if EMPTY_DIGESTS.contains(&digest.as_str()) {
-            return Err("sha256: this is the digest of an empty secret".into());
-        }
-        if !digests.insert(digest) {
-            return Err("sha256: another token has the same secret".into());
+        check_id(&self.id)?;
+        check_unique(ids, &self.id)?;
+        let own = self.sha256.0.iter().map(|digest| parse_digest(digest, digests));
+        let own = own.collect::<Result<Vec<_>, _>>()?;
+        if own.is_empty() {
+            return Err("sha256: the list is empty, so nobody can use the token; remove the token instead".into());
         }
         if self.groups.iter().any(|group| group.is_empty() || group.contains('/')) {
             return Err("groups: a group name must not be empty or contain `/`".into());
         }
-        check_id(&self.id)?;
-        check_unique(ids, &self.id)?;
         Ok(Token {
-            sha256: self.sha256.parse().map_err(|error| format!("sha256: {error}"))?,
-            id: self.id,
-            groups: self.groups,
+            digests: own,
+            groups: self.groups.texts(),
+            id: self.id.into_string(),
         })
+    }
+}
+
+/// Parses a digest that is not in `digests` yet, and adds it.
+fn parse_digest(text: &str, digests: &mut BTreeSet<String>) -> Result<TokenDigest, String> {
+    let digest = text.to_ascii_lowercase();
+    if EMPTY_DIGESTS.contains(&digest.as_str()) {
+        return Err("sha256: this is the digest of an empty secret".into());
+    }
+    let parsed = digest.parse().map_err(|error| format!("sha256: {error}"))?;
+    if digests.insert(digest) {
+        Ok(parsed)
+    } else {
+        Err("sha256: this token or another token contains the same digest".into())
     }
 }

@@ -235,7 +235,7 @@ impl ObjectRequest {
     fn read_length(&mut self, name: String, value: &str) -> Result<(), Rejection> {
         let length = parse_length(&name, value)?;
         match self.length {
-            BodyLength::Declared(sent) if sent > 0 && sent != length => Err(Rejection::ConflictingParameter { name }),
+            BodyLength::Declared(sent) if sent > 0 && sent != length => Err(Rejection::DifferentHeader { name }),
             BodyLength::Chunked => Ok(()),
             _ if length == 0 => Ok(()),
             _ => {
@@ -247,7 +247,7 @@ impl ObjectRequest {
 
     fn read_content_type(&mut self, name: String, value: String) -> Result<(), Rejection> {
         if self.content_type.as_ref().is_some_and(|sent| *sent != value) {
-            return Err(Rejection::ConflictingParameter { name });
+            return Err(Rejection::DifferentHeader { name });
         }
         self.content_type = Some(value.clone());
         self.read_header("content-type".to_owned(), name, value)
@@ -257,7 +257,7 @@ impl ObjectRequest {
         check_signable(&name, &header, &value)?;
         self.check_value(&name, &header, &value)?;
         match self.headers.iter().find(|(sent, _)| *sent == header) {
-            Some((_, sent)) if *sent != value => Err(Rejection::ConflictingParameter { name }),
+            Some((_, sent)) if *sent != value => Err(Rejection::DifferentHeader { name }),
             Some(_) => Ok(()),
             None => {
                 self.headers.push((header, value));
@@ -275,7 +275,7 @@ impl ObjectRequest {
             .chain(&self.query_headers)
             .any(|(sent, _)| *sent == header)
         {
-            return Err(Rejection::ConflictingParameter { name });
+            return Err(Rejection::DifferentHeader { name });
         }
         self.query_headers.push((header, value));
         Ok(())

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::dialect::{Dialect, DialectPath};
 use crate::key::{ObjectKey, PathEncoding, RESERVED, decode_path};
 use crate::operation::Operation;
 use crate::rejection::Rejection;
@@ -15,6 +16,8 @@ pub enum RequestPath {
     Prefix(Option<ObjectKey>),
     /// `/-/presign/{key}`.
     Presign(ObjectKey),
+    /// A path of a dialect.
+    Dialect(DialectPath),
     /// Another path below `/-/`.
     Service(ServicePath),
 }
@@ -24,6 +27,8 @@ pub enum RequestPath {
 pub enum ServicePath {
     /// `/-/health`.
     Health,
+    /// `/-/whoami`.
+    Whoami,
     /// `/-/openapi.yaml` or `/-/docs`.
     Document(Document),
     /// `/-/share`.
@@ -82,8 +87,12 @@ impl RequestPath {
         if let Some(name) = path.strip_prefix("assets/") {
             return Ok(Self::Service(ServicePath::Asset(name.to_owned())));
         }
+        if let Some((dialect, rest)) = Dialect::split_path(path) {
+            return DialectPath::parse(dialect, rest).map(Self::Dialect);
+        }
         match path {
             "health" => Ok(ServicePath::Health),
+            "whoami" => Ok(ServicePath::Whoami),
             "openapi.yaml" => Ok(ServicePath::Document(Document::OpenApi)),
             "docs" => Ok(ServicePath::Document(Document::Page)),
             "share" => Ok(ServicePath::Share),
@@ -105,6 +114,7 @@ impl RequestPath {
             }
             Self::Prefix(None) => with_options(&[Method::GET, Method::HEAD, Method::POST]),
             Self::Presign(_) => with_options(&[Method::GET]),
+            Self::Dialect(path) => with_options(path.methods()),
             Self::Service(path) => path.allowed_methods(),
         }
     }
@@ -114,7 +124,9 @@ impl ServicePath {
     /// The methods that this path supports, including `OPTIONS`.
     pub fn allowed_methods(&self) -> Vec<Method> {
         match self {
-            Self::Health | Self::Document(_) | Self::Asset(_) => with_options(&[Method::GET, Method::HEAD]),
+            Self::Health | Self::Whoami | Self::Document(_) | Self::Asset(_) => {
+                with_options(&[Method::GET, Method::HEAD])
+            }
             Self::Share | Self::Sign => with_options(&[Method::POST]),
             Self::SignIn(path) => path.allowed_methods(),
         }

@@ -1,10 +1,11 @@
 //! The kind of a request, computed once from its method, path and query.
 
-use http::Method;
+use http::{Method, header};
 
 use super::path::{Document, RequestPath, ServicePath, SignInPath, object_methods};
 use super::value::bad_value;
 use super::{ApiRequest, Pairs};
+use crate::dialect::{DialectPath, TurborepoPath};
 use crate::key::{KeyError, ObjectKey};
 use crate::operation::{Listing, ObjectPage, Operation};
 use crate::rejection::{Rejection, method_list};
@@ -19,6 +20,8 @@ pub enum Route {
     },
     /// `GET /-/health`.
     Health,
+    /// `GET /-/whoami`.
+    Whoami,
     /// `GET /-/openapi.yaml` or `GET /-/docs`.
     Document(Document),
     /// `GET /-/assets/{name}`.
@@ -64,6 +67,8 @@ pub enum Route {
         /// The key of the object.
         key: ObjectKey,
     },
+    /// A request of a dialect, including the preflight request of Turborepo.
+    Dialect(DialectPath),
 }
 
 /// The place where an HTML form stores its file.
@@ -75,6 +80,17 @@ pub enum PostFormTarget {
     Prefix(Option<ObjectKey>),
 }
 
+impl PostFormTarget {
+    /// The prefix of the folder that contains the stored file: empty, or ending in `/`.
+    pub fn folder(&self) -> String {
+        let (Self::Key(key) | Self::Prefix(Some(key))) = self else {
+            return String::new();
+        };
+        let end = key.as_str().rfind('/').map_or(0, |slash| slash + 1);
+        key.as_str()[..end].to_owned()
+    }
+}
+
 impl Route {
     /// Finds the route of a request.
     pub fn from_request(request: &ApiRequest) -> Result<Self, Rejection> {
@@ -83,13 +99,16 @@ impl Route {
         }
         let path = RequestPath::parse(&request.path, request.encoding)?;
         if request.method == Method::OPTIONS.as_str() {
-            return Ok(Self::Preflight {
-                allow: path.allowed_methods(&request.query),
+            let allow = path.allowed_methods(&request.query);
+            return Ok(match path {
+                RequestPath::Dialect(path) if requests_artifact_url(&path, request) => Self::Dialect(path),
+                _ => Self::Preflight { allow },
             });
         }
         match path {
             RequestPath::Service(path) => Self::from_service_path(path, request),
             RequestPath::Presign(key) => Self::from_presign_path(key, request),
+            RequestPath::Dialect(path) => Self::from_dialect_path(path, request),
             RequestPath::Prefix(prefix) => Self::from_prefix(prefix, request),
             RequestPath::Object(key) => Self::from_object_path(key, request),
         }
@@ -103,6 +122,7 @@ impl Route {
             ServicePath::SignIn(path) => Ok(Self::SignIn(path)),
             _ if !is_allowed => Err(Rejection::MethodNotAllowed { allow }),
             ServicePath::Health => Ok(Self::Health),
+            ServicePath::Whoami => Ok(Self::Whoami),
             ServicePath::Document(document) => Ok(Self::Document(document)),
             ServicePath::Asset(name) => Ok(Self::Asset(name)),
             ServicePath::Share => Ok(Self::CreateShareLink),
@@ -120,6 +140,14 @@ impl Route {
         }
         let operation = presigned_operation(&request.query)?;
         Ok(Self::Presign { operation, key })
+    }
+
+    fn from_dialect_path(path: DialectPath, request: &ApiRequest) -> Result<Self, Rejection> {
+        if path.methods().iter().any(|method| *method == request.method.as_str()) {
+            return Ok(Self::Dialect(path));
+        }
+        let allow = RequestPath::Dialect(path).allowed_methods(&request.query);
+        Err(Rejection::MethodNotAllowed { allow })
     }
 
     fn from_prefix(prefix: Option<ObjectKey>, request: &ApiRequest) -> Result<Self, Rejection> {
@@ -163,6 +191,15 @@ impl Route {
             }),
         }
     }
+}
+
+/// Returns true for the preflight request of Turborepo, which has a credential. Preflight requests of browsers have none.
+fn requests_artifact_url(path: &DialectPath, request: &ApiRequest) -> bool {
+    let headers = &request.headers;
+    matches!(path, DialectPath::Turborepo(TurborepoPath::Artifact { .. }))
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && headers.contains_key(header::AUTHORIZATION)
+        && !headers.contains_key(header::ORIGIN)
 }
 
 fn requests_form(request: &ApiRequest) -> bool {

@@ -24,7 +24,7 @@ pub(crate) fn check_names(query: &Pairs) -> Result<(), Rejection> {
         .enumerate()
         .find(|(index, (name, _))| query[..*index].iter().any(|(earlier, _)| earlier == name));
     match repeated {
-        Some((_, (name, _))) => Err(Rejection::ConflictingParameter { name: name.clone() }),
+        Some((_, (name, _))) => Err(Rejection::RepeatedParameter { name: name.clone() }),
         None => Ok(()),
     }
 }

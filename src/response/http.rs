@@ -16,6 +16,8 @@ const COMMON_HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
+/// The media type of git-lfs.
+pub(super) const LFS_JSON: &str = "application/vnd.git-lfs+json";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
 /// Returns a response with the common headers.

@@ -7,6 +7,7 @@ use serde_json::{Map, json};
 use super::http::{ApiResponse, with_json};
 use super::page::{PageShell, html_page};
 use super::text::rfc3339;
+use crate::decide::PageActions;
 use crate::encoding::escape_invisible;
 use crate::plan::{PolicyCondition, PostFormKey, SignedPostForm};
 use crate::request::{ApiRequest, Pairs};
@@ -36,13 +37,21 @@ struct UploadPage<'a> {
     fields: &'a Pairs,
     limit: String,
     expires_at: String,
+    /// True if the user may open the folder of the form.
+    has_folder: bool,
 }
 
 /// Returns a form as a page. `stored` is the key of the file that the user uploaded with the previous form.
-pub fn post_form_page(request: &ApiRequest, form: &SignedPostForm, stored: Option<&str>) -> ApiResponse {
+pub fn post_form_page(
+    request: &ApiRequest,
+    form: &SignedPostForm,
+    stored: Option<&str>,
+    actions: PageActions,
+) -> ApiResponse {
     let target = escape_invisible(target_key(form));
     let template = UploadPage {
-        shell: PageShell::with_title(request, "form", &format!("Upload to {target}")),
+        has_folder: !actions.can.is_empty(),
+        shell: PageShell::with_title(request, "form", &format!("Upload to {target}"), actions.sign_in),
         target,
         stored: stored.map(escape_invisible),
         url: &form.url,
@@ -50,7 +59,7 @@ pub fn post_form_page(request: &ApiRequest, form: &SignedPostForm, stored: Optio
         limit: limit_text(form),
         expires_at: rfc3339(form.expires_at),
     };
-    let directives = format!("img-src 'self'; form-action {}", form_origins(form));
+    let directives = format!("img-src 'self'; form-action 'self' {}", form_origins(form));
     html_page(StatusCode::OK, &template, &directives)
 }
 

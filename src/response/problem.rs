@@ -1,15 +1,17 @@
 //! Responses for rejections and failures: as text, as a problem document, or as a page.
 
 use askama::Template;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::json;
 
 use super::failure::{RequestError, ServiceFailure};
-use super::http::{ApiResponse, TEXT, set_header, to_json, with_body};
+use super::http::{ApiResponse, JSON, LFS_JSON, TEXT, set_header, to_json, with_body};
 use super::links::{login_url, return_path};
 use super::page::{PageShell, html_page};
 use super::status::{failure_status, rejection_status};
 
-use crate::decide::RejectedRequest;
+use crate::decide::{RejectedRequest, SignInState};
+use crate::dialect::Dialect;
 use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
@@ -24,24 +26,31 @@ const CHALLENGE: HeaderValue =
 /// password itself.
 const BROWSER_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"signpost\"");
 
+/// The challenge of git-lfs. Unlike `WWW-Authenticate`, REST APIs and function URLs do not rename it.
+const LFS_AUTHENTICATE: HeaderName = HeaderName::from_static("lfs-authenticate");
+
+const LFS_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"signpost\"");
+
 const PROBLEM_JSON: &str = "application/problem+json";
 
 const RETRY: &str = "Try again in a moment.";
 
 const RETRY_OR_REPORT: &str = "Try again in a moment. If the error occurs again, send the request id to the operator.";
 
-/// Returns the response for a request that the client must correct. If `sign_in` is true, the service has a sign-in page,
-/// and error pages link to it.
-pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: bool) -> ApiResponse {
+/// Returns the response for a request that the client must correct. Error pages show `sign_in`, and link to the sign-in page
+/// if it can solve the problem.
+pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: SignInState) -> ApiResponse {
+    let has_sign_in = sign_in != SignInState::Disabled;
     let mut problem = Problem::from_rejection(rejection, &request.url());
-    if sign_in && problem.status == StatusCode::UNAUTHORIZED {
+    if has_sign_in && problem.status == StatusCode::UNAUTHORIZED && !problem.concerns_link {
         problem.login = Some(login_url(request, &return_path(request)));
     }
+    problem.sign_in = sign_in;
     let mut response = problem.response(Some(request), &request.request_id);
     match rejection {
         Rejection::MethodNotAllowed { allow } => set_header(&mut response, header::ALLOW, &method_list(allow)),
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => {
-            add_challenge(request, &mut response, sign_in);
+            add_challenge(request, &mut response, has_sign_in);
         }
         _ => {}
     }
@@ -53,6 +62,9 @@ fn add_challenge(request: &ApiRequest, response: &mut ApiResponse, sign_in: bool
     let is_browser = is_script(headers) || (sign_in && is_navigation(headers));
     let challenge = if is_browser { BROWSER_CHALLENGE } else { CHALLENGE };
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    if request.dialect() == Some(Dialect::Lfs) {
+        response.headers_mut().insert(LFS_AUTHENTICATE, LFS_CHALLENGE);
+    }
 }
 
 /// Returns the response for a failure of the service, without details. `request` is `None` if the event could not be
@@ -66,6 +78,25 @@ pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Service
             .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response
+}
+
+/// Returns the status and the message of a problem with one object of a batch of git-lfs.
+pub(super) fn lfs_object_problem(error: &RequestError) -> (u16, String) {
+    let problem = match error {
+        RequestError::Rejected(RejectedRequest { rejection, .. }) => Problem::from_rejection(rejection, ""),
+        RequestError::Failed(failure) => Problem::from_failure(failure),
+    };
+    let status = lfs_problem_status(problem.status).as_u16();
+    (status, format!("{}. {}", problem.detail, problem.remedy))
+}
+
+/// The status of a problem in the git-lfs API, which has a status of its own for invalid values.
+fn lfs_problem_status(status: StatusCode) -> StatusCode {
+    if status == StatusCode::BAD_REQUEST {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        status
+    }
 }
 
 /// Returns the problem document of one request in a bulk request.
@@ -85,10 +116,14 @@ enum ProblemFormat<'a> {
     Text,
     Json,
     Page(&'a ApiRequest),
+    Dialect(Dialect),
 }
 
 impl<'a> ProblemFormat<'a> {
     fn select(request: &'a ApiRequest) -> Self {
+        if let Some(dialect) = request.dialect() {
+            return Self::Dialect(dialect);
+        }
         let offers = [
             "text/plain",
             PROBLEM_JSON,
@@ -112,6 +147,10 @@ struct Problem {
     remedy: String,
     /// The URL of the sign-in page, if signing in can solve the problem.
     login: Option<String>,
+    /// The state of the sign-in, for an error page.
+    sign_in: SignInState,
+    /// True if the credential of the request is a share link, and the link is invalid.
+    concerns_link: bool,
 }
 
 impl Problem {
@@ -122,6 +161,8 @@ impl Problem {
             detail: rejection.to_string(),
             remedy: rejection.remedy(url),
             login: None,
+            sign_in: SignInState::Disabled,
+            concerns_link: matches!(rejection, Rejection::BadCredential { remedy, .. } if remedy.concerns_link()),
         }
     }
 
@@ -138,6 +179,8 @@ impl Problem {
             detail,
             remedy: remedy.to_owned(),
             login: None,
+            sign_in: SignInState::Disabled,
+            concerns_link: false,
         }
     }
 
@@ -146,6 +189,24 @@ impl Problem {
             ProblemFormat::Page(request) => self.page(request, request_id),
             ProblemFormat::Json => with_body(self.status, PROBLEM_JSON, to_json(&self.document(Some(request_id)))),
             ProblemFormat::Text => with_body(self.status, TEXT, self.text(request_id)),
+            ProblemFormat::Dialect(dialect) => self.for_dialect(dialect, request_id),
+        }
+    }
+
+    /// Returns the response in the format of the tool.
+    fn for_dialect(&self, dialect: Dialect, request_id: &str) -> ApiResponse {
+        let message = format!("{}. {}", self.detail, self.remedy);
+        match dialect {
+            Dialect::Turborepo => {
+                let error = json!({"error": {"code": self.code, "message": message}});
+                with_body(self.status, JSON, to_json(&error))
+            }
+            // Nx compares the media type exactly.
+            Dialect::Nx => with_body(self.status, "text/plain", self.text(request_id)),
+            Dialect::Lfs => {
+                let error = json!({"message": message, "request_id": request_id});
+                with_body(lfs_problem_status(self.status), LFS_JSON, to_json(&error))
+            }
         }
     }
 
@@ -169,7 +230,7 @@ impl Problem {
     fn page(&self, request: &ApiRequest, request_id: &str) -> ApiResponse {
         let heading = self.heading(request);
         let template = ErrorPage {
-            shell: PageShell::with_title(request, "error", heading),
+            shell: PageShell::with_title(request, "error", heading, self.sign_in.clone()),
             heading,
             code: self.code,
             detail: escape_invisible(&self.detail),
@@ -177,7 +238,7 @@ impl Problem {
             request_id,
             sign_in: self.login.as_deref(),
         };
-        html_page(self.status, &template, "img-src 'self'")
+        html_page(self.status, &template, "img-src 'self'; form-action 'self'")
     }
 
     /// Returns the heading of the error page, for people who do not know the error codes.
@@ -186,6 +247,7 @@ impl Problem {
         match self.code {
             _ if self.login.is_some() && is_folder => "Sign in to see these files",
             _ if self.login.is_some() => "Sign in to see this file",
+            _ if self.concerns_link => "This link does not work",
             "AccessDenied" => "You do not have access",
             "CredentialRequired" => "This page requires a credential",
             "NoSuchKey" => "This page does not exist",

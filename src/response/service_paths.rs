@@ -1,4 +1,5 @@
-//! Responses of paths below `/-/` that need no policy: the health check, the API documents, and the assets of the pages.
+//! Responses of paths below `/-/` of the service itself: the health check, the identity of the caller, the API documents, and
+//! the assets of the pages.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -9,9 +10,11 @@ use super::assets::find_asset;
 use super::compress::compressible;
 use super::http::{ApiResponse, HTML, with_body, with_json};
 use super::problem::rejection;
+use super::text::rfc3339;
+use crate::decide::{CallerIdentity, SignInState};
 use crate::rejection::Rejection;
 use crate::request::{ApiRequest, Document};
-use crate::wire::HealthBody;
+use crate::wire::{HealthBody, IdentityBody};
 
 /// [RFC 9512](https://www.rfc-editor.org/rfc/rfc9512)
 const YAML: &str = "application/yaml";
@@ -32,6 +35,17 @@ pub fn health() -> ApiResponse {
     with_json(&HealthBody {
         status: "ok".into(),
         version: env!("CARGO_PKG_VERSION").into(),
+    })
+}
+
+/// Describes the caller.
+pub fn identity(identity: &CallerIdentity) -> ApiResponse {
+    let user = identity.principal.user();
+    with_json(&IdentityBody {
+        caller: identity.principal.selector(),
+        user_id: identity.principal.user_id().to_owned(),
+        groups: user.map(|user| user.groups.clone()).unwrap_or_default(),
+        expires_at: identity.expires_at.map(rfc3339),
     })
 }
 
@@ -61,7 +75,7 @@ fn docs_page() -> ApiResponse {
 /// Returns an asset of the pages. `segment` is the last segment of the request path.
 pub fn asset(request: &ApiRequest, segment: &str) -> ApiResponse {
     let Some(asset) = find_asset(segment) else {
-        return rejection(request, &Rejection::UnknownReservedPath, false);
+        return rejection(request, &Rejection::UnknownReservedPath, SignInState::Disabled);
     };
     let mut response = with_body(StatusCode::OK, asset.media_type, asset.body);
     response.headers_mut().insert(header::CACHE_CONTROL, PERMANENT_CACHE);

@@ -10,6 +10,7 @@ use super::status::rejection_status;
 use crate::auth::keyring::SignedToken;
 use crate::auth::session::{self, NewSession};
 use crate::auth::sign_in::{ATTEMPT_LIFE, COOKIE};
+use crate::decide::SignInState;
 use crate::rejection::Rejection;
 use crate::request::ApiRequest;
 
@@ -18,7 +19,8 @@ use crate::request::ApiRequest;
 struct SignInPage {
     shell: PageShell,
     heading: &'static str,
-    problem: Option<String>,
+    /// What was wrong with the previous token, and what to do.
+    problem: Option<(String, String)>,
     form: Option<TokenForm>,
     link: Option<PageLink>,
     /// The URL at which the browser continues without an action of the user.
@@ -38,7 +40,7 @@ struct PageLink {
 /// Returns the page on which a user enters a token. `problem` is the error of the previous attempt.
 pub fn token_page(request: &ApiRequest, next: &str, problem: Option<&Rejection>) -> ApiResponse {
     let page = SignInPage {
-        problem: problem.map(ToString::to_string),
+        problem: problem.map(|problem| (problem.to_string(), problem.remedy(&request.url()))),
         form: Some(TokenForm {
             action: format!("{}/-/login", request.base_url),
             next: next.to_owned(),
@@ -92,7 +94,7 @@ pub fn signed_out(request: &ApiRequest) -> ApiResponse {
 impl SignInPage {
     fn new(request: &ApiRequest, heading: &'static str) -> Self {
         Self {
-            shell: PageShell::with_title(request, "sign-in", heading),
+            shell: PageShell::with_title(request, "sign-in", heading, SignInState::Disabled),
             heading,
             problem: None,
             form: None,

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::failure::ServiceFailure;
 use crate::plan::{PresignError, StorageError};
-use crate::rejection::Rejection;
+use crate::rejection::{LfsRejection, Rejection};
 
 /// The status code of a rejection.
 pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
@@ -12,7 +12,9 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::BadKey(_)
         | Rejection::BadQuery
         | Rejection::UnknownParameter { .. }
-        | Rejection::ConflictingParameter { .. }
+        | Rejection::RepeatedParameter { .. }
+        | Rejection::DifferentHeader { .. }
+        | Rejection::ExclusiveParameters { .. }
         | Rejection::BadValue { .. }
         | Rejection::UnsupportedHeader { .. }
         | Rejection::PartialUpload
@@ -25,6 +27,8 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         Rejection::BadCredential { .. } | Rejection::CredentialRequired => StatusCode::UNAUTHORIZED,
         Rejection::NotClientSettable { .. }
         | Rejection::AccessDenied { .. }
+        | Rejection::DeniedByRule { .. }
+        | Rejection::NotShareable { .. }
         | Rejection::NotGrantedByLink
         | Rejection::ClaimsTooLong
         | Rejection::ExistenceHidden
@@ -33,6 +37,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::FormCanOverwrite => StatusCode::FORBIDDEN,
         Rejection::UnknownReservedPath
         | Rejection::OutsideBasePath
+        | Rejection::DialectOff { .. }
         | Rejection::SharingOff
         | Rejection::SignInOff
         | Rejection::NoSuchKey
@@ -45,8 +50,22 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::PartTooLarge { .. }
         | Rejection::PutTooLarge { .. }
         | Rejection::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Rejection::ObjectExists => StatusCode::CONFLICT,
+        Rejection::Lfs(rejection) => lfs_status(rejection),
         Rejection::PathTooLong { .. } => StatusCode::URI_TOO_LONG,
         Rejection::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    }
+}
+
+/// The status codes that the git-lfs API defines.
+const fn lfs_status(rejection: &LfsRejection) -> StatusCode {
+    match rejection {
+        LfsRejection::HashAlgorithm { .. } => StatusCode::CONFLICT,
+        LfsRejection::TooManyObjects { .. } | LfsRejection::NeedsAgent { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        LfsRejection::WrongSize { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        LfsRejection::LocksOff | LfsRejection::NoSuchLock => StatusCode::NOT_FOUND,
+        LfsRejection::OtherOwner { .. } => StatusCode::FORBIDDEN,
+        LfsRejection::TooManyLocks => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 

@@ -117,6 +117,21 @@ impl ActivePolicy {
         policy
     }
 
+    /// Returns the policy with the rules in `text`, the new content of the local file, and with the same keys.
+    pub(crate) fn with_rules(
+        &self,
+        text: &str,
+        settings: &Settings,
+        signing: &SigningCredentials,
+    ) -> Result<Self, ConfigError> {
+        let policy = PolicyReader::new(settings, signing).read("SIGNPOST_RULES_FILE", text)?;
+        log_policy(&policy);
+        Ok(Self {
+            rules: ActiveRules::Fixed(Arc::new(policy)),
+            keys: self.keys.clone(),
+        })
+    }
+
     /// Returns the policy for a request at `now`, or `None` if a source has not provided a usable one.
     pub(crate) async fn get(&self, now: SystemTime) -> Option<Arc<Policy>> {
         let Some(keys) = &self.keys else {
@@ -165,17 +180,14 @@ impl ActiveRules {
         credentials: CredentialSource,
         https: &HttpsClient,
     ) -> Result<Self, ConfigError> {
-        let reader = PolicyReader {
-            settings: settings.clone(),
-            signing: signing.clone(),
-        };
         if let Some(source) = &settings.rules_source {
             return Ok(Self::Refreshed(Arc::new(RefreshedPolicy {
                 source: PolicySource::new(settings, source, credentials, https.clone()).await?,
-                reader,
+                reader: PolicyReader::new(settings, signing),
                 policy: Refreshing::default(),
             })));
         }
+        let reader = PolicyReader::new(settings, signing);
         let policy = match local_rules(settings)? {
             Some((var, text)) => reader.read(var, &text)?,
             None => Policy::default(),
@@ -244,6 +256,13 @@ impl fmt::Debug for PolicyReader {
 }
 
 impl PolicyReader {
+    fn new(settings: &Settings, signing: &SigningCredentials) -> Self {
+        Self {
+            settings: settings.clone(),
+            signing: signing.clone(),
+        }
+    }
+
     /// Parses the rules in `text`, which is the value of the setting `var`.
     fn read(&self, var: &'static str, text: &str) -> Result<Policy, ConfigError> {
         let mut policy = Policy::parse(text).map_err(|error| ConfigError {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
-use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, check_page, decide};
+use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, SignInState, check_page, decide};
 use crate::error::chain;
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
@@ -18,7 +18,7 @@ use crate::plan::{
     Instruction, ObjectLocation, PostFormKey, PostPolicyPlan, PresignError, PresignPlan, SignedPostForm,
 };
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::{ApiRequest, bad_value};
 use crate::response::{self, ApiResponse, BulkResult, BulkResults, RequestError, ServiceFailure};
 use crate::service::active_policy::ActivePolicy;
@@ -102,6 +102,20 @@ impl Handler {
         }
     }
 
+    /// Returns a handler with the rules in `text`, the new content of the local rules file, that shares everything else with
+    /// this handler.
+    pub fn with_rules(&self, text: &str, settings: &Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
+            policy: self.policy.with_rules(text, settings, &self.credentials)?,
+            ..self.clone()
+        })
+    }
+
+    /// Returns the policy for a request at `now`, or `None` if its source has not provided a usable one.
+    pub async fn policy(&self, now: SystemTime) -> Option<Arc<Policy>> {
+        self.policy.get(now).await
+    }
+
     /// The base path, for fronts that do not report it.
     pub fn base_path(&self) -> &str {
         &self.base_path
@@ -134,21 +148,25 @@ impl Handler {
         };
         log.emit(request, stats);
         if self.metrics == Metrics::Emf {
-            metrics::emit(&self.bucket, stats, now);
+            metrics::emit(&self.bucket, &log, stats, now);
         }
         response
     }
 
     async fn respond(&self, request: &ApiRequest, now: SystemTime) -> (ApiResponse, RequestLog) {
         match self.policy.get(now).await {
-            Some(policy) => self.respond_with(&policy, request, now).await,
+            Some(policy) => {
+                let (response, log) = self.respond_with(&policy, request, now).await;
+                let older_secret = policy.authenticators.uses_older_secret(request, now);
+                (response, log.with_older_secret(older_secret))
+            }
             None => failed(request, &ServiceFailure::NoPolicy),
         }
     }
 
     async fn respond_with(&self, policy: &Policy, request: &ApiRequest, now: SystemTime) -> (ApiResponse, RequestLog) {
         if let Err(rejection) = check_page(request, &self.cors) {
-            return reject(policy, request, &rejection.into());
+            return reject(policy, request, &rejection.into(), now);
         }
         let provider = match self.provider(policy, request, now).await {
             Ok(provider) => provider,
@@ -164,24 +182,23 @@ impl Handler {
                     }
                     (response, RequestLog::signed(&instruction))
                 }
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
             Ok(Decision::BulkSign(decided)) => self.respond_each(policy, request, decided, now).await,
             Ok(Decision::PostForm(PostFormDecision {
                 plan,
-                as_page,
+                page,
                 uploaded_key,
             })) => match self.sign_form(policy, plan, now).await {
                 Ok(form) => {
                     let log = RequestLog::signed_form(&form);
-                    let response = if as_page {
-                        response::post_form_page(request, &form, uploaded_key.as_deref())
-                    } else {
-                        response::post_form_json(&form)
+                    let response = match page {
+                        Some(actions) => response::post_form_page(request, &form, uploaded_key.as_deref(), actions),
+                        None => response::post_form_json(&form),
                     };
                     (response, log)
                 }
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
             Ok(Decision::Listing(list)) => self.list(policy, request, list, now).await,
             Ok(Decision::ObjectPage(page)) => Box::pin(self.of_object(policy, request, page, now)).await,
@@ -191,10 +208,15 @@ impl Handler {
                 RequestLog::shared(&shared.link.id),
             ),
             Ok(Decision::SignIn(step)) => Box::pin(self.sign_in(policy, request, step, now)).await,
+            Ok(Decision::Dialect(decision)) => Box::pin(self.dialect(policy, request, decision, now)).await,
             Ok(Decision::Health) => (response::health(), RequestLog::new("healthy")),
+            Ok(Decision::Identity(identity)) => (
+                response::identity(&identity),
+                RequestLog::identified(&identity.principal),
+            ),
             Ok(Decision::Document(document)) => (response::document(document), RequestLog::new("described")),
             Ok(Decision::Preflight { allow }) => (response::preflight(&allow), RequestLog::new("allowed")),
-            Err(refused) => reject(policy, request, &refused),
+            Err(refused) => reject(policy, request, &refused, now),
         }
     }
 
@@ -261,7 +283,7 @@ impl Handler {
     }
 
     /// Signs, and then consumes a use of the share link. A caller for whom no use is left does not receive the URL.
-    async fn sign_with(
+    pub(super) async fn sign_with(
         &self,
         policy: &Policy,
         plan: PresignPlan<ObjectLocation>,
@@ -286,7 +308,8 @@ impl Handler {
         };
         if !consumed {
             let problem = "the share link has no uses left";
-            let refused = RejectedRequest::from_plan(&instruction.plan, Rejection::BadCredential { problem });
+            let remedy = CredentialRemedy::RequestUses;
+            let refused = RejectedRequest::from_plan(&instruction.plan, Rejection::BadCredential { problem, remedy });
             return Err(RequestError::Rejected(refused));
         }
         Ok(instruction)
@@ -313,15 +336,25 @@ impl Handler {
 }
 
 /// Returns the response to a rejected request.
-pub(super) fn reject(policy: &Policy, request: &ApiRequest, refused: &RejectedRequest) -> (ApiResponse, RequestLog) {
-    let sign_in = policy.authenticators.sign_in_method().is_some();
+pub(super) fn reject(
+    policy: &Policy,
+    request: &ApiRequest,
+    refused: &RejectedRequest,
+    now: SystemTime,
+) -> (ApiResponse, RequestLog) {
+    let sign_in = SignInState::of_session(&policy.authenticators, request, now);
     let response = response::rejection(request, &refused.rejection, sign_in);
     (response, RequestLog::rejected(refused))
 }
 
-pub(super) fn not_signed(policy: &Policy, request: &ApiRequest, error: &RequestError) -> (ApiResponse, RequestLog) {
+pub(super) fn not_signed(
+    policy: &Policy,
+    request: &ApiRequest,
+    error: &RequestError,
+    now: SystemTime,
+) -> (ApiResponse, RequestLog) {
     match error {
-        RequestError::Rejected(refused) => reject(policy, request, refused),
+        RequestError::Rejected(refused) => reject(policy, request, refused, now),
         RequestError::Failed(failure) => failed(request, failure),
     }
 }
@@ -332,7 +365,7 @@ fn within_limit(request: &ApiRequest, response: ApiResponse, log: RequestLog) ->
         return (response, log);
     }
     let refused = RejectedRequest::from(Rejection::ResponseTooLarge);
-    let response = response::rejection(request, &refused.rejection, false);
+    let response = response::rejection(request, &refused.rejection, SignInState::Disabled);
     (response, RequestLog::rejected(&refused))
 }
 
@@ -371,7 +404,7 @@ pub(super) fn presign_error(error: PresignError, refused: impl FnOnce(Rejection)
     }
 }
 
-fn no_table(error: TableError) -> RequestError {
+pub(super) fn no_table(error: TableError) -> RequestError {
     RequestError::Failed(ServiceFailure::IdTable(error))
 }
 

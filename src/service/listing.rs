@@ -38,7 +38,7 @@ impl Handler {
     ) -> (ApiResponse, RequestLog) {
         match self.respond_with_listing(policy, request, &list, now).await {
             Ok(response) => (response, RequestLog::listed(&list)),
-            Err(error) => not_signed(policy, request, &error),
+            Err(error) => not_signed(policy, request, &error, now),
         }
     }
 

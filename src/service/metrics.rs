@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::request_log::{ResponseStats, milliseconds};
+use super::request_log::{RequestLog, ResponseStats, milliseconds};
 
 /// The namespace of the metrics.
 const NAMESPACE: &str = "Signpost";
@@ -22,12 +22,13 @@ const METRICS: [(&str, &str); 5] = [
 ];
 
 /// Writes the metrics of one request. An error of standard output is ignored.
-pub(super) fn emit(bucket: &str, stats: ResponseStats, now: SystemTime) {
-    let _ = writeln!(stdout().lock(), "{}", metric_line(bucket, stats, now));
+pub(super) fn emit(bucket: &str, log: &RequestLog, stats: ResponseStats, now: SystemTime) {
+    let _ = writeln!(stdout().lock(), "{}", metric_line(bucket, log.is_failure(), stats, now));
 }
 
-/// The bucket is the only dimension, because AWS charges for each combination of dimensions.
-fn metric_line(bucket: &str, stats: ResponseStats, now: SystemTime) -> Value {
+/// The bucket is the only dimension, because AWS charges for each combination of dimensions. A rejection with a status
+/// of 500 or above, such as that of a prefetch, is not a failure of the service.
+fn metric_line(bucket: &str, is_failure: bool, stats: ResponseStats, now: SystemTime) -> Value {
     let ResponseStats { status, duration, cold } = stats;
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let metrics = METRICS.map(|(name, unit)| json!({"Name": name, "Unit": unit}));
@@ -38,8 +39,8 @@ fn metric_line(bucket: &str, stats: ResponseStats, now: SystemTime) -> Value {
         },
         "Bucket": bucket,
         "Requests": 1,
-        "Refused": u8::from((400..500).contains(&status)),
-        "Failed": u8::from(status >= 500),
+        "Refused": u8::from(status >= 400 && !is_failure),
+        "Failed": u8::from(is_failure),
         "ColdStarts": u8::from(cold),
         "Duration": milliseconds(duration),
     })
@@ -54,19 +55,25 @@ mod tests {
     #[test]
     fn every_declared_metric_has_its_value() {
         let cases = [
-            (307, [1, 0, 0, 1]),
-            (404, [1, 1, 0, 1]),
-            (503, [1, 0, 1, 1]),
-            (200, [1, 0, 0, 1]),
+            (307, false, [1, 0, 0, 1]),
+            (404, false, [1, 1, 0, 1]),
+            (503, true, [1, 0, 1, 1]),
+            (503, false, [1, 1, 0, 1]),
+            (200, false, [1, 0, 0, 1]),
         ];
-        for (status, counts) in cases {
+        for (status, is_failure, counts) in cases {
             let duration = Duration::from_micros(1500);
             let stats = ResponseStats {
                 status,
                 duration,
                 cold: true,
             };
-            let line = metric_line("example-bucket", stats, SystemTime::UNIX_EPOCH + Duration::from_secs(7));
+            let line = metric_line(
+                "example-bucket",
+                is_failure,
+                stats,
+                SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+            );
             let declared = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
             let values = declared.iter().map(|metric| &line[metric["Name"].as_str().unwrap()]);
             let values: Vec<f64> = values.map(|value| value.as_f64().unwrap()).collect();

@@ -38,7 +38,7 @@ impl Handler {
                     let response = response::object_page(request, &key, shown, &actions, self.presigner.origin());
                     (response, RequestLog::signed(&instruction))
                 }
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
             ObjectPageDecision::ConfirmDelete { key, actions } => (
                 response::delete_page(request, &key, &actions),
@@ -49,7 +49,7 @@ impl Handler {
                     response::deleted(request, &instruction.plan.public_key),
                     RequestLog::deleted(&instruction),
                 ),
-                Err(error) => not_signed(policy, request, &error),
+                Err(error) => not_signed(policy, request, &error, now),
             },
         }
     }

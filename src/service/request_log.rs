@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use crate::decide::{ListingDecision, RejectedRequest, RejectionContext};
+use crate::auth::Principal;
+use crate::decide::{LfsLocks, ListingDecision, RejectedRequest, RejectionContext};
+use crate::dialect::Dialect;
 use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, SignedPostForm};
@@ -24,6 +26,10 @@ pub(super) struct RequestLog {
     object: Option<String>,
     /// The error code of a rejection.
     code: Option<&'static str>,
+    /// The name of a rejection, which is more exact than the code.
+    rejection: Option<&'static str>,
+    /// True if the caller sent a secret of a token that is not its newest one.
+    older_secret: Option<bool>,
     /// The error of a failure, with all its causes.
     error: Option<String>,
     expires_in: Option<u64>,
@@ -95,6 +101,15 @@ impl RequestLog {
         }
     }
 
+    /// Returns the log of a request for the locks of a repository, or for the lock on one file.
+    pub(super) fn locks(outcome: &'static str, locks: &LfsLocks, path: Option<&str>) -> Self {
+        Self {
+            user_id: Some(locks.user_id().to_owned()),
+            key: Some(locks.key(path)),
+            ..Self::new(outcome)
+        }
+    }
+
     /// Returns the log of a page about one object.
     pub(super) fn object_page(key: &ObjectKey) -> Self {
         Self {
@@ -108,6 +123,13 @@ impl RequestLog {
         Self {
             outcome: "deleted",
             ..Self::signed(instruction)
+        }
+    }
+
+    pub(super) fn identified(principal: &Principal) -> Self {
+        Self {
+            user_id: Some(principal.user_id().to_owned()),
+            ..Self::new("identified")
         }
     }
 
@@ -131,6 +153,7 @@ impl RequestLog {
             operation,
             key,
             code: Some(refused.rejection.code()),
+            rejection: Some(refused.rejection.name()),
             ..Self::new("refused")
         }
     }
@@ -142,11 +165,24 @@ impl RequestLog {
         }
     }
 
+    /// Adds that the caller sent a secret of a token that is not its newest one.
+    pub(super) fn with_older_secret(self, older_secret: bool) -> Self {
+        Self {
+            older_secret: older_secret.then_some(true),
+            ..self
+        }
+    }
+
     pub(super) fn failed(failure: &ServiceFailure) -> Self {
         Self {
             error: Some(chain(failure)),
             ..Self::new("failed")
         }
+    }
+
+    /// Returns true if the service failed. A rejection with status 503, such as that of a prefetch, is not a failure.
+    pub(super) const fn is_failure(&self) -> bool {
+        self.error.is_some()
     }
 
     /// Writes the line of the complete request.
@@ -169,12 +205,15 @@ impl RequestLog {
                     request.method = %request.method.escape_debug(),
                     trace.id = trace_id(request),
                     trace.xray = xray_root(request),
+                    dialect = request.dialect().map(Dialect::name),
                     user_id = self.user_id,
                     rule = self.rule,
                     operation = self.operation,
                     key = self.key,
                     object = self.object,
                     code = self.code,
+                    rejection = self.rejection,
+                    older_secret = self.older_secret,
                     error = self.error,
                     expires_in = self.expires_in,
                     link = self.link,
@@ -187,8 +226,7 @@ impl RequestLog {
                 )
             };
         }
-        // A rejection with status 503, such as that of a prefetch, is not an error of the service.
-        if self.error.is_some() {
+        if self.is_failure() {
             line!(Level::ERROR);
         } else {
             line!(Level::INFO);

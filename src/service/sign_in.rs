@@ -9,7 +9,7 @@ use crate::decide::SignInStep;
 use crate::encoding::form_encode;
 use crate::outbound::oidc_provider::{ExchangeError, ProviderUnavailable};
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialRemedy, Rejection};
 use crate::request::ApiRequest;
 use crate::response::{self, ApiResponse, ServiceFailure};
 use crate::service::handler::{Handler, failed, reject};
@@ -53,11 +53,11 @@ impl Handler {
                     response::redirect_to_issuer(&url, &authorization.cookie),
                     RequestLog::new("sent to sign in"),
                 ),
-                Err(error) => not_signed_in(policy, request, error),
+                Err(error) => not_signed_in(policy, request, error, now),
             },
             SignInStep::ExchangeCode(exchange) => match self.exchange(policy, &exchange, now).await {
                 Ok(session) => begun(request, &session, &exchange.next),
-                Err(error) => not_signed_in(policy, request, error),
+                Err(error) => not_signed_in(policy, request, error, now),
             },
         }
     }
@@ -100,9 +100,14 @@ impl Handler {
     }
 }
 
-fn not_signed_in(policy: &Policy, request: &ApiRequest, error: SignInError) -> (ApiResponse, RequestLog) {
+fn not_signed_in(
+    policy: &Policy,
+    request: &ApiRequest,
+    error: SignInError,
+    now: SystemTime,
+) -> (ApiResponse, RequestLog) {
     match error {
-        SignInError::Rejected(rejection) => reject(policy, request, &rejection.into()),
+        SignInError::Rejected(rejection) => reject(policy, request, &rejection.into(), now),
         SignInError::Failed => failed(request, &ServiceFailure::KeysUnavailable),
     }
 }
@@ -124,7 +129,8 @@ impl From<ExchangeError> for SignInError {
     fn from(error: ExchangeError) -> Self {
         match error {
             ExchangeError::InvalidCode => Self::Rejected(Rejection::BadCredential {
-                problem: "the issuer rejected the code; sign in again",
+                problem: "the issuer rejected the code",
+                remedy: CredentialRemedy::SignIn,
             }),
             ExchangeError::Failed => Self::Failed,
         }

@@ -1,35 +1,47 @@
-// Chromium, and pages on which a test fails if they violate their content security policy, throw an error, open a dialog, or
+// The browser, and pages on which a test fails if they violate their content security policy, throw an error, open a dialog, or
 // follow a redirect with fetch.
 import assert from 'node:assert/strict';
 import { after, before, test as register } from 'node:test';
-import { chromium } from 'playwright-core';
+import * as playwright from 'playwright-core';
 
-import { LAUNCH_OPTIONS } from '../lib/chromium.mjs';
+import { isFirefox, launchBrowser, newContext } from '../lib/browsers.mjs';
+import { LimitedNetwork } from './network.mjs';
 import { Signpost, rules } from './signpost.mjs';
 
-const TEST_MILLISECONDS = 120_000;
+export { throttle } from './network.mjs';
+
+// The limits are generous, because a CI machine can be slow.
+const TEST_MILLISECONDS = 300_000;
+const ACTION_MILLISECONDS = 60_000;
 
 let browser;
 
-export function usesBrowser() {
+export function usesBrowser(options) {
   before(async () => {
-    browser = await chromium.launch(LAUNCH_OPTIONS);
+    browser = await launchBrowser(playwright, options);
   });
   after(() => browser.close());
 }
 
-/** A test with its own server and browser context. `policy` is the text of the rules file; other options go to the context. */
-export function test(name, { policy = rules(), settings, front = 'rest', timeout = TEST_MILLISECONDS, ...options }, body) {
-  register(name, { timeout }, async () => {
-    const signpost = await Signpost.start({ rules: policy, settings, options: ['--front', front] });
-    const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Paris', acceptDownloads: true, ...options });
+/**
+ * A test with its own server and browser context. `policy` is the text of the rules file, and `notInFirefox` the reason why WebDriver
+ * BiDi cannot do this test; other options go to the context.
+ */
+export function test(name, { policy = rules(), settings, front = 'rest', timeout = TEST_MILLISECONDS, notInFirefox, ...options }, body) {
+  register(name, { timeout, skip: isFirefox && notInFirefox }, async () => {
+    const network = isFirefox ? await LimitedNetwork.start() : null;
+    const addresses = network ? ['--s3-listen', `127.0.0.1:${network.target}`, '--s3-url', network.url] : [];
+    const signpost = await Signpost.start({ rules: policy, settings, options: ['--front', front, ...addresses] });
+    signpost.s3 = network?.url ?? signpost.s3;
+    const context = await newContext(browser, { locale: 'en-GB', timezoneId: 'Europe/Paris', acceptDownloads: true, ...options });
+    context.setDefaultTimeout(ACTION_MILLISECONDS);
     const watch = new Watch(signpost);
     try {
       const open = async (path = '') => {
         const page = await context.newPage();
         await watch.over(page);
         const response = await page.goto(`${signpost.url}/${path}`);
-        return Object.assign(page, { response });
+        return Object.assign(page, { response, network });
       };
       await body({ signpost, context, open, watch });
       watch.check();
@@ -39,9 +51,20 @@ export function test(name, { policy = rules(), settings, front = 'rest', timeout
     } finally {
       await context.close();
       await signpost.stop();
+      network?.stop();
     }
   });
 }
+
+/**
+ * What Firefox reports as an error although it is none: that a policy prevents its requests for the target of `rel="next"` and for an
+ * icon, and that a request failed without a network.
+ */
+const REPORTS_OF_FIREFOX = [
+  /default-src.*[?&]next=/,
+  /img-src.*\/favicon\.ico/,
+  /Reason: CORS request did not succeed/,
+];
 
 /** Collects everything that must not happen on a page. */
 class Watch {
@@ -53,6 +76,7 @@ class Watch {
 
   /** Records a fault, without the query strings of URLs, which may be signed. */
   fault(text) {
+    if (isFirefox && REPORTS_OF_FIREFOX.some((pattern) => pattern.test(text))) return;
     this.faults.push(text.replace(/\?[^\s'"]*/g, '?…'));
   }
 
@@ -97,7 +121,7 @@ export const transfer = (page, name) =>
   page.locator('.transfer').filter({ has: page.locator('[data-slot="name"]').getByText(name, { exact: true }) });
 
 /** Waits until a transfer is in this state. */
-export const reaches = (page, name, state, timeout = 60_000) =>
+export const reaches = (page, name, state, timeout = TEST_MILLISECONDS) =>
   transfer(page, name).and(page.locator(`[data-state="${state}"]`)).waitFor({ timeout });
 
 /** Chooses files by a button, as a user does. */
@@ -120,18 +144,6 @@ export function listen(page) {
 export const parts = (requests, s3) =>
   requests.filter(({ method, origin, query }) => method === 'PUT' && origin === s3 && query.has('partNumber')).map(({ query }) => Number(query.get('partNumber')));
 
-/** Limits the uploads of the page to this rate (0 means no limit), or disconnects the page from the network. */
-export async function throttle(page, bytesPerSecond, offline = false) {
-  page.cdp ??= await page.context().newCDPSession(page);
-  await page.cdp.send('Network.enable');
-  await page.cdp.send('Network.emulateNetworkConditions', {
-    offline,
-    latency: 0,
-    downloadThroughput: -1,
-    uploadThroughput: bytesPerSecond || -1,
-  });
-}
-
 /** Waits until a transfer has sent at least this fraction of its file. */
 export const hasSent = (page, name, share) =>
   page.waitForFunction(
@@ -141,7 +153,7 @@ export const hasSent = (page, name, share) =>
       return found?.closest('.transfer').querySelector('progress').value >= share;
     },
     [name, share],
-    { timeout: 60_000, polling: 50 },
+    { timeout: TEST_MILLISECONDS, polling: 50 },
   );
 
 /** A file for a file chooser. */

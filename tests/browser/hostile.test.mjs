@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
+import { isFirefox } from '../lib/browsers.mjs';
 import { choose, file, reaches, test, transfer, usesBrowser } from './browser.mjs';
 import { ADDRESSABLE, UNADDRESSABLE } from './names.mjs';
 
@@ -25,6 +26,9 @@ const rowsOf = (page) =>
     }),
   );
 
+/** Firefox shortens a file name to 255 characters, and cannot create the file if these have more bytes. */
+const MAX_FILE_NAME = 255;
+
 const rowOf = (page, key) => page.locator('#entries tr').nth(key);
 
 test('hostile names are listed, downloaded and deleted unchanged', { front: FRONT, timeout: 400_000 }, async ({ signpost, open }) => {
@@ -42,6 +46,7 @@ test('hostile names are listed, downloaded and deleted unchanged', { front: FRON
       page.waitForEvent('download'),
       rowOf(page, index).getByRole('link', { name: 'Download' }).click(),
     ]);
+    if (isFirefox && Buffer.byteLength(name) > MAX_FILE_NAME) continue;
     assert.equal(await readFile(await download.path(), 'utf8'), `content of ${name}`);
   }
   for (let left = rows.length; left > 0; ) {

@@ -1,13 +1,13 @@
-// Signing in with OpenID Connect: a certified provider, Chromium, and bearer tokens of the provider. The tests share one provider and
+// Signing in with OpenID Connect: a certified provider, a browser, and bearer tokens of the provider. The tests share one provider and
 // one server, and run in the order of this file.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
+import * as playwright from 'playwright-core';
 
-import { LAUNCH_OPTIONS } from '../lib/chromium.mjs';
+import { launchBrowser } from '../lib/browsers.mjs';
 import { LocalServer } from '../lib/local_server.mjs';
 import { AUDIENCE, Provider } from './provider.mjs';
 
@@ -50,7 +50,7 @@ before(async () => {
   const settings = { SIGNPOST_KEYS: `k1:${KEY}`, SIGNPOST_LOG: 'trace' };
   signpost = await LocalServer.start({ rules: policy(), settings, options: ['--front', 'rest'] });
   provider.serve(`${signpost.url}/-/callback`, 1);
-  browser = await chromium.launch(LAUNCH_OPTIONS);
+  browser = await launchBrowser(playwright);
 });
 
 after(async () => {

@@ -25,7 +25,9 @@ test('a chosen file is stored and appears in the list', {}, async ({ signpost, o
   assert.equal(await page.locator('.transfer').count(), 0);
 });
 
-test('a chosen folder keeps its paths', {}, async ({ signpost, open }) => {
+const NO_FOLDERS = { notInFirefox: 'WebDriver BiDi cannot choose a folder' };
+
+test('a chosen folder keeps its paths', NO_FOLDERS, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     await smallFile(folder, 'album/one.txt', '1');
     await smallFile(folder, 'album/deep/er/two.txt', '2');
@@ -38,7 +40,9 @@ test('a chosen folder keeps its paths', {}, async ({ signpost, open }) => {
   });
 });
 
-test('files and folders dropped anywhere on the page are stored', {}, async ({ signpost, open }) => {
+const NO_DRAGGING = { notInFirefox: 'WebDriver BiDi cannot drag files into a page' };
+
+test('files and folders dropped anywhere on the page are stored', NO_DRAGGING, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     await smallFile(folder, 'single.txt', 'single');
     for (let n = 0; n < 120; n++) await smallFile(folder, `many/${n}.txt`, `${n}`); // readEntries returns at most 100
@@ -71,7 +75,8 @@ test('a pasted image is stored under a generated name; pasting into a field does
       ([selector, withFile]) => {
         const clipboardData = new DataTransfer();
         if (withFile) clipboardData.items.add(new File(['pixels'], 'image.png', { type: 'image/png' }));
-        const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+        const event = new ClipboardEvent('paste', { bubbles: true, cancelable: true });
+        Object.defineProperty(event, 'clipboardData', { value: clipboardData }); // Firefox would empty it
         return !document.querySelector(selector).dispatchEvent(event);
       },
       [selector, withFile],
@@ -294,7 +299,9 @@ test('without a network an upload waits, and then continues by itself', {}, asyn
   });
 });
 
-test('a file that changed on disk is not sent, and the page shows the reason', {}, async ({ signpost, open }) => {
+const NO_ERROR = { notInFirefox: 'Firefox reads a file that has changed without an error' };
+
+test('a file that changed on disk is not sent, and the page shows the reason', NO_ERROR, async ({ signpost, open }) => {
   await inFolder(async (folder) => {
     const chosen = await smallFile(folder, 'a.txt', 'hello');
     await signpost.put('a.txt', 'existing');

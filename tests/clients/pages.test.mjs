@@ -8,9 +8,9 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
+import * as playwright from 'playwright-core';
 
-import { LAUNCH_OPTIONS } from '../lib/chromium.mjs';
+import { launchBrowser } from '../lib/browsers.mjs';
 import { LocalServer } from '../lib/local_server.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -114,7 +114,7 @@ async function uploadWithFetch(name, type, data) {
 
 let browser;
 before(async () => {
-  browser = await chromium.launch(LAUNCH_OPTIONS);
+  browser = await launchBrowser(playwright);
 });
 after(() => browser.close());
 

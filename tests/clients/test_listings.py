@@ -1,21 +1,18 @@
 """Programs that read a listing as an index, without settings: pip, uv, wget, rclone, lftp, aria2c and curl."""
 
-import http.client
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 
+from conftest import files_below, need
 from lib.local_server import LocalServer
+from storage import Storage
 
-SECONDS = 120
 RULES = """\
 version = 1
 
@@ -34,37 +31,11 @@ MANY = {f"many/{number:05}": b"%d" % number for number in range(1200)}
 TOO_MANY = {f"endless/{number:05}": b"" for number in range(10_001)}
 
 
-class Site:
-    def __init__(self, server):
-        self.server, self.url = server, server.url
-
-    def store(self, files):
-        items = list(files.items())
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self._store_batch, [items[start : start + 100] for start in range(0, len(items), 100)]))
-
-    def _store_batch(self, items):
-        requests = [{"method": "PUT", "key": key, "query": {"contentLength": len(body)}} for key, body in items]
-        instructions = json.loads(send(http.client.HTTPConnection(urlsplit(self.url).netloc), "POST", "/-/sign", json.dumps(requests)))
-        connection = http.client.HTTPConnection(urlsplit(instructions[0]["url"]).netloc)
-        for (_, body), instruction in zip(items, instructions, strict=True):
-            url = urlsplit(instruction["url"])
-            send(connection, instruction["method"], f"{url.path}?{url.query}", body, instruction["headers"])
-
-
-def send(connection, method, target, body, headers=None):
-    connection.request(method, target, body, headers or {})
-    response = connection.getresponse()
-    text = response.read()
-    assert response.status == 200, text
-    return text
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("index")
     with LocalServer(folder, RULES, "--s3-listen", "127.0.0.1:0", "--data", folder / "data") as server:
-        site = Site(server)
+        site = Storage(server.url)
         site.store(TREE | MANY | TOO_MANY | wheels(folder))
         yield site
 
@@ -82,29 +53,6 @@ def wheels(folder):
             wheel.writestr(f"{info}/RECORD", "")
         found[f"wheels/{path.name}"] = path.read_bytes()
     return found
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Runs a program in a new folder, with an empty home."""
-    home = tmp_path / "home"
-    home.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and not name.startswith(("PIP_", "UV_"))}
-    environment = kept | {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "LC_ALL": "C.UTF-8"}
-
-    def start(*command):
-        return subprocess.run(list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS)
-
-    return start
-
-
-def need(program):
-    if not shutil.which(program):
-        pytest.skip(f"{program} is not installed")
-
-
-def files_below(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def below(prefix, files=TREE):

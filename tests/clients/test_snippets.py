@@ -10,15 +10,13 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from conftest import TOKEN
+import test_programs
+from conftest import BLOCK, DOCUMENT, TOKEN, VENV, with_local_host
 
-DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "CLIENTS.md"
-HOST = "https://files.example.com"
 FOLDER = "2026"
 SIZES = {"report.pdf": 70_001, "big.iso": 11 * 2**20 + 1, "huge.img": 70 * 2**20 + 1}
 SECONDS = 120
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
-BLOCK = re.compile(r"^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = {
     "sh": ("snippet.sh", ["bash", "-eu", "-o", "pipefail"]),
     "python": ("snippet.py", [sys.executable]),
@@ -26,7 +24,7 @@ PROGRAMS = {
     "go": ("snippet.go", ["go", "run"]),
     "java": ("Snippet.java", ["java"]),
 }
-ELSEWHERE = {"in a page": "tests/clients/pages.test.mjs"}
+MODULES = pathlib.Path(__file__).parent / "node_modules"
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,13 @@ class Snippet:
 
 
 def snippets():
-    document = DOCUMENT.read_text()
-    for found in BLOCK.finditer(document):
-        yield Snippet(found[2], found[1] or "", found[3], document.count("\n", 0, found.start()) + 1)
+    for found in BLOCK.finditer(DOCUMENT):
+        yield Snippet(found[2], found[1] or "", found[3], DOCUMENT.count("\n", 0, found.start()) + 1)
 
 
 SNIPPETS = list(snippets())
+# `pages.test.mjs` runs the blocks for pages, and `test_programs.py` those that belong to a program.
+ELSEWHERE = {"in a page", *test_programs.BLOCKS}
 
 
 @pytest.fixture
@@ -54,11 +53,13 @@ def run(server, tmp_path, tmp_path_factory):
     """Runs a program in a new folder: `run(language, text)`."""
     cache = tmp_path_factory.getbasetemp() / "go-cache"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SIGNPOST_", "AWS_"))}
-    environment = inherited | {"TOKEN": TOKEN, "GOCACHE": str(cache), "GO111MODULE": "off", "GOFLAGS": "", "NO_PROXY": "127.0.0.1"}
+    environment = inherited | {"TOKEN": TOKEN, "GOCACHE": str(cache), "GO111MODULE": "off", "GOFLAGS": "", "NO_PROXY": "localhost,127.0.0.1", "PATH": f"{VENV}:{os.environ['PATH']}"}
 
     def start(language, text):
         name, command = PROGRAMS[language]
-        (tmp_path / name).write_text(text.replace(HOST, server.url))
+        (tmp_path / name).write_text(with_local_host(text, server.url))
+        if language == "js":
+            (tmp_path / "node_modules").symlink_to(MODULES)
         return subprocess.run([*command, name], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS)
 
     return start
@@ -120,8 +121,11 @@ def test_a_block_fails_with_a_wrong_token(server, run, tmp_path, snippet):
 
 
 def test_the_document_has_a_block_in_every_language():
-    assert {one.language for one in SNIPPETS} == set(PROGRAMS)
-    assert [one.text for one in SNIPPETS if one.effect in ELSEWHERE]
+    assert {one.language for one in SNIPPETS if one.effect not in ELSEWHERE} == set(PROGRAMS)
+
+
+def test_every_block_is_run():
+    assert ELSEWHERE <= {one.effect for one in SNIPPETS}, "a block that a test uses is missing"
 
 
 # The programs that fail according to the table. Each prints the result that it got.

@@ -34,17 +34,21 @@ def results(request):
 
 
 def table(found):
-    totals, agreed = collections.Counter(), collections.Counter()
+    """For each group and server, how many responses have the recorded status and code, and how many agree in all."""
+    counts = collections.Counter()
     for server, answers in found.items():
         for name, differences in answers.items():
             for group in (name.partition("/")[0], "**all**"):
-                totals[server, group] += 1
-                agreed[server, group] += not differences
+                counts[server, group, "total"] += 1
+                counts[server, group, "status"] += not any(line.startswith(("status", "code")) for line in differences)
+                counts[server, group, "all"] += not differences
     groups = [*sorted({name.partition("/")[0] for name in found["embedded"]}), "**all**"]
-    lines = ["| group | answers | " + " | ".join(SERVERS.values()) + " |", "|---|---|---|---|"]
+    columns = [(server, kind) for server in SERVERS for kind in ("status", "all")]
+    titles = [f"{SERVERS[server]}: {'status and code' if kind == 'status' else kind}" for server, kind in columns]
+    lines = ["| group | answers | " + " | ".join(titles) + " |", "|---" * (len(columns) + 2) + "|"]
     for group in groups:
-        cells = [str(agreed[server, group]) for server in SERVERS]
-        lines.append(f"| {group} | {totals['embedded', group]} | " + " | ".join(cells) + " |")
+        cells = [str(counts[server, group, kind]) for server, kind in columns]
+        lines.append(f"| {group} | {counts['embedded', group, 'total']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -219,3 +219,27 @@ fn aliases_of_denied_keys_are_found() {
         assert_findings(&rules, &expected);
     }
 }
+
+#[test]
+fn values_with_an_asterisk_are_found() {
+    let wildcard = |field: &str, value: &str| format!("rule \"r\": {field}: {value:?} contains `*`");
+    for (rules, expected) in [
+        (
+            vec!["r issuer:idp read a/**;if = { ref = [\"refs/tags/*\", \"main\"] }"],
+            vec![wildcard("if", "refs/tags/*")],
+        ),
+        (
+            vec!["r user:idp/repo:acme/* read a/**"],
+            vec![wildcard("who", "repo:acme/*")],
+        ),
+        (
+            vec!["r group:idp/team-* read a/**"],
+            vec![wildcard("who", "idp/team-*")],
+        ),
+        (vec!["r issuer:idp read a/**;if = { ref = [\"refs/tags/v1\"] }"], vec![]),
+        (vec!["r token:ci write a/**;content_types = [\"image/*\"]"], vec![]),
+    ] {
+        let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+        assert_findings(&rules, &expected);
+    }
+}

@@ -111,7 +111,7 @@ fn authenticate(token: &str, keys: &KeySet) -> Result<User, Rejection> {
 
 fn problem(token: &str, keys: &KeySet) -> &'static str {
     match authenticate(token, keys) {
-        Err(Rejection::BadCredential { problem }) => problem,
+        Err(Rejection::BadCredential { problem, .. }) => problem,
         other => panic!("{other:?} for {token}"),
     }
 }

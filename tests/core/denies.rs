@@ -434,3 +434,40 @@ fn a_deny_rule_for_anonymous_callers_without_a_user_id_applies() {
         assert_eq!(decided.is_ok(), expected, "{key:?}");
     }
 }
+
+/// A message about a deny rule does not suggest that an allow rule is missing.
+#[tokio::test]
+async fn a_denied_request_and_a_request_without_a_rule_have_different_messages() {
+    const RULES: &str = "version = 1\n[[token]]\nid = \"ann\"\n\
+        sha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n\
+        [[rule]]\nid = \"all\"\nwho = [\"token:ann\"]\ncan = [\"read\", \"list\"]\non = [\"docs/**\"]\n\
+        [[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"read\", \"list\"]\non = [\"docs/secret/**\"]\n";
+    let handler = crate::support::handler(RULES).await;
+    let denied = "a rule denies this caller permission to";
+    let missing = "no rule allows this caller to";
+    for (path, expected, remedy) in [
+        ("/docs/secret/a", denied, "which another rule cannot override"),
+        ("/docs/secret/", denied, "which another rule cannot override"),
+        ("/other/a", missing, "Ask the operator for a rule that allows it."),
+        ("/other/", missing, "Ask the operator for a rule that allows it."),
+    ] {
+        let request = crate::support::With::with(crate::support::ask("GET", path), "authorization", "Bearer secret");
+        let request = crate::support::With::with(request, "accept", "application/json");
+        let response = handler.handle(&request, crate::support::now()).await;
+        let problem = crate::support::json(&response);
+        assert_eq!(
+            (response.status().as_u16(), &problem["code"]),
+            (403, &"AccessDenied".into()),
+            "{path}"
+        );
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with(expected),
+            "{path} {problem}"
+        );
+        assert!(problem["remedy"].as_str().unwrap().contains(remedy), "{path} {problem}");
+        let anonymous = handler
+            .handle(&crate::support::ask("GET", path), crate::support::now())
+            .await;
+        assert_eq!(anonymous.status(), 401, "{path}");
+    }
+}

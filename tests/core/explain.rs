@@ -16,7 +16,7 @@ version = 1
 
 [[issuer]]
 name = "github"
-iss = "https://token.actions.githubusercontent.com"
+iss = "https://token.actions.githubusercontent.com/acme"
 via = "gateway"
 groups = "team"
 
@@ -154,7 +154,7 @@ fn a_lifetime_contains_its_source_and_its_ceiling() {
 fn the_user_of_an_issuer_equals_the_user_of_the_gateway() {
     let policy = policy();
     let claims = BTreeMap::from([
-        ("iss", "https://token.actions.githubusercontent.com"),
+        ("iss", "https://token.actions.githubusercontent.com/acme"),
         ("sub", "repo:a/b"),
         ("ref", "refs/heads/main"),
         ("team", "blue"),

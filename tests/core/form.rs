@@ -330,7 +330,7 @@ async fn the_form_page_requires_no_script_and_returns_to_itself() {
     assert_eq!(
         header(&response, "content-security-policy"),
         "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
-         img-src 'self'; form-action https://example-bucket.s3.eu-central-1.amazonaws.com https://files.example.com"
+         img-src 'self'; form-action 'self' https://example-bucket.s3.eu-central-1.amazonaws.com https://files.example.com"
     );
 }
 

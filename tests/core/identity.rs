@@ -17,6 +17,7 @@ name = "cognito"
 iss = "https://cognito-idp.eu-central-1.amazonaws.com/pool"
 via = "gateway"
 groups = "cognito:groups"
+sign_up = "closed"
 
 [[issuer]]
 name = "github"
@@ -54,6 +55,7 @@ on = ["users/{sub}/**", "by-user-id/{user_id}/**"]
 id = "main-branch"
 who = ["issuer:github"]
 if = { ref = ["refs/heads/main"], event_name = ["push", "release"] }
+allow_open_issuer = true
 can = ["read"]
 on = ["artifacts/{repository_id}/**"]
 

@@ -254,7 +254,9 @@ async fn a_request_with_a_body_never_gets_an_instruction() {
                 "{remedy}"
             );
             assert!(
-                remedy.contains("curl -fT FILE \"$(curl -fsS -X PUT 'https://files.example.com/a%20b?url')\""),
+                remedy.contains(
+                    "curl -fT FILE \"$(curl -fsS -X PUT 'https://files.example.com/a%20b?url&contentLength='$(wc -c <FILE | tr -d ' '))\""
+                ),
                 "{remedy}"
             );
         }

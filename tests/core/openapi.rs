@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use signpost::dialect::{Dialect, DialectPath};
 use signpost::operation::{Listing, ObjectPage, Operation};
 
 use crate::docs_page;
@@ -184,6 +185,8 @@ fn the_documented_error_codes_are_those_of_the_code() {
     let failures = include_str!("../../src/response/problem.rs");
     let mut known = quoted(rejections, "pub const fn code", "pub fn remedy", code);
     known.extend(quoted(failures, "fn from_failure", "login: None", code));
+    let lfs = include_str!("../../src/rejection/lfs.rs");
+    known.extend(quoted(lfs, "const fn code", "const fn remedy", code));
     let document = document();
     let codes = names(&document["components"]["schemas"]["ErrorCode"]["enum"]);
     assert_same("error codes", &codes, &known);
@@ -197,9 +200,34 @@ fn the_documented_reserved_paths_are_those_of_the_code() {
     let paths = document["paths"].as_object().expect("paths").keys();
     let documented = paths.filter_map(|path| path.strip_prefix("/-/"));
     let documented: BTreeSet<_> = documented
+        .filter(|path| Dialect::split_path(path).is_none())
         .map(|path| path.split('{').next().unwrap_or(path).to_owned())
         .collect();
     assert_same("reserved paths", &documented, &known);
+}
+
+#[test]
+fn the_documented_paths_of_dialects_exist_with_their_methods() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let reserved = path.strip_prefix("/-/").unwrap_or_default();
+        let Some((dialect, rest)) = Dialect::split_path(reserved) else {
+            continue;
+        };
+        let rest = rest
+            .replace("{hash}", "1")
+            .replace("{repository}", "a/b")
+            .replace("{id}", "1");
+        let parsed = DialectPath::parse(dialect, &rest).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let known = parsed
+            .methods()
+            .iter()
+            .map(|method| method.as_str().to_ascii_lowercase());
+        let documented = METHODS
+            .into_iter()
+            .filter(|method| *method != "options" && item[*method].is_object());
+        assert_same(path, &documented.map(str::to_owned).collect(), &known.collect());
+    }
 }
 
 #[test]

@@ -449,3 +449,62 @@ fn the_page_the_texts_and_the_command_escape_the_same_characters() {
         assert_eq!(in_script, is_invisible(char), "{}", char.escape_unicode());
     }
 }
+
+/// Anonymous callers may only upload below `drop/partner/`, and may list `public/`.
+const UPLOAD_ONLY: &str = "version = 1\n[[rule]]\nid = \"drop\"\nwho = [\"anyone\"]\ncan = [\"write\"]\n\
+    on = [\"drop/partner/**\"]\nallow_anonymous_write = true\n[[rule]]\nid = \"public\"\nwho = [\"anyone\"]\n\
+    can = [\"list\"]\non = [\"public/**\"]\n";
+
+#[tokio::test]
+async fn a_caller_who_may_only_upload_gets_a_page_with_the_upload() {
+    let page = shown(UPLOAD_ONLY, html("GET", "/drop/partner/")).await;
+    assert_eq!(page.status(), 200, "{}", body(&page));
+    let text = body(&page);
+    for part in [
+        "You can upload files to this folder",
+        "href=\"?form\"",
+        "data-action=\"upload-files\"",
+        "data-can=\"write\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for part in ["<table", "class=\"filter\"", "This folder is empty", "curl -f 'https"] {
+        assert!(!text.contains(part), "{part}: {text}");
+    }
+    let form = shown(UPLOAD_ONLY, html("GET", "/drop/partner/?form")).await;
+    assert!(body(&form).contains("Back to the folder"), "{}", body(&form));
+}
+
+#[tokio::test]
+async fn a_page_leads_to_the_folders_for_uploads() {
+    let root = shown(UPLOAD_ONLY, html("GET", "/")).await;
+    assert!(
+        body(&root).contains("href=\"drop/\"") && body(&root).contains("href=\"public/\""),
+        "{}",
+        body(&root)
+    );
+    let way = shown(UPLOAD_ONLY, html("GET", "/drop/")).await;
+    assert!(
+        body(&way).contains("href=\"partner/\"") && body(&way).contains("You can open these folders"),
+        "{}",
+        body(&way)
+    );
+    assert_eq!(shown(UPLOAD_ONLY, html("GET", "/other/")).await.status(), 403);
+}
+
+#[tokio::test]
+async fn a_permission_to_upload_does_not_show_names_to_programs_or_below_a_deny() {
+    for accept in ["application/json", "text/plain", "*/*"] {
+        let request = ask("GET", "/drop/partner/").with("accept", accept);
+        assert_eq!(shown(UPLOAD_ONLY, request).await.status(), 403, "{accept}");
+        let root = shown(UPLOAD_ONLY, ask("GET", "/").with("accept", accept)).await;
+        assert!(!body(&root).contains("drop"), "{accept}: {}", body(&root));
+    }
+    let denied = format!(
+        "{UPLOAD_ONLY}[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"drop/**\"]\n"
+    );
+    assert_eq!(shown(&denied, html("GET", "/drop/partner/")).await.status(), 403);
+    assert!(!body(&shown(&denied, html("GET", "/")).await).contains("drop/"));
+    let uploads = shown(UPLOAD_ONLY, html("GET", "/drop/partner/?uploads")).await;
+    assert_eq!(uploads.status(), 403);
+}

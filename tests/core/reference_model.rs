@@ -71,11 +71,14 @@ fn assert_coverage(counts: &Counts) {
         ("denied by another name", 3),
         ("rewritten", 50),
         ("id", 10),
+        ("denied id", 1),
+        ("sessions", 30),
+        ("session: ended", 10),
         ("too large", 10),
         ("no length", 10),
         ("media type", 10),
         ("listing: all", 10),
-        ("listing: the way", 10),
+        ("listing: the way", 4),
         ("listing: rejected", 50),
         ("links created", 30),
         ("link: allowed", 10),
@@ -102,6 +105,9 @@ fn compare_case(case: &Case, counts: &mut Counts) -> Result<(), TestCaseError> {
             let observed = now.observe(identity, &request);
             check(&expected, &observed, &(&case.now, identity, &request))?;
             *counts.entry("requests").or_default() += 1;
+        }
+        if let Some(cookie) = now.start_session(identity) {
+            compare_session(case, &later, &caller, &cookie, counts)?;
         }
         for link in &case.links {
             let link = link.of_user(&user_id);
@@ -139,6 +145,32 @@ fn compare_case(case: &Case, counts: &mut Counts) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Compares the requests of a session under the later rules.
+fn compare_session(
+    case: &Case,
+    later: &Service,
+    creator: &Caller,
+    cookie: &str,
+    counts: &mut Counts,
+) -> Result<(), TestCaseError> {
+    let is_bound = creator.issuer != Some("idp") || case.now.issuer == case.later.issuer;
+    let caller = case.now.stored(creator, &case.later);
+    for request in case.requests.iter().filter(|request| request.kind != Kind::List) {
+        let request = request.of_user(&creator.claims["user_id"]);
+        let expected = if is_bound {
+            expect_request(&case.later, &caller, &request, counts)
+        } else {
+            *counts.entry("session: ended").or_default() += 1;
+            vec![Observed::Rejected(401)]
+        };
+        let observed = later.observe_session(cookie, &request);
+        check(&expected, &observed, &(&case.now, &case.later, creator, &request))?;
+        *counts.entry("sessions").or_default() += 1;
+        *counts.entry("requests").or_default() += 1;
+    }
+    Ok(())
+}
+
 /// The expected outcome; several ones if the documentation does not define the order of two checks.
 type Expected = Vec<Observed>;
 
@@ -167,7 +199,8 @@ fn expect_request(rules: &RuleSet, caller: &Caller, request: &Request, counts: &
         return vec![Observed::Rejected(if caller.issuer.is_none() { 401 } else { 403 })];
     };
     let kind = match &location {
-        model::Location::Id(_) => "id",
+        model::Location::Id { is_denied: true, .. } => "denied id",
+        model::Location::Id { .. } => "id",
         model::Location::Key(key) if *key != request.key => "rewritten",
         model::Location::Key(_) => "plain",
     };
@@ -211,12 +244,17 @@ fn expect_constraints(
 ) -> Expected {
     let mut rejections = Vec::new();
     let limits = &rule.limits;
-    if matches!(request.kind, Kind::Put | Kind::CreateUpload) {
-        match (limits.max_bytes, request.length) {
-            (Some(_), None) if request.kind == Kind::Put => rejections.push((411, "no length")),
-            (Some(max), Some(length)) if length > max => rejections.push((413, "too large")),
-            _ => {}
-        }
+    let (has_length, has_type) = match request.kind {
+        Kind::Put | Kind::CreateUpload => (true, true),
+        Kind::UploadPart | Kind::CompleteUpload => (true, false),
+        _ => (false, false),
+    };
+    match (limits.max_bytes.filter(|_| has_length), request.length) {
+        (Some(_), None) if request.kind != Kind::CreateUpload => rejections.push((411, "no length")),
+        (Some(max), Some(length)) if length > max => rejections.push((413, "too large")),
+        _ => {}
+    }
+    if has_type {
         let is_listed = |listed: &str| {
             request
                 .content_type
@@ -239,7 +277,8 @@ fn expect_constraints(
     vec![Observed::Allowed {
         rule: rule.id.clone(),
         location,
-        create_only: request.kind == Kind::Put && (!limits.overwrite || lifetime.is_some()),
+        create_only: matches!(request.kind, Kind::Put | Kind::CompleteUpload)
+            && (!limits.overwrite || lifetime.is_some()),
         expires: lifetime.map_or(limits.expires, |lifetime| lifetime.min(limits.expires)),
     }]
 }
@@ -248,6 +287,7 @@ fn expect_constraints(
 fn may_create(rules: &RuleSet, caller: &Caller, link: &Link) -> bool {
     let (Scope::Key(target) | Scope::Prefix(target)) = &link.scope;
     caller.issuer.is_some()
+        && !target.starts_with('/')
         && link.methods.iter().all(|method| {
             let action = action_of(method);
             rules.decide(caller, action, target).is_some_and(|(rule, _)| {

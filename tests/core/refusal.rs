@@ -423,3 +423,55 @@ async fn errors_contain_only_the_beginning_of_a_name_or_value() {
         }
     }
 }
+
+/// Parameters that exclude each other are not described as a repetition.
+#[tokio::test]
+async fn parameters_that_exclude_each_other_have_their_own_message() {
+    let rules = crate::support::OPEN_RULES.replace("\"versionId\"", "\"versionId\", \"response-content-disposition\"");
+    let handler =
+        crate::support::handler(&rules.replace("allow_anonymous_write", "overwrite = true\nallow_anonymous_write"))
+            .await;
+    for (method, path, detail, remedy) in [
+        (
+            "GET",
+            "/k?download&response-content-disposition=inline",
+            "the query parameters `download` and `response-content-disposition` exclude each other",
+            "Send `download` or `response-content-disposition`, but not both.",
+        ),
+        (
+            "GET",
+            "/k?form&success_action_redirect=https://files.example.com/&success_action_status=201",
+            "the query parameters `success_action_redirect` and `success_action_status` exclude each other",
+            "Send `success_action_redirect` or `success_action_status`, but not both.",
+        ),
+        (
+            "GET",
+            "/k?expires=60&expires=60",
+            "parameter \"expires\" is repeated",
+            "Send it once.",
+        ),
+    ] {
+        let request = crate::support::With::with(crate::support::ask(method, path), "accept", "application/json");
+        let response = handler.handle(&request, crate::support::now()).await;
+        let problem = crate::support::json(&response);
+        assert_eq!(
+            (response.status().as_u16(), &problem["detail"]),
+            (400, &detail.into()),
+            "{path}"
+        );
+        assert_eq!(problem["remedy"], remedy, "{path}");
+    }
+    let request = crate::support::With::with(
+        crate::support::ask("PUT", "/k?contentType=text/plain"),
+        "content-type",
+        "text/html",
+    );
+    let request = crate::support::With::with(crate::support::With::sized(request, 1), "accept", "application/json");
+    let response = handler.handle(&request, crate::support::now()).await;
+    assert!(
+        crate::support::json(&response)["detail"]
+            .as_str()
+            .unwrap()
+            .contains("another value than the header")
+    );
+}

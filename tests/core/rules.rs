@@ -324,6 +324,32 @@ fn invalid_rules_prevent_the_start() {
         (tokens(&[("a", "\n")]), "empty secret"),
         (tokens(&[("a", "same"), ("b", "same")]), "another token"),
         (
+            format!(
+                "version = 1\n[[token]]\nid = \"a\"\nsha256 = [\"{0}\", \"{0}\"]",
+                digest("same")
+            ),
+            "another token contains the same digest",
+        ),
+        (
+            format!(
+                "version = 1\n[[token]]\nid = \"a\"\nsha256 = [\"{}\", \"{}\"]",
+                digest("a"),
+                digest("")
+            ),
+            "empty secret",
+        ),
+        (
+            "version = 1\n[[token]]\nid = \"a\"\nsha256 = []".into(),
+            "the list is empty",
+        ),
+        (
+            format!(
+                "version = 1\n[defaults]\noverwrite = false\n{}",
+                &with("overwrite = true")[11..]
+            ),
+            "no rule can allow overwriting",
+        ),
+        (
             format!("{}{}", rule(whole), rule(whole).replace("version = 1", "")),
             "occurs twice",
         ),
@@ -338,6 +364,28 @@ fn invalid_rules_prevent_the_start() {
     for (text, problem) in cases {
         let error = Policy::parse(&text).expect_err(&text).to_string();
         assert!(error.contains(problem), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn overwriting_is_possible_unless_the_defaults_forbid_it() {
+    let rule = |own: &str| {
+        format!("[[rule]]\nid = \"r\"\nwho = [\"authenticated\"]\ncan = [\"write\"]\non = [\"**\"]\n{own}\n")
+    };
+    for (defaults, own, expected) in [
+        ("", "", Some(false)),
+        ("", "overwrite = true", Some(true)),
+        ("[defaults]\nexpires = \"1m\"\n", "overwrite = true", Some(true)),
+        ("[defaults]\noverwrite = true\n", "", Some(true)),
+        ("[defaults]\noverwrite = true\n", "overwrite = false", Some(false)),
+        ("[defaults]\noverwrite = false\n", "", Some(false)),
+        ("[defaults]\noverwrite = false\n", "overwrite = false", Some(false)),
+        ("[defaults]\noverwrite = false\n", "overwrite = true", None),
+    ] {
+        let policy = Policy::parse(&format!("version = 1\n{defaults}{}", rule(own)));
+        let overwrite = policy.as_ref().ok().and_then(|policy| policy.grants().next());
+        let overwrite = overwrite.map(|grant| grant.constraints.overwrite);
+        assert_eq!(overwrite, expected, "{defaults}{own}");
     }
 }
 

@@ -14,6 +14,19 @@ fn parse(env: &[(&str, &str)]) -> Result<Settings, String> {
 }
 
 #[test]
+fn a_variable_of_the_command_is_not_a_setting_and_the_error_says_so() {
+    let good = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
+    for variable in ["SIGNPOST_URL", "SIGNPOST_TOKEN"] {
+        let error = parse(&[good[0], good[1], (variable, "hush")]).unwrap_err();
+        assert!(
+            error.contains(&format!("{variable} is a variable of the command `signpost`")),
+            "{error}"
+        );
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
 fn an_invalid_setting_prevents_startup_and_is_reported() {
     let good = [("SIGNPOST_BUCKET", "example-bucket"), ("AWS_REGION", "eu-central-1")];
     assert!(parse(&good).is_ok());
@@ -294,23 +307,23 @@ async fn buckets_with_another_signing_scheme_are_rejected() {
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
-    let readme = include_str!("../../README.md");
+fn the_documentation_lists_every_setting() {
+    let documentation = include_str!("../../docs/SETTINGS.md");
     for setting in Settings::ALL {
         let default = match setting.default {
             Some("") | None => " ".to_owned(),
             Some(default) => format!(" `{default}` "),
         };
         let row = format!("| `{}` |{default}| {} |", setting.var, setting.doc.trim());
-        assert!(readme.contains(&row), "README.md wants the row\n{row}");
+        assert!(documentation.contains(&row), "docs/SETTINGS.md needs the row\n{row}");
     }
-    let listed = readme
+    let listed = documentation
         .lines()
         .filter(|line| line.starts_with("| `SIGNPOST_") || line.starts_with("| `AWS_"));
     assert_eq!(
         listed.count(),
         Settings::ALL.len(),
-        "README.md lists a setting that the code does not know"
+        "docs/SETTINGS.md lists a setting that the code does not know"
     );
 }
 

@@ -77,6 +77,55 @@ async fn status(handler: &Handler, method: &str, path: &str, link: &str) -> u16 
     handler.handle(&request, now()).await.status().as_u16()
 }
 
+/// A key that was copied from a URL path would make a link to another object, or to none.
+#[tokio::test]
+async fn a_key_that_begins_with_a_slash_is_rejected_with_the_correct_key() {
+    let handler = serve(RULES, KEYS).await;
+    for (wanted, correct) in [
+        (json!({"key": "/docs/a"}), "docs/a"),
+        (json!({"key": "//docs/a"}), "docs/a"),
+        (json!({"prefix": "/docs/"}), "docs/"),
+        (json!({"key": "/"}), ""),
+    ] {
+        let response = handler.handle(&share(&wanted), now()).await;
+        assert_eq!(response.status(), 400, "{wanted}");
+        let detail = json(&response)["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("must not begin with `/`"), "{detail}");
+        assert!(detail.ends_with(&format!("names the key {correct:?}")), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_share_link_names_the_rule_and_the_field() {
+    let handler = serve(RULES, KEYS).await;
+    for (wanted, status, expected) in [
+        (
+            json!({"prefix": "drop/", "methods": ["PUT"], "expires": "2h"}),
+            400,
+            "expires: the rule \"drop\" allows at most 1h (`share_expires`)",
+        ),
+        (
+            json!({"key": "private/a"}),
+            403,
+            "the rule does not allow share links to read this key",
+        ),
+        (
+            json!({"key": "other/a"}),
+            403,
+            "no rule allows this caller to read this key",
+        ),
+    ] {
+        let response = handler.handle(&share(&wanted), now()).await;
+        assert_eq!(response.status(), status, "{wanted}");
+        assert_eq!(json(&response)["detail"], expected, "{wanted}");
+    }
+    let response = handler.handle(&share(&json!({"key": "private/a"})), now()).await;
+    assert_eq!(
+        json(&response)["remedy"],
+        "Ask the operator to add \"read\" to `share` of the rule."
+    );
+}
+
 #[tokio::test]
 async fn a_link_allows_reading_one_object_only() {
     let handler = serve(RULES, KEYS).await;
@@ -255,6 +304,40 @@ async fn an_altered_foreign_or_revoked_link_is_401() {
     ];
     for (handler, expected) in cases {
         assert_eq!(status(&handler, "GET", "/docs/a", &link).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn only_a_link_with_a_valid_signature_reveals_why_it_does_not_work() {
+    let handler = serve(RULES, KEYS).await;
+    let link = link(&handler, json!({"key": "docs/a", "expires": "1h"})).await;
+    let id = BASE64_URL_SAFE_NO_PAD.decode(link.split('.').nth(1).unwrap()).unwrap();
+    let id: Value = serde_json::from_slice(&id).unwrap();
+    let revoking = serve(&format!("{RULES}\n[share]\nrevoked = [{}]", id["id"]), KEYS).await;
+    let altered = format!("{}.{}", link.rsplit_once('.').unwrap().0, "A".repeat(43));
+    let late = now() + Duration::from_hours(2);
+    for (handler, at, problem, remedy) in [
+        (
+            &revoking,
+            now(),
+            "has been revoked",
+            "The operator has disabled this link",
+        ),
+        (
+            &handler,
+            late,
+            "has expired",
+            "Ask the person who sent you the link for a new one",
+        ),
+    ] {
+        for (link, [problem, remedy]) in [
+            (&link, [problem, remedy]),
+            (&altered, ["the share link is invalid", "Copy the complete link again"]),
+        ] {
+            let response = handler.handle(&ask("GET", &format!("/docs/a?share={link}")), at).await;
+            let text = body(&response);
+            assert!(text.contains(problem) && text.contains(remedy), "{text}");
+        }
     }
 }
 

@@ -169,14 +169,39 @@ async fn a_wrong_token_or_another_site_starts_no_session() {
         let response = handler.handle(&request, now()).await;
         assert_eq!(response.status(), expected, "{request:?}");
         assert!(cookies(&response).is_empty(), "{request:?}");
-        assert!(!body(&response).contains("secret"), "{request:?}");
+        let text = body(&response).replace("the secret", "");
+        assert!(!text.contains("secret"), "{request:?}");
     }
     let wrong = handler.handle(&own("token=wrong&next=/ci/"), now()).await;
-    assert!(body(&wrong).contains("the token is unknown") && body(&wrong).contains("value=\"/ci/\""));
+    let page = body(&wrong);
+    for part in [
+        "the token is unknown",
+        "Check that the id and the secret",
+        "value=\"/ci/\"",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
     let fetched = login("token=secret")
         .with("origin", "null")
         .with("sec-fetch-site", "same-origin");
     assert_eq!(status(&handler, &fetched, now()).await, 200);
+}
+
+#[tokio::test]
+async fn the_form_accepts_the_secret_alone_and_with_the_id_of_its_token() {
+    let handler = serve(&token_rules(), KEYS).await;
+    for (token, expected) in [
+        ("secret", 200),
+        ("ci%3Asecret", 200),
+        ("+ci%3Asecret+", 200),
+        ("other%3Asecret", 401),
+        ("%3Asecret", 401),
+        ("ci%3A", 401),
+        ("ci%3Awrong", 401),
+    ] {
+        let request = post("/-/login", &format!("token={token}")).with("origin", OWN);
+        assert_eq!(status(&handler, &request, now()).await, expected, "{token}");
+    }
 }
 
 #[tokio::test]
@@ -402,5 +427,83 @@ async fn next_never_leaves_the_base_path() {
     ] {
         let response = handler.handle(&login(next), now()).await;
         assert_eq!(response.status(), 200, "{next}: {}", body(&response));
+    }
+}
+
+#[tokio::test]
+async fn an_error_page_shows_who_is_signed_in_and_offers_the_sign_out() {
+    let handler = serve(&token_rules(), KEYS).await;
+    let page = |path: &str| {
+        ask("GET", path)
+            .with("accept", "text/html")
+            .with("sec-fetch-mode", "navigate")
+    };
+    let begun = handler
+        .handle(&post("/-/login", "token=secret").with("origin", OWN), now())
+        .await;
+    let session = cookie(&begun, "__Host-signpost");
+    for (path, expected) in [
+        ("/elsewhere/", 403),
+        ("/elsewhere/k", 403),
+        ("/-/nothing", 404),
+        ("/a?b=c", 400),
+    ] {
+        let response = handler.handle(&page(path).with("cookie", &session), now()).await;
+        let text = body(&response);
+        assert_eq!(response.status(), expected, "{path}: {text}");
+        assert!(
+            text.contains("Signed in as <b>ci</b>") && text.contains("data-action=\"sign-out\""),
+            "{path}: {text}"
+        );
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("form-action 'self'"), "{policy}");
+    }
+    for request in [
+        page("/-/nothing"),
+        page("/-/nothing").with("cookie", "__Host-signpost=forged"),
+    ] {
+        let response = handler.handle(&request, now()).await;
+        let text = body(&response);
+        assert!(
+            !text.contains("Signed in as") && text.contains("data-action=\"sign-in\""),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoami_describes_every_kind_of_caller() {
+    let handler = serve(&token_rules(), KEYS).await;
+    let whoami = async |request: ApiRequest| {
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), 200, "{}", body(&response));
+        serde_json::from_str::<serde_json::Value>(body(&response)).unwrap()
+    };
+    let anonymous = whoami(ask("GET", "/-/whoami")).await;
+    assert_eq!(
+        (&anonymous["caller"], &anonymous["user_id"]),
+        (&"anyone".into(), &"-".into())
+    );
+    let token = whoami(ask("GET", "/-/whoami").with("authorization", "Bearer secret")).await;
+    assert_eq!(
+        (&token["caller"], &token["expires_at"]),
+        (&"token:ci".into(), &serde_json::Value::Null)
+    );
+    let begun = handler
+        .handle(&post("/-/login", "token=secret").with("origin", OWN), now())
+        .await;
+    let session = cookie(&begun, "__Host-signpost");
+    let session = whoami(ask("GET", "/-/whoami").with("cookie", &session)).await;
+    assert_eq!(
+        (&session["caller"], &session["user_id"]),
+        (&"token:ci".into(), &token["user_id"])
+    );
+    assert!(session["expires_at"].as_str().unwrap().ends_with('Z'), "{session}");
+    for (request, expected) in [
+        (ask("GET", "/-/whoami").with("authorization", "Bearer wrong"), 401),
+        (ask("POST", "/-/whoami"), 405),
+        (ask("GET", "/-/whoami?share=x"), 400),
+    ] {
+        assert_eq!(status(&handler, &request, now()).await, expected, "{request:?}");
     }
 }

@@ -16,15 +16,32 @@ missing() {
     return 1
 }
 
+# alone COMMAND...: runs a command while no other suite in this repository runs one with `alone`.
+alone() {
+    mkdir -p "$ROOT/target"
+    (
+        flock 9
+        "$@" 9>&-
+    ) 9>"$ROOT/target/.install.lock"
+}
+
 # install_packages PACKAGE...: installs Debian packages.
 install_packages() {
     step "installing $*"
+    alone apt_get "$@"
+}
+
+apt_get() {
     apt-get update -qq &&
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # install_python FOLDER [PYTHON]: installs the requirements.txt of a folder into its .venv.
 install_python() {
+    alone install_python_alone "$@"
+}
+
+install_python_alone() {
     local folder=$1 python=${2:-python3}
     cmp -s "$folder/requirements.txt" "$folder/.venv/installed.txt" && return
     step "installing the Python packages of $(realpath --relative-to="$ROOT" "$folder")"
@@ -35,6 +52,10 @@ install_python() {
 
 # install_npm FOLDER: installs the npm packages of a folder, exactly as its lock file lists them if it has one.
 install_npm() {
+    alone install_npm_alone "$1"
+}
+
+install_npm_alone() {
     local folder=$1 list=package.json
     local command=(install --no-package-lock --ignore-scripts)
     if [ -e "$folder/package-lock.json" ]; then
@@ -45,11 +66,16 @@ install_npm() {
     (cd "$folder" && npm "${command[@]}" --silent --no-audit --no-fund && cp "$list" node_modules/installed.json)
 }
 
+# build_programs: builds all programs and examples in target/debug. With the examples, cargo selects the same features of all
+# dependencies as `cargo test --workspace`, so that one build serves all suites.
+build_programs() {
+    step "building the programs"
+    (cd "$ROOT" && cargo build --quiet --locked --workspace --bins --examples)
+}
+
 # build_local: builds signpost-local, unless SIGNPOST_LOCAL names a binary.
 build_local() {
-    [ -z "${SIGNPOST_LOCAL:-}" ] || return 0
-    step "building signpost-local"
-    (cd "$ROOT" && cargo build --quiet --locked -p signpost-local)
+    [ -n "${SIGNPOST_LOCAL:-}" ] || build_programs
 }
 
 # run_pytest PYTHON ARGUMENT...: runs pytest in the current directory and prints the closing line.
@@ -76,6 +102,11 @@ count_tests() {
         /^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ { lp = $1; lf = $3; ls = $5 }
         END { if (cargo) print p + 0, f + 0, s + 0; else print lp + 0, lf + 0, ls + 0 }
     ' "$1"
+}
+
+# sum_tests FILE...: prints the sum of the closing lines of several logs.
+sum_tests() {
+    tail -qn 1 "$@" | awk '{ p += $1; f += $3; s += $5 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }'
 }
 
 # skip_suite REASON: ends the script with one skipped test.

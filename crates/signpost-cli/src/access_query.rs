@@ -159,7 +159,8 @@ impl AccessQuery {
         }
     }
 
-    fn principal(&self, policy: &Policy) -> Result<Principal, String> {
+    /// Returns the caller. A claim `user_id` replaces the hash, for a user whose subject is unknown.
+    pub(crate) fn principal(&self, policy: &Policy) -> Result<Principal, String> {
         let known = &policy.authenticators;
         match &self.who {
             QueryCaller::Anyone => Ok(Principal::Anonymous),
@@ -173,7 +174,10 @@ impl AccessQuery {
                 let mut user = user.map_err(|rejection| rejection.to_string())?;
                 user.groups
                     .extend(self.groups.iter().map(|group| format!("{name}/{group}")));
-                Ok(Principal::User(user))
+                Ok(Principal::User(match self.claims.get("user_id") {
+                    Some(user_id) => user.with_user_id(user_id.clone()),
+                    None => user,
+                }))
             }
         }
     }

@@ -116,6 +116,13 @@ impl ConsoleOutput {
         self.write_stderr(&[format!("note: {text}")]);
     }
 
+    /// Prints information about a result, unless the JSON of the result contains it.
+    pub(crate) fn print_result_note(&self, text: &str) {
+        if !self.json {
+            self.print_note(text);
+        }
+    }
+
     fn is_first_time(&self, remedy: &str) -> bool {
         let mut printed_remedies = self.printed_remedies.lock().unwrap_or_else(PoisonError::into_inner);
         printed_remedies.insert(remedy.to_owned())

@@ -30,6 +30,14 @@ impl ServiceCredential {
         }
     }
 
+    /// Returns true if this is a generated token, and not a JSON Web Token of an issuer.
+    pub(crate) fn is_generated(&self) -> bool {
+        match self {
+            Self::Bearer(token) => token.expose().split('.').count() != 3,
+            Self::Basic { .. } => true,
+        }
+    }
+
     /// Reads the credential from a file; `-` is standard input.
     pub(crate) fn from_file(file: &Path, stdin: &mut dyn Read) -> Result<Self, OperationError> {
         parse_token(Self::read_token(file, stdin)?.expose())
@@ -70,7 +78,12 @@ pub(crate) fn parse_token(text: &str) -> Result<ServiceCredential, OperationErro
 /// Returns true if `SIGNPOST_TOKEN` belongs to this service: it belongs to the service of `SIGNPOST_URL`, if that is
 /// set.
 pub(crate) fn token_matches_service(origin: &str, variable: VariableReader) -> bool {
-    variable("SIGNPOST_URL").is_none_or(|url| url == origin || url.starts_with(&format!("{origin}/")))
+    variable("SIGNPOST_URL").is_none_or(|url| has_origin(&url, origin))
+}
+
+/// Returns true if a URL has this origin, which is in lower case and has no default port.
+pub(crate) fn has_origin(url: &str, origin: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| url.origin().ascii_serialization() == origin)
 }
 
 /// Returns true if the connection cannot be read by others: it uses TLS, or stays on this machine.
@@ -115,7 +128,9 @@ pub(crate) fn netrc_credential(
 
 fn netrc_entry(netrc: &str, host: &str) -> Option<ServiceCredential> {
     let words: Vec<_> = netrc.split_whitespace().collect();
-    let start = words.windows(2).position(|pair| pair == ["machine", host])?;
+    let start = words
+        .windows(2)
+        .position(|pair| pair[0] == "machine" && pair[1].eq_ignore_ascii_case(host))?;
     let (mut user, mut password) = (None, None);
     for pair in words[start + 2..].chunks_exact(2) {
         match pair[0] {
@@ -184,5 +199,19 @@ mod tests {
         assert!(token_matches_service("https://files.example.com", at));
         assert!(!token_matches_service("https://files.example.co", at));
         assert!(token_matches_service("https://anywhere", |_| None));
+    }
+
+    #[test]
+    fn an_origin_has_no_default_port_and_is_in_lower_case() {
+        for (url, is_same) in [
+            ("https://files.example.com:443", true),
+            ("HTTPS://Files.Example.com/base", true),
+            ("http://files.example.com:443", false),
+            ("https://files.example.com:444", false),
+            ("https://files.example.com.evil", false),
+            ("files.example.com", false),
+        ] {
+            assert_eq!(has_origin(url, "https://files.example.com"), is_same, "{url}");
+        }
     }
 }

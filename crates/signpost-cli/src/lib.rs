@@ -38,6 +38,7 @@ mod retry;
 mod rules;
 mod secret_text;
 mod secret_generation;
+mod token_rotation;
 mod signing_service;
 mod progress_snapshot;
 mod upload_source;
@@ -46,6 +47,7 @@ mod s3_client;
 mod local_files;
 mod exit_status;
 mod file_writer;
+mod gateway_error;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -85,7 +87,10 @@ pub fn run(options: &CommandOptions, mut system: SystemAccess<'_>) -> CommandRep
         SignpostCommand::Rules(RulesCommand::Check { file }) => rules::check(file, &mut system),
         SignpostCommand::Rules(RulesCommand::Explain(explain)) => rules::explain(explain, &mut system),
         SignpostCommand::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
+        SignpostCommand::Rules(RulesCommand::Prove(options)) => rules::prove(options, &mut system),
         SignpostCommand::Token(TokenCommand::New { id, groups }) => secret_generation::new_token(id, groups, &system),
+        SignpostCommand::Token(TokenCommand::Rotate { id, file }) => token_rotation::rotate(id, file, &system),
+        SignpostCommand::Token(TokenCommand::Retire { id, file }) => token_rotation::retire(id, file),
         SignpostCommand::Key(KeyCommand::New) => secret_generation::new_key(&system),
         SignpostCommand::Doctor(options) => doctor::run(options, &mut system),
         SignpostCommand::Login(command) => login::run(command, &mut system),

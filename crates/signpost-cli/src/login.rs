@@ -1,11 +1,13 @@
 //! `signpost login`, `logout` and `whoami`.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use serde_json::json;
+use signpost::wire::IdentityBody;
 
 use crate::SystemAccess;
-use crate::command_context::{CommandContext, SourcedCredential};
+use crate::command_context::CommandContext;
 use crate::command_report::{CommandError, CommandReport};
 use crate::credential::{ServiceCredential, is_secure_origin, parse_token};
 use crate::exit_status::ExitStatus;
@@ -16,6 +18,7 @@ use crate::options::{ConnectionOptions, LoginCommand, LoginOptions};
 use crate::profile_store::{DEFAULT_PROFILE, ServiceProfile};
 use crate::secret_text::SecretText;
 use crate::signing_service::SigningService;
+use crate::terminal_text;
 use crate::transfer_state::StateFolder;
 
 pub(crate) fn run(command: &LoginCommand, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
@@ -54,11 +57,8 @@ async fn login(options: &LoginOptions, context: &mut CommandContext<'_, '_>) -> 
     let name = options.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
     let url = service_url.url().trim_end_matches('/').to_owned();
     let http = HttpClients::new(context.system.variable)?;
-    verify_credential(http, &service_url, &url, Some(credential.clone())).await?;
-    let message = format!(
-        "logged in to {url} {}, saved as profile {name:?}\n",
-        describe_identity(Some(&credential))
-    );
+    let identity = request_identity(http, &service_url, &url, Some(credential)).await?;
+    let message = format!("logged in to {url} as {}, saved as profile {name:?}\n", identity.caller);
     context.profiles.0.insert(name, ServiceProfile { url, token });
     context.profiles.save()?;
     Ok(CommandReport {
@@ -96,50 +96,63 @@ async fn whoami(
     let service_url = ObjectUrl::parse(&base, None)?;
     let sourced = context.credential(connection, service_url.origin())?;
     let url = service_url.url().trim_end_matches('/').to_owned();
-    let credential = sourced.as_ref().map(|sourced| sourced.credential.clone());
-    let (id, source) = (
-        token_id(credential.as_ref()),
-        sourced
-            .as_ref()
-            .map(|sourced: &SourcedCredential| sourced.source.clone()),
-    );
-    let message = format!("{url} {}", describe_identity(credential.as_ref()));
+    let (credential, source) = sourced.map(|sourced| (sourced.credential, sourced.source)).unzip();
     let http = HttpClients::new(context.system.variable)?;
-    verify_credential(http, &service_url, &url, credential.clone()).await?;
+    let identity = request_identity(http, &service_url, &url, credential).await?;
     let out = if connection.json {
-        json!({"url": url, "token_id": id, "credential_source": source, "accepted": true}).to_string()
+        let IdentityBody {
+            caller,
+            user_id,
+            groups,
+            expires_at,
+        } = identity;
+        let line = json!({
+            "url": url, "caller": caller, "user_id": user_id, "groups": groups, "expires_at": expires_at,
+            "credential_source": source,
+        });
+        format!("{}\n", terminal_text::escape_json(&line.to_string()))
     } else {
-        source.map_or(message.clone(), |source| format!("{message}, from {source}"))
+        describe_identity(&url, &identity, source.as_deref())
     };
-    Ok(CommandReport::success(format!("{out}\n")))
+    Ok(CommandReport::success(out))
 }
 
-/// Sends an empty signing request. The service accepts it from every caller with a valid credential.
-async fn verify_credential(
+async fn request_identity(
     http: HttpClients,
     service_url: &ObjectUrl,
     base: &str,
     credential: Option<ServiceCredential>,
-) -> Result<(), OperationError> {
+) -> Result<IdentityBody, OperationError> {
     let service = SigningService::new(http, credential, Some(base.to_owned()));
-    let body = service.post_json(base, "/-/sign", &json!([])).await?;
-    match serde_json::from_slice::<Vec<serde_json::Value>>(&body) {
-        Ok(none) if none.is_empty() => Ok(()),
-        _ => Err(crate::signing_service::unexpected_response(service_url)),
-    }
+    service.identity(service_url, base).await
 }
 
-fn describe_identity(credential: Option<&ServiceCredential>) -> String {
-    match credential {
-        None => "without a credential".to_owned(),
-        Some(ServiceCredential::Bearer(_)) => "with a token".to_owned(),
-        Some(ServiceCredential::Basic { user, .. }) => format!("as {user}"),
-    }
-}
-
-fn token_id(credential: Option<&ServiceCredential>) -> Option<&str> {
-    match credential {
-        Some(ServiceCredential::Basic { user, .. }) => Some(user),
-        Some(ServiceCredential::Bearer(_)) | None => None,
-    }
+/// The lines that describe the caller. `source` is the source of its credential.
+fn describe_identity(url: &str, identity: &IdentityBody, source: Option<&str>) -> String {
+    let groups = match &identity.groups[..] {
+        [] => "none".to_owned(),
+        groups => groups.join(", "),
+    };
+    let end = identity.expires_at.as_deref();
+    let lines = match source {
+        None => vec![
+            ("service", url.to_owned()),
+            ("credential", format!("none: requests are sent as {}", identity.caller)),
+        ],
+        Some(source) => vec![
+            ("service", url.to_owned()),
+            ("credential", format!("from {source}")),
+            ("caller", identity.caller.clone()),
+            ("user id", identity.user_id.clone()),
+            ("groups", groups),
+            (
+                "ends",
+                end.unwrap_or("when the operator removes or replaces it").to_owned(),
+            ),
+        ],
+    };
+    lines.iter().fold(String::new(), |mut text, (name, value)| {
+        writeln!(text, "{name:<12}{}", terminal_text::sanitize_line(value)).expect("writing to a String cannot fail");
+        text
+    })
 }

@@ -7,6 +7,10 @@ use clap::Parser as _;
 use signpost_cli::{CommandOptions, SystemAccess};
 
 fn main() -> ExitCode {
+    let options = match CommandOptions::try_parse() {
+        Ok(options) => options,
+        Err(message) => return print_message(&message),
+    };
     let system = SystemAccess {
         arguments: std::env::args_os()
             .map(|argument| argument.to_string_lossy().into_owned())
@@ -15,5 +19,14 @@ fn main() -> ExitCode {
         random: |bytes| getrandom::fill(bytes).map_err(io::Error::from),
         variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
     };
-    signpost_cli::run(&CommandOptions::parse(), system).print(&mut io::stdout(), &mut io::stderr())
+    signpost_cli::run(&options, system).print(&mut io::stdout(), &mut io::stderr())
+}
+
+/// Prints the help, the version, or an error of the command line. Fails if it cannot be written.
+fn print_message(message: &clap::Error) -> ExitCode {
+    if let Err(error) = message.print() {
+        eprintln!("error: failed to write to standard output: {error}");
+        return ExitCode::FAILURE;
+    }
+    u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }

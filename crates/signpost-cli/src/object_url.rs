@@ -65,28 +65,30 @@ impl ObjectUrl {
                 "a # starts a fragment, which is never sent; write it as %23",
             ));
         }
-        let object_url = Self {
-            url: format!("{scheme}://{authority}/{}", encode_path(path)),
-            share_token: share_token(query)?,
-        };
-        let sent = reqwest::Url::parse(&object_url.url)
+        let path = format!("/{}", encode_path(path));
+        let sent = reqwest::Url::parse(&format!("{scheme}://{authority}{path}"))
             .map_err(|error| OperationError::usage(format!("{text:?}: {error}")))?;
-        if sent.path() != object_url.path() {
+        if sent.path() != path {
             return Err(OperationError::usage(
                 "the URL has a `.` or `..` segment, or an invalid host",
             ));
         }
-        Ok(object_url)
+        Ok(Self {
+            url: format!("{}{path}", sent.origin().ascii_serialization()),
+            share_token: share_token(query)?,
+        })
     }
 
-    /// Returns true if the share link can be used only a limited number of times. The link says so itself.
+    /// The content of the share link. It is not verified, because only the service can do that.
+    pub(crate) fn share_link(&self) -> Option<ShareLink> {
+        let payload = self.share_token.as_ref()?.expose().split('.').nth(1)?;
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+
+    /// Returns true if the share link can be used only a limited number of times.
     pub(crate) fn has_limited_uses(&self) -> bool {
-        let link = self.share_token.as_ref().and_then(|token| {
-            let payload = token.expose().split('.').nth(1)?;
-            let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
-            serde_json::from_slice::<ShareLink>(&payload).ok()
-        });
-        link.is_some_and(|link| link.uses.is_some())
+        self.share_link().is_some_and(|link| link.uses.is_some())
     }
 
     /// The URL, without a query.
@@ -108,7 +110,7 @@ impl ObjectUrl {
         }
     }
 
-    /// The scheme, host and port.
+    /// The scheme, host and port, in the form that browsers compare: in lower case, and without the default port.
     pub(crate) fn origin(&self) -> &str {
         self.url.split_at(self.path_start()).0
     }
@@ -150,10 +152,6 @@ impl ObjectUrl {
         let path = self.url.strip_prefix(base).filter(|path| path.starts_with('/'))?;
         let key = ObjectKey::from_path(path, PathEncoding::Percent).ok()?;
         Some(key.as_str().to_owned())
-    }
-
-    fn path(&self) -> &str {
-        &self.url[self.path_start()..]
     }
 
     fn path_start(&self) -> usize {
@@ -208,6 +206,10 @@ mod tests {
             ("https://h/100%", "https://h/100%25"),
             ("https://h/ä", "https://h/%C3%A4"),
             ("https://h", "https://h/"),
+            ("https://H.Example:443/A", "https://h.example/A"),
+            ("http://h:80/a:80", "http://h/a:80"),
+            ("https://h:80/a", "https://h:80/a"),
+            ("http://[::1]:80/a", "http://[::1]/a"),
             ("https://h//a//b+c", "https://h//a//b+c"),
             ("https://h/a?utm_source=x&fbclid=y%20z&_=1", "https://h/a"),
             ("https://h/a?gclid&share=t&utm_term=", "https://h/a"),

@@ -3,6 +3,9 @@
 mod object_download;
 mod instruction_cache;
 mod get;
+mod git;
+mod lfs;
+mod lfs_messages;
 mod listing;
 mod partial_file;
 mod multipart_upload;
@@ -28,6 +31,7 @@ use crate::command_context::CommandContext;
 use crate::command_report::{CommandError, CommandReport};
 use crate::concurrency_limit::{self, ConcurrencyLimit};
 use crate::console_output::ConsoleOutput;
+use crate::credential::ServiceCredential;
 use crate::exit_status::ExitStatus;
 use crate::http_client::HttpClients;
 use crate::object_url::ObjectUrl;
@@ -113,6 +117,7 @@ async fn dispatch(command: &ObjectCommand, context: &mut CommandContext<'_, '_>)
         ObjectCommand::Share(options) => share::share(options, context).await,
         ObjectCommand::Uploads(options) => uploads::uploads(options, context).await,
         ObjectCommand::Stat(options) => stat::stat(options, context).await,
+        ObjectCommand::Lfs(options) => lfs::lfs(options, context).await,
     }
 }
 
@@ -133,6 +138,23 @@ impl TransferSession {
             ));
         }
         let sourced = context.credential(connection, origin)?;
+        Self::with_credential(
+            object_urls,
+            connection,
+            mode,
+            sourced.map(|sourced| sourced.credential),
+            context,
+        )
+    }
+
+    /// Opens a session with this credential.
+    fn with_credential(
+        object_urls: &[ObjectUrl],
+        connection: &ConnectionOptions,
+        mode: ProgressMode,
+        credential: Option<ServiceCredential>,
+        context: &CommandContext<'_, '_>,
+    ) -> Result<Self, OperationError> {
         let base = context
             .base_url(connection)?
             .map(|base| base.trim_end_matches('/').to_owned());
@@ -140,7 +162,7 @@ impl TransferSession {
         let http = HttpClients::new(context.system.variable)?;
         let progress = TransferProgress::start(mode);
         Ok(Self {
-            service: SigningService::new(http.clone(), sourced.map(|sourced| sourced.credential), base),
+            service: SigningService::new(http.clone(), credential, base),
             store: S3Client::new(http),
             console: ConsoleOutput::new(connection.json, progress.clone(), context.output_failure.clone()),
             progress,

@@ -14,7 +14,8 @@ mod objects;
 pub(crate) use doctor::DoctorOptions;
 pub(crate) use login::{LoginCommand, LoginOptions};
 pub(crate) use objects::{
-    ConnectionOptions, GetOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, StatOptions, UploadsOptions,
+    ConnectionOptions, GetOptions, LfsOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, StatOptions,
+    UploadsOptions,
 };
 
 const EXIT_CODE_HELP: &str = "Exit codes: 0 success, 1 failure, 2 invalid usage, 3 not found, 4 not allowed, 5 conflict or changed \
@@ -38,7 +39,7 @@ pub(crate) enum SignpostCommand {
     /// Check, explain or test a rules file.
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Create tokens for callers.
+    /// Create tokens for callers, and replace their secrets.
     #[command(subcommand)]
     Token(TokenCommand),
     /// Create keys that sign share links.
@@ -78,7 +79,50 @@ pub(crate) enum RulesCommand {
         /// The file with the cases; `-` for standard input.
         cases: PathBuf,
     },
+    /// Prove statements about all requests, or print a request that contradicts them.
+    Prove(ProveOptions),
 }
+
+/// The grammar is in `after_help`, because only a preformatted text preserves its columns.
+#[derive(Debug, Args)]
+#[command(after_help = STATEMENT_HELP)]
+pub(crate) struct ProveOptions {
+    /// The rules file; `-` for standard input.
+    pub(crate) file: PathBuf,
+    /// The statements, for example "anyone cannot write **".
+    #[arg(required = true, value_name = "STATEMENT")]
+    pub(crate) statements: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const STATEMENT_HELP: &str = "\
+Statements:
+  CALLERS can ACTIONS PATTERN        each of these callers may perform each action on each key
+  CALLERS cannot ACTIONS PATTERN     none of these callers may perform any of the actions on any key
+  only CALLERS can ACTIONS PATTERN   no other caller may perform any of the actions on any key
+  nobody can ACTIONS PATTERN         the same as `everyone cannot`
+  no rule is shadowed                each rule decides about at least one request
+
+Callers, separated by ` or `:
+  anyone                             a caller without a credential
+  authenticated                      every user
+  everyone                           every caller, with or without a credential
+  token:ID, group:NAME, group:ISSUER/NAME, issuer:NAME, user:ISSUER/SUBJECT
+                                     the same callers as in `who` of a rule
+  CALLER with CLAIM=VALUE            those users of an issuer whose claim has this value; can be repeated
+  link                               the holder of a share link, whoever created it; only with `cannot`
+
+ACTIONS are read, write, delete and list, separated by commas. PATTERN is a pattern as in `on` of a rule. If it contains
+a claim, such as users/{user_id}/**, the statement is about the keys of each caller.
+
+Examples:
+  signpost rules prove rules.toml \"anyone cannot write,delete **\" \"no rule is shadowed\"
+  signpost rules prove rules.toml \"only group:ops or token:ci can delete archive/**\"
+  signpost rules prove rules.toml \"issuer:github with ref=refs/heads/main can write releases/**\"
+
+Exit codes: 0 all statements are true, 1 a statement is false, 2 invalid usage.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainOptions {
@@ -122,6 +166,26 @@ pub(crate) enum TokenCommand {
         /// The groups of the token.
         #[arg(long, value_delimiter = ',', value_name = "GROUP,…")]
         groups: Vec<String>,
+    },
+    /// Add a new secret to a token in a rules file, and print it. The previous secret stays valid.
+    ///
+    /// This is the first step of a rotation. The id, the `user_id` and the rules of the token stay the same. After the
+    /// user has the new secret, `signpost token retire` ends the previous one.
+    Rotate {
+        /// The id of the token.
+        id: String,
+        /// The rules file, which is changed.
+        file: PathBuf,
+    },
+    /// Remove all secrets of a token except the newest one from a rules file.
+    ///
+    /// This is the last step of a rotation. It also ends the sessions and share links that were created with the older
+    /// secrets.
+    Retire {
+        /// The id of the token.
+        id: String,
+        /// The rules file, which is changed.
+        file: PathBuf,
     },
 }
 

@@ -9,6 +9,7 @@ pub(crate) use windows::*;
 mod unix {
     use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
     use std::io;
+    use std::os::fd::AsFd as _;
     use std::os::unix::fs::{
         DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
     };
@@ -28,6 +29,13 @@ mod unix {
     pub(crate) fn is_stream(metadata: &Metadata) -> bool {
         let kind = metadata.file_type();
         kind.is_fifo() || kind.is_char_device()
+    }
+
+    /// Returns true if standard input is a file or a pipe, and not a terminal, a device or a socket.
+    pub(crate) fn has_piped_input() -> bool {
+        let input = io::stdin().as_fd().try_clone_to_owned();
+        let metadata = input.and_then(|input| File::from(input).metadata());
+        metadata.is_ok_and(|metadata| metadata.is_file() || metadata.file_type().is_fifo())
     }
 
     /// Returns two numbers that identify the file, even if its content changes.
@@ -99,6 +107,11 @@ mod windows {
     }
 
     pub(crate) fn is_stream(_metadata: &Metadata) -> bool {
+        false
+    }
+
+    /// The kind of standard input is not available on stable Rust.
+    pub(crate) fn has_piped_input() -> bool {
         false
     }
 

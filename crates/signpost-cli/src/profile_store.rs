@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
+use crate::credential::has_origin;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
 use crate::platform;
@@ -115,12 +116,7 @@ impl ProfileStore {
 
     /// The profile for a service; the default profile is preferred.
     pub(crate) fn find_for_origin(&self, origin: &str) -> Option<(&str, &ServiceProfile)> {
-        let matches_origin = |(_, profile): &(&String, &ServiceProfile)| {
-            profile
-                .url
-                .strip_prefix(origin)
-                .is_some_and(|path| path.is_empty() || path.starts_with('/'))
-        };
+        let matches_origin = |(_, profile): &(&String, &ServiceProfile)| has_origin(&profile.url, origin);
         let default_entry = self.0.get_key_value(DEFAULT_PROFILE).into_iter();
         let entry = default_entry.chain(&self.0).find(matches_origin)?;
         Some((entry.0.as_str(), entry.1))
@@ -168,7 +164,7 @@ mod tests {
         let profiles = ProfileStore(
             [
                 ("a", "https://h/x"),
-                ("b", "https://i"),
+                ("b", "https://i:443"),
                 (DEFAULT_PROFILE, "https://h/y"),
                 ("e", "https://h.evil"),
             ]

@@ -134,6 +134,11 @@ impl TransferProgress {
         self.0.counts.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// The number of bytes that have been transferred or existed before.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.counts.bytes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn finish_file(&self) {
         self.0.counts.files.fetch_add(1, Ordering::Relaxed);
     }
@@ -166,6 +171,7 @@ impl ProgressState {
         ProgressSnapshot {
             bytes,
             bytes_total: read(&counts.bytes_total),
+            bytes_existing: read(&counts.bytes_existing),
             files: read(&counts.files),
             files_total: read(&counts.files_total),
             speed: speed.record(Instant::now(), bytes.saturating_sub(read(&counts.bytes_existing))),

@@ -11,6 +11,8 @@ use serde_json::json;
 pub(crate) struct ProgressSnapshot {
     pub(crate) bytes: u64,
     pub(crate) bytes_total: u64,
+    /// The bytes in `bytes` that an earlier command has transferred.
+    pub(crate) bytes_existing: u64,
     pub(crate) files: u64,
     pub(crate) files_total: u64,
     /// The current speed, in bytes per second.
@@ -50,6 +52,7 @@ impl ProgressSnapshot {
             format!("  {}", self.time_left()),
             format!("  {} of {} files", self.files, self.files_total),
             format!("  {} of {}", format_size(self.bytes), format_size(self.bytes_total)),
+            self.existing_text("  ", " already stored"),
         ];
         let mut details = String::new();
         for part in parts {
@@ -82,10 +85,11 @@ impl ProgressSnapshot {
             known => format!(", {} of {known} files", self.files),
         };
         format!(
-            "{} of {} ({}%), {}, {}{files}",
+            "{} of {} ({}%{}), {}, {}{files}",
             format_size(self.bytes),
             format_size(self.bytes_total),
             self.percent(),
+            self.existing_text(", ", " already stored"),
             self.speed_text(),
             self.time_left()
         )
@@ -96,6 +100,7 @@ impl ProgressSnapshot {
             "progress": {
                 "bytes": self.bytes,
                 "bytes_known": self.bytes_total,
+                "bytes_existing": self.bytes_existing,
                 "files": self.files,
                 "files_known": self.files_total,
                 "bytes_per_second": self.speed,
@@ -108,6 +113,14 @@ impl ProgressSnapshot {
     fn percent(&self) -> u64 {
         let percent = u128::from(self.bytes) * 100 / u128::from(self.bytes_total.max(1));
         u64::try_from(percent.min(100)).unwrap_or(100)
+    }
+
+    /// The bytes that an earlier command has transferred; empty if there are none.
+    fn existing_text(&self, before: &str, after: &str) -> String {
+        match self.bytes_existing {
+            0 => String::new(),
+            bytes => format!("{before}{}{after}", format_size(bytes)),
+        }
     }
 
     fn speed_text(&self) -> String {
@@ -136,6 +149,7 @@ mod tests {
     const HALF: ProgressSnapshot = ProgressSnapshot {
         bytes: 512 * 1024,
         bytes_total: 1024 * 1024,
+        bytes_existing: 0,
         files: 3,
         files_total: 10,
         speed: 1024,
@@ -176,6 +190,28 @@ mod tests {
             ProgressSnapshot::default().plain_line(),
             "0 B of 0 B (0%), 0 B/s, --:-- left"
         );
+    }
+
+    #[test]
+    fn bytes_of_an_earlier_command_are_shown() {
+        let resumed = ProgressSnapshot {
+            bytes_existing: 256 * 1024,
+            ..HALF
+        };
+        assert_eq!(
+            resumed.plain_line(),
+            "512.0 KiB of 1.0 MiB (50%, 256.0 KiB already stored), 1.0 KiB/s, 8:32 left, 3 of 10 files"
+        );
+        assert!(
+            resumed
+                .bar_line(120)
+                .ends_with("  512.0 KiB of 1.0 MiB  256.0 KiB already stored")
+        );
+        let details: serde_json::Value = serde_json::from_str(&resumed.json(Duration::from_secs(2))).unwrap();
+        assert_eq!(details["progress"]["bytes_existing"], 256 * 1024);
+        for width in 0..120 {
+            assert!(resumed.bar_line(width).len() <= width);
+        }
     }
 
     #[test]

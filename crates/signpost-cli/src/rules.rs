@@ -2,16 +2,18 @@
 
 mod rule_cases;
 mod explain;
+mod proof;
 
 use std::fs;
 use std::path::Path;
 
-use signpost::policy::Policy;
 use signpost::policy::session_policy::{self, BucketArn, MAX_CHARACTERS};
+use signpost::policy::{Finding, Policy};
 
 use crate::SystemAccess;
 use crate::command_report::{CommandError, CommandReport};
 pub(crate) use explain::explain;
+pub(crate) use proof::prove;
 pub(crate) use rule_cases::test;
 
 /// The maximum length of the name of a bucket
@@ -19,7 +21,8 @@ pub(crate) use rule_cases::test;
 const MAX_BUCKET_NAME: usize = 63;
 
 pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<CommandReport, CommandError> {
-    let policy = load_policy(file, system)?;
+    let text = read_rules(file, system)?;
+    let policy = parse_rules(file, &text)?;
     let (tokens, issuers) = (
         policy.authenticators.tokens.len(),
         policy.authenticators.issuers().count(),
@@ -31,7 +34,18 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
         ""
     };
     let findings = policy.findings();
-    let warnings = findings.iter().map(|finding| format!("warning: {finding}\n"));
+    let never_decide = |rule: &str| {
+        let mut findings = findings.iter();
+        findings.any(|finding| match finding {
+            Finding::Shadowed { rule: own, .. } | Finding::UnreachableDeny { rule: own } => *own == rule,
+            _ => false,
+        })
+    };
+    let mut shadowed = proof::shadowed_rules(&policy, &text);
+    shadowed.retain(|shadowed| !never_decide(&shadowed.rule));
+    let findings = findings.iter().map(ToString::to_string);
+    let warnings = findings.chain(shadowed.iter().map(ToString::to_string));
+    let warnings = warnings.map(|warning| format!("warning: {warning}\n"));
     Ok(CommandReport {
         stderr: warnings.collect(),
         ..CommandReport::success(format!(
@@ -66,7 +80,11 @@ fn describe_usage(rule: &str, characters: usize) -> String {
 }
 
 fn load_policy(file: &Path, system: &mut SystemAccess<'_>) -> Result<Policy, CommandError> {
-    Policy::parse(&read_rules(file, system)?).map_err(|source| CommandError::Rules {
+    parse_rules(file, &read_rules(file, system)?)
+}
+
+fn parse_rules(file: &Path, text: &str) -> Result<Policy, CommandError> {
+    Policy::parse(text).map_err(|source| CommandError::Rules {
         file: display_name(file),
         source,
     })

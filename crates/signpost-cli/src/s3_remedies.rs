@@ -4,8 +4,8 @@
 pub(crate) fn remedy_for_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "AccessDenied" | "403" => {
-            "The URL may have expired, or the credentials that signed it do not allow this. Run the command again. \
-             If the error persists, contact the operator."
+            "For a download, check the key: S3 also returns 403 if the object does not exist and the service may not list the \
+             bucket. Otherwise, the service lacks a permission. Contact the operator, who can use `signpost doctor`."
         }
         "RequestTimeTooSkewed" => "The clocks differ. Set the clock of this machine, or contact the operator.",
         "ExpiredToken" => "The credentials that signed the URL have expired. Run the command again.",

@@ -12,8 +12,7 @@ use crate::exit_status::ExitStatus;
 /// Prints only the secret to standard output, so that a script can capture it. The table for the rules file goes to
 /// standard error.
 pub(crate) fn new_token(id: &str, groups: &[String], system: &SystemAccess<'_>) -> Result<CommandReport, CommandError> {
-    // The secret is base64, so it cannot be confused with its digest, which is hexadecimal in the rules.
-    let secret = BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<32>(system)?);
+    let secret = new_secret(system)?;
     let table = token_table(id, groups, &TokenDigest::of(secret.as_bytes()));
     Policy::parse(&format!("version = 1\n{table}")).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok(CommandReport {
@@ -21,6 +20,17 @@ pub(crate) fn new_token(id: &str, groups: &[String], system: &SystemAccess<'_>) 
         stderr: format!("\n# The secret is printed once, on standard output. Add this to the rules file:\n{table}"),
         exit_status: ExitStatus::Success,
     })
+}
+
+/// Returns a new secret. It is base64, so it cannot be confused with its digest, which is hexadecimal in the rules. It never
+/// begins with `-`, because programs would read it as an option.
+pub(crate) fn new_secret(system: &SystemAccess<'_>) -> Result<String, CommandError> {
+    loop {
+        let secret = BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<32>(system)?);
+        if !secret.starts_with('-') {
+            return Ok(secret);
+        }
+    }
 }
 
 pub(crate) fn new_key(system: &SystemAccess<'_>) -> Result<CommandReport, CommandError> {

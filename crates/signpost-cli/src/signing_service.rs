@@ -7,11 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use reqwest::Method;
 use serde_json::Value;
+use signpost::wire::IdentityBody;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub(crate) use self::service_client::{InstructionRequest, QueryParameters, UNRESERVED};
 use self::service_client::{PendingRequest, ServiceClient};
-pub(crate) use self::service_errors::{key_mismatch, unexpected_response};
+pub(crate) use self::service_errors::{
+    credential_remedy, exit_status_for_rejection, key_mismatch, login_remedy, unexpected_response,
+};
 use crate::credential::ServiceCredential;
 use crate::http_client::{self, HttpClients};
 use crate::instruction::Instruction;
@@ -109,6 +112,12 @@ impl SigningService {
     ) -> Result<Vec<u8>, OperationError> {
         let response = self.client.send_request(Method::GET, object_url, query).await?;
         Ok(http_client::read_body(response).await?.to_vec())
+    }
+
+    /// Returns the caller as the service identifies it.
+    pub(crate) async fn identity(&self, service_url: &ObjectUrl, base: &str) -> Result<IdentityBody, OperationError> {
+        let body = self.client.get(&format!("{base}/-/whoami")).await?;
+        serde_json::from_slice(&body).map_err(|_| unexpected_response(service_url))
     }
 
     /// Posts JSON to a path of the service itself, and returns the response body.

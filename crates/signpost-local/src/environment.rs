@@ -18,6 +18,9 @@ pub(crate) const EMBEDDED_REGION: &str = "us-east-1";
 const S3_KEY_ID: &str = "SIGNPOST_LOCAL_S3_ACCESS_KEY_ID";
 const S3_SECRET_KEY: &str = "SIGNPOST_LOCAL_S3_SECRET_ACCESS_KEY";
 
+/// The variables of the command `signpost`. They are often set in the same shell, and are not settings of the service.
+const CLIENT_VARIABLES: [&str; 2] = ["SIGNPOST_URL", "SIGNPOST_TOKEN"];
+
 /// The environment variables, overridden by the command-line options.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerEnvironment(Vec<(String, String)>);
@@ -27,6 +30,9 @@ impl ServerEnvironment {
     pub(crate) fn new(options: &ServerOptions, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let unicode = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         let mut environment = Self(variables.into_iter().filter_map(unicode).collect());
+        for variable in CLIENT_VARIABLES {
+            environment.remove(variable);
+        }
         if let Some(rules) = &options.rules {
             environment.remove("SIGNPOST_RULES");
             environment.remove("SIGNPOST_RULES_SOURCE");
@@ -230,6 +236,14 @@ mod tests {
         let settings = environment.settings().unwrap();
         assert!(!settings.use_fips);
         assert_eq!(settings.region, "us-east-1");
+    }
+
+    #[test]
+    fn the_variables_of_the_command_are_not_settings() {
+        let set = [("SIGNPOST_URL", "http://127.0.0.1:8080"), ("SIGNPOST_TOKEN", "hush")];
+        let mut environment = environment(&[], &set);
+        environment.use_embedded_s3("http://127.0.0.1:9", "us-east-1");
+        assert!(environment.settings().is_ok());
     }
 
     #[test]

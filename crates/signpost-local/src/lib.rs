@@ -8,6 +8,7 @@
 //! curl ─────────────────────────────────────────── s3 (or a real bucket) <─────┘
 //! ```
 
+mod access_log;
 mod redirect_api;
 mod request_body;
 mod connections;
@@ -18,9 +19,11 @@ mod health_check;
 mod logging;
 mod manual_pages;
 mod options;
+mod policy_summary;
 mod private_files;
 pub mod s3;
 mod http_server;
+mod rules_reload;
 mod shutdown;
 mod startup;
 mod welcome;

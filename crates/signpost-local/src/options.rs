@@ -23,7 +23,8 @@ pub struct ServerOptions {
     #[arg(long, value_enum, default_value_t = EmulatedFront::Rest)]
     pub front: EmulatedFront,
 
-    /// Rules file (TOML); without it, everyone on this machine is allowed everything.
+    /// Rules file (TOML), which the server reads again when it changes; without it, everyone on this machine is allowed
+    /// everything except overwriting.
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 

@@ -15,16 +15,18 @@ use signpost::rejection::Rejection;
 use signpost::request::{ApiRequest, BodyLength};
 use signpost::service::handler::Handler;
 
+use crate::access_log::{self, AccessLine};
 use crate::connections::has_several_hosts;
 use crate::fronts::{ClientRequest, EmulatedFront, request_host, request_path, to_http_response};
 use crate::logging;
 use crate::request_body::{self, RequestBody};
+use crate::rules_reload::ReloadingHandler;
 
 /// The redirect API behind one front.
 #[derive(Debug)]
 pub(crate) struct RedirectApi {
-    /// The handler that the Lambda function also runs.
-    pub(crate) handler: Handler,
+    /// The handler that the Lambda function also runs, with the current rules.
+    pub(crate) handlers: ReloadingHandler,
     /// The emulated front.
     pub(crate) front: EmulatedFront,
     /// The address that the API listens on.
@@ -35,11 +37,11 @@ pub(crate) struct RedirectApi {
 
 impl RedirectApi {
     /// The path prefix in front of the public keys. Empty for a REST API, whose event contains the key separately.
-    pub(crate) fn base_path(&self) -> &str {
+    pub(crate) fn base_path(&self) -> String {
         match self.front {
-            EmulatedFront::Rest => "",
+            EmulatedFront::Rest => String::new(),
             EmulatedFront::HttpApi | EmulatedFront::FunctionUrl | EmulatedFront::Alb | EmulatedFront::AlbMultiValue => {
-                self.handler.base_path()
+                self.handlers.current().base_path().to_owned()
             }
         }
     }
@@ -48,24 +50,48 @@ impl RedirectApi {
     pub(crate) async fn handle_request(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let start = Instant::now();
         let (parts, body) = request.into_parts();
-        let response = match request_body::read_body(body, self.front.max_body_bytes(), &parts.headers).await {
-            RequestBody::Complete(_) if has_several_hosts(&parts.headers) => several_hosts(),
-            RequestBody::Complete(_) if self.allows_all && !is_local_name(&request_host(&parts)) => {
-                misdirected_request()
-            }
-            RequestBody::Complete(body) => self.invoke_function(peer, &parts, &body).await,
-            RequestBody::TooLarge => {
-                self.respond_with_rejection(&parts, self.front.body_too_large(), &request_id())
-                    .await
-            }
-            RequestBody::Incomplete => incomplete_body(),
+        let handler = self.handlers.current();
+        let responding = Box::pin(self.respond(&handler, peer, &parts, body));
+        let (response, fields) = access_log::record(responding).await;
+        let line = AccessLine {
+            method: parts.method.as_str(),
+            path: &self.front.logged_path(request_path(&parts)),
+            status: response.status(),
+            duration: start.elapsed(),
+            fields,
         };
-        let logged_path = self.front.logged_path(request_path(&parts));
-        logging::log_request(parts.method.as_str(), &logged_path, response.status(), start.elapsed());
+        logging::print_line(line.with_caller(&handler).await);
         response
     }
 
-    async fn invoke_function(&self, peer: SocketAddr, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+    async fn respond(
+        &self,
+        handler: &Handler,
+        peer: SocketAddr,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Response<Full<Bytes>> {
+        match request_body::read_body(body, self.front.max_body_bytes(), &parts.headers).await {
+            RequestBody::Complete(_) if has_several_hosts(&parts.headers) => several_hosts(),
+            RequestBody::Complete(_) if self.allows_all && !is_local_name(&request_host(parts)) => {
+                misdirected_request()
+            }
+            RequestBody::Complete(body) => self.invoke_function(handler, peer, parts, &body).await,
+            RequestBody::TooLarge => {
+                self.respond_with_rejection(handler, parts, self.front.body_too_large(), &request_id())
+                    .await
+            }
+            RequestBody::Incomplete => incomplete_body(),
+        }
+    }
+
+    async fn invoke_function(
+        &self,
+        handler: &Handler,
+        peer: SocketAddr,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Response<Full<Bytes>> {
         let request_id = request_id();
         let client_request = ClientRequest {
             parts,
@@ -76,10 +102,13 @@ impl RedirectApi {
         };
         match self.front.build_event(&client_request) {
             Ok(event) => {
-                let response = lambda::respond(&self.handler, &event, &request_id, SystemTime::now()).await;
+                let response = lambda::respond(handler, &event, &request_id, SystemTime::now()).await;
                 to_http_response(self.front, &response)
             }
-            Err(rejection) => self.respond_with_rejection(parts, rejection, &request_id).await,
+            Err(rejection) => {
+                self.respond_with_rejection(handler, parts, rejection, &request_id)
+                    .await
+            }
         }
     }
 
@@ -88,6 +117,7 @@ impl RedirectApi {
     /// A real gateway returns only a short message. This response also names a command that works.
     async fn respond_with_rejection(
         &self,
+        handler: &Handler,
         parts: &Parts,
         rejection: Rejection,
         request_id: &str,
@@ -99,7 +129,7 @@ impl RedirectApi {
             query: Vec::new(),
             headers: parts.headers.clone(),
             length: BodyLength::Missing,
-            base_url: self.base_url(parts),
+            base_url: self.base_url(handler, parts),
             max_response_bytes: self.front.max_response_bytes(),
             request_id: request_id.to_owned(),
             invocation: request_id.to_owned(),
@@ -107,12 +137,12 @@ impl RedirectApi {
             gateway: None,
             parse_error: Some(rejection),
         };
-        let response = self.handler.handle(&request, SystemTime::now()).await;
+        let response = handler.handle(&request, SystemTime::now()).await;
         response.map(Full::new)
     }
 
-    fn base_url(&self, parts: &Parts) -> String {
-        if let Some(public) = self.handler.public_url() {
+    fn base_url(&self, handler: &Handler, parts: &Parts) -> String {
+        if let Some(public) = handler.public_url() {
             return public.to_owned();
         }
         let host = request_host(parts);

@@ -15,7 +15,9 @@ use tracing::level_filters::LevelFilter;
 use crate::credentials::{self, CredentialChain};
 use crate::environment::{EMBEDDED_BUCKET, EMBEDDED_REGION, ServerEnvironment};
 use crate::options::ServerOptions;
+use crate::policy_summary::PolicySummary;
 use crate::redirect_api::RedirectApi;
+use crate::rules_reload::{ReloadingHandler, WatchedRules};
 use crate::s3::{self, EmbeddedS3, EmbeddedS3Config, EmbeddedS3Error, S3Credentials};
 use crate::shutdown::ShutdownSignal;
 use crate::welcome::{StorageLocation, WelcomeText};
@@ -33,12 +35,12 @@ pub enum StartupError {
         problem: String,
     },
     /// The API cannot listen on its address.
-    #[error("--listen: cannot listen on {address}")]
+    #[error("--listen: cannot listen on {address}: {cause}; use another port, or port 0 to let the system choose one")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// The error of the operating system.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Other machines can reach the address, and no rules restrict access.
     #[error(
@@ -94,9 +96,9 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
             address: options.listen,
         });
     }
-    let bind_error = |source| StartupError::Listen {
+    let bind_error = |cause| StartupError::Listen {
         address: options.listen,
-        source,
+        cause,
     };
     let listener = TcpListener::bind(options.listen).await.map_err(bind_error)?;
     let local = listener.local_addr().map_err(bind_error)?;
@@ -105,8 +107,10 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
     } else {
         set_up_embedded_s3(options, environment, local).await?
     };
+    let summary = PolicySummary::of_handler(&setup.handler);
+    let rules_file = setup.rules.as_ref().map(WatchedRules::file);
     let api = RedirectApi {
-        handler: setup.handler,
+        handlers: ReloadingHandler::new(setup.handler, setup.rules),
         front: options.front,
         local,
         allows_all,
@@ -114,15 +118,24 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
     let storage = setup.storage;
     logging::print_line(WelcomeText {
         local,
-        base_path: api.base_path().to_owned(),
+        base_path: api.base_path(),
         storage,
         front: options.front,
         allows_all,
+        rules_file,
+        summary,
     });
-    let serving = http_server::serve(listener, Arc::new(api), shutdown.clone().requested());
-    match setup.s3 {
-        Some(s3) => drop(tokio::join!(serving, s3.serve(shutdown.requested()))),
-        None => serving.await,
+    let api = Arc::new(api);
+    let serving = http_server::serve(listener, Arc::clone(&api), shutdown.clone().requested());
+    let serving = async {
+        match setup.s3 {
+            Some(s3) => drop(tokio::join!(serving, s3.serve(shutdown.requested()))),
+            None => serving.await,
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = api.handlers.watch() => {}
     }
     Ok(())
 }
@@ -130,6 +143,7 @@ pub(crate) async fn run(options: &ServerOptions) -> Result<(), StartupError> {
 /// The parts that depend on the storage location.
 struct StorageSetup {
     handler: Handler,
+    rules: Option<WatchedRules>,
     storage: StorageLocation,
     s3: Option<EmbeddedS3>,
 }
@@ -188,6 +202,7 @@ async fn set_up_embedded_s3(
     })?;
     settings.table = Some(IdTableLocation::Folder(table));
     Ok(StorageSetup {
+        rules: WatchedRules::new(&settings),
         handler: start_handler(options, settings, source).await?,
         storage: StorageLocation::Embedded {
             data_dir: options.data.clone(),
@@ -227,6 +242,7 @@ async fn set_up_external_bucket(
         endpoint: settings.custom_endpoint().map(str::to_owned),
     };
     Ok(StorageSetup {
+        rules: WatchedRules::new(&settings),
         handler: start_handler(options, settings, CredentialSource::from_provider(chain)).await?,
         storage,
         s3: None,

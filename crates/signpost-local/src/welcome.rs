@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use crate::environment::EMBEDDED_BUCKET;
 use crate::fronts::EmulatedFront;
+use crate::policy_summary::PolicySummary;
+use signpost::rejection::two_steps;
 
 /// The values that the text contains.
 #[derive(Debug)]
@@ -20,6 +22,10 @@ pub(crate) struct WelcomeText {
     pub(crate) front: EmulatedFront,
     /// True if no rules are configured, so that every request is allowed.
     pub(crate) allows_all: bool,
+    /// The rules file, if the rules are in a file.
+    pub(crate) rules_file: Option<String>,
+    /// The summary of the rules, if they have been read.
+    pub(crate) summary: Option<PolicySummary>,
 }
 
 /// The storage location of the objects.
@@ -60,15 +66,34 @@ impl fmt::Display for WelcomeText {
                 "  rules       none: ANYONE who can reach this address can read, write, delete and list everything;"
             )?;
             writeln!(f, "              specify --rules FILE to restrict access")?;
+        } else {
+            writeln!(f, "  rules       {}", self.rules_text())?;
+        }
+        if let Some(summary) = &self.summary {
+            writeln!(f, "  links       {}", summary.links)?;
+            writeln!(f, "  sign-in     {}", summary.sign_in)?;
         }
         let url = format!("{url}{}", self.base_path);
+        writeln!(f, "  page        {url}/")?;
         writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
         writeln!(f, "  download    curl -fL -O {url}/FILE")?;
         writeln!(f, "  delete      curl -fL -X DELETE {url}/FILE")?;
-        write!(
+        writeln!(
             f,
-            "  any size    curl -fT FILE \"$(curl -fsS -X PUT '{url}/FILE?url')\""
-        )
+            "  with token  curl -fL -O -u ID:SECRET {url}/FILE  (`signpost token new ID` prints a secret, and its table for the rules)"
+        )?;
+        write!(f, "  up to 5 GiB {}", two_steps(&format!("{url}/FILE")))
+    }
+}
+
+impl WelcomeText {
+    fn rules_text(&self) -> String {
+        let counts = self.summary.as_ref().map(PolicySummary::counts);
+        match (&self.rules_file, counts) {
+            (Some(file), Some(counts)) => format!("{file}: {counts}; changes take effect at once"),
+            (None, Some(counts)) => format!("from SIGNPOST_RULES: {counts}"),
+            (_, None) => "from SIGNPOST_RULES_SOURCE, read at the first request".to_owned(),
+        }
     }
 }
 

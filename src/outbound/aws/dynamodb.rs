@@ -139,6 +139,28 @@ impl DynamoTable {
         ulid_of(&output["Attributes"]).ok_or_else(no_ulid)
     }
 
+    /// Reads the items with these ids.
+    pub(super) async fn read_items(&self, ids: &[String]) -> Result<Vec<Value>, OutboundError> {
+        let input = self.lookup(ids);
+        let mut output = self
+            .service
+            .call("BatchGetItem", &input, Idempotency::Idempotent)
+            .await?;
+        match output["Responses"][&self.name].take() {
+            Value::Array(items) => Ok(items),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Updates the item with this id, once: `update` has a condition, which a repeated update may not fulfil.
+    pub(super) async fn update_item(&self, id: &str, mut update: Value) -> Result<Value, OutboundError> {
+        update["TableName"] = json!(self.name);
+        update["Key"] = json!({"id": {"S": id}});
+        self.service
+            .call("UpdateItem", &update, Idempotency::NotIdempotent)
+            .await
+    }
+
     fn lookup(&self, texts: &[String]) -> Value {
         let keys: Vec<_> = texts.iter().map(|text| json!({"id": {"S": text}})).collect();
         let mut tables = serde_json::Map::new();

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, header};
 
 use super::listing_xml;
 use super::presigner::Presigner;
@@ -15,7 +15,7 @@ use crate::plan::{Instruction, ListingPage, ListingPlan, PresignedUrl, StorageEr
 /// The maximum size of a response: a page of the longest keys, with every byte escaped.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Lists and deletes objects.
+/// Lists and deletes objects, and reads their sizes.
 #[derive(Clone, Debug)]
 pub(crate) struct S3Client {
     https: HttpsClient,
@@ -45,7 +45,22 @@ impl S3Client {
         self.call(&Method::DELETE, &instruction.url).await.map(|_| ())
     }
 
-    /// Both operations are idempotent, so they can be repeated.
+    /// Returns the size of the object of `url`, a URL for HEAD. `None` if there is no object, or if S3 does not say so because
+    /// the credentials may not read.
+    pub(crate) async fn size(&self, url: &PresignedUrl) -> Result<Option<u64>, StorageError> {
+        match self.call(&Method::HEAD, url).await {
+            Ok(response) => {
+                let length = response.headers().get(header::CONTENT_LENGTH);
+                let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+                let problem = "there is no Content-Length".to_owned();
+                length.map(Some).ok_or(StorageError::InvalidResponse { problem })
+            }
+            Err(StorageError::Rejected { status: 403 | 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All operations are idempotent, so they can be repeated.
     async fn call(&self, method: &Method, url: &PresignedUrl) -> Result<Response<Bytes>, StorageError> {
         with_retries(
             || self.call_once(method, url),

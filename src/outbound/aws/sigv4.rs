@@ -57,7 +57,7 @@ pub(super) struct UrlRequest<'a> {
 /// A request whose signature is in a header.
 pub(super) struct HeaderRequest<'a> {
     pub(super) method: &'a str,
-    /// The escaped path, escaped again.
+    /// The path, which contains no character that must be escaped.
     pub(super) path: &'a str,
     /// All headers, by lower-case name. They include the date and the session token.
     pub(super) headers: Vec<Pair<'a>>,

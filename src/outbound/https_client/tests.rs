@@ -147,7 +147,7 @@ async fn concurrent_requests_leave_a_limited_number_of_connections() {
     let server = Server::start(&[]).await;
     let client = HttpsClient::default();
     let mut requests = JoinSet::new();
-    for _ in 0..40 {
+    for _ in 0..20 {
         let (client, server) = (client.clone(), server.clone());
         requests.spawn(async move { succeeds(&client, &server).await });
     }

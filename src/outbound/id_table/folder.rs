@@ -32,7 +32,8 @@ pub(super) fn id(folder: &Path, text: &str, create: bool, now: SystemTime) -> io
     match read(&entry) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
             fs::create_dir_all(folder)?;
-            write(folder, &entry, text, new_id(now).map_err(io::Error::other)?)?;
+            let id = new_id(now).map_err(io::Error::other)?;
+            write_new(folder, &entry, id, &format!("{id}\n{text}\n"))?;
             read(&entry).map(Some)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -46,18 +47,18 @@ fn read(entry: &Path) -> io::Result<Ulid> {
     Ulid::from_string(id).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
-/// Writes a complete entry, unless it exists. The hard link is atomic, and the file is on the disk before.
-fn write(folder: &Path, entry: &Path, text: &str, id: Ulid) -> io::Result<()> {
+/// Writes a complete entry, and returns false if it exists. The hard link is atomic, and the file is on the disk before.
+pub(super) fn write_new(folder: &Path, entry: &Path, id: Ulid, text: &str) -> io::Result<bool> {
     let temporary = folder.join(format!("new.{id}"));
     let mut file = File::create_new(&temporary)?;
     let outcome = file
-        .write_all(format!("{id}\n{text}\n").as_bytes())
+        .write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::hard_link(&temporary, entry));
     fs::remove_file(&temporary)?;
     match outcome {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome.and_then(|()| sync(folder)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        outcome => outcome.and_then(|()| sync(folder)).map(|()| true),
     }
 }
 

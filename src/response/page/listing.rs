@@ -23,6 +23,8 @@ struct FolderPage<'a> {
     heading: String,
     q: &'a str,
     recursive: bool,
+    /// True if the user may list the folder, or folders in it.
+    is_listed: bool,
     columns: Vec<ColumnHeader>,
     rows: Vec<EntryRow>,
     /// The text that replaces the table if the page has no entries.
@@ -71,12 +73,13 @@ pub(in crate::response) fn listing_page(
     }
     let wanted = &view.request;
     let template = FolderPage {
-        shell: PageShell::of_key(request, "listing", &wanted.prefix, view.actions.sign_in),
+        shell: PageShell::of_key(request, "listing", &wanted.prefix, view.actions.sign_in.clone()),
         can: ActionNames::new(&view.actions),
         prefix: &wanted.prefix,
         heading: heading(&wanted.prefix),
         q: query_value(request, "q"),
         recursive: wanted.recursive,
+        is_listed: view.is_listed,
         columns: sort_columns(request, wanted.sort, wanted.order),
         rows: entry_rows(view, page),
         empty: empty_text(wanted, page),
@@ -194,7 +197,7 @@ fn curl_commands(request: &ApiRequest, view: &ListingView) -> String {
     let url = request.url();
     let can = ActionNames::new(&view.actions);
     let commands = [
-        Some(format!("curl -f '{url}'")),
+        view.is_listed.then(|| format!("curl -f '{url}'")),
         can.has("read").then(|| format!("curl -fL -O '{url}NAME'")),
         can.has("write").then(|| format!("curl -fL -T FILE '{url}'")),
     ];

@@ -50,7 +50,7 @@ pub fn object_page(
     s3: &str,
 ) -> ApiResponse {
     let template = ObjectView {
-        shell: PageShell::of_key(request, "object", key.as_str(), actions.sign_in),
+        shell: PageShell::of_key(request, "object", key.as_str(), actions.sign_in.clone()),
         can: ActionNames::new(actions),
         key: key.as_str(),
         name: escape_invisible(file_name(key)),
@@ -67,7 +67,7 @@ pub fn object_page(
 /// Returns the page on which the user confirms the deletion of an object.
 pub fn delete_page(request: &ApiRequest, key: &ObjectKey, actions: &PageActions) -> ApiResponse {
     let template = DeleteConfirmation {
-        shell: PageShell::of_key(request, "delete", key.as_str(), actions.sign_in),
+        shell: PageShell::of_key(request, "delete", key.as_str(), actions.sign_in.clone()),
         key: escape_invisible(key.as_str()),
         folder: folder_url(request, key),
     };

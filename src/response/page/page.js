@@ -1056,7 +1056,7 @@ async function createTextPreview(key) {
 
 /** Replaces the rows with the current listing from the server. */
 async function refreshListing() {
-  if (document.body.dataset.page !== 'listing') return;
+  if (document.body.dataset.page !== 'listing' || !find('form.filter', main)) return;
   const request = new XMLHttpRequest();
   request.open('GET', location.href);
   request.setRequestHeader('accept', 'text/html');

@@ -23,7 +23,8 @@ pub(in crate::response) struct PageShell {
     pub(in crate::response) script: String,
     pub(in crate::response) icon: String,
     pub(in crate::response) login: Option<String>,
-    pub(in crate::response) signed_in: bool,
+    /// The name of the user, if the user is signed in.
+    pub(in crate::response) user: Option<String>,
 }
 
 /// A link to the root, or to a folder that contains the page.
@@ -49,16 +50,24 @@ impl PageShell {
             script: asset_segment("script"),
             icon: asset_segment("icon"),
             login: (account != SignInState::Disabled).then(|| login_url(request, &page_path(request))),
-            signed_in: account == SignInState::SignedIn,
+            user: match account {
+                SignInState::Disabled | SignInState::SignedOut => None,
+                SignInState::SignedIn { name } => Some(escape_invisible(&name)),
+            },
             api,
         }
     }
 
     /// The shell of a page that is not about a key.
-    pub(in crate::response) fn with_title(request: &ApiRequest, page: &'static str, title: &str) -> Self {
+    pub(in crate::response) fn with_title(
+        request: &ApiRequest,
+        page: &'static str,
+        title: &str,
+        account: SignInState,
+    ) -> Self {
         Self {
             title: format!("{title} – Signpost"),
-            ..Self::of_key(request, page, "", SignInState::Disabled)
+            ..Self::of_key(request, page, "", account)
         }
     }
 }

@@ -70,7 +70,7 @@ impl Caller {
 fn claim_value(verifier: Verifier, value: &Value) -> Option<String> {
     match value {
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) if verifier != Verifier::Signpost => {
+        Value::String(text) if matches!(verifier, Verifier::Jwt | Verifier::Lambda) => {
             let is_flattened = text.starts_with('[') || text.starts_with('{') || text.starts_with("map[");
             let is_rounded = text.parse::<f64>().is_ok() && !text.bytes().all(|byte| byte.is_ascii_digit());
             let is_changed = is_flattened || text.contains(',') || text == "<nil>" || is_rounded;
@@ -185,8 +185,16 @@ fn matches(rule: &RuleData, caller: &Caller, action: &str, key: &[&str]) -> bool
 pub(crate) enum Location {
     Key(String),
     /// An id in this folder.
-    Id(String),
+    Id {
+        folder: String,
+        /// True if a deny rule matches the storage key with [`ID`].
+        is_denied: bool,
+    },
 }
+
+/// An id that deny rules name.
+pub(crate) const ID: u128 = 1;
+const ID_TEXT: &str = "00000000000000000000000001";
 
 /// The storage key of an allow rule that matches.
 fn location(rule: &RuleData, caller: &Caller, key: &[&str]) -> Location {
@@ -204,7 +212,12 @@ fn location(rule: &RuleData, caller: &Caller, key: &[&str]) -> Location {
                     .find_map(|pattern| match_pattern(pattern, key, caller, false));
                 target.push(rest.unwrap().join("/"));
             }
-            Some("id") => return Location::Id(target.join("/") + "/"),
+            Some("id") => {
+                return Location::Id {
+                    folder: target.join("/") + "/",
+                    is_denied: false,
+                };
+            }
             Some(claim) => target.push(caller.plain(claim).unwrap().to_owned()),
             None => target.push(segment.to_owned()),
         }
@@ -228,7 +241,10 @@ impl RuleSet {
         }
         let mut allows = self.rules.iter().filter(|rule| !rule.is_deny);
         let rule = allows.find(|rule| matches(rule, caller, action, &segments(key)))?;
-        let location = location(rule, caller, &segments(key));
+        let mut location = location(rule, caller, &segments(key));
+        if let Location::Id { folder, is_denied } = &mut location {
+            *is_denied = self.is_denied(caller, action, &format!("{folder}{ID_TEXT}"));
+        }
         let is_denied = match &location {
             Location::Key(stored) => {
                 self.is_denied(caller, action, stored)
@@ -237,7 +253,7 @@ impl RuleSet {
                         .iter()
                         .any(|name| self.is_denied(caller, action, name))
             }
-            Location::Id(folder) => self.denies_folder(caller, action, folder.strip_suffix('/').unwrap()),
+            Location::Id { folder, .. } => self.denies_folder(caller, action, folder.strip_suffix('/').unwrap()),
         };
         (!is_denied).then_some((rule, location))
     }

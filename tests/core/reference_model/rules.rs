@@ -8,6 +8,7 @@ pub(crate) enum Verifier {
     Signpost,
     Jwt,
     Lambda,
+    Iam,
 }
 
 #[derive(Clone, Debug)]
@@ -53,9 +54,10 @@ impl RuleSet {
         }
         if let Some(verifier) = self.issuer {
             let verifier = match verifier {
-                Verifier::Signpost => "aud = [\"files\"]\nalg = [\"EdDSA\"]",
+                Verifier::Signpost => "aud = [\"files\"]\nalg = [\"EdDSA\"]\nclient_id = \"web\"",
                 Verifier::Jwt => "via = \"gateway\"",
                 Verifier::Lambda => "via = \"gateway-lambda\"",
+                Verifier::Iam => "via = \"gateway-iam\"",
             };
             writeln!(
                 text,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use signpost::auth::keyring::Purpose;
 use signpost::auth::{KeySet, Principal};
 use signpost::decide::{Decision, RejectedRequest, decide};
 use signpost::key::ObjectKey;
@@ -13,9 +14,10 @@ use signpost::operation::Action;
 use signpost::plan::ObjectLocation;
 use signpost::policy::{ListAccess, Policy};
 use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
+use ulid::Ulid;
 
 use super::generator::{Identity, Kind, Link, Request, Scope};
-use super::model::{Caller, Location};
+use super::model::{Caller, ID, Location};
 use super::rules::{RuleSet, TOKENS, Verifier};
 use crate::issuer::{SigningKey, jwks};
 use crate::support::{With as _, ask, now};
@@ -105,6 +107,14 @@ impl Service {
             }
             Verifier::Jwt => GatewayAuthorizer::Jwt,
             Verifier::Lambda => GatewayAuthorizer::Lambda,
+            Verifier::Iam => {
+                let subject = claims["sub"].clone();
+                claims.extend([
+                    ("accountId".to_owned(), "https://id.example.com".into()),
+                    ("userArn".to_owned(), subject),
+                ]);
+                GatewayAuthorizer::Iam
+            }
         };
         let gateway = Some(GatewayIdentity {
             authorizer,
@@ -160,6 +170,33 @@ impl Service {
         }
     }
 
+    /// The cookie of a session that the caller starts. Only tokens, and issuers whose tokens Signpost verifies, start one.
+    pub(crate) fn start_session(&self, identity: &Identity) -> Option<String> {
+        let can_start = match identity {
+            Identity::Anonymous => false,
+            Identity::Token(_) => true,
+            Identity::Issuer(_) => self.verifier == Some(Verifier::Signpost),
+        };
+        let Principal::User(user) = self.principal(identity).filter(|_| can_start)? else {
+            return None;
+        };
+        let known = &self.policy.authenticators;
+        let stored = known.store(&user, &self.policy.referenced_claims())?;
+        let expires = now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 60;
+        let cookie = known
+            .keys
+            .sign(Purpose::Session, &json!({"user": stored, "expires": expires}))?;
+        Some(format!("__Host-signpost={}", cookie.expose()))
+    }
+
+    pub(crate) fn observe_session(&self, cookie: &str, request: &Request) -> Observed {
+        let request = request
+            .to_api()
+            .with("cookie", cookie)
+            .with("sec-fetch-site", "same-origin");
+        outcome(decide(&self.policy, &request, None, now()))
+    }
+
     pub(crate) fn observe_link(&self, token: &str, age: u64, request: &Request) -> Observed {
         let mut request = request.to_api();
         request.query.push(("share".into(), token.into()));
@@ -180,7 +217,10 @@ fn outcome(decided: Result<Decision, RejectedRequest>) -> Observed {
         > 0;
     let location = match plan.key {
         ObjectLocation::Key(key) => Location::Key(key.as_str().to_owned()),
-        ObjectLocation::Lookup(lookup) => Location::Id(lookup.folder),
+        ObjectLocation::Lookup(lookup) => Location::Id {
+            is_denied: lookup.storage_key(Some(Ulid(ID))).is_err(),
+            folder: lookup.folder,
+        },
     };
     Observed::Allowed {
         rule: plan.scope.rule,
@@ -206,7 +246,12 @@ impl Kind {
     pub(crate) fn action(self) -> &'static str {
         match self {
             Self::Get | Self::Head => "read",
-            Self::Put | Self::CreateUpload | Self::ListParts | Self::AbortUpload => "write",
+            Self::Put
+            | Self::CreateUpload
+            | Self::UploadPart
+            | Self::CompleteUpload
+            | Self::ListParts
+            | Self::AbortUpload => "write",
             Self::Delete => "delete",
             Self::List => "list",
         }
@@ -239,15 +284,23 @@ impl Request {
             Kind::Put => ("PUT", "?url"),
             Kind::Delete => ("DELETE", ""),
             Kind::CreateUpload => ("POST", "?uploads"),
+            Kind::UploadPart => ("PUT", "?partNumber=1&uploadId=u&url"),
+            Kind::CompleteUpload => ("POST", "?uploadId=u"),
             Kind::ListParts => ("GET", "?uploadId=u"),
             Kind::AbortUpload => ("DELETE", "?uploadId=u"),
             Kind::List => unreachable!("listings have prefixes"),
         };
         let mut request = ask(method, &format!("{path}{query}"));
+        let length_parameter = match self.kind {
+            Kind::Put | Kind::CreateUpload | Kind::UploadPart => "contentLength",
+            Kind::CompleteUpload => "mp-object-size",
+            _ => return request,
+        };
+        let length = self.length.map(|length| (length_parameter.into(), length.to_string()));
+        request.query.extend(length);
         if matches!(self.kind, Kind::Put | Kind::CreateUpload) {
-            let length = self.length.map(|length| ("contentLength".into(), length.to_string()));
             let content_type = self.content_type.map(|text| ("contentType".into(), text.to_owned()));
-            request.query.extend(length.into_iter().chain(content_type));
+            request.query.extend(content_type);
         }
         request
     }

@@ -47,12 +47,16 @@ class Stack:
         self.aws = boto3.session.Session("test", "test", region_name=REGION)
         self.endpoint = localstack.endpoint
 
+    def start(self, command, folder, environment, **options):
+        """Runs a command of a user, and returns its result."""
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=300, **options)
+
     def client(self, service):
         return self.aws.client(service, endpoint_url=self.endpoint)
 
     def sam(self, *arguments):
         command = ["sam", *arguments, "--stack-name", self.name, "--region", REGION]
-        done = subprocess.run(command, cwd=self.package, env=self.environment, capture_output=True, text=True, timeout=300)
+        done = self.start(command, self.package, self.environment, text=True)
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
     def deploy(self, **parameters):
@@ -72,7 +76,7 @@ class Stack:
         line = line.replace(f"https://{host}", f"http://{host}")
         resolve = f'curl() {{ command curl -sS --resolve {host}:{self.port}:127.0.0.1 "$@"; }}\n'
         environment = self.environment | ({"TOKEN": token} if token else {})
-        done = subprocess.run(["bash", "-c", resolve + line], cwd=self.folder, env=environment, capture_output=True, timeout=60)
+        done = self.start(["bash", "-c", resolve + line], self.folder, environment)
         return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
     def readme(self, text, after="", **replaced):
@@ -80,7 +84,7 @@ class Stack:
         lines = readme_block(self.package, text).replace("--stack-name signpost", f"--stack-name {self.name}") + after
         for name, value in replaced.items():
             lines = re.sub(rf"\b{name}\b", value, lines)
-        done = subprocess.run(["bash", "-ec", lines], cwd=self.package, env=self.environment, capture_output=True, text=True, timeout=300)
+        done = self.start(["bash", "-ec", lines], self.package, self.environment, text=True)
         assert done.returncode == 0, redact((done.stdout + done.stderr)[-3000:])
         return done.stdout
 

@@ -444,7 +444,7 @@ def the_outputs_are_commands(stack):
         line = stack.outputs[name]
         assert line.startswith("curl -f") and url in line and '"Authorization: Bearer $TOKEN"' in line
     assert all("-fL" in stack.outputs[name] for name in ("Upload", "Download", "Delete"))
-    assert "?url" in stack.outputs["UploadAnySize"]
+    assert "?url&contentLength=$(wc -c <big.iso | tr -d ' ')" in stack.outputs["UploadAnySize"]
 
 
 def the_table_has_the_schema_of_the_code(stack):

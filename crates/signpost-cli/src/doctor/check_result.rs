@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::exit_status::ExitStatus;
 use crate::terminal_text;
 
 /// The result of one check.
@@ -12,6 +13,8 @@ pub(crate) struct CheckResult {
     pub(crate) message: String,
     /// A sentence that says what to do.
     pub(crate) remedy: Option<String>,
+    /// The exit status of the command, if this is its first failed check.
+    pub(crate) exit_status: ExitStatus,
 }
 
 /// The status of a check.
@@ -46,8 +49,13 @@ impl CheckResult {
     pub(crate) fn failed(message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             remedy: Some(remedy.into()),
+            exit_status: ExitStatus::Failure,
             ..Self::new(CheckStatus::Failed, message)
         }
+    }
+
+    pub(crate) fn with_exit_status(self, exit_status: ExitStatus) -> Self {
+        Self { exit_status, ..self }
     }
 
     fn new(status: CheckStatus, message: impl Into<String>) -> Self {
@@ -55,6 +63,7 @@ impl CheckResult {
             status,
             message: message.into(),
             remedy: None,
+            exit_status: ExitStatus::Success,
         }
     }
 }

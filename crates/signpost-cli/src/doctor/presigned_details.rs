@@ -39,6 +39,11 @@ impl PresignedDetails {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// The operation that the URL was signed for, by its name in the S3 API, if the URL names it.
+    pub(super) fn operation(&self) -> Option<String> {
+        self.value("x-id")
+    }
+
     /// The path as it is sent, and the names of the parameters in the order of the signature.
     pub(super) fn canonical(&self) -> (String, Vec<String>) {
         let mut names: Vec<_> = self.url.query_pairs().map(|(name, _)| name.into_owned()).collect();

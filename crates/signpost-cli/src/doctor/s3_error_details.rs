@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::check_result::CheckResult;
 use super::presigned_details::PresignedDetails;
+use crate::exit_status::ExitStatus;
 use crate::s3_remedies;
 use crate::signing_service::UNRESERVED;
 
@@ -42,7 +43,11 @@ impl S3ErrorDetails {
             self.code,
             self.message.trim_end_matches('.')
         ))];
-        findings.push(self.meaning());
+        if self.is_generic_denial() {
+            findings.extend(denial_causes(url));
+        } else {
+            findings.push(self.meaning());
+        }
         if let (Some(received), Some(url)) = (&self.canonical_request, url) {
             findings.extend(differences(received, url));
         }
@@ -121,6 +126,35 @@ impl S3ErrorDetails {
             },
         }
     }
+}
+
+/// The causes of an error for which S3 gives no reason, the most likely first. If the URL had expired, S3 would say so.
+fn denial_causes(url: Option<&PresignedDetails>) -> Vec<CheckResult> {
+    let operation = url.and_then(PresignedDetails::operation);
+    let reads = operation.is_none_or(|operation| matches!(operation.as_str(), "GetObject" | "HeadObject"));
+    let missing =
+        "no object has this key: S3 returns 403 instead of 404 if the signer may not list the bucket (for a download)";
+    let causes = [
+        reads.then_some(missing),
+        Some("the signer has no permission for this operation on this key: compare the policy of the signing role"),
+        Some(
+            "the URL is older than the bucket policy allows (`s3:signatureAge`), even if its own lifetime has not ended",
+        ),
+        Some(
+            "the session that signed the URL was revoked: a deny policy with `aws:TokenIssueTime` on the signing role",
+        ),
+        Some("the object is encrypted with a KMS key that the signer may not use"),
+        Some("a bucket policy, a VPC endpoint policy or a service control policy denies it"),
+    ];
+    let failed = CheckResult::failed(
+        "S3 denies access and gives no reason",
+        "Check the following causes, the most likely first. The section \"Diagnosis\" in docs/OPERATIONS.md describes each.",
+    );
+    let numbered = (1..).zip(causes.into_iter().flatten());
+    let notes = numbered.map(|(number, cause)| CheckResult::note(format!("{number}. {cause}")));
+    std::iter::once(failed.with_exit_status(ExitStatus::NotAllowed))
+        .chain(notes)
+        .collect()
 }
 
 /// Compares the request that S3 received with the URL. Values can be secret, so only names are printed.

@@ -23,6 +23,10 @@ pub(super) async fn share(
     let outcome = ObjectOutcome::new("share", object_url.url());
     Ok(match request_link(&session, object_url, options).await {
         Ok(shared) => {
+            session.console.print_result_note(&format!(
+                "the id of the link is {}, and it expires at {}; to revoke it, add the id to `revoked` in the table [share] of the rules",
+                shared.id, shared.expires_at
+            ));
             let outcome = outcome
                 .with_field("link", shared.url.clone())
                 .with_field("id", shared.id)

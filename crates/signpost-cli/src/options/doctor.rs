@@ -6,15 +6,18 @@ use clap::Args;
 
 use super::ConnectionOptions;
 
-/// Check a deployment, or explain a presigned URL or an S3 error.
+/// Check a service or a share link, or explain a presigned URL or an error of Signpost, S3 or the gateway.
 ///
-/// Nothing is changed, and no secret of the URL is printed. The exit code is 1 if a check fails.
+/// The command changes nothing, and prints no secret of a URL. If a check fails, the exit code is that of the error: 4 if
+/// the service rejects the credential or the link, otherwise usually 1.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DoctorOptions {
-    /// The URL of a service, or a presigned URL; `-` reads a URL or an error document from standard input.
+    /// The URL of a service, a presigned URL or a share link; `-` reads a URL or the body of an error response from
+    /// standard input. The default is standard input if it is a file or a pipe, then the service of `SIGNPOST_URL` or
+    /// the profile.
     #[arg(value_name = "URL")]
     pub(crate) subject: Option<String>,
-    /// A file with an S3 error document; `-` for standard input.
+    /// A file with the body of an error response; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) error: Option<PathBuf>,
     #[command(flatten)]

@@ -16,7 +16,7 @@ pub(crate) enum LoginCommand {
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
     },
-    /// Print the service and the identity that commands use, and verify the credential.
+    /// Print the caller, its groups and the end of its credential. A wrong credential is an error.
     Whoami {
         #[command(flatten)]
         connection: ConnectionOptions,

@@ -14,7 +14,7 @@ pub(crate) enum ObjectCommand {
     Put(PutOptions),
     /// Write objects to standard output, one after the other.
     Cat {
-        /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
+        /// The objects: URLs, or keys at the service of `SIGNPOST_URL` or the profile.
         #[arg(required = true, value_name = "OBJECT")]
         objects: Vec<String>,
         #[command(flatten)]
@@ -22,7 +22,7 @@ pub(crate) enum ObjectCommand {
     },
     /// Delete objects. As in S3, it is not an error if an object does not exist.
     Rm {
-        /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
+        /// The objects: URLs, or keys at the service of `SIGNPOST_URL` or the profile.
         #[arg(required = true, value_name = "OBJECT")]
         objects: Vec<String>,
         #[command(flatten)]
@@ -31,11 +31,19 @@ pub(crate) enum ObjectCommand {
     /// List the objects below prefixes.
     Ls(ListOptions),
     /// Create a share link to an object or a prefix. Everyone who has the link can use it.
+    ///
+    /// The link is printed to standard output, and its id and its end to standard error. The operator can revoke the link
+    /// by its id. `signpost doctor LINK` shows both later.
     Share(ShareOptions),
     /// List unfinished multipart uploads.
     Uploads(UploadsOptions),
     /// Print the metadata that S3 stores for objects: size, type, checksum, user metadata.
     Stat(StatOptions),
+    /// Transfer git-lfs objects in parts and resume interrupted transfers. git-lfs runs this command.
+    ///
+    /// To use it for a repository: git config lfs.customtransfer.signpost.path signpost, and git config
+    /// lfs.customtransfer.signpost.args lfs.
+    Lfs(LfsOptions),
 }
 
 /// The connection to the service.
@@ -55,7 +63,7 @@ pub(crate) struct ConnectionOptions {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GetOptions {
-    /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
+    /// The objects: URLs, or keys at the service of `SIGNPOST_URL` or the profile.
     #[arg(required = true, value_name = "OBJECT")]
     pub(crate) objects: Vec<String>,
     /// The file or folder to write to; `-` for standard output. The default is the name of the object, in the current
@@ -77,7 +85,7 @@ pub(crate) struct GetOptions {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListOptions {
-    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL`. The default is the root of the service.
+    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL` or the profile. The default is the root of the service.
     #[arg(default_value = "/", value_name = "PREFIX")]
     pub(crate) prefixes: Vec<String>,
     /// Print the size and the time of each object.
@@ -113,8 +121,23 @@ pub(crate) struct ShareOptions {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct LfsOptions {
+    /// The prefix of the objects, for `lfs.standalonetransferagent`: a URL, or a key at the service of `SIGNPOST_URL`, that
+    /// ends in a slash. Without it, the service names the URL of each object.
+    #[arg(value_name = "PREFIX")]
+    pub(crate) prefix: Option<String>,
+    /// A file with the token; `-` is not possible. The default is `SIGNPOST_TOKEN`, then the profile, then ~/.netrc, then
+    /// the credential helper of git.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The profile of `signpost login` to use instead of `SIGNPOST_URL` and `SIGNPOST_TOKEN`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct StatOptions {
-    /// The objects: URLs, or keys at the service of `SIGNPOST_URL`.
+    /// The objects: URLs, or keys at the service of `SIGNPOST_URL` or the profile.
     #[arg(required = true, value_name = "OBJECT")]
     pub(crate) objects: Vec<String>,
     /// Accept a share link with a limited number of uses, and consume one of them.
@@ -126,7 +149,7 @@ pub(crate) struct StatOptions {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UploadsOptions {
-    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL`. The default is the root of the service.
+    /// The prefixes: URLs, or keys at the service of `SIGNPOST_URL` or the profile. The default is the root of the service.
     #[arg(default_value = "/", value_name = "PREFIX")]
     pub(crate) prefixes: Vec<String>,
     /// Abort the uploads, which frees the storage of their parts. Commands that are still sending parts fail.
@@ -141,7 +164,7 @@ pub(crate) struct PutOptions {
     /// The files; `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The destination: a URL, or a key at the service of `SIGNPOST_URL`. If it ends in `/`, files keep their names
+    /// The destination: a URL, or a key at the service of `SIGNPOST_URL` or the profile. If it ends in `/`, files keep their names
     /// below it.
     #[arg(value_name = "DESTINATION")]
     pub(crate) destination: String,

@@ -7,7 +7,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use signpost::key::ObjectKey;
-use signpost::policy::{Constraints, Effect, LifetimeSource, RuleComparison, RulePart, StorageKey, ValueSource};
+use signpost::policy::{
+    Constraints, Effect, LifetimeSource, RuleComparison, RulePart, StorageKey, UnmetCondition, ValueSource,
+};
 
 use self::constraints::{ConstraintRow, applicable_constraints};
 use super::{display_name, load_policy};
@@ -91,6 +93,9 @@ struct NearMissRule<'a> {
     rule: &'a str,
     field: &'static str,
     values: &'a [String],
+    /// The conditions of `if` that the caller does not meet.
+    #[serde(skip)]
+    unmet: &'a [UnmetCondition],
 }
 
 impl<'a> ExplainReport<'a> {
@@ -268,11 +273,20 @@ impl<'a> NearMissRule<'a> {
                 RulePart::Key => "on",
             },
             values: &mismatch.expected,
+            unmet: &mismatch.unmet,
         })
     }
 
     fn description(&self) -> String {
-        format!("{}: {}", self.field, self.values.join(", "))
+        if self.unmet.is_empty() {
+            return format!("{}: {}", self.field, self.values.join(", "));
+        }
+        let unmet = self.unmet.iter().zip(self.values);
+        let unmet = unmet.map(|(condition, text)| match &condition.actual {
+            Some(actual) => format!("{text}, but the caller has {actual:?}"),
+            None => format!("{text}, but the caller has no such claim"),
+        });
+        format!("{}: {}", self.field, unmet.collect::<Vec<_>>().join("; "))
     }
 }
 

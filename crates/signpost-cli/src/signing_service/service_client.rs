@@ -12,7 +12,7 @@ use signpost::wire::BulkResultBody;
 use tokio::sync::oneshot;
 
 use super::service_errors::{
-    error_from_problem, error_from_response, key_mismatch, timeout_error, unexpected_response,
+    error_from_problem, error_from_response, key_mismatch, timeout_error, unexpected_response, with_command_advice,
 };
 use crate::credential::ServiceCredential;
 use crate::exit_status::ExitStatus;
@@ -72,23 +72,40 @@ impl ServiceClient {
         ));
         let request = self.http.request(method, url.expose()).header(ACCEPT, JSON_TYPES);
         // A share link is the only credential of its request.
-        let request = if object_url.share_token.is_some() {
-            request
-        } else {
-            self.with_credential(request)
-        };
-        send(request, object_url.origin()).await
+        if object_url.share_token.is_some() {
+            let sent = send(request, object_url.origin()).await;
+            return sent.map_err(|error| self.with_advice(error, object_url.origin(), false));
+        }
+        self.send_with_credential(request, object_url.origin()).await
+    }
+
+    /// Sends a GET request to a path of the service itself.
+    pub(super) async fn get(&self, url: &str) -> Result<Vec<u8>, OperationError> {
+        let request = self.http.request(Method::GET, url).header(ACCEPT, "application/json");
+        let response = self.send_with_credential(request, base_of(url)).await?;
+        Ok(http_client::read_body(response).await?.to_vec())
+    }
+
+    async fn send_with_credential(&self, request: RequestBuilder, base: &str) -> Result<Response, OperationError> {
+        let sent = send(self.with_credential(request), base).await;
+        sent.map_err(|error| self.with_advice(error, base, true))
+    }
+
+    /// Replaces advice for curl with advice for this command.
+    fn with_advice(&self, error: OperationError, base: &str, with_credential: bool) -> OperationError {
+        let base = self.base.get().map_or(base, String::as_str);
+        let is_own_token = with_credential && self.credential.as_ref().is_some_and(ServiceCredential::is_generated);
+        with_command_advice(error, base, is_own_token)
     }
 
     pub(super) async fn post_json(&self, url: &str, body: &Value) -> Result<Vec<u8>, OperationError> {
-        let origin = url.split("/-/").next().unwrap_or(url);
         let request = self
             .http
             .request(Method::POST, url)
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/json")
             .body(body.to_string());
-        let response = send(self.with_credential(request), origin).await?;
+        let response = self.send_with_credential(request, base_of(url)).await?;
         Ok(http_client::read_body(response).await?.to_vec())
     }
 
@@ -133,7 +150,9 @@ impl ServiceClient {
         Ok(items
             .into_iter()
             .zip(requests)
-            .map(|(item, request)| check_bulk_item(item, request, base))
+            .map(|(item, request)| {
+                check_bulk_item(item, request, base).map_err(|error| self.with_advice(error, base, true))
+            })
             .collect())
     }
 
@@ -198,6 +217,11 @@ async fn send(request: RequestBuilder, origin: &str) -> Result<Response, Operati
     } else {
         Err(error_from_response(response, origin).await)
     }
+}
+
+/// The URL of the service, for a URL of one of its own paths.
+fn base_of(url: &str) -> &str {
+    url.split("/-/").next().unwrap_or(url)
 }
 
 fn bulk_item(request: &InstructionRequest, base: &str) -> Value {

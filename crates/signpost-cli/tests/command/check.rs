@@ -145,3 +145,26 @@ fn rules_that_may_be_mistakes_are_reported_as_warnings() {
     }
     assert_eq!(warnings.len(), 5, "{said:?}");
 }
+
+#[test]
+fn a_rule_that_several_rules_shadow_together_is_reported() {
+    let rule = |id: &str, who: &str, on: &str| {
+        format!("[[rule]]\nid = \"{id}\"\nwho = [\"{who}\"]\ncan = [\"read\"]\non = [\"{on}\"]\n")
+    };
+    let tokens = "version = 1\n[[token]]\nid = \"ci\"\n\
+                  sha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\ngroups = [\"g\"]\n";
+    for (rules, expected) in [
+        (
+            [rule("ci", "token:ci", "a/**"), rule("late", "group:g", "a/x/**")],
+            "warning: rule \"late\": never decides, because these rules decide about all its requests: \"ci\"\n",
+        ),
+        (
+            [rule("ci", "token:ci", "a/**"), rule("nobody", "group:h", "a/x/**")],
+            "warning: rule \"nobody\": never decides, because it matches no request\n",
+        ),
+        ([rule("ci", "token:ci", "a/x/**"), rule("late", "group:g", "a/**")], ""),
+    ] {
+        let said = signpost_reading(&format!("{tokens}{}", rules.concat()), &["rules", "check", "-"]);
+        assert_eq!((said.notes.as_str(), said.code), (expected, 0), "{rules:?}");
+    }
+}

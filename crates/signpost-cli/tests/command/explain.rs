@@ -110,7 +110,11 @@ fn other_matching_rules_and_near_misses_are_listed() {
         ("--as anyone PUT releases/1", "  deploy  who: group:deployers\n"),
         (
             "--as issuer:github/a --claim repository_id=7 PUT artifacts/7/a",
-            "  main  if: ref = [\"refs/heads/main\"]\n",
+            "  main  if: ref = [\"refs/heads/main\"], but the caller has no such claim\n",
+        ),
+        (
+            "--as issuer:github/a --claim repository_id=7 --claim ref=refs/heads/dev PUT artifacts/7/a",
+            "  main  if: ref = [\"refs/heads/main\"], but the caller has \"refs/heads/dev\"\n",
         ),
     ] {
         let said = explain(arguments);
@@ -320,4 +324,37 @@ fn listings_are_decided_as_in_the_service() {
         said.ends_with("rules that match except for one field:\n  some  on: docs/\n"),
         "{said}"
     );
+}
+
+/// Of several conditions, only those that fail are listed.
+#[test]
+fn the_conditions_of_if_that_fail_are_listed() {
+    let rules = r#"version = 1
+[[issuer]]
+name = "idp"
+iss = "https://idp.example.com"
+aud = ["a"]
+alg = ["RS256"]
+[[rule]]
+id = "three"
+who = ["issuer:idp"]
+if = { a = ["1"], b = ["2", "3"], c = ["4"] }
+can = ["read"]
+on = ["x/**"]
+"#;
+    for (claims, expected) in [
+        (
+            &["a=1", "b=9"][..],
+            "  three  if: b = [\"2\", \"3\"], but the caller has \"9\"; c = [\"4\"], but the caller has no such claim\n",
+        ),
+        (
+            &["a=1", "c=4"],
+            "  three  if: b = [\"2\", \"3\"], but the caller has no such claim\n",
+        ),
+    ] {
+        let mut arguments = vec!["rules", "explain", "-", "--as", "issuer:idp/u", "GET", "x/y"];
+        arguments.extend(claims.iter().flat_map(|claim| ["--claim", *claim]));
+        let said = signpost_reading(rules, &arguments);
+        assert!(said.out.ends_with(expected), "{}", said.out);
+    }
 }

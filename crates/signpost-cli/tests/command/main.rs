@@ -4,5 +4,6 @@ mod cases;
 mod check;
 mod explain;
 mod manual;
+mod prove;
 mod secrets;
 mod support;

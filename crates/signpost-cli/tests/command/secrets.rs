@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use signpost::auth::TokenDigest;
 use signpost::policy::Policy;
 
-use crate::support::{CommandOutput, signpost};
+use crate::support::{CommandOutput, file, signpost};
 
 fn secret(said: &CommandOutput) -> &str {
     assert_eq!(said.code, 0, "{said:?}");
@@ -46,7 +46,7 @@ fn the_printed_table_is_valid_and_contains_only_the_digest() {
             )
         );
         assert_eq!(
-            token.sha256.to_hex(),
+            token.digests[0].to_hex(),
             TokenDigest::of(secret(&said).as_bytes()).to_hex()
         );
         assert!(!said.notes.contains(secret(&said)));
@@ -84,4 +84,107 @@ fn no_table_is_printed_if_the_secret_cannot_be_written() {
         notes.starts_with("error: failed to write to standard output: ") && !notes.contains("[[token]]"),
         "{notes}"
     );
+}
+
+/// Programs read a value that begins with `-` as an option.
+#[test]
+fn no_secret_begins_with_a_dash() {
+    for _ in 0..200 {
+        assert!(!secret(&signpost(&["token", "new", "ci"])).starts_with('-'));
+    }
+}
+
+const ROTATED: &str = "# The rules of the team.
+version = 1
+
+[[token]]
+id = \"other\"
+sha256 = \"3bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"
+
+[[token]] # for the pipeline
+id = \"ci\"
+sha256 = '2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b' # 2026
+groups = [\"deployers\"]
+
+[[rule]]
+id = \"r\"
+who = [\"token:ci\"]
+can = [\"read\"]
+on = [\"homes/{user_id}/**\"]
+";
+
+const OLD: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+
+#[test]
+fn a_rotation_changes_only_the_digests_of_the_token() {
+    let (_folder, path) = file("rules.toml", ROTATED);
+    let rules = path.to_str().unwrap();
+    let digests = |text: &str| -> Vec<String> {
+        let policy = Policy::parse(text).unwrap();
+        let token = policy
+            .authenticators
+            .tokens
+            .iter()
+            .find(|token| token.id == "ci")
+            .unwrap();
+        token.digests.iter().map(TokenDigest::to_hex).collect()
+    };
+    let text = || std::fs::read_to_string(&path).unwrap();
+
+    let first = signpost(&["token", "rotate", "ci", rules]);
+    let first_digest = TokenDigest::of(secret(&first).as_bytes()).to_hex();
+    assert_eq!(digests(&text()), [first_digest.as_str(), OLD]);
+    assert!(
+        first.notes.contains(&format!("signpost token retire ci {rules}")),
+        "{first:?}"
+    );
+    let expected = ROTATED.replace(&format!("'{OLD}'"), &format!("[\"{first_digest}\", \"{OLD}\"]"));
+    assert_eq!(text(), expected);
+
+    let second = signpost(&["token", "rotate", "ci", rules]);
+    let second_digest = TokenDigest::of(secret(&second).as_bytes()).to_hex();
+    assert_eq!(digests(&text()), [second_digest.as_str(), first_digest.as_str(), OLD]);
+
+    let retired = signpost(&["token", "retire", "ci", rules]);
+    assert_eq!(retired.code, 0, "{retired:?}");
+    assert_eq!(
+        text(),
+        ROTATED.replace(&format!("'{OLD}'"), &format!("\"{second_digest}\""))
+    );
+    assert_eq!(signpost(&["rules", "check", rules]).code, 0);
+}
+
+#[test]
+fn a_rotation_that_is_not_possible_changes_nothing() {
+    let (_folder, path) = file("rules.toml", ROTATED);
+    let rules = path.to_str().unwrap();
+    let (_invalid_folder, invalid) = file("rules.toml", "version = 2");
+    for (arguments, code, expected) in [
+        (
+            &["token", "rotate", "nobody", rules][..],
+            1,
+            "no [[token]] has the id \"nobody\"",
+        ),
+        (
+            &["token", "retire", "ci", rules],
+            1,
+            "has only one secret; to replace it, run `signpost token rotate ci",
+        ),
+        (
+            &["token", "rotate", "ci", invalid.to_str().unwrap()],
+            1,
+            "unknown version 2",
+        ),
+        (
+            &["token", "rotate", "ci", "no/such/file"],
+            1,
+            "failed to read no/such/file",
+        ),
+        (&["token", "rotate", "ci", "-"], 2, "cannot read standard input"),
+    ] {
+        let said = signpost(arguments);
+        assert_eq!((said.out.as_str(), said.code), ("", code), "{said:?}");
+        assert!(said.notes.contains(expected), "{said:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), ROTATED);
 }

@@ -14,7 +14,7 @@ expires = "10m"
 
 [[issuer]]
 name = "github"
-iss = "https://token.actions.githubusercontent.com"
+iss = "https://token.actions.githubusercontent.com/acme"
 aud = ["https://files.example.com"]
 alg = ["RS256"]
 groups = "team"

@@ -24,9 +24,10 @@ fn a_token_is_read_from_every_source() {
     let local = guarded();
     let put = |key: &str| local.signpost(&["put", "-", key]);
     put("none").fails(4, "requires a credential");
+    put("none").fails(4, "Log in with `signpost login http://");
     put("wrong")
         .with("SIGNPOST_TOKEN", "wrong")
-        .fails(4, "Send exactly one valid credential");
+        .fails(4, "signpost login http://");
     put("a").with("SIGNPOST_TOKEN", SECRET).succeeds();
     put("b").with("SIGNPOST_TOKEN", &format!("ci:{SECRET}")).succeeds();
     let file = local.file("token", format!("{SECRET}\n").as_bytes());

@@ -139,6 +139,9 @@ fn output_that_cannot_be_written_is_a_failure() {
         &["doctor"],
         &["completions", "bash"],
         &["key", "new"],
+        &["--help"],
+        &["help", "put"],
+        &["--version"],
     ] {
         let full = std::fs::File::create("/dev/full").unwrap();
         let output = local.signpost(arguments).writing(full.into());

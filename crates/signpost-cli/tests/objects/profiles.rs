@@ -12,7 +12,7 @@ const DIGEST: &str = "fbdc077454d782ba39d400e06e741b56c14b0a8cf122348c98fe1e9163
 
 fn guarded() -> LocalServer {
     LocalServer::start_with(Some(&format!(
-        "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\n\
+        "version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{DIGEST}\"\ngroups = [\"team\", \"ops\"]\n\
          [[rule]]\nid = \"ci\"\nwho = [\"token:ci\"]\ncan = [\"read\", \"write\", \"delete\"]\non = [\"**\"]\n"
     )))
 }
@@ -27,7 +27,10 @@ fn login(local: &LocalServer, token: &str, more: &[&str]) -> crate::support::Com
 fn a_profile_provides_service_and_token_until_logout() {
     let local = guarded();
     let said = login(&local, &format!("ci:{SECRET}\n"), &[]).succeeds();
-    assert!(said.notes.contains("as ci") && !said.notes.contains(SECRET), "{said:?}");
+    assert!(
+        said.notes.contains("as token:ci, saved") && !said.notes.contains(SECRET),
+        "{said:?}"
+    );
     let file = local.path(".config/signpost/profiles.toml");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
@@ -36,12 +39,24 @@ fn a_profile_provides_service_and_token_until_logout() {
     assert_eq!(without(&["cat", "k"]).succeeds().out, b"1");
     assert_eq!(without(&["cat", &local.url("/k")]).succeeds().out, b"1");
     let who = without(&["whoami"]).succeeds();
-    assert!(who.text().contains("as ci, from profile \"default\""), "{who:?}");
+    for line in [
+        "from profile \"default\"\n",
+        "caller      token:ci\n",
+        "groups      team, ops\n",
+        "ends        when the operator",
+    ] {
+        assert!(who.text().contains(line), "{line}: {who:?}");
+    }
     let told = without(&["whoami", "--json"]).succeeds().json();
     assert_eq!(
-        (&told[0]["token_id"], &told[0]["accepted"]),
-        (&"ci".into(), &true.into())
+        (&told[0]["caller"], &told[0]["groups"], &told[0]["expires_at"]),
+        (
+            &"token:ci".into(),
+            &serde_json::json!(["team", "ops"]),
+            &serde_json::Value::Null
+        )
     );
+    assert!(who.text().contains(told[0]["user_id"].as_str().unwrap()), "{who:?}");
 
     local.signpost(&["logout"]).succeeds();
     assert!(!std::fs::read_to_string(file).unwrap().contains(SECRET));
@@ -57,7 +72,7 @@ fn a_named_profile_has_priority_over_the_environment() {
     local
         .signpost(&["put", "-", "k"])
         .with("SIGNPOST_TOKEN", "wrong")
-        .fails(4, "credential");
+        .fails(4, "the token is unknown");
     local
         .signpost(&["put", "-", "k", "--profile", "work"])
         .with("SIGNPOST_TOKEN", "wrong")
@@ -71,7 +86,7 @@ fn a_named_profile_has_priority_over_the_environment() {
 #[test]
 fn a_rejected_token_is_not_stored() {
     let local = guarded();
-    login(&local, "wrong", &[]).fails(4, "credential");
+    login(&local, "wrong", &[]).fails(4, "the token is unknown");
     login(&local, "two words", &[]).fails(2, "one word");
     assert!(!local.path(".config/signpost/profiles.toml").exists());
     local
@@ -86,9 +101,20 @@ fn whoami_reports_a_rejected_token() {
     local
         .signpost(&["whoami"])
         .with("SIGNPOST_TOKEN", "wrong")
-        .fails(4, "credential");
+        .fails(4, "the token is unknown");
+    let said = local.signpost(&["doctor"]).with("SIGNPOST_TOKEN", "wrong").said();
+    assert!(
+        said.code == 4
+            && said
+                .text()
+                .contains("rejects the credential from SIGNPOST_TOKEN: the token is unknown"),
+        "{said:?}"
+    );
     let nobody = local.signpost(&["whoami"]).succeeds();
-    assert!(nobody.text().contains("without a credential"), "{nobody:?}");
+    assert!(
+        nobody.text().contains("none: requests are sent as anyone"),
+        "{nobody:?}"
+    );
 }
 
 #[test]

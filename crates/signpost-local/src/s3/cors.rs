@@ -67,7 +67,7 @@ impl PreflightRejection {
             Self::NotEnabled => "CORSResponse: CORS is not enabled for this bucket.",
             Self::NoSuchBucket => "CORSResponse: Bucket not found",
             Self::NotAllowed => {
-                "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, \
+                "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, \
                  request method / Access-Control-Request-Method or Access-Control-Request-Headers are not \
                  whitelisted by the resource's CORS spec."
             }

@@ -17,6 +17,7 @@ use s3s::xml::{Deserialize, Deserializer};
 use super::draining_body::DrainingBody;
 use super::form_policy::FormPolicy;
 use super::form_response::FormAction;
+use super::latin1;
 use super::request_adapter::{SystemHeaders, VerifiedSigner};
 use super::verification::{RequestVerifier, S3Rejection, SignedForm, encode_path, encode_query};
 
@@ -129,7 +130,7 @@ fn verify_signature(fields: &FormFields, verifier: &RequestVerifier, now: System
     if fields.get("signature").is_some() || fields.get("awsaccesskeyid").is_some() {
         return Err(S3Rejection::SignatureV2);
     }
-    let is_signed = |name: &&str| fields.get(&name.to_ascii_lowercase()).is_some();
+    let is_signed = |name: &&str| *name != "Policy" && fields.get(&name.to_ascii_lowercase()).is_some();
     if !SIGNATURE_FIELDS.iter().any(is_signed) {
         return Err(S3Rejection::Unsigned);
     }
@@ -183,8 +184,14 @@ fn put_request(bucket: &str, key: &str, fields: &FormFields, content: Bytes) -> 
         };
         let invalid = |()| S3Rejection::InvalidField(field.to_owned());
         let name = HeaderName::try_from(name).map_err(|_| invalid(()))?;
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid(()))?;
-        if is_system { &mut system } else { &mut headers }.insert(name, value);
+        if is_system {
+            system.insert(name, latin1::encode_lossy(&value).ok_or_else(|| invalid(()))?);
+        } else {
+            headers.insert(
+                name,
+                HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid(()))?,
+            );
+        }
     }
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     *request.headers_mut() = headers;

@@ -12,3 +12,13 @@ pub(crate) fn encode_header(text: &str) -> Option<HeaderValue> {
     let bytes: Option<Vec<_>> = text.chars().map(|character| u8::try_from(character).ok()).collect();
     HeaderValue::from_bytes(&bytes?).ok()
 }
+
+/// Encodes text with a space for every other character, as AWS does with the fields of forms. Returns `None` if no header
+/// can contain it.
+pub(crate) fn encode_lossy(text: &str) -> Option<HeaderValue> {
+    let bytes: Vec<_> = text
+        .chars()
+        .map(|character| u8::try_from(character).unwrap_or(b' '))
+        .collect();
+    HeaderValue::from_bytes(&bytes).ok()
+}

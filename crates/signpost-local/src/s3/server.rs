@@ -25,12 +25,14 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedS3Error {
     /// Another process listens on the address, or this process is not permitted to.
-    #[error("cannot listen on {address}")]
+    #[error(
+        "the embedded S3 cannot listen on {address}: {cause}; use another port, or port 0 to let the system choose one"
+    )]
     Address {
         /// The requested address.
         address: SocketAddr,
         /// The error of the operating system.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Another server uses the data directory.
     #[error("the data directory {} is in use by another server", folder.display())]
@@ -75,10 +77,7 @@ impl EmbeddedS3 {
         if !s3s::path::check_bucket_name(&config.bucket) {
             return Err(EmbeddedS3Error::BucketName { bucket: config.bucket });
         }
-        let bind_error = |source| EmbeddedS3Error::Address {
-            address: listen,
-            source,
-        };
+        let bind_error = |cause| EmbeddedS3Error::Address { address: listen, cause };
         let listener = TcpListener::bind(listen).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
         let store = Arc::new(open_store(config.data_dir, config.bucket).await?);

@@ -75,7 +75,6 @@ impl RequestVerifier {
     ) -> Result<(AuthMechanism, QueryString), S3Rejection> {
         let query = QueryString::parse(head.uri.query().unwrap_or_default())?;
         let mechanism = auth_mechanism(head, &query)?;
-        content_length::check_content_length(head, mechanism == AuthMechanism::Form)?;
         match mechanism {
             AuthMechanism::Query => {
                 presigned_url::verify_presigned_url(self, head, &query, now)?;
@@ -90,6 +89,7 @@ impl RequestVerifier {
             }
             AuthMechanism::Form => {}
         }
+        content_length::check_content_length(head, mechanism == AuthMechanism::Form)?;
         Ok((mechanism, query))
     }
 

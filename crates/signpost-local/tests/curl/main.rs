@@ -1,5 +1,6 @@
 //! Tests of the local server as users run it: the real binary, the real curl and real sockets.
 
+mod advice;
 mod containers;
 mod form_uploads;
 mod fronts;

@@ -36,7 +36,17 @@ fn a_start_error_names_the_option_or_variable() {
         (
             vec!["--listen", &taken],
             vec![],
-            "--listen: cannot listen on 127.0.0.1:",
+            "Address already in use (os error 98); use another port, or port 0",
+        ),
+        (
+            vec!["--listen", "127.0.0.1:0", "--s3-listen", &taken],
+            vec![],
+            "the embedded S3 cannot listen on 127.0.0.1:",
+        ),
+        (
+            vec!["--listen", "127.0.0.1:0", "--s3-listen", &taken],
+            vec![],
+            "Address already in use (os error 98); use another port, or port 0",
         ),
         (vec!["--listen", "0.0.0.0:0"], vec![], "not a loopback address"),
         (with(&["--s3-listen", "0.0.0.0:0"]), vec![], "--s3-listen: 0.0.0.0:0"),
@@ -115,6 +125,55 @@ fn the_welcome_text_reports_the_address_once_and_warns_about_missing_rules() {
     assert_eq!(log.matches("signpost: listening on http://").count(), 1, "{log}");
     assert!(log.contains("ANYONE"), "{log}");
     assert!(log.contains(&server.url("/FILE?url")), "{log}");
+}
+
+#[test]
+fn the_welcome_text_leads_to_the_page_and_to_a_download_with_a_token() {
+    let rules = "version = 1\n[[token]]\nid = \"ann\"\n\
+        sha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n\
+        [[rule]]\nid = \"r\"\nwho = [\"token:ann\"]\ncan = [\"read\", \"write\", \"list\"]\non = [\"**\"]\n";
+    let Some(server) = LocalServer::start_with(&["--front", "function-url"], &[("SIGNPOST_RULES", rules)]) else {
+        return;
+    };
+    let log = server.log_with("  up to 5 GiB");
+    let page = log
+        .lines()
+        .find_map(|line| line.strip_prefix("  page        "))
+        .expect("the page");
+    let browser = [
+        "-u",
+        "ann:secret",
+        "-H",
+        "Sec-Fetch-Mode: navigate",
+        "-H",
+        "Accept: text/html",
+    ];
+    let response = curl(&browser, page);
+    assert_eq!(response.status, 200);
+    assert!(response.text().contains("upload-files"), "{}", response.text());
+
+    let command = log
+        .lines()
+        .find_map(|line| line.strip_prefix("  with token  curl "))
+        .expect("a command");
+    let words: Vec<_> = command
+        .split_whitespace()
+        .take_while(|word| !word.starts_with('('))
+        .collect();
+    let (url, options) = words.split_last().expect("a URL");
+    let options: Vec<_> = options
+        .iter()
+        .filter(|option| **option != "-O")
+        .map(|option| option.replace("ID:SECRET", "ann:secret"))
+        .collect();
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    assert_eq!(
+        curl(&[&options[..], &["-T", &server.file(b"x")]].concat(), url).status,
+        200
+    );
+    let download = curl(&options, url);
+    assert_eq!((download.status, download.text().as_str()), (200, "x"));
+    assert_eq!(curl(&["-L"], url).status, 401);
 }
 
 #[test]
@@ -287,7 +346,7 @@ fn a_given_key_pair_opens_the_embedded_s3_and_is_not_printed() {
     let Some(server) = LocalServer::start_with(&[], &env) else {
         return;
     };
-    let log = server.log_with("  any size");
+    let log = server.log_with("  up to 5 GiB");
     assert!(!log.contains("a-password"), "{log}");
     let usage = log
         .lines()
@@ -319,7 +378,7 @@ fn without_a_key_pair_the_server_says_how_to_give_one() {
     let Some(server) = LocalServer::start(&[]) else {
         return;
     };
-    assert!(server.log_with("  any size").contains("--s3-access-key-id"));
+    assert!(server.log_with("  up to 5 GiB").contains("--s3-access-key-id"));
 }
 
 #[test]
@@ -342,4 +401,105 @@ fn with_every_origin_allowed_the_bucket_allows_the_origin_null() {
         let is_allowed = response.text().to_lowercase().contains("access-control-allow-origin: ");
         assert_eq!(is_allowed, expected, "{origins}: {}", response.text());
     }
+}
+
+/// Rules that allow everyone to read below this prefix.
+fn readable(prefix: &str) -> String {
+    format!(
+        "version = 1\n[[rule]]\nid = \"r-{prefix}\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"{prefix}/**\"]\n"
+    )
+}
+
+#[test]
+fn the_variables_of_the_command_do_not_prevent_the_start() {
+    let variables = [("SIGNPOST_URL", "http://127.0.0.1:8080"), ("SIGNPOST_TOKEN", "hush")];
+    let Some(server) = LocalServer::start_with(&[], &variables) else {
+        return;
+    };
+    server.curl(&["-f"], "/-/health");
+    assert!(!server.log().contains("hush"));
+}
+
+#[test]
+fn the_welcome_text_summarizes_the_rules_links_and_sign_in() {
+    let folder = TempDir::new().unwrap();
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, readable("a")).unwrap();
+    let Some(server) = LocalServer::start(&["--rules", rules.to_str().unwrap()]) else {
+        return;
+    };
+    let log = server.log_with("up to 5 GiB");
+    for line in [
+        "rules.toml: 1 rule, 0 tokens, 0 issuers; changes take effect at once",
+        "links       off: the rules contain no [[token]]",
+        "sign-in     off: the rules contain no [[token]]",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+}
+
+#[test]
+fn changed_rules_apply_to_the_next_request_and_invalid_ones_to_none() {
+    let folder = TempDir::new().unwrap();
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, readable("a")).unwrap();
+    let Some(server) = LocalServer::start(&["--rules", rules.to_str().unwrap()]) else {
+        return;
+    };
+    let statuses = || ["/a/k", "/b/k"].map(|path| server.curl(&[], path).status);
+    assert_eq!(statuses(), [307, 403]);
+    // The length is the same, and the time of modification can be.
+    std::fs::write(&rules, readable("b")).unwrap();
+    assert_eq!(statuses(), [403, 307]);
+    server.log_with("rules.toml again: 1 rule, 0 tokens, 0 issuers");
+    let replacement = folder.path().join("rules.new");
+    std::fs::write(&replacement, readable("a")).unwrap();
+    std::fs::rename(&replacement, &rules).unwrap();
+    assert_eq!(statuses(), [307, 403]);
+    for invalid in [&readable("b").replace("can =", "may ="), "", "\u{0}"] {
+        std::fs::write(&rules, invalid).unwrap();
+        assert_eq!(statuses(), [307, 403], "{invalid}");
+    }
+    let log = server.log_with("the previous rules stay in effect");
+    assert!(log.contains("line 5"), "{log}");
+    std::fs::remove_file(&rules).unwrap();
+    assert_eq!(statuses(), [307, 403]);
+    std::fs::write(&rules, readable("b")).unwrap();
+    assert_eq!(statuses(), [403, 307]);
+}
+
+#[test]
+fn a_change_is_logged_without_a_request() {
+    let folder = TempDir::new().unwrap();
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, readable("a")).unwrap();
+    let Some(server) = LocalServer::start(&["--rules", rules.to_str().unwrap()]) else {
+        return;
+    };
+    std::fs::write(
+        &rules,
+        format!("{}{}", readable("a"), readable("b").replace("version = 1\n", "")),
+    )
+    .unwrap();
+    server.log_with("rules.toml again: 2 rules");
+}
+
+#[test]
+fn a_log_line_contains_the_caller_and_the_rule() {
+    let folder = TempDir::new().unwrap();
+    let rules = folder.path().join("rules.toml");
+    // The secret of the token is `secret`.
+    let token =
+        "[[token]]\nid = \"ci\"\nsha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+    let deny =
+        "[[rule]]\nid = \"nobody-deletes\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"delete\"]\non = [\"**\"]\n";
+    std::fs::write(&rules, format!("{}{token}{deny}", readable("a"))).unwrap();
+    let Some(server) = LocalServer::start(&["--rules", rules.to_str().unwrap()]) else {
+        return;
+    };
+    server.curl(&[], "/a/k?url");
+    server.curl(&["-u", "ci:secret", "-X", "DELETE"], "/a/k");
+    server.log_with("a/k  caller=anyone  rule=r-a\n");
+    let log = server.log_with("a/k  caller=token:ci  rule=nobody-deletes  code=AccessDenied");
+    assert!(!log.contains("ci:secret"), "{log}");
 }

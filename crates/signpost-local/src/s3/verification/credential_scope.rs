@@ -50,7 +50,10 @@ impl CredentialScope {
     pub(super) fn parse(credential: &str, region: &str, request_date: &str) -> Result<Self, ScopeError> {
         let fields: Vec<_> = credential.rsplitn(5, '/').collect();
         let [terminator, service, named_region, date, access_key] = fields[..] else {
-            return Err("expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"".into());
+            let expected = "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request";
+            return Err(format!("the Credential is mal-formed; expecting \"{expected}\".")
+                .as_str()
+                .into());
         };
         if terminator != "aws4_request" {
             return Err("incorrect terminal; this endpoint uses \"aws4_request\"".into());

@@ -1,0 +1,151 @@
+//! The commands in messages work when a user runs them, also under rules that limit the size of uploads.
+
+use std::process::Command;
+
+use crate::support::{CurlResponse, LocalServer};
+
+const RULES: &str = r#"version = 1
+[[token]]
+id = "ann"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+
+[[rule]]
+id = "limited"
+who = ["anyone"]
+can = ["read", "write"]
+on = ["a b/**"]
+max_bytes = "20MB"
+allow_anonymous_write = true
+
+[[rule]]
+id = "share"
+who = ["token:ann"]
+can = ["read"]
+on = ["**"]
+share = []
+client_may_set = ["response-content-disposition"]
+
+[[rule]]
+id = "worm"
+effect = "deny"
+who = ["token:ann"]
+can = ["write"]
+on = ["archive/**"]
+"#;
+
+fn start() -> Option<LocalServer> {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, RULES).unwrap();
+    LocalServer::start(&["--front", "function-url", "--rules", rules.to_str().unwrap()])
+}
+
+/// The upload in two steps that a text contains, with the path of the file.
+fn two_steps_in(text: &str, file: &str) -> String {
+    let (_, command) = text.split_once("curl -fT FILE ").expect(text);
+    let (command, _) = command.split_once("))\"").expect(text);
+    format!("curl -q -sS --noproxy '*' -fT FILE {command}))\"").replace("FILE", &format!("'{file}'"))
+}
+
+fn run(command: &str) {
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    assert!(output.status.success(), "{command}\n{output:?}");
+}
+
+#[test]
+fn the_two_steps_in_every_message_store_the_file() {
+    let Some(server) = start() else { return };
+    let large = vec![b'x'; 11_000_000];
+    let small = b"hello".to_vec();
+    type Case<'a> = (&'a str, &'a [u8], u16, &'a [&'a str], &'a str);
+    let cases: [Case<'_>; 6] = [
+        ("too large for the front", &large, 413, &["-L"], ""),
+        ("chunked", &small, 411, &["-H", "Transfer-Encoding: chunked"], ""),
+        ("without following the redirect", &small, 307, &[], ""),
+        ("an instruction with a body", &small, 400, &[], "?url"),
+        ("an instruction without a length", &[], 411, &["-X", "PUT"], "?url"),
+        ("JSON without a length", &[], 411, &["-X", "PUT"], "?json"),
+    ];
+    for (number, (case, bytes, status, arguments, query)) in cases.into_iter().enumerate() {
+        let path = format!("/a%20b/{number}");
+        let file = server.file(if bytes.is_empty() { b"hello" } else { bytes });
+        let upload: &[&str] = if bytes.is_empty() { &[] } else { &["-T", &file] };
+        let response: CurlResponse = server.curl(&[arguments, upload].concat(), &format!("{path}{query}"));
+        assert_eq!(response.status, status, "{case}: {}", response.text());
+        let text = response.text().replace("\\\"", "\"");
+        run(&two_steps_in(&text, &file));
+        let stored = server.curl(&["-fL"], &path);
+        assert!(stored.body == std::fs::read(&file).unwrap(), "{case}");
+    }
+}
+
+#[test]
+fn the_two_steps_in_the_welcome_text_store_the_file() {
+    let Some(server) = start() else { return };
+    let file = server.file(b"hello");
+    let welcome = server
+        .log_with("tr -d ' '))\"")
+        .replace("/FILE?url", "/a%20b/welcome?url");
+    run(&two_steps_in(&welcome, &file));
+    assert_eq!(server.curl(&["-fL"], "/a%20b/welcome").body, b"hello");
+}
+
+#[test]
+fn the_log_line_of_a_rejected_request_contains_the_rejection_the_rule_and_the_request_id() {
+    let Some(server) = start() else { return };
+    let ann: &[&str] = &["-u", "ann:secret"];
+    let share = ["-X", "POST", "--data", "{\"key\": \"a\"}"];
+    for (arguments, path, expected) in [
+        (
+            [ann, &["-T", "Cargo.toml"]].concat(),
+            "/archive/x",
+            "rule=worm  code=AccessDenied  rejection=DeniedByRule",
+        ),
+        (
+            [ann, &["-T", "Cargo.toml"]].concat(),
+            "/other/x",
+            "code=AccessDenied  rejection=AccessDenied",
+        ),
+        (
+            [ann, &share].concat(),
+            "/-/share",
+            "code=NoSuchKey  rejection=SharingOff",
+        ),
+        (
+            ann.to_vec(),
+            "/b?versionId=1",
+            "rule=share  code=AccessDenied  rejection=NotClientSettable",
+        ),
+        (
+            ann.to_vec(),
+            "/b?download&response-content-disposition=inline",
+            "code=InvalidArgument  rejection=ExclusiveParameters",
+        ),
+        (
+            ann.to_vec(),
+            "/b?x=1",
+            "code=InvalidArgument  rejection=UnknownParameter",
+        ),
+        (
+            ann.to_vec(),
+            "/b?download&download",
+            "code=InvalidArgument  rejection=RepeatedParameter",
+        ),
+        (vec![], "/b", "code=CredentialRequired  rejection=CredentialRequired"),
+    ] {
+        let response = server.curl(&arguments, path);
+        let text = response.text();
+        let id = text
+            .split_once("(request ")
+            .and_then(|(_, rest)| rest.split_once(')'))
+            .expect(&text)
+            .0;
+        let log = server.log_with(&format!("request={id}"));
+        let line = log.lines().find(|line| line.contains(id)).unwrap();
+        assert!(line.contains(expected), "{path}: {line}");
+    }
+    server.curl(&["-f"], "/-/health");
+    let log = server.log_with("-/health");
+    let line = log.lines().find(|line| line.contains("-/health")).unwrap();
+    assert!(!line.contains("request="), "{line}");
+}
