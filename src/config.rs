@@ -81,8 +81,9 @@ settings! {
     #[doc = " The secret of the client that the rules name in `client_id`, if its issuer requires one. Or the place \
               where it is stored, as for `SIGNPOST_KEYS`."]
     client_secret: Option<SecretSetting<ClientSecret>> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
-    #[doc = " The id table: the name or ARN of a `DynamoDB` table with the ids of objects and the uses of share \
-              links. Without it, rules cannot use `{id}`, and share links cannot limit their uses."]
+    #[doc = " The id table: the name or ARN of a `DynamoDB` table with the ids of objects, the uses of share \
+              links and the locks of git-lfs. Without it, rules cannot use `{id}`, share links cannot limit their uses, \
+              and git-lfs cannot lock files."]
     table: Option<IdTableLocation> = "SIGNPOST_TABLE", default None, table;
     #[doc = " The origin of S3 for clients, if it is not an endpoint of AWS: `https://s3.example.com`."]
     endpoint: Option<String> = "SIGNPOST_ENDPOINT", default None, endpoint;

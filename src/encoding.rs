@@ -87,14 +87,13 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Decodes hexadecimal digits.
 pub fn hex_decode(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<_>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let bytes = digits?
+    digits?
         .chunks(2)
         .map(|pair| match pair {
             [high, low] => u8::try_from(high * 16 + low).ok(),
             _ => None,
         })
-        .collect();
-    bytes
+        .collect()
 }
 
 /// Returns host and port of an origin without the default port of its scheme. Clients send neither `Host` nor `Origin`

@@ -59,6 +59,7 @@ pub struct LinkUse {
 
 impl<K: Clone> PresignPlan<K> {
     /// The plan for the metadata of the same object, with the same permissions.
+    #[must_use]
     pub fn head(&self) -> Self {
         let audit = self.query.iter().filter(|(name, _)| name == AUDIT).cloned();
         Self {

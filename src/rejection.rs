@@ -321,6 +321,7 @@ impl Rejection {
     }
 
     /// How the client can correct the request. `url` is the URL of the request without its query.
+    #[expect(clippy::too_many_lines, reason = "one arm for each variant")]
     pub fn remedy(&self, url: &str) -> String {
         match self {
             Self::BadKey(KeyError::Reserved) => "Use a key that does not begin with `-/`.".into(),

@@ -31,7 +31,8 @@ pub(crate) use response_format::{INSTRUCTION_TYPE, check_no_body};
 pub use route::{PostFormTarget, Route};
 pub use tracking::is_tracking_parameter;
 pub(crate) use value::{
-    bad_value, check_names, check_signable, is_service_path, json_object, parse_expires, parse_length,
+    bad_value, check_body_length, check_names, check_signable, is_service_path, json_object, parse_expires,
+    parse_length,
 };
 
 /// Pairs of a name and a value, in order.

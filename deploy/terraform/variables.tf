@@ -113,7 +113,7 @@ variable "client_secret_arn" {
 }
 
 variable "create_table" {
-  description = "Creates the id table in DynamoDB. Rules with {id} require it, and so do share links with a maximum number of uses (together with Keys). The table is retained when you delete the stack, because without it the objects behind ids cannot be found."
+  description = "Creates the id table in DynamoDB. Rules with {id} require it, share links with a maximum number of uses require it (together with Keys), and so do locks of git-lfs. The table is retained when you delete the stack, because without it the objects behind ids cannot be found."
   type        = bool
   default     = false
   nullable    = false

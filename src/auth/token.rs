@@ -11,7 +11,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::error::bad_credential;
 use super::principal::{Issuer, User};
-use crate::encoding::hex;
+use crate::encoding::{hex, hex_decode};
 use crate::rejection::{CredentialRemedy, Rejection};
 
 /// A `[[token]]` of the rules.
@@ -83,14 +83,8 @@ impl FromStr for TokenDigest {
     type Err = TokenDigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut digest = [0; 32];
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(TokenDigestError);
-        }
-        for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| TokenDigestError)?;
-        }
-        Ok(Self(digest))
+        let digest = hex_decode(text).and_then(|bytes| bytes.try_into().ok());
+        digest.map(Self).ok_or(TokenDigestError)
     }
 }
 

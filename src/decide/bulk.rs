@@ -13,7 +13,7 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::rejection::Rejection;
-use crate::request::{ObjectRequest, Pairs, ResponseFormat, bad_value, json_object, object_methods};
+use crate::request::{ObjectRequest, Pairs, ResponseFormat, bad_value, check_body_length, json_object, object_methods};
 
 /// The maximum number of items in one body.
 pub const MAX_REQUESTS: usize = 100;
@@ -61,10 +61,7 @@ pub(super) fn decide(caller: &CallerContext<'_>) -> Result<Vec<BulkDecision>, Re
         return Err(bad_value(name, "belongs in the `query` of the items in the body"));
     }
     caller.principal()?;
-    if request.body.len() > MAX_BODY {
-        let problem = format!("has {} bytes, and the limit is {MAX_BODY}", request.body.len());
-        return Err(bad_value("body", &problem));
-    }
+    check_body_length(&request.body, MAX_BODY)?;
     let BulkItems(items) = serde_json::from_slice(&request.body)
         .map_err(|error| bad_value("body", &format!("is not a JSON array of requests: {error}")))?;
     Ok(items.iter().map(|item| decide_item(caller, item)).collect())

@@ -14,13 +14,16 @@ use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::rejection::{LfsRejection, MAX_PUT_BYTES, Rejection};
-use crate::request::{BodyLength, ObjectRequest, Pairs, ResponseFormat, bad_value, json_object};
+use crate::request::{BodyLength, ObjectRequest, Pairs, ResponseFormat, bad_value, check_body_length, json_object};
 
 /// The maximum number of objects in one batch. It is the number that git-lfs sends.
 const MAX_OBJECTS: usize = 100;
 
 /// The maximum size of the body: more than `MAX_OBJECTS` objects need.
 const MAX_BODY: usize = 256 * 1024;
+
+/// The media type of every object.
+const MEDIA_TYPE: &str = "application/octet-stream";
 
 /// The name of `signpost lfs` in the `transfers` of git-lfs.
 pub(crate) const AGENT: &str = "signpost";
@@ -122,10 +125,7 @@ pub(super) fn decide(caller: &CallerContext<'_>, at: &str, repository: &str) -> 
 /// Parses the body of a request of git-lfs.
 pub(super) fn read_body<'a, T: Deserialize<'a>>(caller: &CallerContext<'a>) -> Result<T, Rejection> {
     let body = &caller.request.body;
-    if body.len() > MAX_BODY {
-        let problem = format!("has {} bytes, and the limit is {MAX_BODY}", body.len());
-        return Err(bad_value("body", &problem));
-    }
+    check_body_length(body, MAX_BODY)?;
     json_object("body", body)
 }
 
@@ -178,8 +178,6 @@ fn object_request(
         }
     }
 }
-
-const MEDIA_TYPE: &str = "application/octet-stream";
 
 /// An upload that S3 accepts only with the bytes of this object.
 fn upload(mut request: ObjectRequest, oid: &str, length: u64) -> Result<ObjectRequest, Rejection> {

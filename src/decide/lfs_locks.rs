@@ -154,15 +154,6 @@ fn list(query: &Pairs) -> Result<LockStep, Rejection> {
     })
 }
 
-impl Default for LockPage {
-    fn default() -> Self {
-        Self {
-            cursor: Ulid::nil(),
-            limit: MAX_LOCKS,
-        }
-    }
-}
-
 impl LockPage {
     fn parse(cursor: Option<&str>, limit: Option<&str>) -> Result<Self, Rejection> {
         let cursor = match cursor.filter(|cursor| !cursor.is_empty()) {

@@ -67,7 +67,12 @@ impl LfsResource {
 
 /// The key of the object with this id, as in the folder `.git/lfs/objects`.
 pub(crate) fn object_key(at: &str, repository: &str, oid: &str) -> String {
-    format!("{at}{repository}/{}/{}/{oid}", &oid[..2], &oid[2..4])
+    format!("{at}{repository}/{}", object_path(oid))
+}
+
+/// The path of the object with this id below the prefix of its repository. `oid` is an id: see [`is_oid`].
+pub fn object_path(oid: &str) -> String {
+    format!("{}/{}/{oid}", &oid[..2], &oid[2..4])
 }
 
 /// The key with which rules allow the locks of a repository as a whole. No object has this key.
@@ -76,6 +81,6 @@ pub(crate) fn locks_key(at: &str, repository: &str) -> String {
 }
 
 /// Returns true for a SHA-256 digest as git-lfs writes it.
-pub(crate) fn is_oid(text: &str) -> bool {
+pub fn is_oid(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -18,6 +18,26 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Reads a stored lock. `field` returns the text of the field with a name. Returns `None` if a field is missing or invalid.
+    pub(crate) fn from_fields<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        Some(Self {
+            id: Ulid::from_string(field("id")?).ok()?,
+            path: field("path")?.to_owned(),
+            owner: field("owner")?.to_owned(),
+            user_id: field("user_id")?.to_owned(),
+        })
+    }
+
+    /// The names and texts of the fields to store.
+    pub(crate) fn fields(&self) -> [(&'static str, String); 4] {
+        [
+            ("id", self.id.to_string()),
+            ("path", self.path.clone()),
+            ("owner", self.owner.clone()),
+            ("user_id", self.user_id.clone()),
+        ]
+    }
+
     /// The time at which the lock was created.
     pub fn locked_at(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.id.timestamp_ms())

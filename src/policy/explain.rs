@@ -148,12 +148,13 @@ fn mismatch(rule: &Rule, principal: &Principal, part: RulePart) -> Mismatch {
             unmet: Vec::new(),
         };
     }
-    let unmet = rule.unmet_conditions(principal);
+    let unmet: Vec<_> = rule.unmet_conditions(principal).collect();
     let claim = |name: &str| principal.user()?.claim(name).map(str::to_owned);
     Mismatch {
         part,
-        expected: rule.unmet_conditions(principal).map(ToString::to_string).collect(),
+        expected: unmet.iter().map(ToString::to_string).collect(),
         unmet: unmet
+            .into_iter()
             .map(|condition| UnmetCondition {
                 claim: condition.claim.clone(),
                 accepted: condition.values.clone(),

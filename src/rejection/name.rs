@@ -23,6 +23,9 @@ impl Rejection {
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::UnknownReservedPath => "UnknownReservedPath",
             Self::OutsideBasePath => "OutsideBasePath",
+            Self::DialectOff { .. } => "DialectOff",
+            Self::ObjectExists => "ObjectExists",
+            Self::Lfs(rejection) => rejection.name(),
             Self::NoLength => "NoLength",
             Self::LengthRequired { .. } => "LengthRequired",
             Self::TooLarge { .. } => "TooLarge",
@@ -47,9 +50,6 @@ impl Rejection {
             Self::ExistenceHidden => "ExistenceHidden",
             Self::AccessDenied { .. } => "AccessDenied",
             Self::DeniedByRule { .. } => "DeniedByRule",
-            Self::DialectOff { .. } => "DialectOff",
-            Self::ObjectExists => "ObjectExists",
-            Self::Lfs(rejection) => rejection.name(),
         }
     }
 }

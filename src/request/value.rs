@@ -77,6 +77,15 @@ pub(crate) fn bad_value(name: &str, problem: &str) -> Rejection {
     }
 }
 
+/// Rejects a body with more than `max` bytes.
+pub(crate) fn check_body_length(body: &[u8], max: usize) -> Result<(), Rejection> {
+    if body.len() <= max {
+        return Ok(());
+    }
+    let problem = format!("has {} bytes, and the limit is {max}", body.len());
+    Err(bad_value("body", &problem))
+}
+
 /// Parses a JSON object. Unlike serde, this rejects an array of the values in order.
 pub(crate) fn json_object<'a, T: Deserialize<'a>>(name: &str, text: &'a [u8]) -> Result<T, Rejection> {
     let invalid = |problem: &dyn fmt::Display| bad_value(name, &format!("is invalid: {problem}"));

@@ -31,7 +31,7 @@ const MAX_FILE_NAME = 255;
 
 const rowOf = (page, key) => page.locator('#entries tr').nth(key);
 
-test('hostile names are listed, downloaded and deleted unchanged', { front: FRONT, timeout: 400_000 }, async ({ signpost, open }) => {
+test('hostile names are listed, downloaded and deleted unchanged', { front: FRONT, timeout: 900_000 }, async ({ signpost, open }) => {
   for (const name of NAMES) await signpost.put(PREFIX + name, `content of ${name}`);
   const page = await open(`${PREFIX}?recursive`);
   const rows = await rowsOf(page);

@@ -26,7 +26,8 @@ const BODY: [(&str, &str); 3] = [("who", "[\"issuer:idp\"]"), ("can", "[\"read\"
 fn rules_with(line: &str) -> String {
     let own = line.split([' ', '.']).next().unwrap();
     let body = BODY.iter().filter(|(name, _)| *name != own);
-    let body: String = body.map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let body: Vec<_> = body.map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let body = body.concat();
     format!("{HEAD}{line}\n{body}")
 }
 

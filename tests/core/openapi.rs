@@ -186,7 +186,7 @@ fn the_documented_error_codes_are_those_of_the_code() {
     let mut known = quoted(rejections, "pub const fn code", "pub fn remedy", code);
     known.extend(quoted(failures, "fn from_failure", "login: None", code));
     let lfs = include_str!("../../src/rejection/lfs.rs");
-    known.extend(quoted(lfs, "const fn code", "const fn remedy", code));
+    known.extend(quoted(lfs, "const fn code", "const fn name", code));
     let document = document();
     let codes = names(&document["components"]["schemas"]["ErrorCode"]["enum"]);
     assert_same("error codes", &codes, &known);

@@ -73,7 +73,7 @@ fn assert_coverage(counts: &Counts) {
         ("id", 10),
         ("denied id", 1),
         ("sessions", 30),
-        ("session: ended", 10),
+        ("session: ended", 3),
         ("too large", 10),
         ("no length", 10),
         ("media type", 10),

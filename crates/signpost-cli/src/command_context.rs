@@ -48,14 +48,13 @@ impl<'a, 's> CommandContext<'a, 's> {
         connection: &ConnectionOptions,
         origin: &str,
     ) -> Result<Option<SourcedCredential>, OperationError> {
-        let sourced = self.find_credential(connection, origin)?;
-        if sourced.is_some() && !is_secure_origin(origin) {
-            return Err(
-                OperationError::usage(format!("the token would be sent unencrypted to {origin}"))
-                    .with_remedy("Use an https URL, or run the command without a token."),
-            );
-        }
-        Ok(sourced)
+        check_origin(self.find_credential(connection, origin)?, origin)
+    }
+
+    /// The credential that is stored for this service, if there is one. Use this for a URL from a server: `SIGNPOST_TOKEN` and
+    /// `--token-file` name no service, so a server could get the token of another one.
+    pub(crate) fn stored_credential(&self, origin: &str) -> Result<Option<SourcedCredential>, OperationError> {
+        check_origin(self.find_stored(origin)?, origin)
     }
 
     fn find_credential(
@@ -63,44 +62,56 @@ impl<'a, 's> CommandContext<'a, 's> {
         connection: &ConnectionOptions,
         origin: &str,
     ) -> Result<Option<SourcedCredential>, OperationError> {
-        let sourced = |credential, source: &str| {
-            Ok(Some(SourcedCredential {
-                credential,
-                source: source.to_owned(),
-            }))
-        };
         if let Some(file) = &connection.token_file {
-            return sourced(ServiceCredential::from_file(file, self.system.stdin)?, "--token-file");
+            let credential = ServiceCredential::from_file(file, self.system.stdin)?;
+            return Ok(Some(SourcedCredential::new(credential, "--token-file")));
         }
-        let from_profile = |name: &str, profile: &ServiceProfile| {
-            let credential = parse_token(profile.token.expose())?;
-            sourced(credential, &format!("profile {name:?}"))
-        };
         if let Some(name) = &connection.profile {
             let profile = self.profiles.get_named(name)?;
             let is_for_it = ProfileStore([(name.clone(), profile.clone())].into())
                 .find_for_origin(origin)
                 .is_some();
-            return if is_for_it {
-                from_profile(name, profile)
-            } else {
-                Ok(None)
-            };
+            return is_for_it.then(|| from_profile(name, profile)).transpose();
         }
         let variable = self.system.variable;
         if let Some(token) = variable("SIGNPOST_TOKEN") {
-            return if token_matches_service(origin, variable) {
-                sourced(parse_token(&token)?, "SIGNPOST_TOKEN")
-            } else {
-                Ok(None)
-            };
+            let from_environment = || Ok(SourcedCredential::new(parse_token(&token)?, "SIGNPOST_TOKEN"));
+            let is_for_it = token_matches_service(origin, variable);
+            return is_for_it.then(from_environment).transpose();
         }
+        self.find_stored(origin)
+    }
+
+    fn find_stored(&self, origin: &str) -> Result<Option<SourcedCredential>, OperationError> {
         if let Some((name, profile)) = self.profiles.find_for_origin(origin) {
-            return from_profile(name, profile);
+            return from_profile(name, profile).map(Some);
         }
-        match netrc_credential(origin, variable)? {
-            Some(credential) => sourced(credential, "~/.netrc"),
-            None => Ok(None),
+        let credential = netrc_credential(origin, self.system.variable)?;
+        Ok(credential.map(|credential| SourcedCredential::new(credential, "~/.netrc")))
+    }
+}
+
+impl SourcedCredential {
+    fn new(credential: ServiceCredential, source: &str) -> Self {
+        Self {
+            credential,
+            source: source.to_owned(),
         }
     }
+}
+
+fn from_profile(name: &str, profile: &ServiceProfile) -> Result<SourcedCredential, OperationError> {
+    let credential = parse_token(profile.token.expose())?;
+    Ok(SourcedCredential::new(credential, &format!("profile {name:?}")))
+}
+
+/// Rejects a credential that others could read on the way to the service.
+fn check_origin(sourced: Option<SourcedCredential>, origin: &str) -> Result<Option<SourcedCredential>, OperationError> {
+    if sourced.is_some() && !is_secure_origin(origin) {
+        return Err(
+            OperationError::usage(format!("the token would be sent unencrypted to {origin}"))
+                .with_remedy("Use an https URL, or run the command without a token."),
+        );
+    }
+    Ok(sourced)
 }

@@ -9,13 +9,13 @@ use serde_json::Value;
 pub(crate) struct GatewayError {
     /// A fragment that says what is wrong.
     pub(crate) message: &'static str,
-    /// What to do.
+    /// The correction.
     pub(crate) remedy: &'static str,
 }
 
 /// Parts of the text of a response, in lower case, and their explanation. The first match counts.
 struct KnownError {
-    /// The parts of the text, of which one is sufficient.
+    /// Parts of the text. One of them is sufficient.
     texts: &'static [&'static str],
     error: GatewayError,
 }

@@ -115,7 +115,7 @@ impl ProgressSnapshot {
         u64::try_from(percent.min(100)).unwrap_or(100)
     }
 
-    /// The bytes that an earlier command has transferred; empty if there are none.
+    /// The text about the bytes that an earlier command has transferred. It is empty if there are none.
     fn existing_text(&self, before: &str, after: &str) -> String {
         match self.bytes_existing {
             0 => String::new(),

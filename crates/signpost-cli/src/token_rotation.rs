@@ -144,7 +144,7 @@ impl<'a> RulesFile<'a> {
     }
 }
 
-/// Replaces the content of a file, so that it is never incomplete. A symbolic link keeps its target.
+/// Replaces the content of a file, so that it is never incomplete. A symbolic link still refers to the same file.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();

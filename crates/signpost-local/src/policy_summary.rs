@@ -15,9 +15,9 @@ pub(crate) struct PolicySummary {
     rules: usize,
     tokens: usize,
     issuers: usize,
-    /// Whether share links are enabled, and why not.
+    /// The state of share links, with the reason if they are disabled.
     pub(crate) links: String,
-    /// Whether the sign-in of the page is enabled, and why not.
+    /// The state of the sign-in of the page, with the reason if it is disabled.
     pub(crate) sign_in: String,
 }
 

@@ -3,9 +3,8 @@
 //! Each lock is an attribute of an item, so that one call reads all locks of a repository, and a condition on the attribute
 //! makes each change atomic. A repository has several items, because `DynamoDB` limits the size of an item to 400 KB.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use ulid::Ulid;
 
 use super::dynamodb::DynamoTable;
 use crate::encoding::hex;
@@ -27,7 +26,8 @@ impl DynamoTable {
         for item in self.read_items(&ids).await? {
             let attributes = item.as_object().into_iter().flatten();
             for (_, lock) in attributes.filter(|(name, _)| name.starts_with(ATTRIBUTE)) {
-                locks.push(parse(&lock["M"]).ok_or_else(invalid_lock)?);
+                let lock = Lock::from_fields(|name| lock["M"][name]["S"].as_str());
+                locks.push(lock.ok_or_else(invalid_lock)?);
             }
         }
         Ok(locks)
@@ -35,7 +35,8 @@ impl DynamoTable {
 
     /// Adds a lock, unless there is one for the same path.
     pub(crate) async fn add_lock(&self, repository: &str, lock: &Lock) -> Result<LockChange, OutboundError> {
-        let text = |text: &str| json!({"S": text});
+        let fields = lock.fields().map(|(name, text)| (name.to_owned(), json!({"S": text})));
+        let fields: Map<_, _> = fields.into_iter().collect();
         self.change_lock(
             repository,
             lock,
@@ -43,12 +44,7 @@ impl DynamoTable {
                 "UpdateExpression": "SET #lock = :lock",
                 "ConditionExpression": "attribute_not_exists(#lock)",
                 "ExpressionAttributeNames": {"#lock": attribute(lock)},
-                "ExpressionAttributeValues": {":lock": {"M": {
-                    "id": text(&lock.id.to_string()),
-                    "path": text(&lock.path),
-                    "owner": text(&lock.owner),
-                    "user_id": text(&lock.user_id),
-                }}},
+                "ExpressionAttributeValues": {":lock": {"M": fields}},
             }),
         )
         .await
@@ -94,16 +90,6 @@ fn item_id(repository: &str, shard: char) -> String {
 /// The attribute of the lock on a path. A hash, because attribute names are limited.
 fn attribute(lock: &Lock) -> String {
     format!("{ATTRIBUTE}{}", hex(&Sha256::digest(&lock.path)))
-}
-
-fn parse(lock: &Value) -> Option<Lock> {
-    let text = |name: &str| lock[name]["S"].as_str();
-    Some(Lock {
-        id: Ulid::from_string(text("id")?).ok()?,
-        path: text("path")?.to_owned(),
-        owner: text("owner")?.to_owned(),
-        user_id: text("user_id")?.to_owned(),
-    })
 }
 
 fn invalid_lock() -> OutboundError {

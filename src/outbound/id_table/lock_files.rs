@@ -5,9 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use ulid::Ulid;
 
 use super::folder::write_new;
 use crate::encoding::hex;
@@ -34,7 +33,8 @@ pub(super) fn list(folder: &Path, repository: &str) -> io::Result<Vec<Lock>> {
 pub(super) fn add(folder: &Path, repository: &str, lock: &Lock) -> io::Result<LockChange> {
     let folder = repository_folder(folder, repository);
     fs::create_dir_all(&folder)?;
-    let text = json!({"id": lock.id.to_string(), "path": lock.path, "owner": lock.owner, "user_id": lock.user_id});
+    let fields = lock.fields().map(|(name, text)| (name.to_owned(), Value::from(text)));
+    let text = Value::Object(fields.into_iter().collect());
     let is_new = write_new(&folder, &lock_file(&folder, &lock.path), lock.id, &text.to_string())?;
     Ok(if is_new { LockChange::Done } else { LockChange::Conflict })
 }
@@ -72,17 +72,9 @@ fn read(file: &Path) -> io::Result<Option<Lock>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text?,
     };
-    let lock = serde_json::from_slice(&text).ok().and_then(|value| parse(&value));
+    let lock = serde_json::from_slice(&text)
+        .ok()
+        .and_then(|value: Value| Lock::from_fields(|name| value[name].as_str()));
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "the file is not a lock");
     lock.map(Some).ok_or_else(invalid)
-}
-
-fn parse(value: &Value) -> Option<Lock> {
-    let text = |name: &str| value[name].as_str();
-    Some(Lock {
-        id: Ulid::from_string(text("id")?).ok()?,
-        path: text("path")?.to_owned(),
-        owner: text("owner")?.to_owned(),
-        user_id: text("user_id")?.to_owned(),
-    })
 }

@@ -1,4 +1,4 @@
-//! What `signpost lfs` reads from git: the folder of git-lfs, and credentials of helpers.
+//! The folder of git-lfs and the credentials of the helpers of git, for `signpost lfs`.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -1,6 +1,5 @@
 //! `signpost lfs`: a custom transfer agent of git-lfs, which transfers objects in parts and resumes them.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use signpost::dialect::lfs::{is_oid, object_path};
+use signpost::encoding::hex;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::file_download::download_file;
@@ -17,6 +18,7 @@ use super::upload_target::{ObjectAttributes, UploadGoal, UploadTarget};
 use super::{TransferSession, git, header};
 use crate::blocking_task::run_blocking;
 use crate::command_context::CommandContext;
+use crate::credential::{has_origin, is_secure_origin};
 use crate::exit_status::ExitStatus;
 use crate::local_files::OpenedFile;
 use crate::object_url::ObjectUrl;
@@ -125,16 +127,24 @@ impl TransferAgent {
     /// The URL of an object at the service.
     fn object_url(&self, request: &TransferRequest) -> Result<ObjectUrl, OperationError> {
         let oid = &request.oid;
-        if oid.len() != 64 || !oid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_oid(oid) {
             return Err(OperationError::usage(format!("{oid:?} is not the id of an object")));
         }
         match (&request.action, &self.prefix) {
             (Some(action), _) => ObjectUrl::parse(&action.href, None),
-            (None, Some(prefix)) => prefix.join(&format!("{}/{}/{oid}", &oid[..2], &oid[2..4])),
+            (None, Some(prefix)) => prefix.join(&object_path(oid)),
             (None, None) => Err(OperationError::usage("git-lfs named no URL for the object").with_remedy(
                 "With lfs.standalonetransferagent, lfs.customtransfer.signpost.args must also contain the prefix of the objects.",
             )),
         }
+    }
+
+    /// Returns true if the user has named the service: by the prefix, by `SIGNPOST_URL`, or by a profile. A repository that
+    /// somebody else has written can name any other one.
+    fn is_named_by_user(&self, origin: &str, context: &CommandContext<'_, '_>) -> Result<bool, OperationError> {
+        let is_prefix = self.prefix.as_ref().is_some_and(|prefix| prefix.origin() == origin);
+        let base = context.base_url(&self.connection)?;
+        Ok(is_prefix || base.is_some_and(|url| has_origin(&url, origin)))
     }
 
     /// The session for the service of an object.
@@ -145,9 +155,15 @@ impl TransferAgent {
     ) -> Result<&TransferSession, OperationError> {
         let origin = object_url.origin().to_owned();
         if self.session.as_ref().is_none_or(|(open, _)| *open != origin) {
-            let credential = match context.credential(&self.connection, &origin)? {
+            let found = if self.is_named_by_user(&origin, context)? {
+                context.credential(&self.connection, &origin)?
+            } else {
+                context.stored_credential(&origin)?
+            };
+            let credential = match found {
                 Some(sourced) => Some(sourced.credential),
-                None => git::stored_credential(&origin).await,
+                None if is_secure_origin(&origin) => git::stored_credential(&origin).await,
+                None => None,
             };
             let urls = std::slice::from_ref(object_url);
             let session =
@@ -223,17 +239,11 @@ fn digest(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1024 * 1024];
     loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            read => hasher.update(&buffer[..read]),
         }
-        hasher.update(&buffer[..read]);
     }
-    let mut text = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-    }
-    Ok(text)
 }
 
 /// Awaits a transfer, and reports its progress to git-lfs. `start` is the progress of the session before it.

@@ -1,5 +1,11 @@
 //! `rules prove`: statements, counterexamples and errors. A brute force over small universes has the same results.
 
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "the rules of a test are text"
+)]
+
 mod brute_force;
 mod random_rules;
 
@@ -134,6 +140,63 @@ fn shadowed_rules_are_listed_with_the_rules_that_decide() {
     let said = signpost_reading(&rules, &["rules", "prove", "-", "no rule is shadowed"]);
     let expected = "  rule \"late\": never decides, because these rules decide about all its requests: \"a\", \"b\"\n";
     assert!(said.out.contains(expected), "{said:?}");
+}
+
+#[test]
+fn a_deny_rule_for_another_key_of_the_object_is_a_counterexample() {
+    let token = "version = 1\n[[token]]\nid = \"ci\"\n\
+                 sha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+    let rule = |id: &str, on: &str, more: &str| {
+        format!("[[rule]]\nid = {id:?}\nwho = [\"authenticated\"]\ncan = [\"read\"]\non = [{on:?}]\n{more}\n")
+    };
+    for (rewrite, denied, on, expected) in [
+        // The storage key of the requested object.
+        ("s/{rest}", "s/x", "docs/**", false),
+        ("s/{rest}", "s/x", "docs/y/**", true),
+        ("s/{key}", "s/docs/x", "docs/**", false),
+        ("s/{key}", "s/x", "docs/**", true),
+        ("s/{id}", "s/**", "docs/**", false),
+        // The other public key of the requested object.
+        ("s/{rest}", "docs/x", "s/**", false),
+        ("s/{rest}", "docs/x", "s/x", false),
+        ("s/{rest}", "docs/x", "s/y/**", true),
+        ("s/{key}", "docs/x", "s/docs/**", false),
+        ("s/{key}", "docs/x", "s/x/**", true),
+        ("s/{user_id}/{rest}", "docs/x", "s/**", false),
+        ("s/{user_id}/{rest}", "docs/x", "s/{user_id}/x", false),
+        ("s/{user_id}/{rest}", "docs/x", "s/{user_id}/y", true),
+    ] {
+        let rules = [
+            token.to_owned(),
+            rule("docs", "docs/**", &format!("rewrite = {rewrite:?}")),
+            rule("direct", "s/**", ""),
+            rule("no", denied, "effect = \"deny\""),
+        ];
+        let proof = prove(&rules.concat(), &format!("token:ci can read {on}"));
+        let result = &proof["results"][0]["result"];
+        assert_eq!(result, &expected.to_string(), "{rewrite} {denied} {on}\n{proof:#}");
+    }
+}
+
+#[test]
+fn callers_with_and_without_plain_claims_are_examined() {
+    let rules = |denied: &str| {
+        format!(
+            "version = 1\n[[issuer]]\nname = \"i\"\niss = \"i\"\nvia = \"gateway\"\n\
+             [[rule]]\nid = \"all\"\nwho = [\"issuer:i\"]\ncan = [\"read\"]\non = [\"**\"]\n\
+             [[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"issuer:i\"]\ncan = [\"read\"]\non = [\"{denied}\"]\n"
+        )
+    };
+    for (denied, statement) in [
+        // Only callers with a claim are allowed.
+        ("{team}/**", "issuer:i cannot read **"),
+        // Only callers whose subject is not plain are denied, or callers without the claim.
+        ("vault/{sub}/x", "issuer:i can read vault/a/y"),
+        ("vault/{team}/x", "issuer:i can read vault/a/y"),
+    ] {
+        let proof = prove(&rules(denied), statement);
+        assert_eq!(proof["results"][0]["result"], "false", "{denied} {statement}");
+    }
 }
 
 #[test]

@@ -132,3 +132,40 @@ fn a_share_link_is_the_only_credential_of_its_requests() {
     let said = local.signpost(&mixed).with("SIGNPOST_TOKEN", SECRET).succeeds();
     assert_eq!(said.text(), "k0k1");
 }
+
+#[test]
+fn the_agent_of_git_lfs_sends_the_token_only_to_a_service_that_the_user_named() {
+    let local = guarded();
+    let file = local.file("file", SECRET.as_bytes());
+    let url = local.url("/k");
+    let messages = format!(
+        "{{\"event\":\"init\"}}\n{{\"event\":\"upload\",\"oid\":\"{DIGEST}\",\"size\":{},\"path\":{file:?},\"action\":{{\"href\":{url:?}}}}}\n",
+        SECRET.len()
+    );
+    let agent = |options: &[&str]| {
+        let arguments: Vec<_> = ["lfs"].into_iter().chain(options.iter().copied()).collect();
+        let run = local.signpost(&arguments).reading(messages.as_bytes());
+        run.with("SIGNPOST_TOKEN", SECRET)
+    };
+    let token_file = local.file("token", SECRET.as_bytes());
+    for options in [&[][..], &["--token-file", &token_file]] {
+        for elsewhere in ["http://127.0.0.1:1", "https://files.example.com"] {
+            let said = agent(options).with("SIGNPOST_URL", elsewhere).said();
+            let out = String::from_utf8(said.out).unwrap();
+            assert!(out.contains("requires a credential"), "{options:?}: {out}");
+        }
+        let said = agent(options).without("SIGNPOST_URL").said();
+        let out = String::from_utf8(said.out).unwrap();
+        assert!(out.contains("requires a credential"), "{options:?}: {out}");
+        let said = agent(options).said();
+        let out = String::from_utf8(said.out).unwrap();
+        assert!(
+            out.contains("\"complete\"") && !out.contains("\"error\""),
+            "{options:?}: {out}"
+        );
+    }
+    let netrc = format!("machine 127.0.0.1 login ci password {SECRET}\n");
+    local.file(".netrc", netrc.as_bytes());
+    let said = agent(&[]).without("SIGNPOST_URL").said();
+    assert!(!String::from_utf8(said.out).unwrap().contains("\"error\""));
+}

@@ -134,7 +134,7 @@ fn each_problem_of_a_link_has_its_own_message() {
         ),
         (
             RULES.replace("share = [\"read\"]", "share = []"),
-            "no rule allows this caller to share",
+            "the rule does not allow share links to read this key",
             "",
         ),
     ] {

@@ -165,6 +165,11 @@ impl CommandRun {
         self
     }
 
+    pub(crate) fn without(mut self, variable: &str) -> Self {
+        self.0.env_remove(variable);
+        self
+    }
+
     pub(crate) fn through(self, proxy: &FaultProxy) -> Self {
         self.with("http_proxy", &proxy.url())
     }

@@ -9,9 +9,9 @@ use http::request::Parts;
 use http_body_util::BodyExt;
 use s3s::Body;
 use sha2::{Digest, Sha256};
+use signpost::encoding::hex;
 
 use super::draining_body::DrainingBody;
-use super::store::ids::hex_encode;
 use super::verification::{S3Rejection, is_object_path};
 
 /// Maximum size of a document. The longest document of S3 lists 10,000 parts.
@@ -44,7 +44,7 @@ pub(crate) async fn prepare_body(
         return Ok(Body::http_body_unsync(body));
     }
     let bytes = read_document(body).await?;
-    if payload_hash.is_some_and(|expected| expected != hex_encode(&Sha256::digest(&bytes))) {
+    if payload_hash.is_some_and(|expected| expected != hex(&Sha256::digest(&bytes))) {
         return Err(S3Rejection::PayloadHashMismatch);
     }
     head.extensions.insert(DocumentBytes(bytes.clone()));

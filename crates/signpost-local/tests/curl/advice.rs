@@ -52,12 +52,13 @@ fn run(command: &str) {
     assert!(output.status.success(), "{command}\n{output:?}");
 }
 
+type Case<'a> = (&'a str, &'a [u8], u16, &'a [&'a str], &'a str);
+
 #[test]
 fn the_two_steps_in_every_message_store_the_file() {
     let Some(server) = start() else { return };
     let large = vec![b'x'; 11_000_000];
     let small = b"hello".to_vec();
-    type Case<'a> = (&'a str, &'a [u8], u16, &'a [&'a str], &'a str);
     let cases: [Case<'_>; 6] = [
         ("too large for the front", &large, 413, &["-L"], ""),
         ("chunked", &small, 411, &["-H", "Transfer-Encoding: chunked"], ""),

@@ -84,8 +84,10 @@ impl<'a> Search<'a> {
             let on = &requests.on;
             let causes = [Self::unmatched_cases, Self::denied_cases, Self::denied_object_cases];
             causes.into_iter().find_map(|cases| {
-                let mut cases = cases(self, callers, action, on).into_iter();
-                cases.find_map(|case| self.find_in(&case, action, false, &is_found))
+                let found = cases(self, callers, action, on);
+                found
+                    .into_iter()
+                    .find_map(|case| self.find_in(&case, action, false, &is_found))
             })
         })
     }
@@ -153,7 +155,7 @@ impl<'a> Search<'a> {
         let mut cases = Vec::new();
         for rule in self.source.with_effect(Effect::Allow, action) {
             for deny in self.source.with_effect(Effect::Deny, action) {
-                if naming.is_empty() || !self.may_deny_objects(rule, deny, &naming) {
+                if naming.is_empty() || !Self::may_deny_objects(rule, deny, &naming) {
                     continue;
                 }
                 let pairs = rule
@@ -176,7 +178,7 @@ impl<'a> Search<'a> {
     }
 
     /// Returns false only if no caller and no key exist for which the deny rule matches the object of the allow rule.
-    fn may_deny_objects(&self, rule: &SourceRule, deny: &SourceRule, naming: &[&SourceRule]) -> bool {
+    fn may_deny_objects(rule: &SourceRule, deny: &SourceRule, naming: &[&SourceRule]) -> bool {
         let unknown = KnownClaims {
             values: ClaimValues::new(),
             open: rule.claims().collect(),

@@ -69,7 +69,7 @@ impl Selector {
         }
     }
 
-    /// Checks that the rules contain the callers. A statement about nobody would be true.
+    /// Checks that the rules contain the callers. A statement without callers would always be true.
     pub(super) fn check(&self, policy: &Policy) -> Result<(), String> {
         let known = &policy.authenticators;
         let is_known = |name: &str| {

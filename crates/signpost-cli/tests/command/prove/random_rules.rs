@@ -125,7 +125,42 @@ fn rule() -> impl Strategy<Value = String> {
 
 /// A rules file.
 pub(crate) fn rules() -> impl Strategy<Value = String> {
-    (issuer(), prop::collection::vec(rule(), 1..6)).prop_map(|(issuer, rules)| {
+    prop::collection::vec(rule(), 1..6).prop_flat_map(with_rules)
+}
+
+/// Rules that deny an object under its storage key or another name, and a statement about them.
+pub(crate) fn rules_with_names() -> impl Strategy<Value = (String, Statement)> {
+    let rewrite = select(vec!["t/{rest}", "t/{rest}", "t/{key}", "t/{user_id}/{rest}"]);
+    let denied = select(vec!["b/a/**", "b/a", "t/a/**", "t/b/a", "b/{user_id}/**"]);
+    let direct = select(vec!["t/**", "t/**", "**", "t/a/**"]);
+    let who = select(vec![
+        "authenticated",
+        "token:ann",
+        "group:idp/eng",
+        "issuer:idp",
+        "user:idp/alice",
+    ]);
+    let on = select(vec!["t/**", "t/a/**", "b/**", "b/b/**", "t/{user_id}/**"]);
+    let verb = select(vec!["can", "can", "can", "cannot"]);
+    let rules = (rewrite, denied, direct, who.clone()).prop_map(|(rewrite, denied, direct, who)| {
+        let rule = |effect: &str, who: &str, on: &str| {
+            format!("effect = {effect:?}\nwho = [{who:?}]\ncan = [\"read\"]\non = [{on:?}]\n")
+        };
+        let rewriting = format!("{}rewrite = {rewrite:?}\n", rule("allow", "authenticated", "b/**"));
+        vec![
+            rewriting,
+            rule("allow", "authenticated", direct),
+            rule("deny", who, denied),
+        ]
+    });
+    let more = prop::collection::vec(rule(), 0..2);
+    let rules = (rules, more).prop_flat_map(|(rules, more)| with_rules([more, rules].concat()));
+    let statement = (who, verb, on).prop_map(|(who, verb, on)| (who.to_owned(), verb, "read", on.to_owned()));
+    (rules, statement)
+}
+
+fn with_rules(rules: Vec<String>) -> impl Strategy<Value = String> {
+    issuer().prop_map(move |issuer| {
         let issuer =
             format!("[[issuer]]\nname = \"idp\"\niss = \"https://id.example.com\"\ngroups = \"groups\"\n{issuer}\n");
         let rules = rules.iter().enumerate();
@@ -137,7 +172,9 @@ pub(crate) fn rules() -> impl Strategy<Value = String> {
 }
 
 /// The callers, the verb, the action and the pattern of a statement.
-pub(crate) fn statement() -> impl Strategy<Value = (String, &'static str, &'static str, String)> {
+pub(crate) type Statement = (String, &'static str, &'static str, String);
+
+pub(crate) fn statement() -> impl Strategy<Value = Statement> {
     let callers = select(vec![
         "anyone",
         "everyone",

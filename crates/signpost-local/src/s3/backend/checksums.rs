@@ -7,12 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use s3s::crypto::{Checksum as _, Crc64Nvme, Md5, Sha256};
 use s3s::dto::{Checksum, ChecksumType};
 use s3s::{S3Error, S3Request, S3Result, s3_error};
+use signpost::encoding::hex;
 
 use super::digests::{ALL_ALGORITHMS, DigestHasher, algorithm_name, checksum_header, digest_length};
 use super::s3_errors;
 use crate::s3::error_report;
 use crate::s3::request_body::SignedPayloadHash;
-use crate::s3::store::ids::hex_encode;
 use crate::s3::store::records::{ChecksumCoverage, DigestAlgorithm, StoredChecksum};
 
 /// Copies the five checksum fields of a request of `s3s`.
@@ -105,14 +105,14 @@ impl BodyHasher {
             md5,
             crc64nvme,
             checksum,
-            payload_hash: self.payload.map(|payload| hex_encode(payload.finalize().as_ref())),
+            payload_hash: self.payload.map(|payload| hex(payload.finalize().as_ref())),
         }
     }
 }
 
 impl BodyHashes {
     pub(super) fn etag(&self) -> String {
-        hex_encode(&self.md5)
+        hex(&self.md5)
     }
 
     /// Returns the checksum to store: with the client's algorithm, or CRC-64/NVME by default.
@@ -151,7 +151,7 @@ impl BodyHashes {
         let Some(expected) = declared.md5.as_ref().filter(|md5| **md5 != calculated) else {
             return Ok(());
         };
-        let expected = STANDARD.decode(expected).map(|bytes| hex_encode(&bytes));
+        let expected = STANDARD.decode(expected).map(|bytes| hex(&bytes));
         error_report::report_details([
             ("ExpectedDigest", expected.unwrap_or_default()),
             ("CalculatedDigest", calculated),

@@ -3,9 +3,9 @@
 use s3s::S3Result;
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{Checksum, CompleteMultipartUploadInput};
+use signpost::encoding::{hex, hex_decode};
 
 use super::checksums::{self, DeclaredChecksums, given_checksums};
-use crate::s3::store::ids::{hex_decode, hex_encode};
 use crate::s3::store::records::{
     BlobSegment, ChecksumCoverage, DigestAlgorithm, ObjectRecord, PartRecord, StoredChecksum, UploadRecord,
 };
@@ -143,5 +143,5 @@ fn multipart_etag(parts: &[PartRecord]) -> String {
         .filter_map(|part| hex_decode(&part.etag))
         .flatten()
         .collect();
-    format!("{}-{}", hex_encode(Md5::checksum(&digests).as_ref()), parts.len())
+    format!("{}-{}", hex(Md5::checksum(&digests).as_ref()), parts.len())
 }

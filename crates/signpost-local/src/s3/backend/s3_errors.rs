@@ -4,12 +4,12 @@ use http::header::LAST_MODIFIED;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::dto::TimestampFormat;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
+use signpost::encoding::hex_decode;
 
 use super::digests::algorithm_name;
 use super::{checksums, to_timestamp};
 use crate::s3::error_report;
 use crate::s3::store::StoreError;
-use crate::s3::store::ids::hex_decode;
 
 /// Converts an error of the store to an S3 error.
 pub(super) fn from_store_error(error: StoreError) -> S3Error {

@@ -2,12 +2,12 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use signpost::encoding::hex;
 use subtle::ConstantTimeEq;
 
 use super::S3Rejection;
 use super::credential_scope::CredentialScope;
 use crate::s3::config::S3Credentials;
-use crate::s3::store::ids::hex_encode;
 
 /// A signature and its credential scope.
 pub(super) struct SignatureCheck<'a> {
@@ -26,7 +26,7 @@ impl SignatureCheck<'_> {
         let string_to_sign = format!(
             "AWS4-HMAC-SHA256\n{date}\n{}\n{}",
             self.scope,
-            hex_encode(&Sha256::digest(&canonical_request))
+            hex(&Sha256::digest(&canonical_request))
         );
         self.verify_text(signer, string_to_sign, Some(canonical_request))
     }
@@ -38,7 +38,7 @@ impl SignatureCheck<'_> {
         string_to_sign: String,
         canonical_request: Option<String>,
     ) -> Result<(), S3Rejection> {
-        let expected = hex_encode(&hmac_sha256(&self.signing_key(signer), string_to_sign.as_bytes()));
+        let expected = hex(&hmac_sha256(&self.signing_key(signer), string_to_sign.as_bytes()));
         if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
             return Ok(());
         }
