@@ -46,7 +46,14 @@ on = ["**"]
 allow_anonymous_write = true
 "#;
 
-criterion_group!(benches, sign, sign_many, decide_with_many_rules, authenticate_callers);
+criterion_group!(
+    benches,
+    sign,
+    sign_many,
+    decide_with_many_rules,
+    decide_with_many_mounts,
+    authenticate_callers
+);
 criterion_main!(benches);
 
 fn sign(criterion: &mut Criterion) {
@@ -76,6 +83,45 @@ fn sign(criterion: &mut Criterion) {
         let handler = runtime.block_on(handler());
         group.bench_function("complete event", |bencher| {
             bencher.iter(|| runtime.block_on(respond(&handler, black_box(&event), "invocation", now())));
+        });
+    }
+}
+
+/// Measures a decision with 1,000 mounts: next to each other, and each inside the previous one. The difference to no mount is
+/// the time of the look-ups.
+fn decide_with_many_mounts(criterion: &mut Criterion) {
+    let mount = |at: &str| format!("[[mount]]\nat = \"{at}\"\nbucket = \"mounted-bucket\"\nprefix = \"2026/\"\n");
+    let siblings: String = (0..1000).map(|number| mount(&format!("docs/{number}/"))).collect();
+    let nested: String = (1..=300).map(|depth| mount(&"a/".repeat(depth))).collect();
+    let request = |path: String| ApiRequest { path, ..request("GET") };
+    let mut group = criterion.benchmark_group("mounts");
+    for (name, mounts, path) in [
+        ("none", "", "/docs/500/report.pdf".to_owned()),
+        (
+            "1,000 mounts, key in one",
+            siblings.as_str(),
+            "/docs/500/report.pdf".to_owned(),
+        ),
+        (
+            "1,000 mounts, key outside",
+            siblings.as_str(),
+            "/docs/report.pdf".to_owned(),
+        ),
+        (
+            "300 nested mounts, key in the innermost",
+            nested.as_str(),
+            format!("/{}k", "a/".repeat(300)),
+        ),
+        (
+            "300 nested mounts, key in the outermost",
+            nested.as_str(),
+            format!("/a/b/{}k", "a/".repeat(300)),
+        ),
+    ] {
+        let policy = Policy::parse(&format!("{OPEN_RULES}{mounts}")).expect("the rules are valid");
+        let request = request(path);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| decide(&policy, black_box(&request), None, now()).expect("the request is allowed"));
         });
     }
 }

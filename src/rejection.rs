@@ -231,6 +231,9 @@ pub enum Rejection {
     /// A form for one key, although the rule forbids overwriting. S3 has no create-only forms.
     #[error("HTML form uploads can overwrite objects, and this rule forbids overwriting")]
     FormCanOverwrite,
+    /// The key is in no mount, and the service has no bucket for all other keys.
+    #[error("no bucket of this service stores this key")]
+    NoMount,
     /// The id table has no id for this key, so there is no object.
     #[error("the object does not exist")]
     NoSuchKey,
@@ -305,6 +308,7 @@ impl Rejection {
             | Self::SharingOff
             | Self::SignInOff
             | Self::NoSuchKey => "NoSuchKey",
+            Self::NoMount => "NoSuchBucket",
             Self::NoSuchUpload => "NoSuchUpload",
             Self::ObjectExists => "PreconditionFailed",
             Self::Lfs(rejection) => rejection.code(),
@@ -420,6 +424,11 @@ impl Rejection {
             }
             Self::ClaimsTooLong => {
                 "Ask the operator for a rule with shorter patterns, or for shorter claims at the issuer.".into()
+            }
+            Self::NoMount => {
+                "Use a key below one of the folders in the listing of /, or ask the operator to add a [[mount]] \
+                for this key, or to set SIGNPOST_BUCKET."
+                    .into()
             }
             Self::NoSuchKey => "Check the key, or upload the object first.".into(),
             Self::NoSuchUpload => format!("Start one with POST {url}?uploads"),

@@ -36,6 +36,8 @@ mod signed_call;
 mod sigv4;
 mod sts;
 
+/// The credentials that sign one URL.
+pub use aws_credential_types::Credentials as SignerCredentials;
 pub use credentials::{CredentialSource, SessionTarget, SigningCredentials};
 pub(crate) use dynamodb::DynamoTable;
 pub(crate) use policy_source::{PolicySource, RulesText};

@@ -44,6 +44,7 @@ impl Rejection {
             Self::NotShareable { .. } => "NotShareable",
             Self::ConditionRequiresRead => "ConditionRequiresRead",
             Self::FormCanOverwrite => "FormCanOverwrite",
+            Self::NoMount => "NoMount",
             Self::NoSuchKey => "NoSuchKey",
             Self::NoSuchUpload => "NoSuchUpload",
             Self::ClaimsTooLong => "ClaimsTooLong",

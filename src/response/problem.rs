@@ -267,6 +267,11 @@ fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
         | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire)) => {
             ("the service cannot sign requests at the moment".to_owned(), RETRY)
         }
+        ServiceFailure::Presign(PresignError::MountUnavailable { .. })
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::MountUnavailable { .. })) => (
+            "the bucket of this key is temporarily unavailable".to_owned(),
+            RETRY_OR_REPORT,
+        ),
         ServiceFailure::KeysUnavailable | ServiceFailure::Timeout => (failure.to_string(), RETRY),
         ServiceFailure::IdTable(_) => ("the id table is temporarily unavailable".to_owned(), RETRY_OR_REPORT),
         ServiceFailure::NoPolicy => ("the service could not load its policy".to_owned(), RETRY_OR_REPORT),

@@ -40,6 +40,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::DialectOff { .. }
         | Rejection::SharingOff
         | Rejection::SignInOff
+        | Rejection::NoMount
         | Rejection::NoSuchKey
         | Rejection::NoSuchUpload => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -75,6 +76,8 @@ pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
         ServiceFailure::Storage(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
         ServiceFailure::Presign(PresignError::CredentialsExpire)
         | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
+        | ServiceFailure::Presign(PresignError::MountUnavailable { .. })
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::MountUnavailable { .. }))
         | ServiceFailure::KeysUnavailable
         | ServiceFailure::Timeout
         | ServiceFailure::IdTable(_)

@@ -1,5 +1,6 @@
 //! Secrets that are stored outside the function, and when values from such a source are renewed.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -46,7 +47,7 @@ impl<V> RefreshSchedule<V, ()> for SourceSchedule {
 #[derive(Debug)]
 pub(crate) struct RefreshedSecret<T> {
     /// The setting.
-    var: &'static str,
+    var: Cow<'static, str>,
     source: SecretSource,
     /// The error says what is wrong without the secret.
     parse: fn(&str) -> Result<T, String>,
@@ -55,9 +56,13 @@ pub(crate) struct RefreshedSecret<T> {
 }
 
 impl<T: Clone + Send + Sync> RefreshedSecret<T> {
-    pub(super) fn new(var: &'static str, source: SecretSource, parse: fn(&str) -> Result<T, String>) -> Self {
+    pub(super) fn new(
+        var: impl Into<Cow<'static, str>>,
+        source: SecretSource,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Self {
         Self {
-            var,
+            var: var.into(),
             source,
             parse,
             secret: Refreshing::default(),
@@ -88,7 +93,7 @@ impl<T: Clone + Send + Sync> RefreshedSecret<T> {
     }
 
     fn log_failure(&self, error: &str, has_usable_secret: bool) {
-        let setting = self.var;
+        let setting = &*self.var;
         if has_usable_secret {
             tracing::error!(
                 setting,

@@ -9,7 +9,7 @@ use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, S
 use crate::error::chain;
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
-use crate::outbound::aws::{CredentialSource, Presigner, S3Client, SessionTarget, SigningCredentials};
+use crate::outbound::aws::{CredentialSource, S3Client, SessionTarget};
 use crate::outbound::https_client::HttpsClient;
 use crate::outbound::id_lookup::TableError;
 use crate::outbound::id_table::{IdLookups, IdTable};
@@ -23,6 +23,7 @@ use crate::request::{ApiRequest, bad_value};
 use crate::response::{self, ApiResponse, BulkResult, BulkResults, RequestError, ServiceFailure};
 use crate::service::active_policy::ActivePolicy;
 use crate::service::active_secret::ActiveClientSecret;
+use crate::service::buckets::Buckets;
 use crate::service::metrics;
 use crate::service::request_log::{RequestLog, ResponseStats};
 
@@ -40,13 +41,13 @@ pub struct Handler {
     pub(super) cors: CorsOrigins,
     pub(super) base_path: String,
     pub(super) public_url: Option<String>,
-    pub(super) presigner: Presigner,
+    pub(super) buckets: Buckets,
     pub(super) s3: S3Client,
-    pub(super) credentials: SigningCredentials,
     pub(super) providers: ProviderCache,
     pub(super) client_secret: ActiveClientSecret,
     pub(super) id_table: IdTable,
-    pub(super) bucket: String,
+    /// The bucket of the setting `SIGNPOST_BUCKET`, for the metrics.
+    pub(super) bucket: Option<String>,
     pub(super) metrics: Metrics,
     /// True if this process has handled a request before.
     pub(super) warm: Arc<AtomicBool>,
@@ -56,10 +57,18 @@ impl Handler {
     /// Prepares the service. An error in the settings or in the rules stops the start-up. `credentials` sign, or assume the
     /// role that signs.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let presigner = Presigner::resolve(&settings).await?;
+        Self::start_local(settings, credentials, None).await
+    }
+
+    /// Does the same for a local server, whose machine may have other credentials.
+    pub async fn start_local(
+        settings: Settings,
+        credentials: CredentialSource,
+        machine: Option<CredentialSource>,
+    ) -> Result<Self, ConfigError> {
         let https = HttpsClient::default();
-        let signing = SigningCredentials::new(&settings, credentials.clone(), https.clone())?;
-        let policy = ActivePolicy::load(&settings, &signing, credentials.clone(), &https).await?;
+        let buckets = Buckets::new(&settings, credentials.clone(), machine, &https).await?;
+        let policy = ActivePolicy::load(&settings, credentials.clone(), &https).await?;
         let client_secret = ActiveClientSecret::new(&settings, credentials.clone(), https.clone())?;
         let id_table = IdTable::new(&settings, credentials, https.clone())?;
         Ok(Self {
@@ -67,9 +76,8 @@ impl Handler {
             cors: settings.cors_origins,
             base_path: settings.base_path,
             public_url: settings.public_url,
-            presigner,
+            buckets,
             s3: S3Client::new(https.clone()),
-            credentials: signing,
             providers: ProviderCache::new(https),
             client_secret,
             id_table,
@@ -92,9 +100,9 @@ impl Handler {
     }
 
     async fn prepare_signing(&self, now: SystemTime) {
-        let (policy, ()) = tokio::join!(self.policy.prepare(now), self.credentials.connect());
+        let (policy, ()) = tokio::join!(self.policy.prepare(now), self.buckets.connect());
         let Some(policy) = policy else { return };
-        if let Err(error) = self.credentials.prepare(&policy, now).await {
+        if let Err(error) = self.buckets.prepare(&policy, now).await {
             tracing::warn!(
                 error = chain(&error),
                 "failed to assume the signer role during the start-up; the first request assumes it again"
@@ -106,7 +114,7 @@ impl Handler {
     /// this handler.
     pub fn with_rules(&self, text: &str, settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
-            policy: self.policy.with_rules(text, settings, &self.credentials)?,
+            policy: self.policy.with_rules(text, settings)?,
             ..self.clone()
         })
     }
@@ -148,7 +156,7 @@ impl Handler {
         };
         log.emit(request, stats);
         if self.metrics == Metrics::Emf {
-            metrics::emit(&self.bucket, &log, stats, now);
+            metrics::emit(self.bucket.as_deref(), &log, stats, now);
         }
         response
     }
@@ -297,10 +305,11 @@ impl Handler {
             scope: &plan.scope,
             key: plan.key.as_str(),
         };
-        let credentials = self.credentials.credentials(policy, target, plan.expires, now).await;
+        let bucket = self.buckets.get(policy, &plan.scope.mount).await.map_err(unavailable)?;
+        let credentials = bucket.credentials(policy, target, plan.expires, now).await;
         let credentials = credentials
             .map_err(|error| presign_error(error, |rejection| RejectedRequest::from_plan(&plan, rejection)))?;
-        let signed = self.presigner.sign(plan, &credentials, now);
+        let signed = bucket.presigner.sign(plan, &credentials, now);
         let instruction = signed.map_err(|error| RequestError::Failed(error.into()))?;
         let consumed = match &instruction.plan.link_use {
             Some(counted) => self.id_table.consume(counted).await.map_err(no_table)?,
@@ -328,9 +337,10 @@ impl Handler {
             scope: &plan.scope,
             key: key.as_str(),
         };
-        let credentials = self.credentials.credentials(policy, target, plan.expires, now).await;
+        let bucket = self.buckets.get(policy, &plan.scope.mount).await.map_err(unavailable)?;
+        let credentials = bucket.credentials(policy, target, plan.expires, now).await;
         let credentials = credentials.map_err(|error| presign_error(error, RejectedRequest::from))?;
-        let signed = self.presigner.sign_form(plan, &credentials, now);
+        let signed = bucket.presigner.sign_form(plan, &credentials, now);
         signed.map_err(|error| RequestError::Failed(error.into()))
     }
 }
@@ -398,10 +408,16 @@ fn bulk_response_full() -> Rejection {
 pub(super) fn presign_error(error: PresignError, refused: impl FnOnce(Rejection) -> RejectedRequest) -> RequestError {
     match error {
         PresignError::ClaimsTooLong { .. } => RequestError::Rejected(refused(Rejection::ClaimsTooLong)),
-        PresignError::NoCredentials(_) | PresignError::CredentialsExpire | PresignError::SessionPolicy { .. } => {
-            RequestError::Failed(error.into())
-        }
+        PresignError::NoCredentials(_)
+        | PresignError::MountUnavailable { .. }
+        | PresignError::CredentialsExpire
+        | PresignError::SessionPolicy { .. } => RequestError::Failed(error.into()),
     }
+}
+
+/// Returns the error of a request to a mount whose endpoint cannot be resolved.
+pub(super) fn unavailable(error: PresignError) -> RequestError {
+    RequestError::Failed(error.into())
 }
 
 pub(super) fn no_table(error: TableError) -> RequestError {

@@ -25,7 +25,8 @@ impl Handler {
                 key,
                 actions,
             } => {
-                let response = response::object_page(request, &key, None, &actions, self.presigner.origin());
+                let origins = self.page_origins(policy, key.as_str()).await;
+                let response = response::object_page(request, &key, None, &actions, &origins);
                 (response, RequestLog::object_page(&key))
             }
             ObjectPageDecision::Show {
@@ -35,7 +36,7 @@ impl Handler {
             } => match self.sign(policy, plan, now).await {
                 Ok(instruction) => {
                     let shown = Some((preview, &instruction));
-                    let response = response::object_page(request, &key, shown, &actions, self.presigner.origin());
+                    let response = response::object_page(request, &key, shown, &actions, instruction.url.origin());
                     (response, RequestLog::signed(&instruction))
                 }
                 Err(error) => not_signed(policy, request, &error, now),

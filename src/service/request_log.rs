@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, SignedPostForm};
+use crate::policy::GrantScope;
 use crate::request::ApiRequest;
 use crate::response::{RequestError, ServiceFailure};
 
@@ -24,6 +25,8 @@ pub(super) struct RequestLog {
     key: Option<String>,
     /// The storage key, if it differs from the public key.
     object: Option<String>,
+    /// The bucket of the object or the listing, if it is not the bucket of the setting `SIGNPOST_BUCKET`.
+    bucket: Option<String>,
     /// The error code of a rejection.
     code: Option<&'static str>,
     /// The name of a rejection, which is more exact than the code.
@@ -72,6 +75,7 @@ impl RequestLog {
             operation: Some(plan.operation.name()),
             key: Some(plan.public_key.as_str().to_owned()),
             object: (plan.key != plan.public_key).then(|| plan.key.as_str().to_owned()),
+            bucket: mounted_bucket(&plan.scope),
             expires_in: Some(instruction.expires_in.as_secs()),
             ..Self::new("signed")
         }
@@ -85,6 +89,7 @@ impl RequestLog {
             operation: Some("PostObject"),
             key: Some(plan.public_key.field()),
             object: (plan.key != plan.public_key).then(|| plan.key.field()),
+            bucket: mounted_bucket(&plan.scope),
             expires_in: Some(form.expires_in.as_secs()),
             ..Self::new("signed")
         }
@@ -97,6 +102,7 @@ impl RequestLog {
             rule: list.plan.as_ref().map(|plan| plan.scope.rule.clone()),
             operation: Some(view.request.listing.name()),
             key: Some(view.request.prefix.clone()),
+            bucket: list.plan.as_ref().and_then(|plan| mounted_bucket(&plan.scope)),
             ..Self::new("listed")
         }
     }
@@ -158,6 +164,11 @@ impl RequestLog {
         }
     }
 
+    /// The bucket of a mount, if the request was for one.
+    pub(super) fn bucket(&self) -> Option<&str> {
+        self.bucket.as_deref()
+    }
+
     pub(super) fn not_signed(error: &RequestError) -> Self {
         match error {
             RequestError::Rejected(refused) => Self::rejected(refused),
@@ -211,6 +222,7 @@ impl RequestLog {
                     operation = self.operation,
                     key = self.key,
                     object = self.object,
+                    bucket = self.bucket,
                     code = self.code,
                     rejection = self.rejection,
                     older_secret = self.older_secret,
@@ -232,6 +244,11 @@ impl RequestLog {
             line!(Level::INFO);
         }
     }
+}
+
+/// Returns the bucket of the mount of a scope, unless it is the root.
+fn mounted_bucket(scope: &GrantScope) -> Option<String> {
+    (!scope.mount.is_root()).then(|| scope.mount.bucket.clone())
 }
 
 pub(super) fn milliseconds(duration: Duration) -> f64 {

@@ -4,9 +4,11 @@ mod rule_cases;
 mod explain;
 mod proof;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use signpost::mount::MountCredentials;
 use signpost::policy::session_policy::{self, BucketArn, MAX_CHARACTERS};
 use signpost::policy::{Finding, Policy};
 
@@ -49,11 +51,32 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
     Ok(CommandReport {
         stderr: warnings.collect(),
         ..CommandReport::success(format!(
-            "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n{}",
+            "ok: {} rules, {tokens} tokens, {issuers} issuers{}{table_note}\n{}",
             policy.len(),
+            describe_mounts(&policy),
             describe_session_policies(&policy)
         ))
     })
+}
+
+/// Returns the number of mounts, and the settings that they require.
+fn describe_mounts(policy: &Policy) -> String {
+    let names = policy.mounts.iter().filter_map(|mount| match &mount.credentials {
+        MountCredentials::Static { name } => Some(format!("SIGNPOST_CREDENTIALS_{name}")),
+        MountCredentials::Service | MountCredentials::Machine | MountCredentials::Role { .. } => None,
+    });
+    let names: BTreeSet<_> = names.collect();
+    let settings = match names.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; the mounts require the settings {}",
+            names.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    };
+    match policy.mounts.with_lines().count() {
+        0 => String::new(),
+        count => format!(", {count} mounts{settings}"),
+    }
 }
 
 /// Returns how much of its limit the session policy of each rule uses in mode `scoped`. The name of the bucket and the claims of
@@ -63,8 +86,13 @@ fn describe_session_policies(policy: &Policy) -> String {
     let lines: String = policy
         .grants()
         .filter_map(|grant| {
-            let characters = session_policy::characters(&grant.smallest_scope(), &bucket)?;
-            Some(describe_usage(grant.rule, characters))
+            let mounts = policy.mounts.iter().filter(|mount| mount.has_sessions());
+            let characters = mounts.filter_map(|mount| {
+                let own = BucketArn::new(&mount.bucket, "aws").ok().filter(|_| !mount.is_root());
+                let scope = grant.smallest_scope(&policy.mounts, mount);
+                session_policy::characters(&scope, own.as_ref().unwrap_or(&bucket))
+            });
+            Some(describe_usage(grant.rule, characters.max()?))
         })
         .collect();
     if lines.is_empty() {

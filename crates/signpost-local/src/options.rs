@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
 use clap_complete::Shell;
+use signpost::policy::check_mount;
 
 use crate::fronts::EmulatedFront;
 
@@ -53,6 +55,11 @@ pub struct ServerOptions {
     #[arg(long, value_name = "SECRET", conflicts_with_all = ["bucket", "endpoint"])]
     pub s3_secret_access_key: Option<String>,
 
+    /// Mounts a real bucket at these public keys, with the credentials and the region of the AWS SDK's default chain, as
+    /// `AT=BUCKET`, for example `archive/=acme-archive`. Repeatable. It replaces a mount of the rules with the same keys.
+    #[arg(long, value_name = "AT=BUCKET")]
+    pub mount: Vec<MountArgument>,
+
     /// Bucket to use instead of the embedded S3, with the credentials from the AWS SDK's default chain.
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
@@ -76,6 +83,28 @@ pub struct ServerOptions {
     /// Print completions for a shell, and exit.
     #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]
     pub print_completions: Option<Shell>,
+}
+
+/// The argument of `--mount`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountArgument {
+    /// The prefix of the public keys.
+    pub at: String,
+    /// The bucket.
+    pub bucket: String,
+}
+
+impl FromStr for MountArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (at, bucket) = text.rsplit_once('=').ok_or("it must be AT=BUCKET")?;
+        check_mount(at, bucket)?;
+        Ok(Self {
+            at: at.to_owned(),
+            bucket: bucket.to_owned(),
+        })
+    }
 }
 
 impl ServerOptions {
@@ -108,6 +137,25 @@ mod tests {
         let parse = |args: &[&str]| ServerOptions::try_parse_from([&["signpost-local"], args].concat());
         assert!(parse(&["--bucket", "files", "--region", "eu-central-1"]).is_ok());
         assert!(parse(&["--bucket", "files", "--data", "elsewhere"]).is_err());
+        assert!(
+            parse(&[
+                "--mount",
+                "archive/=acme-archive",
+                "--mount",
+                "b/=arn:aws:s3:eu-west-1:1:accesspoint/x"
+            ])
+            .is_ok()
+        );
+        for mount in [
+            "archive/",
+            "archive=acme-archive",
+            "archive/=",
+            "/archive/=acme-archive",
+            "=acme-archive",
+            "-/=acme",
+        ] {
+            assert!(parse(&["--mount", mount]).is_err(), "{mount}");
+        }
         assert!(parse(&["--endpoint", "http://127.0.0.1:9000", "--s3-listen", "127.0.0.1:1"]).is_err());
     }
 }

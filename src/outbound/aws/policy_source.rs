@@ -84,7 +84,7 @@ impl PolicySource {
 /// Returns the settings for the bucket of the rules, which clients do not use.
 fn settings_for_bucket(settings: &Settings, bucket: &str) -> Settings {
     Settings {
-        bucket: bucket.to_owned(),
+        bucket: Some(bucket.to_owned()),
         accelerate: false,
         ..settings.clone()
     }

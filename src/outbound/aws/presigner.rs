@@ -44,13 +44,13 @@ impl Presigner {
     /// The resolver of the SDK returns the same, but reads its table of partitions, which is a large part of a cold start.
     /// A test compares both.
     fn for_plain_bucket(settings: &Settings) -> Option<Self> {
-        let Settings { bucket, region, .. } = settings;
+        let (bucket, region) = (settings.bucket.as_deref()?, &settings.region);
         let switched = settings.use_fips || settings.use_dual_stack || settings.accelerate;
         let placed = settings.custom_endpoint().is_some() || settings.path_style == PathStyle::Always;
         let plain = !switched && !placed && is_plain_bucket(bucket) && is_plain_region(region);
         plain.then(|| Self {
             bucket_url: format!("https://{bucket}.s3.{region}.amazonaws.com"),
-            bucket: bucket.clone(),
+            bucket: bucket.to_owned(),
             region: region.clone(),
             service: "s3".to_owned(),
             signers: SignerCache::new(MAX_SIGNERS),
@@ -64,7 +64,8 @@ impl Presigner {
             var: "SIGNPOST_BUCKET",
             problem,
         };
-        let params = endpoint_params(settings).map_err(&wrong)?;
+        let bucket = settings.bucket.clone().ok_or_else(|| wrong("is required".to_owned()))?;
+        let params = endpoint_params(settings, &bucket).map_err(&wrong)?;
         let endpoint = DefaultResolver::new()
             .resolve_endpoint(&params)
             .await
@@ -79,7 +80,7 @@ impl Presigner {
         let property = |name| scheme.and_then(|scheme| scheme.get(name)).and_then(Document::as_string);
         Ok(Self {
             bucket_url: endpoint.url().trim_end_matches('/').to_owned(),
-            bucket: settings.bucket.clone(),
+            bucket,
             region: property("signingRegion").unwrap_or(&settings.region).to_owned(),
             service: property("signingName").unwrap_or("s3").to_owned(),
             signers: SignerCache::new(MAX_SIGNERS),
@@ -175,7 +176,7 @@ struct S3Request<'a> {
     headers: &'a [(String, String)],
 }
 
-fn endpoint_params(settings: &Settings) -> Result<Params, String> {
+fn endpoint_params(settings: &Settings, bucket: &str) -> Result<Params, String> {
     let custom = settings.custom_endpoint();
     let path_style = match settings.path_style {
         PathStyle::Auto => custom.is_some(),
@@ -183,7 +184,7 @@ fn endpoint_params(settings: &Settings) -> Result<Params, String> {
         PathStyle::Never => false,
     };
     Params::builder()
-        .bucket(&settings.bucket)
+        .bucket(bucket)
         .region(&settings.region)
         .set_endpoint(custom.map(str::to_owned))
         .use_fips(settings.use_fips)

@@ -24,10 +24,11 @@ const FORM_TYPE: (header::HeaderName, &str) =
 /// The name of the service in errors.
 const STS: &str = "STS";
 
-/// Assumes the signer role.
+/// Assumes one role.
 #[derive(Debug)]
 pub(super) struct StsClient {
     role_arn: String,
+    external_id: Option<String>,
     session_duration: Duration,
     service: AwsService,
 }
@@ -50,15 +51,17 @@ struct AssumedRole {
 type AssumeRoleResult = Result<Credentials, SessionError>;
 
 impl StsClient {
-    /// Returns a client for the role. `base` are the credentials that may assume it.
+    /// Returns a client for the role. `external_id` is the id that its trust policy may require. `base` are the credentials that
+    /// may assume it.
     pub(super) fn new(
         settings: &Settings,
-        role_arn: &str,
+        (role_arn, external_id): (&str, Option<&str>),
         base: SharedCredentialsProvider,
         https: HttpsClient,
     ) -> Result<Self, String> {
         Ok(Self {
             role_arn: role_arn.to_owned(),
+            external_id: external_id.map(str::to_owned),
             session_duration: settings.signer_session,
             service: AwsService::new("sts", settings, settings.custom_sts_endpoint(), base, https)?,
         })
@@ -84,8 +87,9 @@ impl StsClient {
             } = session.await.map_err(|error| Arc::new(error) as SessionError)?;
             tracing::info!(
                 session = request.session_name,
+                role = self.role_arn,
                 packed_policy_percent,
-                "assumed the signer role"
+                "assumed the role"
             );
             Ok(credentials)
         })
@@ -121,6 +125,7 @@ impl StsClient {
             ("DurationSeconds", &seconds),
         ];
         let optional = [
+            ("ExternalId", self.external_id.as_deref()),
             ("SourceIdentity", request.source_identity.as_deref()),
             ("Policy", request.policy.as_deref()),
         ];
@@ -143,7 +148,7 @@ fn assumed_role(xml: &str) -> Option<AssumedRole> {
         element(xml, "SecretAccessKey")?,
         Some(element(xml, "SessionToken")?.to_owned()),
         Some(SystemTime::try_from(expiration).ok()?),
-        "signer role",
+        "role",
     );
     Some(AssumedRole {
         credentials,
