@@ -77,7 +77,7 @@ class Services:
 
     def response(self, head_text, body):
         if "x-amz-target: dynamodb" in head_text:
-            ulid = {"S": "01J2EXAMPLE0000000000000AB"}
+            ulid = {"S": "01K0000000000000000000000A"}
             keys = [key for table in json.loads(body).get("RequestItems", {}).values() for key in table["Keys"]]
             items = [{"id": key["id"], "ulid": ulid} for key in keys]
             content = json.dumps({"Responses": {"table": items}})

@@ -12,12 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 type request struct {
@@ -39,22 +36,8 @@ type handler struct {
 
 func main() {
 	settings := must(config.LoadDefaultConfig(context.Background()))
-	if role := os.Getenv("SIGNPOST_SIGNER_ROLE_ARN"); role != "" {
-		assumeRole(&settings, role)
-	}
 	presigner := s3.NewPresignClient(s3.NewFromConfig(settings), s3.WithPresignExpires(5*time.Minute))
 	serve(handler{presigner, os.Getenv("SIGNPOST_BUCKET")})
-}
-
-// assumeRole signs with a session of the role, which is assumed before the first event, as in Signpost.
-func assumeRole(settings *aws.Config, role string) {
-	client := sts.NewFromConfig(*settings, func(options *sts.Options) {
-		if url := os.Getenv("AWS_ENDPOINT_URL"); url != "" {
-			options.EndpointResolver = sts.EndpointResolverFromURL(url)
-		}
-	})
-	settings.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client, role))
-	must(settings.Credentials.Retrieve(context.Background()))
 }
 
 func (h handler) redirect(ctx context.Context, event request) response {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use super::connection::{Connection, Origin};
 
@@ -18,16 +18,20 @@ pub(super) struct ConnectionPool(Mutex<VecDeque<IdleConnection>>);
 
 struct IdleConnection {
     connection: Connection,
-    since: Instant,
+    /// A system time, because other clocks can stop while the process is frozen.
+    since: SystemTime,
 }
 
 impl ConnectionPool {
-    /// Removes and returns the connection to `origin` that was used last. Closes the connections that are too old at `now`.
-    pub(super) fn take(&self, origin: &Origin, now: Instant) -> Option<Connection> {
+    /// Removes and returns the connection to `origin` that was used last, with its idle time. Closes the connections that
+    /// are too old at `now`.
+    pub(super) fn take(&self, origin: &Origin, now: SystemTime) -> Option<(Connection, Duration)> {
         let mut idle = self.lock();
-        idle.retain(|idle| now.duration_since(idle.since) < MAX_IDLE_TIME);
+        idle.retain(|idle| idle.time(now) < MAX_IDLE_TIME);
         let index = idle.iter().rposition(|idle| idle.connection.origin() == origin)?;
-        idle.remove(index).map(|idle| idle.connection)
+        let idle = idle.remove(index)?;
+        let time = idle.time(now);
+        Some((idle.connection, time))
     }
 
     /// Stores a connection for later requests. If there are too many, the one that was used first is closed.
@@ -38,7 +42,7 @@ impl ConnectionPool {
         }
         idle.push_back(IdleConnection {
             connection,
-            since: Instant::now(),
+            since: SystemTime::now(),
         });
     }
 
@@ -52,7 +56,20 @@ impl ConnectionPool {
         self.lock().len()
     }
 
+    /// Increases the idle time of all connections.
+    #[cfg(test)]
+    pub(super) fn age(&self, by: Duration) {
+        self.lock().iter_mut().for_each(|idle| idle.since -= by);
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<IdleConnection>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl IdleConnection {
+    /// Returns how long the connection has been idle. The clock may have been set back.
+    fn time(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.since).unwrap_or(MAX_IDLE_TIME)
     }
 }

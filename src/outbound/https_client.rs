@@ -1,15 +1,15 @@
 //! An HTTP/1.1 client with TLS that reuses connections.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::connection::{Connection, ExchangeError, Origin, in_origin_form, read_body};
+use super::connection::{Connection, Origin, in_origin_form, read_body};
 use super::connection_pool::ConnectionPool;
 pub(crate) use super::tls::BoxError;
 use super::tls::Tls;
@@ -17,9 +17,13 @@ use super::tls::Tls;
 /// The time limit of one request. A client is waiting for the response, and the function itself has ten seconds.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long an idempotent request waits for the response of a reused connection. The network may have dropped the
-/// connection while the process was frozen, without a notice.
+/// How long an idempotent request waits only for the response of a connection that was idle for [`LONG_IDLE_TIME`]. The
+/// network may have dropped the connection while the process was frozen, without a notice.
 const REUSED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// No network drops a connection that was idle for less. If the response is late, the server is slow, and a second request
+/// would make it slower.
+const LONG_IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -30,14 +34,31 @@ pub(crate) enum SendError {
     Connect(#[source] BoxError),
 }
 
-/// The effect of a request that is sent twice.
+/// The effect of a request that is sent twice. The method does not define it, because STS, `DynamoDB`, Systems Manager and
+/// Secrets Manager receive every operation as POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// The same as if it were sent once.
+    /// The same as if it were sent once:
+    ///
+    /// - operations that only read, and the methods that HTTP defines as idempotent
+    ///   ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)),
+    /// - [`AssumeRole`](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html), which returns credentials
+    ///   and changes nothing,
+    /// - `UpdateItem` that only sets an attribute with
+    ///   [`if_not_exists`](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html).
     Idempotent,
-    /// Another one.
+    /// Another one:
+    ///
+    /// - `UpdateItem` with `ADD`
+    ///   ([atomic counters](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.AtomicCounters)),
+    /// - `UpdateItem` with a condition that the item no longer fulfils after the update,
+    /// - the exchange of an authorization code, which is valid once
+    ///   ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)).
     NotIdempotent,
 }
+
+/// The head of a response, and the connection from which its body is read.
+type OpenResponse = (Connection, Response<Incoming>);
 
 /// A boxed future.
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -91,8 +112,8 @@ impl HttpsClient {
         Box::pin(async move {
             let origin = Origin::of(&url)?;
             let connection = match self.reuse(&origin).await {
-                Some(connection) => connection,
-                None => self.open(&origin).await?,
+                Some((connection, _)) => connection,
+                None => Connection::open(origin, &self.0.tls).await?,
             };
             self.0.pool.put(connection);
             Ok(())
@@ -117,56 +138,75 @@ impl HttpsClient {
         origin: &Origin,
         request: Request<Full<Bytes>>,
         idempotency: Idempotency,
-    ) -> Result<(Connection, Response<Incoming>), BoxError> {
-        let request = match self.reuse(origin).await {
-            None => request,
-            Some(mut connection) => match send_reused(&mut connection, request, idempotency).await {
-                Ok(response) => return Ok((connection, response)),
-                Err(error) => {
-                    self.0.pool.close(origin);
-                    error.repeatable.ok_or(error.source)?
-                }
-            },
-        };
-        let mut connection = self.open(origin).await?;
+    ) -> Result<OpenResponse, BoxError> {
+        match (self.reuse(origin).await, idempotency) {
+            (None, _) => self.send_new(origin, request).await,
+            (Some(reused), Idempotency::Idempotent) => self.send_idempotent(reused, request).await,
+            (Some((reused, _)), Idempotency::NotIdempotent) => self.send_once(reused, request).await,
+        }
+    }
+
+    /// Sends a request on a new connection.
+    async fn send_new(&self, origin: &Origin, request: Request<Full<Bytes>>) -> Result<OpenResponse, BoxError> {
+        let mut connection = Connection::open(origin.clone(), &self.0.tls).await?;
         let response = connection.send(request).await.map_err(|error| error.source)?;
         Ok((connection, response))
     }
 
-    /// Returns an idle connection that is still open.
-    async fn reuse(&self, origin: &Origin) -> Option<Connection> {
-        while let Some(mut connection) = self.0.pool.take(origin, Instant::now()) {
+    /// Sends a request on a connection that may be dead, and on a new one if the first fails or does not respond soon. A
+    /// server that is only slow may still respond on the first one.
+    async fn send_idempotent(
+        &self,
+        (mut reused, idle_time): (Connection, Duration),
+        request: Request<Full<Bytes>>,
+    ) -> Result<OpenResponse, BoxError> {
+        let origin = reused.origin().clone();
+        let limit = if idle_time < LONG_IDLE_TIME {
+            REQUEST_TIMEOUT
+        } else {
+            REUSED_TIMEOUT
+        };
+        let mut first = pin!(async {
+            let response = reused.send(request.clone()).await.ok()?;
+            Some((reused, response))
+        });
+        let early = tokio::time::timeout(limit, &mut first).await;
+        let is_dead = match early {
+            Ok(Some(response)) => return Ok(response),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        self.0.pool.close(&origin);
+        let second = self.send_new(&origin, request.clone());
+        if is_dead {
+            return second.await;
+        }
+        tokio::select! {
+            Some(response) = first => Ok(response),
+            response = second => response,
+        }
+    }
+
+    /// Sends a request on a connection that may be dead, and on a new one if nothing of it was sent.
+    async fn send_once(&self, mut reused: Connection, request: Request<Full<Bytes>>) -> Result<OpenResponse, BoxError> {
+        let error = match reused.send(request).await {
+            Ok(response) => return Ok((reused, response)),
+            Err(error) => error,
+        };
+        self.0.pool.close(reused.origin());
+        let request = error.repeatable.ok_or(error.source)?;
+        self.send_new(reused.origin(), request).await
+    }
+
+    /// Returns a connection that is still open, and how long it was idle.
+    async fn reuse(&self, origin: &Origin) -> Option<(Connection, Duration)> {
+        while let Some((mut connection, idle_time)) = self.0.pool.take(origin, SystemTime::now()) {
             if connection.is_open().await {
-                return Some(connection);
+                return Some((connection, idle_time));
             }
         }
         None
     }
-
-    async fn open(&self, origin: &Origin) -> Result<Connection, BoxError> {
-        Connection::open(origin.clone(), &self.0.tls).await
-    }
-}
-
-/// Sends a request on a connection that may be dead. An error contains the request if it can be sent again.
-async fn send_reused(
-    connection: &mut Connection,
-    request: Request<Full<Bytes>>,
-    idempotency: Idempotency,
-) -> Result<Response<Incoming>, ExchangeError> {
-    if idempotency == Idempotency::NotIdempotent {
-        return connection.send(request).await;
-    }
-    let response = tokio::time::timeout(REUSED_TIMEOUT, connection.send(request.clone())).await;
-    let error = match response {
-        Ok(Ok(response)) => return Ok(response),
-        Ok(Err(error)) => error.source,
-        Err(elapsed) => elapsed.into(),
-    };
-    Err(ExchangeError {
-        repeatable: Some(request),
-        source: error,
-    })
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ impl DynamoTable {
         }
     }
 
-    /// Updates the item with this id, once: `update` has a condition, which a repeated update may not fulfil.
+    /// Updates the item with this id. `update` has a condition, which the item no longer fulfils after the update.
     pub(super) async fn update_item(&self, id: &str, mut update: Value) -> Result<Value, OutboundError> {
         update["TableName"] = json!(self.name);
         update["Key"] = json!({"id": {"S": id}});

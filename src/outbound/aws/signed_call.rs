@@ -274,7 +274,7 @@ mod tests {
         for endpoint in [
             "https://example.com",
             "http://127.0.0.1:1234",
-            "https://example.com/a%20b/c",
+            "https://example.com:8443",
         ] {
             for token in [None, Some("to/ken+=".to_owned())] {
                 for (value, body) in [("a", ""), ("  DynamoDB_20120810.UpdateItem  x ", "{\"a\": \"é\"}")] {

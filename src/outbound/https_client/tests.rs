@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,12 +23,18 @@ enum Reaction {
     Close,
     /// Responds with a part of the body, and closes.
     CloseInBody,
+    /// Responds with a part of the body, and does not continue.
+    StallInBody,
+    /// Responds after a second and a half.
+    RespondLate,
     /// Never responds.
     Stall,
 }
-use Reaction::{Close, CloseInBody, Respond, RespondAndAnnounce, RespondAndClose, Stall};
+use Reaction::{Close, CloseInBody, Respond, RespondAndAnnounce, RespondAndClose, RespondLate, Stall, StallInBody};
 
 const BODY: &str = "response";
+
+const LATE: Duration = Duration::from_millis(1500);
 
 #[derive(Clone, Default)]
 struct Server {
@@ -72,15 +79,20 @@ impl Server {
                 ""
             };
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{announced}\r\n", BODY.len());
+            if reaction == RespondLate {
+                tokio::time::sleep(LATE).await;
+            }
             match reaction {
-                Respond | RespondAndAnnounce | RespondAndClose => {
+                Respond | RespondLate | RespondAndAnnounce | RespondAndClose => {
                     stream.write_all(format!("{head}{BODY}").as_bytes()).await.unwrap();
                 }
-                CloseInBody => stream.write_all(format!("{head}re").as_bytes()).await.unwrap(),
-                Close => {}
-                Stall => std::future::pending().await,
+                CloseInBody | StallInBody => stream.write_all(format!("{head}re").as_bytes()).await.unwrap(),
+                Close | Stall => {}
             }
-            if reaction != Respond {
+            if matches!(reaction, Stall | StallInBody) {
+                std::future::pending().await
+            }
+            if !matches!(reaction, Respond | RespondLate) {
                 return;
             }
         }
@@ -214,11 +226,83 @@ async fn a_failure_of_a_new_connection_is_reported() {
     }
 }
 
+/// A connection that ends within a response was not dead before the request.
+#[tokio::test]
+async fn a_response_that_ends_early_is_an_error_also_on_a_reused_connection() {
+    for idempotency in [Idempotency::Idempotent, Idempotency::NotIdempotent] {
+        let server = Server::start(&[Respond, CloseInBody]).await;
+        let client = HttpsClient::default();
+        succeeds(&client, &server).await;
+        let error = send(&client, &server, idempotency).await.unwrap_err();
+        assert!(matches!(error, SendError::Connect(_)), "{error:?}");
+        assert_eq!((server.counts(), client.0.pool.len()), ((1, 2), 0), "{idempotency:?}");
+        succeeds(&client, &server).await;
+        assert_eq!(server.counts(), (2, 3), "{idempotency:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_stalls_within_its_body_times_out() {
+    let server = Server::start(&[Respond, StallInBody]).await;
+    let client = HttpsClient::default();
+    succeeds(&client, &server).await;
+    let error = send(&client, &server, Idempotency::Idempotent).await.unwrap_err();
+    assert!(matches!(error, SendError::Timeout), "{error:?}");
+    assert_eq!((server.counts(), client.0.pool.len()), ((1, 2), 0));
+    succeeds(&client, &server).await;
+    assert_eq!(server.counts(), (2, 3));
+}
+
+#[tokio::test]
+async fn a_slow_server_may_respond_on_the_reused_connection() {
+    let server = Server::start(&[Respond, RespondLate, Stall]).await;
+    let client = HttpsClient::default();
+    succeeds(&client, &server).await;
+    client.0.pool.age(LONG_IDLE_TIME);
+    let started = Instant::now();
+    succeeds(&client, &server).await;
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(server.counts(), (2, 3));
+    succeeds(&client, &server).await;
+    assert_eq!(server.counts(), (2, 4), "the connection is used again");
+}
+
+#[tokio::test]
+async fn a_slow_server_receives_a_request_once_if_it_is_not_idempotent_or_the_connection_is_fresh() {
+    for (idempotency, idle_time) in [
+        (Idempotency::NotIdempotent, LONG_IDLE_TIME),
+        (Idempotency::Idempotent, LONG_IDLE_TIME / 2),
+    ] {
+        let server = Server::start(&[Respond, RespondLate]).await;
+        let client = HttpsClient::default();
+        succeeds(&client, &server).await;
+        client.0.pool.age(idle_time);
+        let body = send(&client, &server, idempotency).await.unwrap();
+        assert_eq!(
+            (body.as_ref(), server.counts()),
+            (BODY.as_bytes(), (1, 2)),
+            "{idempotency:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_closes_the_connections() {
+    let server = Server::start(&[]).await;
+    let client = HttpsClient::default();
+    let origin = Origin::of(&server.url.parse().unwrap()).unwrap();
+    succeeds(&client, &server).await;
+    let earlier = SystemTime::now() - Duration::from_secs(10);
+    assert!(client.0.pool.take(&origin, earlier).is_none());
+    assert_eq!(client.0.pool.len(), 0);
+}
+
 #[tokio::test]
 async fn a_stalled_connection_is_replaced_after_a_second() {
     let server = Server::start(&[Respond, Stall]).await;
     let client = HttpsClient::default();
     succeeds(&client, &server).await;
+    client.0.pool.age(LONG_IDLE_TIME);
     let started = Instant::now();
     succeeds(&client, &server).await;
     let waited = started.elapsed();
@@ -231,6 +315,7 @@ async fn a_server_that_does_not_respond_gets_no_further_request_on_its_connectio
     let server = Server::start(&[Respond, Stall, Stall]).await;
     let client = HttpsClient::default();
     succeeds(&client, &server).await;
+    client.0.pool.age(LONG_IDLE_TIME);
     let error = send(&client, &server, Idempotency::Idempotent).await.unwrap_err();
     assert!(matches!(error, SendError::Timeout), "{error:?}");
     assert_eq!(client.0.pool.len(), 0);
@@ -256,7 +341,7 @@ async fn a_connection_that_was_idle_for_a_minute_is_not_used_again() {
     let origin = Origin::of(&server.url.parse().unwrap()).unwrap();
     for (seconds, found) in [(50, true), (61, false)] {
         succeeds(&client, &server).await;
-        let later = Instant::now() + Duration::from_secs(seconds);
+        let later = SystemTime::now() + Duration::from_secs(seconds);
         assert_eq!(client.0.pool.take(&origin, later).is_some(), found, "{seconds} s");
         assert_eq!(client.0.pool.len(), 0, "{seconds} s");
     }
