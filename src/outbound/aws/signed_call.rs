@@ -313,6 +313,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(compared, 8);
+        assert_eq!(compared, 12);
     }
 }
