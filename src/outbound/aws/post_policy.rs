@@ -25,20 +25,20 @@ impl Presigner {
         let time = whole_seconds(time);
         let expires_in = lifetime(plan.expires, credentials, time, time)?;
         let expires_at = time + expires_in;
-        let signer = self.signer(credentials, time);
+        let daily_signer = self.signer(credentials, time);
         let mut signed: Pairs = vec![
             ("x-amz-algorithm".into(), ALGORITHM.into()),
             (
                 "x-amz-credential".into(),
-                format!("{}/{}", credentials.access_key_id(), signer.scope()),
+                format!("{}/{}", credentials.access_key_id(), daily_signer.scope()),
             ),
-            ("x-amz-date".into(), signer.date_time(time)),
+            ("x-amz-date".into(), daily_signer.date_time(time)),
         ];
         if let Some(token) = credentials.session_token() {
             signed.push(("x-amz-security-token".into(), token.to_owned()));
         }
         let policy = BASE64_STANDARD.encode(self.policy(&plan, &signed, expires_at));
-        let signature = signer.sign_text(&policy);
+        let signature = daily_signer.sign_text(&policy);
         let mut fields = plan.fields.clone();
         fields.push(("key".into(), plan.key.field()));
         fields.append(&mut signed);

@@ -149,8 +149,8 @@ impl AwsService {
             region,
             service: self.name,
         };
-        let signer = self.signers.get(credentials, scope, time);
-        let date_time = signer.date_time(time);
+        let daily_signer = self.signers.get(credentials, scope, time);
+        let date_time = daily_signer.date_time(time);
         request
             .headers_mut()
             .insert("x-amz-date", HeaderValue::from_str(&date_time)?);
@@ -167,7 +167,7 @@ impl AwsService {
             headers: headers.collect::<Result<_, header::ToStrError>>()?,
             body: request.body(),
         };
-        let authorization = signer.authorization(signed, &date_time);
+        let authorization = daily_signer.authorization(signed, &date_time);
         request
             .headers_mut()
             .insert(header::AUTHORIZATION, HeaderValue::from_str(&authorization)?);
