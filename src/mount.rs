@@ -106,12 +106,12 @@ impl Mount {
         }
     }
 
-    /// Returns true if both mounts contain some of the same objects. Mounts without an endpoint have `default_endpoint`.
+    /// Returns true if both mounts of one bucket contain some of the same objects. Mounts without an endpoint have
+    /// `default_endpoint`.
     fn shares_objects_with(&self, other: &Self, default_endpoint: Option<&str>) -> bool {
-        let endpoint = |mount: &Self| mount.endpoint.as_deref().or(default_endpoint).map(str::to_owned);
-        let same_bucket = self.bucket == other.bucket && endpoint(self) == endpoint(other);
-        let overlap = self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix);
-        same_bucket && overlap && !self.bucket.is_empty()
+        let own = self.endpoint.as_deref().or(default_endpoint);
+        let same_store = own == other.endpoint.as_deref().or(default_endpoint);
+        same_store && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
     }
 
     /// Returns a text that only mounts with the same location have. The location of an object does not depend on

@@ -286,13 +286,13 @@ variable "existing_bucket" {
 }
 
 variable "more_buckets" {
-  description = "The ARNs of further buckets in this account that a [[mount]] of the rules names, such as arn:aws:s3:::example-archive. The role that signs URLs gets the same permissions for them as for the first bucket. The stack does not change their policies, CORS rules or lifecycle rules. Empty = none."
+  description = "The ARNs of further buckets in this account that a [[mount]] of the rules names, such as arn:aws:s3:::example-archive. For an access point, its ARN and that of its bucket. The role that signs URLs gets the same permissions for them as for the first bucket. The stack does not change their policies, CORS rules or lifecycle rules. Empty = none."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for value in var.more_buckets : can(regex("^(arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", value))])
+    condition     = alltrue([for value in var.more_buckets : can(regex("^(arn:[a-z-]+:s3:(::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|[a-z0-9-]+:[0-9]{12}:accesspoint/[a-z0-9-]{3,50}))?$", value))])
     error_message = "more_buckets must be values of the format in the description."
   }
 }

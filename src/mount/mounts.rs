@@ -1,5 +1,6 @@
 //! The mounts of one service: the mount of a public key, and the mounts below a prefix.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Mount;
@@ -12,6 +13,8 @@ pub struct Mounts {
     endpoint: Option<String>,
     /// The other mounts, sorted by `at`.
     nested: Vec<NestedMount>,
+    /// The mounts of each bucket that several mounts name.
+    same_bucket: BTreeMap<String, Vec<Arc<Mount>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +32,7 @@ impl Default for Mounts {
             root: Some(Arc::default()),
             endpoint: None,
             nested: Vec::new(),
+            same_bucket: BTreeMap::new(),
         }
     }
 }
@@ -57,10 +61,21 @@ impl Mounts {
             nested[index].parent = enclosing.last().copied();
             enclosing.push(index);
         }
-        Self {
+        let mut mounts = Self {
             nested,
             ..Self::default()
+        };
+        mounts.group_by_bucket();
+        mounts
+    }
+
+    fn group_by_bucket(&mut self) {
+        let mut groups = BTreeMap::<String, Vec<Arc<Mount>>>::new();
+        for mount in self.iter() {
+            groups.entry(mount.bucket.clone()).or_default().push(Arc::clone(mount));
         }
+        groups.retain(|bucket, mounts| mounts.len() > 1 && !bucket.is_empty());
+        self.same_bucket = groups;
     }
 
     /// Emulates every mount without an endpoint of its own, and adds or replaces mounts, for a local server.
@@ -85,6 +100,7 @@ impl Mounts {
     pub fn set_root(&mut self, bucket: Option<&str>, endpoint: Option<&str>) {
         self.root = bucket.map(|bucket| Arc::new(Mount::root(bucket)));
         self.endpoint = endpoint.map(str::to_owned);
+        self.group_by_bucket();
     }
 
     /// Returns true if there is no mount besides the root.
@@ -104,14 +120,14 @@ impl Mounts {
     /// Every `at` that is a prefix of `key` is also a prefix of the last `at` that sorts before `key`.
     fn find_nested(&self, key: &str) -> Option<&Arc<Mount>> {
         let after = self.nested.partition_point(|nested| nested.mount.at.as_str() <= key);
-        let mut candidate = after.checked_sub(1);
-        while let Some(nested) = candidate.and_then(|index| self.nested.get(index)) {
-            if key.starts_with(&nested.mount.at) {
-                return Some(&nested.mount);
-            }
-            candidate = nested.parent;
+        let mut candidate = self.nested.get(after.checked_sub(1)?)?;
+        let pairs = candidate.mount.at.bytes().zip(key.bytes());
+        let common = pairs.take_while(|(at, key)| at == key).count();
+        // Each parent is a prefix of `candidate`.
+        while candidate.mount.at.len() > common {
+            candidate = self.nested.get(candidate.parent?)?;
         }
-        None
+        Some(&candidate.mount)
     }
 
     /// Returns true if `mount` is the mount of this public key or prefix. A key of a mount that another mount hides is not.
@@ -158,6 +174,11 @@ impl Mounts {
         self.nested.iter().map(|nested| (&*nested.mount, nested.line))
     }
 
+    /// Returns true if another mount names the bucket of `mount`.
+    pub(crate) fn has_other_mount_of_bucket(&self, mount: &Mount) -> bool {
+        self.same_bucket.contains_key(&mount.bucket)
+    }
+
     /// Returns the plain keys that the object, or the prefix, with this plain key in `mount` has in other mounts of the same
     /// bucket.
     pub(crate) fn other_plain_keys<'a>(
@@ -165,9 +186,9 @@ impl Mounts {
         mount: &'a Mount,
         plain_key: &'a str,
     ) -> impl Iterator<Item = (&'a Mount, String)> {
-        let others = self.iter().filter(|_| !self.nested.is_empty());
+        let same = self.same_bucket.get(&mount.bucket).into_iter().flatten();
         let others =
-            others.filter(|other| other.at != mount.at && other.shares_objects_with(mount, self.endpoint.as_deref()));
+            same.filter(|other| other.at != mount.at && other.shares_objects_with(mount, self.endpoint.as_deref()));
         others.filter_map(move |other| {
             let key = other.plain_key(&mount.storage_key(plain_key))?;
             Some((&**other, key))
@@ -176,13 +197,9 @@ impl Mounts {
 
     /// Returns the pairs of mounts that contain some of the same objects.
     pub(crate) fn pairs_with_same_objects(&self) -> impl Iterator<Item = (&Mount, &Mount)> {
-        let mounts: Vec<&Mount> = self.iter().map(|mount| &**mount).collect();
-        let pairs = (0..mounts.len()).flat_map(move |index| {
-            let one = mounts[index];
-            mounts[index + 1..]
-                .iter()
-                .map(move |other| (one, *other))
-                .collect::<Vec<_>>()
+        let pairs = self.same_bucket.values().flat_map(|mounts| {
+            let indexed = mounts.iter().enumerate();
+            indexed.flat_map(|(index, one)| mounts[index + 1..].iter().map(move |other| (&**one, &**other)))
         });
         pairs.filter(|(one, other)| one.shares_objects_with(other, self.endpoint.as_deref()))
     }

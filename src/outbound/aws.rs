@@ -3,7 +3,7 @@
 //! A module imports only from modules above it in this list:
 //!
 //! 1. [`plain_names`]: names whose endpoints need no resolver.
-//! 2. [`sigv4`]: signatures.
+//! 2. [`sigv4`]: the signatures of AWS.
 //! 3. [`signed_call`]: signed calls to AWS services.
 //! 4. [`json_protocol`]: calls with the JSON protocols of AWS.
 //! 5. [`role_sessions`]: cached sessions of the signer role.

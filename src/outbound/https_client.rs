@@ -97,13 +97,11 @@ impl HttpsClient {
             let origin = Origin::of(request.uri()).map_err(SendError::Connect)?;
             let request = in_origin_form(request).map_err(SendError::Connect)?;
             let exchange = self.exchange(&origin, request, idempotency, max_bytes);
-            match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
-                Ok(response) => response.map_err(SendError::Connect),
-                Err(_) => {
-                    self.0.pool.close(&origin);
-                    Err(SendError::Timeout)
-                }
+            if let Ok(response) = tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
+                return response.map_err(SendError::Connect);
             }
+            self.0.pool.close(&origin);
+            Err(SendError::Timeout)
         })
     }
 

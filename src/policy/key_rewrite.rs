@@ -74,7 +74,7 @@ impl KeyRewrite {
     }
 
     /// Returns the public key that a rule with the pattern `on` rewrites to `plain_key` in the mount at `at`, for some caller.
-    /// Returns `None` if there is none, or if only the id table knows it.
+    /// Returns `None` if the rule rewrites no key to it, or if only the id table knows the key.
     pub(super) fn public_name<'a>(
         &'a self,
         on: &'a Pattern,

@@ -114,7 +114,10 @@ impl Policy {
         let at = mount.map_or("", |mount| mount.at.as_str());
         let own = self.rewritten_name_deny_rule(principal, action, (at, plain_key), below);
         own.or_else(|| {
-            let mut others = self.mounts.other_plain_keys(mount?, plain_key);
+            let mount = mount.filter(|mount| self.mounts.has_other_mount_of_bucket(mount))?;
+            self.deny_rules()
+                .find(|rule| rule.matches_principal(principal, action))?;
+            let mut others = self.mounts.other_plain_keys(mount, plain_key);
             others.find_map(|(other, key)| {
                 let by_key = if below {
                     self.folder_deny_rule(principal, action, &key)

@@ -74,10 +74,10 @@ const fn lfs_status(rejection: &LfsRejection) -> StatusCode {
 pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
     match failure {
         ServiceFailure::Storage(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-        ServiceFailure::Presign(PresignError::CredentialsExpire)
-        | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
-        | ServiceFailure::Presign(PresignError::MountUnavailable { .. })
-        | ServiceFailure::Storage(StorageError::Presign(PresignError::MountUnavailable { .. }))
+        ServiceFailure::Presign(PresignError::CredentialsExpire | PresignError::MountUnavailable { .. })
+        | ServiceFailure::Storage(StorageError::Presign(
+            PresignError::CredentialsExpire | PresignError::MountUnavailable { .. },
+        ))
         | ServiceFailure::KeysUnavailable
         | ServiceFailure::Timeout
         | ServiceFailure::IdTable(_)

@@ -38,7 +38,7 @@ pub(super) struct Bucket {
 enum BucketCredentials {
     Signing(SigningCredentials),
     /// An access key that is stored outside the function.
-    Stored(RefreshedSecret<CredentialSource>),
+    Stored(Box<RefreshedSecret<CredentialSource>>),
 }
 
 /// The buckets that requests have used.
@@ -171,7 +171,7 @@ impl MountedBuckets {
             SecretSetting::Stored(location) => {
                 let source = SecretSource::new(&self.settings, location, self.base.clone(), self.https.clone())?;
                 let setting = format!("SIGNPOST_CREDENTIALS_{name}");
-                BucketCredentials::Stored(RefreshedSecret::new(setting, source, parse_access_key))
+                BucketCredentials::Stored(Box::new(RefreshedSecret::new(setting, source, parse_access_key)))
             }
         })
     }

@@ -166,7 +166,7 @@ impl Handler {
             Some(policy) => {
                 let (response, log) = self.respond_with(&policy, request, now).await;
                 let older_secret = policy.authenticators.uses_older_secret(request, now);
-                (response, log.with_older_secret(older_secret))
+                (response, log.with_bucket(&policy).with_older_secret(older_secret))
             }
             None => failed(request, &ServiceFailure::NoPolicy),
         }
@@ -272,7 +272,7 @@ impl Handler {
                 Ok(instruction) => RequestLog::signed(instruction),
                 Err(error) => RequestLog::not_signed(error),
             };
-            log.emit_part(request);
+            log.with_bucket(policy).emit_part(request);
             results.push(&BulkResult { key, outcome });
         }
         let log = RequestLog::bulk(results.len());

@@ -1,12 +1,14 @@
 //! Listings, which the service requests from S3 itself.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, timeout_at};
 
 use super::handler::{Handler, not_signed, presign_error, unavailable};
-use crate::decide::ListingDecision;
-use crate::operation::MAX_ENTRIES;
+use crate::decide::{ListingDecision, ListingView};
+use crate::mount::Mount;
+use crate::operation::{Action, MAX_ENTRIES};
 use crate::outbound::aws::SessionTarget;
 use crate::plan::{LISTING_EXPIRES, ListingPage, ListingPlan, StorageError};
 use crate::policy::Policy;
@@ -149,33 +151,32 @@ impl Handler {
         page: &ListingPage,
     ) -> Result<ApiResponse, RequestError> {
         let origins = match list.view.request.format {
-            ListingFormat::Page => self.page_origins(policy, &list.view.request.prefix).await,
+            ListingFormat::Page => self.folder_origins(policy, &list.view).await,
             ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => String::new(),
         };
         Ok(response::listing(request, &list.view, page, &origins))
     }
 
-    /// Returns the origins of S3 for the page of a key or a folder: those of its bucket, and of the mounts in the folder,
-    /// because a folder that the user uploads can contain files for both.
-    pub(super) async fn page_origins(&self, policy: &Policy, prefix: &str) -> String {
+    /// Returns the origins of S3 for the page of a folder: those of its bucket, and of the mounts in the folder that the user may
+    /// use, because a folder that the user uploads can contain files for both.
+    async fn folder_origins(&self, policy: &Policy, view: &ListingView) -> String {
+        let is_usable = |mount: &&Arc<Mount>| {
+            let mut actions = [Action::Read, Action::Write, Action::List].into_iter();
+            actions.any(|action| policy.list_access(&view.principal, action, &mount.at).is_ok())
+        };
+        let below = policy.mounts.below(&view.request.prefix).filter(is_usable);
         let mut origins: Vec<String> = Vec::new();
-        for mount in policy
-            .mounts
-            .find(prefix)
-            .into_iter()
-            .chain(policy.mounts.below(prefix).take(MAX_PAGE_MOUNTS))
-        {
-            let bucket = self.buckets.get(policy, mount).await;
-            let origin = match bucket {
-                Ok(bucket) => bucket.presigner.origin().to_owned(),
-                // The page itself does not need this mount.
-                Err(_) => continue,
-            };
-            if !origins.contains(&origin) {
-                origins.push(origin);
-            }
+        for mount in view.mount.iter().chain(below.take(MAX_PAGE_MOUNTS)) {
+            let origin = self.origin(policy, mount).await;
+            origins.extend(origin.filter(|origin| !origins.contains(origin)));
         }
         origins.join(" ")
+    }
+
+    /// Returns the origin of the bucket of a mount. `None` if its endpoint cannot be resolved: the page itself works without it.
+    pub(super) async fn origin(&self, policy: &Policy, mount: &Arc<Mount>) -> Option<String> {
+        let bucket = self.buckets.get(policy, mount).await.ok()?;
+        Some(bucket.presigner.origin().to_owned())
     }
 }
 

@@ -25,8 +25,11 @@ impl Handler {
                 key,
                 actions,
             } => {
-                let origins = self.page_origins(policy, key.as_str()).await;
-                let response = response::object_page(request, &key, None, &actions, &origins);
+                let origin = match policy.mounts.find(key.as_str()) {
+                    Some(mount) => self.origin(policy, mount).await,
+                    None => None,
+                };
+                let response = response::object_page(request, &key, None, &actions, &origin.unwrap_or_default());
                 (response, RequestLog::object_page(&key))
             }
             ObjectPageDecision::Show {

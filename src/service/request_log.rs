@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, SignedPostForm};
-use crate::policy::GrantScope;
+use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{RequestError, ServiceFailure};
 
@@ -23,9 +23,9 @@ pub(super) struct RequestLog {
     rule: Option<String>,
     operation: Option<&'static str>,
     key: Option<String>,
-    /// The storage key, if it differs from the public key.
+    /// The storage key, or the prefix of storage keys, if it differs from the public key.
     object: Option<String>,
-    /// The bucket of the object or the listing, if it is not the bucket of the setting `SIGNPOST_BUCKET`.
+    /// The bucket of the key, if it is not the bucket of the setting `SIGNPOST_BUCKET`.
     bucket: Option<String>,
     /// The error code of a rejection.
     code: Option<&'static str>,
@@ -75,7 +75,6 @@ impl RequestLog {
             operation: Some(plan.operation.name()),
             key: Some(plan.public_key.as_str().to_owned()),
             object: (plan.key != plan.public_key).then(|| plan.key.as_str().to_owned()),
-            bucket: mounted_bucket(&plan.scope),
             expires_in: Some(instruction.expires_in.as_secs()),
             ..Self::new("signed")
         }
@@ -89,7 +88,6 @@ impl RequestLog {
             operation: Some("PostObject"),
             key: Some(plan.public_key.field()),
             object: (plan.key != plan.public_key).then(|| plan.key.field()),
-            bucket: mounted_bucket(&plan.scope),
             expires_in: Some(form.expires_in.as_secs()),
             ..Self::new("signed")
         }
@@ -102,7 +100,7 @@ impl RequestLog {
             rule: list.plan.as_ref().map(|plan| plan.scope.rule.clone()),
             operation: Some(view.request.listing.name()),
             key: Some(view.request.prefix.clone()),
-            bucket: list.plan.as_ref().and_then(|plan| mounted_bucket(&plan.scope)),
+            object: storage_prefix(list),
             ..Self::new("listed")
         }
     }
@@ -176,6 +174,13 @@ impl RequestLog {
         }
     }
 
+    /// Adds the bucket of the mount that contains the key.
+    pub(super) fn with_bucket(self, policy: &Policy) -> Self {
+        let mount = self.key.as_deref().and_then(|key| policy.mounts.find(key));
+        let bucket = mount.filter(|mount| !mount.is_root()).map(|mount| mount.bucket.clone());
+        Self { bucket, ..self }
+    }
+
     /// Adds that the caller sent a secret of a token that is not its newest one.
     pub(super) fn with_older_secret(self, older_secret: bool) -> Self {
         Self {
@@ -186,6 +191,7 @@ impl RequestLog {
 
     pub(super) fn failed(failure: &ServiceFailure) -> Self {
         Self {
+            key: failure.unavailable_mount().map(str::to_owned),
             error: Some(chain(failure)),
             ..Self::new("failed")
         }
@@ -246,9 +252,11 @@ impl RequestLog {
     }
 }
 
-/// Returns the bucket of the mount of a scope, unless it is the root.
-fn mounted_bucket(scope: &GrantScope) -> Option<String> {
-    (!scope.mount.is_root()).then(|| scope.mount.bucket.clone())
+/// Returns the prefix of the storage keys of a listing, if it differs from the prefix of the public keys.
+fn storage_prefix(list: &ListingDecision) -> Option<String> {
+    let prefix = &list.view.request.prefix;
+    let mount = &list.plan.as_ref()?.scope.mount;
+    Some(mount.storage_key(prefix)).filter(|stored| stored != prefix)
 }
 
 pub(super) fn milliseconds(duration: Duration) -> f64 {

@@ -1,9 +1,7 @@
 //! Mounts: the bucket and the storage key of each public key, in every kind of request.
 
 use bytes::Bytes;
-use proptest::prelude::*;
 use serde_json::{Value, json};
-use signpost::key::{ObjectKey, PathEncoding};
 use signpost::policy::Policy;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
@@ -30,11 +28,11 @@ endpoint = "https://minio.example.com:9000"
 "#;
 
 /// The rules that allow everything, with mounts.
-fn rules(mounts: &str) -> String {
+pub(crate) fn rules(mounts: &str) -> String {
     format!("{OPEN_RULES}{mounts}")
 }
 
-async fn serve(rules: &str) -> Handler {
+pub(crate) async fn serve(rules: &str) -> Handler {
     handler_with(
         &[("SIGNPOST_RULES", rules), ("SIGNPOST_KEYS", KEYS)],
         credentials(None, None),
@@ -49,7 +47,7 @@ async fn serve_without_root(rules: &str) -> Handler {
 }
 
 /// The URL of a redirect without its query.
-async fn location(handler: &Handler, method: &str, path: &str) -> String {
+pub(crate) async fn location(handler: &Handler, method: &str, path: &str) -> String {
     let response = handler.handle(&ask(method, path).sized(5), now()).await;
     assert_eq!(response.status(), 307, "{method} {path}: {}", body(&response));
     header(&response, "location").split('?').next().unwrap().to_owned()
@@ -126,8 +124,8 @@ async fn no_request_reaches_a_bucket_itself_through_the_key_of_a_mount() {
 
 #[tokio::test]
 async fn every_kind_of_request_uses_the_mount_of_its_key() {
-    let handler = serve(&rules(MOUNTS)).await;
     const HOST: &str = "https://acme-archive.s3.eu-west-1.amazonaws.com/2024/";
+    let handler = serve(&rules(MOUNTS)).await;
     for (method, path) in [
         ("POST", "/archive/a?uploads"),
         ("PUT", "/archive/a?partNumber=1&uploadId=u"),
@@ -299,11 +297,14 @@ fn a_contradiction_in_the_mounts_is_reported_with_its_line() {
     }
 }
 
+/// Settings in addition to the rules.
+type Environment = &'static [(&'static str, &'static str)];
+
 #[tokio::test]
 async fn settings_that_contradict_a_mount_stop_the_start_up_with_its_line() {
     use signpost::outbound::aws::CredentialSource;
     let mount = |more: &str| format!("version = 1\n[[mount]]\nat = \"a/\"\nbucket = \"abc\"\n{more}\n");
-    let cases: [(String, &[(&str, &str)], &str); 5] = [
+    let cases: [(String, Environment, &str); 5] = [
         (
             mount("credentials = \"R2\""),
             &[],
@@ -341,266 +342,11 @@ async fn settings_that_contradict_a_mount_stop_the_start_up_with_its_line() {
     }
 }
 
-#[tokio::test]
-async fn a_rewrite_stays_in_the_mount_of_the_public_key() {
-    let rules = r#"
-version = 1
-[[mount]]
-at = "a/"
-bucket = "bucket-a"
-prefix = "p/"
-[[mount]]
-at = "a/b/"
-bucket = "bucket-b"
-[[rule]]
-id = "whole"
-who = ["anyone"]
-can = ["read"]
-on = ["a/k/**", "a/b/k/**", "k/**"]
-rewrite = "b/{key}"
-[[rule]]
-id = "rest"
-who = ["anyone"]
-can = ["read"]
-on = ["a/r/**", "r/**"]
-rewrite = "b/{rest}"
-[[rule]]
-id = "all"
-who = ["anyone"]
-can = ["read"]
-on = ["**"]
-rewrite = "all/{rest}"
-"#;
-    let handler = serve(rules).await;
-    for (path, bucket, key) in [
-        ("/k/x", "example-bucket", "b/k/x"),
-        ("/r/x", "example-bucket", "b/x"),
-        ("/x", "example-bucket", "all/x"),
-        ("/a/k/x", "bucket-a", "p/b/k/x"),
-        ("/a/r/x", "bucket-a", "p/b/x"),
-        ("/a/x", "bucket-a", "p/all/x"),
-        ("/a/b/k/x", "bucket-b", "b/k/x"),
-        ("/a/b/x/y", "bucket-b", "all/x/y"),
-    ] {
-        let url = location(&handler, "GET", path).await;
-        assert_eq!(
-            url,
-            format!("https://{bucket}.s3.eu-central-1.amazonaws.com/{key}"),
-            "{path}"
-        );
-    }
-}
-
-/// Two mounts of one bucket: `raw/x` and `all/raw/x` are one object.
-const SAME_BUCKET: &str = r#"
-version = 1
-[[mount]]
-at = "all/"
-bucket = "shared-bucket"
-[[mount]]
-at = "raw/"
-bucket = "shared-bucket"
-prefix = "raw/"
-[[rule]]
-id = "read"
-who = ["anyone"]
-can = ["read", "list"]
-on = ["**"]
-"#;
-
-#[tokio::test]
-async fn a_deny_rule_protects_an_object_under_its_keys_in_all_mounts_of_its_bucket() {
-    for (denied, open) in [
-        ("raw/secret/**", "/all/raw/public"),
-        ("all/raw/secret/**", "/raw/public"),
-        ("raw/secret/key", "/raw/secret/other"),
-    ] {
-        let deny = format!(
-            "{SAME_BUCKET}[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"read\", \"list\"]\non = [\"{denied}\"]\n"
-        );
-        let handler = serve(&deny).await;
-        for path in ["/raw/secret/key", "/all/raw/secret/key"] {
-            let response = handler.handle(&ask("GET", path), now()).await;
-            assert_eq!(response.status(), 403, "{denied} {path}");
-        }
-        assert_eq!(
-            handler.handle(&ask("GET", open), now()).await.status(),
-            307,
-            "{denied} {open}"
-        );
-    }
-    let policy = Policy::parse(SAME_BUCKET).unwrap();
-    let findings: Vec<_> = policy.findings().iter().map(ToString::to_string).collect();
-    assert!(findings[0].contains("mounts \"all/\" and \"raw/\""), "{findings:?}");
-}
-
-/// Rules for share links. The secret of the token is `secret`.
-fn sharing(mounts: &str) -> String {
-    format!(
-        "version = 1\n[[token]]\nid = \"ann\"\nsha256 = \
-         \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n[[rule]]\nid = \"r\"\nwho = [\"token:ann\"]\n\
-         can = [\"read\", \"write\"]\non = [\"**\"]\nshare = [\"read\", \"write\"]\n{mounts}"
-    )
-}
-
-async fn share(handler: &Handler, target: Value) -> String {
-    let request = ApiRequest {
-        body: Bytes::from(target.to_string()),
-        ..ask("POST", "/-/share")
-    };
-    let request = request
-        .with("authorization", "Bearer secret")
-        .with("accept", "application/json");
-    let response = handler.handle(&request, now()).await;
-    assert_eq!(response.status(), 200, "{}", body(&response));
-    let url = json(&response)["url"].as_str().unwrap().to_owned();
-    url.split_once("?share=").unwrap().1.to_owned()
-}
-
-async fn status(handler: &Handler, path: &str) -> u16 {
-    handler.handle(&ask("GET", path), now()).await.status().as_u16()
-}
-
-const ONE_MOUNT: &str = "[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\n";
-const MOVED_MOUNT: &str = "[[mount]]\nat = \"a/\"\nbucket = \"bucket-b\"\n";
-
-#[tokio::test]
-async fn a_share_link_is_valid_only_in_the_mount_in_which_it_was_created() {
-    let (plain, mounted, moved) = (
-        serve(&sharing("")).await,
-        serve(&sharing(ONE_MOUNT)).await,
-        serve(&sharing(MOVED_MOUNT)).await,
-    );
-    for target in [json!({"key": "a/x"}), json!({"prefix": "a/"})] {
-        let before = share(&plain, target.clone()).await;
-        let after = share(&mounted, target.clone()).await;
-        for (handler, link, expected) in [
-            (&plain, &before, 307),
-            (&mounted, &before, 403),
-            (&mounted, &after, 307),
-            (&plain, &after, 403),
-            (&moved, &after, 403),
-        ] {
-            assert_eq!(
-                status(handler, &format!("/a/x?share={link}")).await,
-                expected,
-                "{target}"
-            );
-        }
-    }
-    let outer = share(&mounted, json!({"prefix": "b/"})).await;
-    assert_eq!(status(&mounted, &format!("/b/x?share={outer}")).await, 307);
-}
-
-#[tokio::test]
-async fn an_upload_id_of_a_removed_mount_reaches_only_the_bucket_that_now_stores_the_key() {
-    let path = "/a/x?partNumber=1&uploadId=u";
-    let mounted = serve(&rules(ONE_MOUNT)).await;
-    assert_eq!(
-        location(&mounted, "PUT", path).await,
-        "https://bucket-a.s3.eu-central-1.amazonaws.com/x"
-    );
-    let plain = serve(&rules("")).await;
-    assert_eq!(
-        location(&plain, "PUT", path).await,
-        "https://example-bucket.s3.eu-central-1.amazonaws.com/a/x"
-    );
-}
-
 #[test]
 fn a_service_without_mounts_has_one_bucket_for_every_key() {
     let policy = Policy::parse(OPEN_RULES).unwrap();
     assert!(policy.mounts.is_empty());
     assert!(policy.mounts.find("any/key").is_some_and(|mount| mount.is_root()));
-}
-
-const SEGMENTS: [&str; 6] = ["a", "b", "ab", "", "a b", "%2F"];
-
-fn key() -> impl Strategy<Value = String> {
-    proptest::collection::vec(proptest::sample::select(&SEGMENTS[..]), 1..6).prop_map(|segments| segments.join("/"))
-}
-
-fn mount_points() -> impl Strategy<Value = Vec<String>> {
-    let segment = proptest::sample::select(&SEGMENTS[..3]);
-    let at = proptest::collection::vec(segment, 1..4).prop_map(|segments| segments.join("/") + "/");
-    proptest::collection::btree_set(at, 0..8).prop_map(|set| set.into_iter().collect())
-}
-
-/// The mount of a key by the definition: the longest prefix.
-fn expected_mount<'a>(mounts: &'a [String], key: &str) -> Option<&'a String> {
-    mounts
-        .iter()
-        .filter(|at| key.starts_with(at.as_str()))
-        .max_by_key(|at| at.len())
-}
-
-/// Escapes a random part of the characters, also of those that need no escape.
-fn escaped(key: &str, seed: u64) -> String {
-    let escape = |(index, byte): (usize, u8)| {
-        let is_optional = byte.is_ascii_alphanumeric() || byte == b'/';
-        if is_optional && (seed >> (index % 64)) & 1 == 0 {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02x}")
-        }
-    };
-    key.bytes().enumerate().map(escape).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
-    #[test]
-    fn a_key_of_one_mount_never_reaches_another(
-        mounts in mount_points(), key in key(), seed in any::<u64>(), rewrite in 0..4_usize, decoded in any::<bool>(),
-    ) {
-        let tables: String = mounts.iter().enumerate().map(|(index, at)| {
-            let prefix = ["", "prefix = \"a/\"\n", "prefix = \"b/a/\"\n"][index % 3];
-            format!("[[mount]]\nat = \"{at}\"\nbucket = \"bucket-{index}\"\n{prefix}")
-        }).collect();
-        let rewrite = ["", "rewrite = \"a/{rest}\"\n", "rewrite = \"b/a/{key}\"\n", "rewrite = \"ab/{rest}\"\n"][rewrite];
-        let rules = format!("version = 1\n{tables}[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"**\"]\n{rewrite}");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let response = runtime.block_on(async {
-            let handler = serve(&rules).await;
-            let path = format!("/{}", if decoded { key.clone() } else { escaped(&key, seed) });
-            let encoding = if decoded { PathEncoding::Decoded } else { PathEncoding::Percent };
-            handler.handle(&ApiRequest { encoding, ..ask("GET", &path) }, now()).await
-        });
-        let url = header(&response, "location");
-        // Listings and keys that are not valid have no redirect.
-        prop_assert_eq!(url.is_empty(), response.status() != 307);
-        if !url.is_empty() {
-            let at = expected_mount(&mounts, &key);
-            let index = at.map(|at| mounts.iter().position(|other| other == at).unwrap());
-            let bucket = index.map_or("example-bucket".to_owned(), |index| format!("bucket-{index}"));
-            let path = url.strip_prefix(&format!("https://{bucket}.s3.eu-central-1.amazonaws.com"));
-            let path = path.ok_or_else(|| TestCaseError::fail(format!("{key:?} in {mounts:?}: {url}")))?;
-            let stored = ObjectKey::from_path(path.split('?').next().unwrap(), PathEncoding::Percent).unwrap();
-            let prefix = index.map_or("", |index| ["", "a/", "b/a/"][index % 3]);
-            let relative = stored.as_str().strip_prefix(prefix);
-            let relative = relative.ok_or_else(|| TestCaseError::fail(format!("{stored} is outside {prefix}")))?;
-            let own = key.strip_prefix(at.map_or("", |at| at.as_str())).unwrap();
-            prop_assert!(relative.ends_with(own), "{} for {}", relative, key);
-        }
-    }
-
-    #[test]
-    fn the_lookup_finds_the_longest_prefix(mounts in mount_points(), keys in proptest::collection::vec(key(), 20)) {
-        let tables: String = mounts.iter().map(|at| format!("[[mount]]\nat = \"{at}\"\nbucket = \"abc\"\n")).collect();
-        let policy = Policy::parse(&format!("version = 1\n{tables}")).unwrap();
-        for key in keys {
-            let found = policy.mounts.find(&key).map(|mount| mount.at.as_str());
-            prop_assert_eq!(found, Some(expected_mount(&mounts, &key).map_or("", |at| at.as_str())), "{}", key);
-            let below: Vec<_> = policy.mounts.directly_below(&key).map(|mount| mount.at.as_str()).collect();
-            let is_below = |at: &&String| at.starts_with(&key) && at.len() > key.len();
-            let outermost = mounts.iter().filter(is_below).filter(|at| {
-                !mounts.iter().filter(is_below).any(|other| other != *at && at.starts_with(other.as_str()))
-            });
-            let outermost: Vec<_> = outermost.map(String::as_str).collect();
-            prop_assert_eq!(below, outermost, "{}", key);
-        }
-    }
 }
 
 /// The rules files in the document about buckets.

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use signpost::config::Settings;
+use signpost::outbound::aws::CredentialSource;
 use signpost::response::ApiResponse;
 use signpost::service::handler::Handler;
 
@@ -11,6 +13,7 @@ use crate::sts::{Answer, FakeSts, token};
 use crate::support::{OPEN_RULES, ask, body, credentials, handler_with, header, now, parameter};
 
 const ROLE: (&str, &str) = ("SIGNPOST_SIGNER_ROLE_ARN", "arn:aws:iam::123456789012:role/signer");
+const ARCHIVE: &str = "arn:aws:iam::123456789012:role/archive";
 const HOUR: Duration = Duration::from_hours(1);
 
 const ID_RULES: &str = r#"
@@ -22,6 +25,11 @@ can = ["read"]
 on = ["**"]
 rewrite = "objects/{id}"
 "#;
+
+/// Rules with a mount that has its own role.
+fn archive_rules() -> String {
+    format!("{OPEN_RULES}[[mount]]\nat = \"archive/\"\nbucket = \"archive\"\nsign_as = \"{ARCHIVE}\"\n")
+}
 
 async fn start(env: &[(&str, &str)]) -> Handler {
     handler_with(env, credentials(Some("token"), None)).await
@@ -87,6 +95,41 @@ async fn the_epoch_of_the_rules_names_the_session() {
         signing_token(&get(&handler, "/k").await);
         assert_eq!((sts.calls().len(), ssm.requests().len()), calls, "no further call");
     }
+}
+
+#[tokio::test]
+async fn the_role_of_a_mount_is_assumed_by_its_first_request_on_the_same_connection() {
+    let sts = session().await;
+    let handler = signer(&sts, &[("SIGNPOST_RULES", &archive_rules())]).await;
+    let roles = || -> Vec<_> { sts.calls().iter().map(|call| call["RoleArn"].clone()).collect() };
+    handler.prepare(now()).await;
+    assert_eq!(roles(), [ROLE.1]);
+    for _ in 0..2 {
+        assert_eq!(signing_token(&get(&handler, "/archive/k").await), token(2));
+        assert_eq!(signing_token(&get(&handler, "/k").await), token(1));
+    }
+    assert_eq!(roles(), [ROLE.1, ARCHIVE]);
+    assert_eq!(sts.connections(), 1);
+}
+
+/// Without `SIGNPOST_BUCKET`, all mounts can have their own role.
+#[tokio::test]
+async fn a_signer_role_that_no_mount_uses_is_not_assumed() {
+    let sts = session().await;
+    let rules = archive_rules();
+    let env = [
+        ROLE,
+        ("AWS_REGION", "eu-central-1"),
+        ("SIGNPOST_SIGNING_MODE", "signer"),
+        ("SIGNPOST_RULES", rules.as_str()),
+        ("AWS_ENDPOINT_URL_STS", sts.endpoint.as_str()),
+    ];
+    let settings = Settings::from_env(env.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+    let source = CredentialSource::from_provider(credentials(Some("token"), None));
+    let handler = Handler::start(settings, source).await.unwrap();
+    handler.prepare(now()).await;
+    assert!(sts.calls().is_empty(), "{:?}", sts.calls());
+    assert_eq!(signing_token(&get(&handler, "/archive/k").await), token(1));
 }
 
 #[tokio::test]

@@ -151,3 +151,23 @@ def test_a_pipe_copies_between_stores(service):
     command(service, "put", "-", service.url_of(source), data=body)
     command(service, "put", "-", service.url_of(target), data=command(service, "get", service.url_of(source), "-o", "-"))
     assert curl(service.url_of(target)) == body
+
+
+def test_an_option_of_the_local_server_mounts_a_real_bucket(tmp_path, radosgw_server):
+    gateway = radosgw_server._gateway
+    radosgw_server.s3.create_bucket(Bucket="mounted-by-option")
+    settings = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": gateway.endpoint}
+    credentials = signpost.Credentials(radosgw.ACCESS_KEY, radosgw.SECRET_KEY, settings=settings)
+    table = signpost.rules().replace('"delete"]', '"delete", "list"]')
+    data = ["--s3-listen", "127.0.0.1:0", "--data", str(tmp_path / "data")]
+    server = signpost.Signpost(tmp_path, table, [*data, "--mount", "real/=mounted-by-option"], credentials)
+    try:
+        for key in ("real/in/a b", "real", "other"):
+            response = server.redirect("PUT", key, body=b"x").send("PUT", {"Content-Length": "1"}, b"x")
+            assert response.status == 200, (key, response.body)
+        stored = radosgw_server.s3.list_objects_v2(Bucket="mounted-by-option")["Contents"]
+        assert [entry["Key"] for entry in stored] == ["in/a b"]
+        assert names(server, "") == ["real/", "other", "real"]
+        assert names(server, "real/", "recursive") == ["real/in/a b"]
+    finally:
+        server.stop()

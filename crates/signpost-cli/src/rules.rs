@@ -66,12 +66,11 @@ fn describe_mounts(policy: &Policy) -> String {
         MountCredentials::Service | MountCredentials::Machine | MountCredentials::Role { .. } => None,
     });
     let names: BTreeSet<_> = names.collect();
-    let settings = match names.is_empty() {
-        true => String::new(),
-        false => format!(
-            "; the mounts require the settings {}",
-            names.into_iter().collect::<Vec<_>>().join(", ")
-        ),
+    let settings = if names.is_empty() {
+        String::new()
+    } else {
+        let names: Vec<_> = names.into_iter().collect();
+        format!("; the mounts require the settings {}", names.join(", "))
     };
     match policy.mounts.with_lines().count() {
         0 => String::new(),

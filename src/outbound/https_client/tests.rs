@@ -90,7 +90,7 @@ impl Server {
                 Close | Stall => {}
             }
             if matches!(reaction, Stall | StallInBody) {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             if !matches!(reaction, Respond | RespondLate) {
                 return;

@@ -59,6 +59,7 @@ EXTRAS = [
     {"KeysSecretArn": SECRET, "ClientSecretParameter": "/signpost/client", "KmsKeyArn": KEY, "FunctionKmsKeyArn": FUNCTION_KEY},
     {"FunctionKmsKeyArn": FUNCTION_KEY},
     {"MoreBuckets": MORE},
+    {"MoreBuckets": "arn:aws:s3:eu-central-1:123456789012:accesspoint/archive,arn:aws:s3:::example-archive"},
     {"MoreBuckets": "arn:aws:s3:::example-archive", "KmsKeyArn": KEY, "MountRoles": MOUNT_ROLES},
     {"MountRoles": MOUNT_ROLES, "StoreKeyParameter": "/signpost/store"},
     {"StoreKeySecretArn": SECRET, "KeysParameter": "/signpost/keys"},

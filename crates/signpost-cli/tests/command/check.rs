@@ -168,3 +168,25 @@ fn a_rule_that_several_rules_shadow_together_is_reported() {
         assert_eq!((said.notes.as_str(), said.code), (expected, 0), "{rules:?}");
     }
 }
+
+#[test]
+fn mounts_are_counted_with_the_settings_that_they_require() {
+    let rules = "version = 1\n[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\ncredentials = \"R2\"\n[[mount]]\nat = \"b/\"\nbucket = \
+                 \"bucket-b\"\nsign_as = \"arn:aws:iam::123456789012:role/b\"\n[[mount]]\nat = \"c/\"\nbucket = \"bucket-a\"\n\
+                 credentials = \"A1\"\n";
+    let said = signpost_reading(rules, &["rules", "check", "-"]);
+    let expected = "ok: 0 rules, 0 tokens, 0 issuers, 3 mounts; the mounts require the settings SIGNPOST_CREDENTIALS_A1, \
+                    SIGNPOST_CREDENTIALS_R2\n";
+    assert_eq!((said.out.as_str(), said.code), (expected, 0));
+    assert!(
+        said.notes
+            .contains("mounts \"a/\" and \"c/\": contain some of the same objects"),
+        "{said:?}"
+    );
+    let twice = format!("{rules}[[mount]]\nat = \"a/\"\nbucket = \"bucket-d\"\n");
+    let said = signpost_reading(&twice, &["rules", "check", "-"]);
+    assert!(
+        said.code == 1 && said.notes.contains("line 14, mount \"a/\": at: line 2"),
+        "{said:?}"
+    );
+}

@@ -12,6 +12,7 @@ mod hostile;
 mod ids;
 mod large;
 mod links;
+mod mounts;
 mod partial_files;
 mod profiles;
 mod proxy;
