@@ -184,9 +184,6 @@ pub enum PresignError {
         /// The problem with its session policy.
         problem: String,
     },
-    /// The signer failed.
-    #[error("failed to sign the request")]
-    Signer(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl PresignedUrl {

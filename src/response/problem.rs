@@ -282,10 +282,7 @@ fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
             "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
         ),
         ServiceFailure::Presign(
-            PresignError::NoCredentials(_)
-            | PresignError::SessionPolicy { .. }
-            | PresignError::ClaimsTooLong { .. }
-            | PresignError::Signer(_),
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::ClaimsTooLong { .. },
         )
         | ServiceFailure::Storage(_) => (
             "the service could not handle the request".to_owned(),

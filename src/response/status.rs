@@ -85,10 +85,7 @@ pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
         | ServiceFailure::NoPolicy => StatusCode::SERVICE_UNAVAILABLE,
         ServiceFailure::UnknownFront { .. }
         | ServiceFailure::Presign(
-            PresignError::NoCredentials(_)
-            | PresignError::SessionPolicy { .. }
-            | PresignError::ClaimsTooLong { .. }
-            | PresignError::Signer(_),
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::ClaimsTooLong { .. },
         )
         | ServiceFailure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -11,6 +11,7 @@ use crate::auth::keyring::KeyringError;
 use crate::config::{ConfigError, SecretSetting, Settings, SigningMode};
 use crate::error::chain;
 use crate::outbound::aws::{CredentialSource, PolicySource, RulesText, SecretSource, SigningCredentials};
+use crate::outbound::https_client::HttpsClient;
 use crate::outbound::outbound_error::OutboundError;
 use crate::outbound::refreshing::{RefreshSchedule as _, Refreshing, Snapshot};
 use crate::policy::{Grant, Policy};
@@ -82,21 +83,36 @@ enum RefreshError {
 }
 
 impl ActivePolicy {
-    /// Reads the rules and keys of the settings. A source is not read before the first request, so that the start-up makes
-    /// no call.
-    pub(crate) async fn load(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
+    /// Reads the rules and keys of the settings, without a call to a source.
+    pub(crate) async fn load(
+        settings: &Settings,
+        credentials: CredentialSource,
+        https: &HttpsClient,
+    ) -> Result<Self, ConfigError> {
         let keys = match &settings.keys {
             SecretSetting::Value(_) => None,
             SecretSetting::Stored(location) => {
-                let source = SecretSource::new(settings, location, credentials.clone())?;
+                let source = SecretSource::new(settings, location, credentials.clone(), https.clone())?;
                 Some(Arc::new(StoredKeys {
                     keyring: RefreshedSecret::new("SIGNPOST_KEYS", source, parse_keyring),
                     combined: Mutex::default(),
                 }))
             }
         };
-        let rules = ActiveRules::load(settings, credentials).await?;
+        let rules = ActiveRules::load(settings, credentials, https).await?;
         Ok(Self { rules, keys })
+    }
+
+    /// Reads the sources before the first request. If a source fails, the first request reads it again.
+    pub(crate) async fn prepare(&self, now: SystemTime) -> Option<Arc<Policy>> {
+        let policy = self.get(now).await;
+        if let ActiveRules::Refreshed(rules) = &self.rules {
+            rules.policy.forget_failure();
+        }
+        if let Some(keys) = &self.keys {
+            keys.keyring.forget_failure();
+        }
+        policy
     }
 
     /// Returns the policy with the rules in `text`, the new content of the local file, and with the same keys.
@@ -151,10 +167,14 @@ fn parse_keyring(text: &str) -> Result<Arc<Keyring>, String> {
 }
 
 impl ActiveRules {
-    async fn load(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
+    async fn load(
+        settings: &Settings,
+        credentials: CredentialSource,
+        https: &HttpsClient,
+    ) -> Result<Self, ConfigError> {
         if let Some(source) = &settings.rules_source {
             return Ok(Self::Refreshed(Arc::new(RefreshedPolicy {
-                source: PolicySource::new(settings, source, credentials).await?,
+                source: PolicySource::new(settings, source, credentials, https.clone()).await?,
                 reader: PolicyReader::new(settings),
                 policy: Refreshing::default(),
             })));

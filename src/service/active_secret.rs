@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::config::{ClientSecret, ConfigError, SecretSetting, Settings};
 use crate::error::chain;
 use crate::outbound::aws::{CredentialSource, SecretSource};
+use crate::outbound::https_client::HttpsClient;
 use crate::outbound::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
 
 /// The interval between requests to a source.
@@ -81,6 +82,11 @@ impl<T: Clone + Send + Sync> RefreshedSecret<T> {
         })
     }
 
+    /// Forgets a failure to read the secret, so that the next request reads it again at once.
+    pub(super) fn forget_failure(&self) {
+        self.secret.forget_failure();
+    }
+
     async fn fetch(&self) -> Result<T, String> {
         let text = self.source.fetch().await.map_err(|error| chain(&error))?;
         (self.parse)(text.trim())
@@ -115,12 +121,16 @@ pub(crate) enum ActiveClientSecret {
 
 impl ActiveClientSecret {
     /// Prepares for the setting, without a call.
-    pub(crate) fn new(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        credentials: CredentialSource,
+        https: HttpsClient,
+    ) -> Result<Self, ConfigError> {
         Ok(match &settings.client_secret {
             None => Self::Fixed(None),
             Some(SecretSetting::Value(secret)) => Self::Fixed(Some(secret.clone())),
             Some(SecretSetting::Stored(location)) => {
-                let source = SecretSource::new(settings, location, credentials)?;
+                let source = SecretSource::new(settings, location, credentials, https)?;
                 Self::Refreshed(Arc::new(RefreshedSecret::new("SIGNPOST_CLIENT_SECRET", source, parse)))
             }
         })

@@ -11,6 +11,7 @@ use crate::mount::{Mount, MountCredentials};
 use crate::outbound::aws::{
     CredentialSource, Presigner, SecretSource, SessionTarget, SignerCredentials, SigningCredentials,
 };
+use crate::outbound::https_client::HttpsClient;
 use crate::plan::PresignError;
 use crate::policy::Policy;
 use crate::service::active_secret::RefreshedSecret;
@@ -49,6 +50,7 @@ struct MountedBuckets {
     signing: SigningCredentials,
     /// The credentials of the machine of a local server.
     machine: Option<CredentialSource>,
+    https: HttpsClient,
     buckets: Mutex<HashMap<Arc<Mount>, Arc<Bucket>>>,
 }
 
@@ -58,8 +60,9 @@ impl Buckets {
         settings: &Settings,
         base: CredentialSource,
         machine: Option<CredentialSource>,
+        https: &HttpsClient,
     ) -> Result<Self, ConfigError> {
-        let signing = SigningCredentials::new(settings, base.clone())?;
+        let signing = SigningCredentials::new(settings, base.clone(), https.clone())?;
         let root = match &settings.bucket {
             None => None,
             Some(_) => Some(Arc::new(Bucket {
@@ -75,9 +78,24 @@ impl Buckets {
                 base,
                 signing,
                 machine,
+                https: https.clone(),
                 buckets: Mutex::default(),
             }),
         })
+    }
+
+    /// Opens the connection that the first session of the signer role requires.
+    pub(super) async fn connect(&self) {
+        self.mounted.signing.connect().await;
+    }
+
+    /// Assumes the signer role, if a mount uses it. A mount with its own role assumes it for its first request.
+    pub(super) async fn prepare(&self, policy: &Policy, now: SystemTime) -> Result<(), PresignError> {
+        let mut mounts = policy.mounts.iter();
+        if mounts.any(|mount| mount.credentials == MountCredentials::Service) {
+            self.mounted.signing.prepare(policy, now).await?;
+        }
+        Ok(())
     }
 
     /// Returns the bucket of a mount of `policy`.
@@ -133,7 +151,8 @@ impl MountedBuckets {
                 SigningCredentials::unlimited(self.machine.clone().unwrap_or_else(|| self.base.clone()))
             }
             MountCredentials::Role { arn, external_id } => {
-                SigningCredentials::for_role(&self.settings, (arn, external_id.as_deref()), self.base.clone())?
+                let role = (arn.as_str(), external_id.as_deref());
+                SigningCredentials::for_role(&self.settings, role, self.base.clone(), self.https.clone())?
             }
             MountCredentials::Static { name } => return self.access_key(name),
         }))
@@ -150,7 +169,7 @@ impl MountedBuckets {
                 BucketCredentials::Signing(SigningCredentials::unlimited(key))
             }
             SecretSetting::Stored(location) => {
-                let source = SecretSource::new(&self.settings, location, self.base.clone())?;
+                let source = SecretSource::new(&self.settings, location, self.base.clone(), self.https.clone())?;
                 let setting = format!("SIGNPOST_CREDENTIALS_{name}");
                 BucketCredentials::Stored(Box::new(RefreshedSecret::new(setting, source, parse_access_key)))
             }

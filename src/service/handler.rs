@@ -6,9 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, SignInState, check_page, decide};
+use crate::error::chain;
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
 use crate::outbound::aws::{CredentialSource, S3Client, SessionTarget};
+use crate::outbound::https_client::HttpsClient;
 use crate::outbound::id_lookup::TableError;
 use crate::outbound::id_table::{IdLookups, IdTable};
 use crate::outbound::oidc_provider::{ProviderCache, ProviderMetadata, ProviderUnavailable};
@@ -28,6 +30,9 @@ use crate::service::request_log::{RequestLog, ResponseStats};
 /// The time limit of a request. The function has ten seconds, and several services may time out one after the other. Lambda
 /// ends a function that exceeds its time limit, with all its cached values.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(8);
+
+/// The time limit of the calls during the start-up. Lambda ends a start-up after ten seconds.
+const PREPARATION_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The parts of the service that a request uses.
 #[derive(Clone, Debug)]
@@ -61,24 +66,48 @@ impl Handler {
         credentials: CredentialSource,
         machine: Option<CredentialSource>,
     ) -> Result<Self, ConfigError> {
-        let buckets = Buckets::new(&settings, credentials.clone(), machine).await?;
-        let policy = ActivePolicy::load(&settings, credentials.clone()).await?;
-        let client_secret = ActiveClientSecret::new(&settings, credentials.clone())?;
-        let id_table = IdTable::new(&settings, credentials)?;
+        let https = HttpsClient::default();
+        let buckets = Buckets::new(&settings, credentials.clone(), machine, &https).await?;
+        let policy = ActivePolicy::load(&settings, credentials.clone(), &https).await?;
+        let client_secret = ActiveClientSecret::new(&settings, credentials.clone(), https.clone())?;
+        let id_table = IdTable::new(&settings, credentials, https.clone())?;
         Ok(Self {
             policy,
             cors: settings.cors_origins,
             base_path: settings.base_path,
             public_url: settings.public_url,
             buckets,
-            s3: S3Client::default(),
-            providers: ProviderCache::default(),
+            s3: S3Client::new(https.clone()),
+            providers: ProviderCache::new(https),
             client_secret,
             id_table,
             bucket: settings.bucket,
             metrics: settings.metrics,
             warm: Arc::default(),
         })
+    }
+
+    /// Makes the calls that the first request would otherwise wait for: it reads the sources of rules and keys, opens
+    /// connections, and assumes the signer role. If a call fails or takes too long, the first request makes it again.
+    /// Without sources, signer role and id table, there is no call.
+    pub async fn prepare(&self, now: SystemTime) {
+        let calls = async { tokio::join!(self.prepare_signing(now), self.id_table.connect()) };
+        if tokio::time::timeout(PREPARATION_DEADLINE, calls).await.is_err() {
+            tracing::warn!(
+                "another service does not respond; the start-up continues, and the first request calls it again"
+            );
+        }
+    }
+
+    async fn prepare_signing(&self, now: SystemTime) {
+        let (policy, ()) = tokio::join!(self.policy.prepare(now), self.buckets.connect());
+        let Some(policy) = policy else { return };
+        if let Err(error) = self.buckets.prepare(&policy, now).await {
+            tracing::warn!(
+                error = chain(&error),
+                "failed to assume the signer role during the start-up; the first request assumes it again"
+            );
+        }
     }
 
     /// Returns a handler with the rules in `text`, the new content of the local rules file, that shares everything else with
@@ -382,8 +411,7 @@ pub(super) fn presign_error(error: PresignError, refused: impl FnOnce(Rejection)
         PresignError::NoCredentials(_)
         | PresignError::MountUnavailable { .. }
         | PresignError::CredentialsExpire
-        | PresignError::SessionPolicy { .. }
-        | PresignError::Signer(_) => RequestError::Failed(error.into()),
+        | PresignError::SessionPolicy { .. } => RequestError::Failed(error.into()),
     }
 }
 

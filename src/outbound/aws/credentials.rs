@@ -14,9 +14,10 @@ use super::sts::{AssumeRoleRequest, StsClient, is_policy_too_large};
 use crate::config::{AccessKey, ConfigError, Settings, SigningMode};
 use crate::error::chain;
 use crate::mount::{Mount, MountCredentials};
+use crate::outbound::https_client::HttpsClient;
 use crate::plan::{PresignError, min_useful_lifetime};
 use crate::policy::session_policy::{self, BucketArn, SessionPolicyError};
-use crate::policy::{GrantScope, Policy};
+use crate::policy::{GrantScope, MIN_LIFETIME, Policy};
 
 /// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
@@ -119,10 +120,10 @@ enum ScopeError {
 impl SigningCredentials {
     /// Prepares the signing mode of the settings. `base` are the credentials that sign, or that assume the signer role for
     /// the first URL.
-    pub fn new(settings: &Settings, base: CredentialSource) -> Result<Self, ConfigError> {
+    pub(crate) fn new(settings: &Settings, base: CredentialSource, https: HttpsClient) -> Result<Self, ConfigError> {
         match (settings.signing_mode, &settings.signer_role_arn) {
             (SigningMode::Signer | SigningMode::Scoped, Some(role_arn)) => {
-                Self::for_role(settings, (role_arn, None), base)
+                Self::for_role(settings, (role_arn, None), base, https)
             }
             (SigningMode::Execution, _) | (_, None) => Ok(Self(SigningSource::Execution(base))),
         }
@@ -130,12 +131,14 @@ impl SigningCredentials {
 
     /// Returns sessions of a role: one for each user and rule in mode `scoped`, and otherwise one. `external_id` is the id that
     /// the trust policy of the role may require.
-    pub fn for_role(
+    pub(crate) fn for_role(
         settings: &Settings,
         (role_arn, external_id): (&str, Option<&str>),
         base: CredentialSource,
+        https: HttpsClient,
     ) -> Result<Self, ConfigError> {
-        let sts = StsClient::new(settings, (role_arn, external_id), base.0).map_err(|problem| ConfigError {
+        let sts = StsClient::new(settings, (role_arn, external_id), base.0, https);
+        let sts = sts.map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_STS",
             problem,
         })?;
@@ -186,6 +189,29 @@ impl SigningCredentials {
         Ok(())
     }
 
+    /// Opens the connection that the first session requires.
+    pub(crate) async fn connect(&self) {
+        match &self.0 {
+            SigningSource::Execution(_) => {}
+            SigningSource::Signer(signer) => signer.sts.connect().await,
+            SigningSource::Scoped(scoped) => scoped.sts.connect().await,
+        }
+    }
+
+    /// Assumes the signer role, if all requests use the same session. After a failure, the first request tries again.
+    pub(crate) async fn prepare(&self, policy: &Policy, now: SystemTime) -> Result<(), PresignError> {
+        let SigningSource::Signer(signer) = &self.0 else {
+            return Ok(());
+        };
+        let epoch = epoch(policy);
+        let outcome = signer.credentials(epoch, MIN_LIFETIME, now).await;
+        signer
+            .sessions
+            .get_or_create(epoch, &GrantScope::default())
+            .forget_failure();
+        outcome.map(|_| ())
+    }
+
     /// Returns credentials for a request, for a URL that is valid for `expires` from `now` on.
     pub async fn credentials(
         &self,
@@ -195,13 +221,17 @@ impl SigningCredentials {
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
         let min_lifetime = min_useful_lifetime(expires);
-        let epoch = policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH);
+        let epoch = epoch(policy);
         match &self.0 {
             SigningSource::Execution(source) => source.credentials().await,
             SigningSource::Signer(signer) => signer.credentials(epoch, min_lifetime, now).await,
             SigningSource::Scoped(scoped) => scoped.credentials(epoch, target, min_lifetime, now).await,
         }
     }
+}
+
+fn epoch(policy: &Policy) -> &str {
+    policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH)
 }
 
 impl ScopeError {

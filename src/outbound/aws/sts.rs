@@ -14,6 +14,8 @@ use super::role_sessions::SessionError;
 use super::signed_call::AwsService;
 use crate::config::Settings;
 use crate::encoding::form_encode;
+use crate::error::chain;
+use crate::outbound::https_client::{HttpsClient, Idempotency};
 use crate::outbound::outbound_error::{OutboundError, with_retries};
 
 const FORM_TYPE: (header::HeaderName, &str) =
@@ -55,13 +57,21 @@ impl StsClient {
         settings: &Settings,
         (role_arn, external_id): (&str, Option<&str>),
         base: SharedCredentialsProvider,
+        https: HttpsClient,
     ) -> Result<Self, String> {
         Ok(Self {
             role_arn: role_arn.to_owned(),
             external_id: external_id.map(str::to_owned),
             session_duration: settings.signer_session,
-            service: AwsService::new("sts", settings, settings.custom_sts_endpoint(), base)?,
+            service: AwsService::new("sts", settings, settings.custom_sts_endpoint(), base, https)?,
         })
+    }
+
+    /// Opens a connection for the next call. A failure is not reported, because the next call opens its own.
+    pub(super) async fn connect(&self) {
+        if let Err(error) = self.service.connect().await {
+            tracing::debug!(error = chain(&*error), "failed to open a connection to STS");
+        }
     }
 
     /// Returns a new session. The future is boxed, so that the futures of other requests stay small.
@@ -86,7 +96,8 @@ impl StsClient {
     }
 
     async fn assume_role_once(&self, request: &AssumeRoleRequest) -> Result<AssumedRole, OutboundError> {
-        let response = self.service.post(&[FORM_TYPE], self.form(request)).await?;
+        let form = self.form(request);
+        let response = self.service.post(&[FORM_TYPE], form, Idempotency::Idempotent).await?;
         let status = response.status();
         let body = String::from_utf8(response.into_body().into());
         let body = body.map_err(|_| OutboundError::invalid_response(STS, "it is not UTF-8"))?;
