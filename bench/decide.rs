@@ -17,6 +17,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use signpost::auth::KeySet;
 use signpost::config::Settings;
@@ -45,7 +46,14 @@ on = ["**"]
 allow_anonymous_write = true
 "#;
 
-criterion_group!(benches, sign, decide_with_many_rules, authenticate_callers);
+criterion_group!(
+    benches,
+    sign,
+    sign_many,
+    decide_with_many_rules,
+    decide_with_many_mounts,
+    authenticate_callers
+);
 criterion_main!(benches);
 
 fn sign(criterion: &mut Criterion) {
@@ -75,6 +83,45 @@ fn sign(criterion: &mut Criterion) {
         let handler = runtime.block_on(handler());
         group.bench_function("complete event", |bencher| {
             bencher.iter(|| runtime.block_on(respond(&handler, black_box(&event), "invocation", now())));
+        });
+    }
+}
+
+/// Measures a decision with 1,000 mounts: next to each other, and each inside the previous one. The difference to no mount is
+/// the time of the look-ups.
+fn decide_with_many_mounts(criterion: &mut Criterion) {
+    let mount = |at: &str| format!("[[mount]]\nat = \"{at}\"\nbucket = \"mounted-bucket\"\nprefix = \"2026/\"\n");
+    let siblings: String = (0..1000).map(|number| mount(&format!("docs/{number}/"))).collect();
+    let nested: String = (1..=300).map(|depth| mount(&"a/".repeat(depth))).collect();
+    let request = |path: String| ApiRequest { path, ..request("GET") };
+    let mut group = criterion.benchmark_group("mounts");
+    for (name, mounts, path) in [
+        ("none", "", "/docs/500/report.pdf".to_owned()),
+        (
+            "1,000 mounts, key in one",
+            siblings.as_str(),
+            "/docs/500/report.pdf".to_owned(),
+        ),
+        (
+            "1,000 mounts, key outside",
+            siblings.as_str(),
+            "/docs/report.pdf".to_owned(),
+        ),
+        (
+            "300 nested mounts, key in the innermost",
+            nested.as_str(),
+            format!("/{}k", "a/".repeat(300)),
+        ),
+        (
+            "300 nested mounts, key in the outermost",
+            nested.as_str(),
+            format!("/a/b/{}k", "a/".repeat(300)),
+        ),
+    ] {
+        let policy = Policy::parse(&format!("{OPEN_RULES}{mounts}")).expect("the rules are valid");
+        let request = request(path);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| decide(&policy, black_box(&request), None, now()).expect("the request is allowed"));
         });
     }
 }
@@ -165,16 +212,22 @@ fn authenticate_callers(criterion: &mut Criterion) {
     }
 }
 
-/// Measures a decision with 100 rules of which only the last one allows the request, for an anonymous caller and with a token.
+/// Measures a decision with many rules of which only the last one allows the request, for an anonymous caller and with a token.
 fn decide_with_many_rules(criterion: &mut Criterion) {
-    let policy = Policy::parse(&hundred_rules()).expect("the rules are valid");
+    for rules in [1, 100, 1000] {
+        decide_with_rules(criterion, rules);
+    }
+}
+
+fn decide_with_rules(criterion: &mut Criterion, rules: usize) {
+    let policy = Policy::parse(&many_rules(rules)).expect("the rules are valid");
     let anonymous = request("GET");
     let mut authenticated = request("GET");
     let bearer = HeaderValue::from_static("Bearer secret");
     authenticated
         .headers
         .insert(HeaderName::from_static("authorization"), bearer);
-    let mut group = criterion.benchmark_group("rules_100");
+    let mut group = criterion.benchmark_group(format!("rules_{rules}"));
     for (name, request) in [("anonymous", anonymous), ("authenticated", authenticated)] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| decide(&policy, black_box(&request), None, now()).expect("the last rule allows it"));
@@ -182,13 +235,38 @@ fn decide_with_many_rules(criterion: &mut Criterion) {
     }
 }
 
-fn hundred_rules() -> String {
+/// Measures 300 URLs in three requests to `POST /-/sign`, and the URLs of 100 parts of an upload in one.
+fn sign_many(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let handler = runtime.block_on(handler());
+    let object = |number: usize| json!({"method": "GET", "key": format!("docs/{number}.pdf")});
+    let part = |number: usize| json!({"method": "PUT", "key": KEY, "query": {"partNumber": number, "uploadId": "id"}});
+    let objects: Vec<_> = (1..=100).map(object).collect();
+    let parts: Vec<_> = (1..=100).map(part).collect();
+    let mut group = criterion.benchmark_group("sign many");
+    for (name, items, calls) in [("300 URLs in three requests", objects, 3), ("100 parts", parts, 1)] {
+        let request = ApiRequest {
+            path: "/-/sign".into(),
+            body: json!(items).to_string().into(),
+            ..request("POST")
+        };
+        let sign = || runtime.block_on(handler.handle(black_box(&request), now()));
+        let signed = String::from_utf8_lossy(sign().body())
+            .matches("X-Amz-Signature")
+            .count();
+        assert_eq!(signed, 100);
+        group.bench_function(name, |bencher| bencher.iter(|| (0..calls).for_each(|_| drop(sign()))));
+    }
+}
+
+/// Rules of which only the last one allows the request.
+fn many_rules(count: usize) -> String {
     let digest = Sha256::digest(b"secret").iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text
     });
     let mut rules = format!("version = 1\n[[token]]\nid = \"ci\"\nsha256 = \"{digest}\"\ngroups = [\"deployers\"]\n");
-    for number in 0..99 {
+    for number in 0..count - 1 {
         let (who, on) = match number % 3 {
             0 => ("authenticated", "docs/{user_id}/**".to_owned()),
             1 => ("group:deployers", format!("docs/{number}/**")),

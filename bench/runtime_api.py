@@ -40,8 +40,7 @@ class RuntimeApi:
 
     def invoke(self, event: bytes) -> tuple[bytes, float, float]:
         """Returns the response to `event`, the time at which the event was sent, and the time at which the response arrived."""
-        while self._waiting is None:
-            self._accept_next(self._receive())
+        self.wait()
         waiting, self._waiting = self._waiting, None
         self._invocations += 1
         request_id = "00000000-0000-4000-8000-%012d" % self._invocations
@@ -60,6 +59,11 @@ class RuntimeApi:
             raise FunctionError(f"{response.method} {response.path}: {response.body.decode(errors='replace')}")
         response.connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
         return response.body, sent, response.received
+
+    def wait(self):
+        """Waits until the function asks for an event."""
+        while self._waiting is None:
+            self._accept_next(self._receive())
 
     def close(self):
         for connection in [self._listener, *self._buffers]:

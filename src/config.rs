@@ -2,8 +2,10 @@
 
 mod parse;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -11,6 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::auth::Keyring;
 use crate::key::ObjectKey;
+use crate::mount::{Mount, MountCredentials};
 
 /// An invalid setting. The message begins with the name of the variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,11 +42,15 @@ macro_rules! settings {
         #[derive(Clone, Debug)]
         pub struct Settings {
             $(#[doc = $doc] pub $field: $type,)*
+            #[doc = " The access keys of mounts, by the names that their variables end with."]
+            pub access_keys: BTreeMap<String, SecretSetting<AccessKey>>,
+            #[doc = " The mounts of a local server."]
+            pub local_mounts: Option<LocalMounts>,
         }
 
         impl Settings {
             /// Every setting, in the order of the documentation.
-            pub const ALL: &[Setting] = &[$(Setting { var: $var, doc: $doc, default: $default },)*];
+            pub const ALL: &[Setting] = &[$(Setting { var: $var, doc: $doc, default: $default },)* ACCESS_KEY];
 
             /// Reads the environment. Unknown variables that begin with `SIGNPOST_` are an error.
             pub fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
@@ -55,6 +62,8 @@ macro_rules! settings {
                         let value = value.filter(|value| !value.trim().is_empty()).or($default);
                         parse::$parse(value).map_err(|problem: String| ConfigError { var: $var, problem })?
                     },)*
+                    access_keys: access_keys(&env)?,
+                    local_mounts: None,
                 };
                 settings.check_combinations()?;
                 Ok(settings)
@@ -64,8 +73,8 @@ macro_rules! settings {
 }
 
 settings! {
-    #[doc = " The bucket. Required."]
-    bucket: String = "SIGNPOST_BUCKET", default None, bucket;
+    #[doc = " The bucket of every key outside the mounts of the rules. Required if the rules have no mount."]
+    bucket: Option<String> = "SIGNPOST_BUCKET", default None, bucket;
     #[doc = " The rules, as TOML. Without rules, Signpost rejects every request."]
     rules: Option<String> = "SIGNPOST_RULES", default None, text;
     #[doc = " A file with the rules. Default: `rules.toml` in the directory of the function, if it exists."]
@@ -137,6 +146,18 @@ settings! {
     #[doc = " The endpoint of the SDK for `DynamoDB`. It overrides `AWS_ENDPOINT_URL`."]
     dynamodb_endpoint: Option<String> = "AWS_ENDPOINT_URL_DYNAMODB", default None, endpoint;
 }
+
+/// The settings with the access keys of mounts. There can be any number of them.
+const ACCESS_KEY: Setting = Setting {
+    var: "SIGNPOST_CREDENTIALS_NAME",
+    doc: " An access key for the mounts that contain `credentials = \"NAME\"`, where `NAME` can have capital letters, digits and \
+          `_`: `ACCESS_KEY_ID:SECRET`. Or the place where it is stored, as for `SIGNPOST_KEYS`. Signpost reads it when a \
+          request first requires it.",
+    default: None,
+};
+
+/// The beginning of the names of the settings with access keys.
+const ACCESS_KEY_PREFIX: &str = "SIGNPOST_CREDENTIALS_";
 
 /// The location of the id table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,6 +231,53 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
+/// The mounts of a local server. No variable sets this.
+#[derive(Clone, Debug, Default)]
+pub struct LocalMounts {
+    /// If true, the mounts of the rules without an endpoint are in the store of the service.
+    pub emulate: bool,
+    /// Further mounts. They replace mounts of the rules with the same public keys.
+    pub added: Vec<Mount>,
+}
+
+/// An access key of a store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    id: String,
+    secret: String,
+}
+
+impl AccessKey {
+    /// The id and the secret, for signatures only.
+    pub fn expose(&self) -> (&str, &str) {
+        (&self.id, &self.secret)
+    }
+}
+
+/// The error does not contain the text, because it is a secret.
+impl FromStr for AccessKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_id =
+            |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic() && !b"/,".contains(&byte));
+        let is_secret = |secret: &str| !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        match text.trim().split_once(':') {
+            Some((id, secret)) if is_id(id) && is_secret(secret) => Ok(Self {
+                id: id.to_owned(),
+                secret: secret.to_owned(),
+            }),
+            Some(_) | None => Err("must be ACCESS_KEY_ID:SECRET".to_owned()),
+        }
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessKey(redacted)")
+    }
+}
+
 /// The position of the bucket in a URL: the path or the host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathStyle {
@@ -259,6 +327,48 @@ impl Settings {
             .or(self.any_endpoint.as_deref())
     }
 
+    /// The settings of a service whose only bucket is that of `mount`.
+    #[must_use]
+    pub fn for_mount(&self, mount: &Mount) -> Self {
+        let mut settings = Self {
+            bucket: Some(mount.bucket.clone()),
+            region: mount.region.clone().unwrap_or_else(|| self.region.clone()),
+            accelerate: false,
+            ..self.clone()
+        };
+        if mount.endpoint.is_some() || mount.credentials == MountCredentials::Machine {
+            settings.endpoint.clone_from(&mount.endpoint);
+            (settings.s3_endpoint, settings.any_endpoint) = (None, None);
+            settings.path_style = PathStyle::Auto;
+        }
+        settings.path_style = match mount.path_style {
+            None => settings.path_style,
+            Some(true) => PathStyle::Always,
+            Some(false) => PathStyle::Never,
+        };
+        settings
+    }
+
+    /// Returns the reason why these settings do not support a mount.
+    pub fn mount_problem(&self, mount: &Mount) -> Option<String> {
+        if let MountCredentials::Static { name } = &mount.credentials
+            && !self.access_keys.contains_key(name)
+        {
+            return Some(format!("credentials: requires the setting {ACCESS_KEY_PREFIX}{name}"));
+        }
+        if mount.endpoint.is_some() && (self.use_fips || self.use_dual_stack) {
+            return Some(
+                "endpoint: AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT allow only endpoints of AWS".to_owned(),
+            );
+        }
+        match &self.rules_source {
+            Some(RulesSource::S3 { bucket, .. }) if *bucket == mount.bucket && mount.endpoint.is_none() => {
+                Some(format!("SIGNPOST_RULES_SOURCE: {RULES_IN_SERVED_BUCKET}"))
+            }
+            _ => None,
+        }
+    }
+
     /// The custom endpoint of STS, if any.
     pub fn custom_sts_endpoint(&self) -> Option<&str> {
         self.sts_endpoint.as_deref().or(self.any_endpoint.as_deref())
@@ -303,11 +413,8 @@ impl Settings {
                 "set only one of SIGNPOST_RULES_SOURCE, SIGNPOST_RULES and SIGNPOST_RULES_FILE",
             );
         }
-        if matches!(&self.rules_source, Some(RulesSource::S3 { bucket, .. }) if *bucket == self.bucket) {
-            return invalid(
-                "SIGNPOST_RULES_SOURCE",
-                "the rules must be in another bucket: a user who may write to the served bucket could change them",
-            );
+        if matches!(&self.rules_source, Some(RulesSource::S3 { bucket, .. }) if self.bucket.as_ref() == Some(bucket)) {
+            return invalid("SIGNPOST_RULES_SOURCE", RULES_IN_SERVED_BUCKET);
         }
         Ok(())
     }
@@ -326,6 +433,9 @@ impl Settings {
         }
     }
 }
+
+const RULES_IN_SERVED_BUCKET: &str =
+    "the rules must be in another bucket: a user who may write to the served bucket could change them";
 
 fn invalid(var: &'static str, problem: &str) -> Result<(), ConfigError> {
     Err(ConfigError {
@@ -355,8 +465,30 @@ impl CorsOrigins {
 /// How long a browser may cache the response to a preflight request.
 pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
+fn access_keys(env: &[(String, String)]) -> Result<BTreeMap<String, SecretSetting<AccessKey>>, ConfigError> {
+    let values = env.iter().filter_map(|(variable, value)| {
+        let name = variable.strip_prefix(ACCESS_KEY_PREFIX)?;
+        (!value.trim().is_empty()).then_some((name, value))
+    });
+    let parsed = values.map(|(name, value)| {
+        let error = |problem| ConfigError {
+            var: ACCESS_KEY.var,
+            problem: format!("{ACCESS_KEY_PREFIX}{name}: {problem}"),
+        };
+        Ok((name.to_owned(), parse::access_key(value).map_err(error)?))
+    });
+    parsed.collect()
+}
+
+/// Returns true for a name that a mount can refer to.
+fn is_access_key_name(name: &str) -> bool {
+    crate::mount::address::check_access_key_name(name).is_ok()
+}
+
 fn reject_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
-    let is_known = |name: &str| Settings::ALL.iter().any(|setting| setting.var == name);
+    let is_setting = |name: &str| Settings::ALL.iter().any(|setting| setting.var == name);
+    let is_known =
+        |name: &str| is_setting(name) || name.strip_prefix(ACCESS_KEY_PREFIX).is_some_and(is_access_key_name);
     match env
         .iter()
         .find(|(name, _)| name.starts_with("SIGNPOST_") && !is_known(name))
@@ -366,7 +498,7 @@ fn reject_unknown(env: &[(String, String)]) -> Result<(), ConfigError> {
             problem: if matches!(name.as_str(), "SIGNPOST_URL" | "SIGNPOST_TOKEN") {
                 format!("{name} is a variable of the command `signpost`, and not a setting of the service; remove it")
             } else {
-                format!("{name} is not a setting; see docs/SETTINGS.md")
+                format!("{name} is unknown; docs/SETTINGS.md lists all settings")
             },
         }),
         None => Ok(()),

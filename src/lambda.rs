@@ -49,6 +49,7 @@ async fn start() -> Result<(), RunError> {
     let settings = Settings::from_env(environment())?;
     set_up_log(settings.log);
     let handler = Arc::new(Handler::start(settings, CredentialSource::environment().await).await?);
+    handler.prepare(SystemTime::now()).await;
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let handler = Arc::clone(&handler);
         async move {

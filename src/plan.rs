@@ -30,7 +30,7 @@ pub struct PresignPlan<K = ObjectKey> {
     pub operation: Operation,
     /// The storage key of the object.
     pub key: K,
-    /// The public key of the object. It differs from the storage key only if the rule rewrites keys.
+    /// The public key of the object. It differs from the storage key if the rule rewrites keys, and in a mount.
     pub public_key: ObjectKey,
     /// The signed headers that the client must send unchanged, by lower-case name. `host` is not included.
     pub headers: Pairs,
@@ -40,7 +40,7 @@ pub struct PresignPlan<K = ObjectKey> {
     pub expires: Duration,
     /// If set, the same plan produces the same URL for this long.
     pub reuse_url_for: Option<Duration>,
-    /// The permissions that the rule grants. The credentials that sign the request need no others.
+    /// The permissions that the rule grants in the mount of the object. The credentials that sign the request need no others.
     pub scope: GrantScope,
     /// The use of a share link that must be consumed before the URL is returned.
     pub link_use: Option<LinkUse>,
@@ -157,6 +157,14 @@ pub enum PresignError {
     /// There are no credentials.
     #[error("no credentials for signing")]
     NoCredentials(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The endpoint or the credentials of a mount are not available. The other mounts are not affected.
+    #[error("the mount at {at:?} is not available")]
+    MountUnavailable {
+        /// The public keys of the mount.
+        at: String,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The credentials expire too soon for a useful URL.
     #[error("the credentials expire before a URL could be used")]
     CredentialsExpire,
@@ -176,15 +184,19 @@ pub enum PresignError {
         /// The problem with its session policy.
         problem: String,
     },
-    /// The signer failed.
-    #[error("failed to sign the request")]
-    Signer(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl PresignedUrl {
     /// Wraps a URL that contains a signature.
     pub const fn new(url: String) -> Self {
         Self(url)
+    }
+
+    /// The scheme and the host.
+    pub fn origin(&self) -> &str {
+        let host = self.0.find("://").map_or(0, |scheme| scheme + 3);
+        let end = self.0[host..].find(['/', '?']).map_or(self.0.len(), |end| host + end);
+        &self.0[..end]
     }
 
     /// The URL, for the response to the client only.

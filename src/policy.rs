@@ -25,7 +25,8 @@
 //! 20. `open_issuers`: the issuers that everyone can get tokens of.
 //! 21. `issuers`: the `[[issuer]]` tables of a rules file.
 //! 22. `tokens`: the `[[token]]` tables of a rules file.
-//! 23. `rules_file`: the parser of a rules file.
+//! 23. `mount_tables`: the `[[mount]]` tables of a rules file.
+//! 24. `rules_file`: the parser of a rules file.
 
 pub mod analysis;
 mod caller_selector;
@@ -42,6 +43,7 @@ mod issuers;
 mod key_rewrite;
 mod lifetime;
 mod list_access;
+mod mount_tables;
 mod open_issuers;
 pub mod pattern;
 mod relations;
@@ -56,6 +58,7 @@ use std::collections::BTreeSet;
 use crate::auth::{Authenticators, Keyring, Principal, ReferencedClaims};
 use crate::dialect::DialectPrefixes;
 use crate::key::ObjectKey;
+use crate::mount::{Mount, Mounts};
 use crate::operation::Action;
 use crate::rejection::Rejection;
 pub use analysis::Finding;
@@ -70,6 +73,7 @@ pub use grant::{Grant, PolicyOutcome};
 pub use grant_scope::GrantScope;
 pub use lifetime::{LifetimeSource, ValueSource};
 pub use list_access::ListAccess;
+pub use mount_tables::check_mount;
 pub use pattern::{KeyRange, Pattern, PatternError, is_segment};
 use rule::Rule;
 pub use rule::RulePart;
@@ -89,6 +93,8 @@ pub struct Policy {
     /// True if a URL has only the permissions of its rule (mode `scoped`). S3 then reports a missing object only to callers who
     /// may list it, and compares an `ETag` only for callers who may read.
     pub has_scoped_sessions: bool,
+    /// The buckets. Without a `[[mount]]`, there is one bucket for every key.
+    pub mounts: Mounts,
     rules: Vec<Rule>,
     digest: String,
     /// The keys for continuation tokens if no keys are configured. They are derived from the rules, which every instance
@@ -172,6 +178,11 @@ impl Policy {
             Some(denying) => denied(&denying.id),
             None => PolicyOutcome::Allowed(rule.into()),
         }
+    }
+
+    /// Returns true if a URL of this mount has only the permissions of its rule.
+    pub fn has_scoped_sessions_for(&self, mount: &Mount) -> bool {
+        self.has_scoped_sessions && mount.has_sessions()
     }
 
     /// Returns the grants of all allow rules.

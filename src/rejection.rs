@@ -1,6 +1,7 @@
 //! Rejections: the errors that a client can correct, each with a message and a remedy.
 
 mod credential_remedy;
+mod curl_target;
 mod lfs;
 mod name;
 
@@ -9,6 +10,7 @@ use http::Method;
 use crate::key::KeyError;
 use crate::operation::{MAX_ENTRIES, MAX_KEYS, Parameter};
 pub use credential_remedy::CredentialRemedy;
+pub use curl_target::{CurlCredential, CurlTarget};
 pub use lfs::LfsRejection;
 
 /// The maximum size of the body of one `PutObject`
@@ -216,6 +218,9 @@ pub enum Rejection {
     /// The share link does not allow this request.
     #[error("the share link does not allow this method on this key")]
     NotGrantedByLink,
+    /// A share link in the URL of a folder.
+    #[error("the URL ends in a slash, and a share link grants access only to single objects")]
+    LinkForObjects,
     /// The service has no share links.
     #[error("share links are disabled")]
     SharingOff,
@@ -231,6 +236,9 @@ pub enum Rejection {
     /// A form for one key, although the rule forbids overwriting. S3 has no create-only forms.
     #[error("HTML form uploads can overwrite objects, and this rule forbids overwriting")]
     FormCanOverwrite,
+    /// The key is in no mount, and the service has no bucket for all other keys.
+    #[error("no bucket of this service stores this key")]
+    NoMount,
     /// The id table has no id for this key, so there is no object.
     #[error("the object does not exist")]
     NoSuchKey,
@@ -294,6 +302,7 @@ impl Rejection {
             | Self::DeniedByRule { .. }
             | Self::NotShareable { .. }
             | Self::NotGrantedByLink
+            | Self::LinkForObjects
             | Self::ClaimsTooLong
             | Self::ExistenceHidden
             | Self::ConditionRequiresRead
@@ -305,6 +314,7 @@ impl Rejection {
             | Self::SharingOff
             | Self::SignInOff
             | Self::NoSuchKey => "NoSuchKey",
+            Self::NoMount => "NoSuchBucket",
             Self::NoSuchUpload => "NoSuchUpload",
             Self::ObjectExists => "PreconditionFailed",
             Self::Lfs(rejection) => rejection.code(),
@@ -320,9 +330,9 @@ impl Rejection {
         }
     }
 
-    /// How the client can correct the request. `url` is the URL of the request without its query.
+    /// How the client can correct the request to `target`.
     #[expect(clippy::too_many_lines, reason = "one arm for each variant")]
-    pub fn remedy(&self, url: &str) -> String {
+    pub fn remedy(&self, target: &CurlTarget) -> String {
         match self {
             Self::BadKey(KeyError::Reserved) => "Use a key that does not begin with `-/`.".into(),
             Self::BadKey(_) => "Send a key of 1 to 1,024 bytes of UTF-8, percent-encoded once, without control \
@@ -339,17 +349,20 @@ impl Rejection {
                 .into(),
             Self::PartialUpload => format!(
                 "Send the whole file without Content-Range (curl: without -C). An upload that can be resumed consists of \
-                parts: start it with POST {url}?uploads, or use `signpost put`."
+                parts: start it with POST {}, or use `signpost put`.",
+                target.url("uploads")
             ),
             Self::Prefetch => "Open the link without a prefetch.".into(),
             Self::InstructionWithBody => format!(
-                "Send the file without `url`, `json` and `Accept: application/vnd.signpost+json` in the request (curl -fL -T FILE \
-                {url}), or in two steps, the first one without a body: {}",
-                two_steps(url)
+                "Send the file without `url`, `json` and `Accept: application/vnd.signpost+json` in the request ({}), \
+                or in two steps, the first one without a body: {}",
+                target.follow("-T FILE", ""),
+                target.two_steps()
             ),
             Self::ListingTooLarge { .. } => format!(
-                "Request it in pages: begin with '{url}?max-keys={MAX_KEYS}', and follow the URL in the `Link` header with \
-                rel=\"next\" until a response has none. Or list the subfolders one by one."
+                "Request it in pages: begin with '{}', and follow the URL in the `Link` header with rel=\"next\" until a \
+                response has none. Or list the subfolders one by one.",
+                target.url(&format!("max-keys={MAX_KEYS}"))
             ),
             Self::ResponseTooLarge => "Request less at once.".into(),
             Self::NotClientSettable { name } => {
@@ -365,14 +378,16 @@ impl Rejection {
             Self::Lfs(rejection) => rejection.remedy().into(),
             Self::NoLength => format!(
                 "Send a file with a known length. This works for files up to 5 GiB: {}",
-                two_steps(url)
+                target.two_steps()
             ),
             Self::LengthRequired { .. } => format!(
-                "Send the file with its length (curl -fL -T FILE {url}), or declare it in the first of two steps: {}",
-                two_steps(url)
+                "Send the file with its length ({}), or declare it in the first of two steps: {}",
+                target.follow("-T FILE", ""),
+                target.two_steps()
             ),
             Self::PutTooLarge { .. } => {
-                format!("Use a multipart upload: signpost put FILE {url}, or start with POST {url}?uploads")
+                let (object, uploads) = (target.url(""), target.url("uploads"));
+                format!("Use a multipart upload: signpost put FILE '{object}', or start with POST '{uploads}'")
             }
             Self::ObjectSizeRequired { .. } => {
                 "Declare the length of the whole object, which S3 then checks: send the \
@@ -390,7 +405,7 @@ impl Rejection {
             }
             Self::BodyTooLarge { .. } => format!(
                 "Upload in two steps, which works for files up to 5 GiB: {}",
-                two_steps(url)
+                target.two_steps()
             ),
             Self::MediaType { content_types } => format!(
                 "Send a media type that matches one of: {}. With curl, add -H 'Content-Type: …'; with two steps, also add \
@@ -410,6 +425,10 @@ impl Rejection {
                 "The operator can enable it with SIGNPOST_KEYS, and a [[token]] or an [[issuer]] with client_id.".into()
             }
             Self::NotGrantedByLink => "Ask the creator of the link for one that allows it.".into(),
+            Self::LinkForObjects => format!(
+                "Insert the name of a file before the `?` of the link. To upload FILE: {}",
+                target.in_folder("FILE").follow("-T FILE", "")
+            ),
             Self::ConditionRequiresRead => {
                 "Send the request without if-match, or ask the operator for a rule that also allows you to read.".into()
             }
@@ -421,8 +440,13 @@ impl Rejection {
             Self::ClaimsTooLong => {
                 "Ask the operator for a rule with shorter patterns, or for shorter claims at the issuer.".into()
             }
+            Self::NoMount => {
+                "Use a key below one of the folders in the listing of /, or ask the operator to add a [[mount]] \
+                for this key, or to set SIGNPOST_BUCKET."
+                    .into()
+            }
             Self::NoSuchKey => "Check the key, or upload the object first.".into(),
-            Self::NoSuchUpload => format!("Start one with POST {url}?uploads"),
+            Self::NoSuchUpload => format!("Start one with POST {}", target.url("uploads")),
             Self::ExistenceHidden => "Check the key, or ask the operator for a rule that allows you to list it.".into(),
             Self::SharingOff => "The operator can enable them with SIGNPOST_KEYS.".into(),
             Self::AccessDenied { .. } => "Ask the operator for a rule that allows it.".into(),
@@ -447,12 +471,6 @@ fn shortened(text: &str, max_chars: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-/// The command for an upload of up to 5 GiB: request the URL without a body, then send the file to it. It declares the length,
-/// because rules with `max_bytes` require it. `tr` removes the spaces that `wc` prints on some systems.
-pub fn two_steps(url: &str) -> String {
-    format!("curl -fT FILE \"$(curl -fsS -X PUT '{url}?url&contentLength='$(wc -c <FILE | tr -d ' '))\"")
 }
 
 /// The methods as a comma-separated list, for the `Allow` header.

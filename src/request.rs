@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::key::{ObjectKey, PathEncoding, RESERVED, decode_path};
-use crate::rejection::Rejection;
+use crate::rejection::{CurlCredential, CurlTarget, Rejection};
 pub(crate) use accept::preferred_type;
 pub(crate) use client::{is_navigation, is_script};
 pub use listing::{ListingFormat, ListingRequest, SortColumn, SortOrder};
@@ -76,7 +76,7 @@ const PREFETCH_HEADERS: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-m
 /// The length of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
-    /// No body, from a front that does not report lengths.
+    /// No declared length, in a request that has no body.
     Unknown,
     /// No body, and no `Content-Length`, from a front that reports lengths.
     Missing,
@@ -134,6 +134,26 @@ impl ApiRequest {
         let path = decode_path(&self.path, self.encoding).unwrap_or_default();
         let path = ObjectKey::new(path).map_or_else(|_| "/".into(), |key| key.to_path());
         format!("{}{path}", self.base_url)
+    }
+
+    /// The target of commands that repeat this request.
+    pub fn curl_target(&self) -> CurlTarget {
+        CurlTarget::new(self.url(), self.curl_credential())
+    }
+
+    /// The target of commands for an escaped path, with the credential of this request.
+    pub(crate) fn curl_target_at(&self, path: &str) -> CurlTarget {
+        CurlTarget::new(format!("{}{path}", self.base_url), self.curl_credential())
+    }
+
+    fn curl_credential(&self) -> CurlCredential {
+        if self.query.iter().any(|(name, _)| name == "share") {
+            CurlCredential::Link
+        } else if self.headers.contains_key(header::AUTHORIZATION) {
+            CurlCredential::Token
+        } else {
+            CurlCredential::None
+        }
     }
 
     /// Scheme and host of this service, if the front reports them.

@@ -6,16 +6,18 @@
 //! 2. [`metrics`]: the metrics of a request.
 //! 3. [`active_secret`]: secrets that are stored outside the function.
 //! 4. [`active_policy`]: the policy that decides about requests.
-//! 5. [`handler`]: the handler of requests.
-//! 6. [`listing`]: requests for listings.
-//! 7. [`object_page`]: pages about one object.
-//! 8. [`sign_in`]: sign-in and sign-out.
-//! 9. [`lfs_batch`]: batches of git-lfs.
-//! 10. [`lfs_locks`]: locks of git-lfs.
-//! 11. [`dialect`]: requests of dialects.
+//! 5. [`buckets`]: the endpoints and credentials of mounts.
+//! 6. [`handler`]: the handler of requests.
+//! 7. [`listing`]: requests for listings.
+//! 8. [`object_page`]: pages about one object.
+//! 9. [`sign_in`]: sign-in and sign-out.
+//! 10. [`lfs_batch`]: batches of git-lfs.
+//! 11. [`lfs_locks`]: locks of git-lfs.
+//! 12. [`dialect`]: requests of dialects.
 
 mod active_policy;
 mod active_secret;
+mod buckets;
 mod dialect;
 pub mod handler;
 mod lfs_batch;

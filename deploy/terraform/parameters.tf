@@ -26,6 +26,10 @@ locals {
     ReservedConcurrency   = tostring(var.reserved_concurrency)
     WebAclArn             = var.web_acl_arn
     ExistingBucket        = var.existing_bucket
+    MoreBuckets           = join(",", var.more_buckets)
+    MountRoles            = join(",", var.mount_roles)
+    StoreKeyParameter     = var.store_key_parameter
+    StoreKeySecretArn     = var.store_key_secret_arn
     CorsOrigins           = join(",", var.cors_origins)
     OldVersionDays        = tostring(var.old_version_days)
     KmsKeyArn             = var.kms_key_arn

@@ -285,6 +285,54 @@ variable "existing_bucket" {
   }
 }
 
+variable "more_buckets" {
+  description = "The ARNs of further buckets in this account that a [[mount]] of the rules names, such as arn:aws:s3:::example-archive. For an access point, its ARN and that of its bucket. The role that signs URLs gets the same permissions for them as for the first bucket. The stack does not change their policies, CORS rules or lifecycle rules. Empty = none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for value in var.more_buckets : can(regex("^(arn:[a-z-]+:s3:(::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|[a-z0-9-]+:[0-9]{12}:accesspoint/[a-z0-9-]{3,50}))?$", value))])
+    error_message = "more_buckets must be values of the format in the description."
+  }
+}
+
+variable "mount_roles" {
+  description = "The ARNs of the roles that a [[mount]] of the rules names in `sign_as`, also in other accounts. The function may assume them. Empty = none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for value in var.mount_roles : can(regex("^(arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]+)?$", value))])
+    error_message = "mount_roles must be values of the format in the description."
+  }
+}
+
+variable "store_key_parameter" {
+  description = "A parameter of Systems Manager (SecureString) that contains the access key of another store as ACCESS_KEY_ID:SECRET, for mounts with `credentials = \"STORE\"`."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^((/[A-Za-z0-9_.-]+)+)?$", var.store_key_parameter))
+    error_message = "store_key_parameter must be a value of the format in the description."
+  }
+}
+
+variable "store_key_secret_arn" {
+  description = "A secret of Secrets Manager in this region that contains the access key of another store. Use it instead of StoreKeyParameter."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+)?$", var.store_key_secret_arn))
+    error_message = "store_key_secret_arn must be a value of the format in the description."
+  }
+}
+
 variable "cors_origins" {
   description = "The origins of web pages that may use Signpost and the new bucket, such as https://app.example.com. Empty = none."
   type        = list(string)

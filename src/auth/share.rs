@@ -2,7 +2,7 @@
 //!
 //! A link is a signed token, so nothing is stored. A link stops working when it expires, when its id is in `revoked` of
 //! the rules, when its key is removed from `SIGNPOST_KEYS`, when the token of its creator gets another secret, or when its
-//! creator loses the right. Each use evaluates the creator's rights again, and the maximum lifetime that the rules set.
+//! creator loses the right. A link is valid only in the mount in which it was created. Each use evaluates the creator's rights again, and the maximum lifetime that the rules set.
 
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +38,9 @@ pub struct ShareLink {
     /// The maximum number of uses; unlimited if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<u32>,
+    /// The fingerprint of the location of the mount with the objects. Absent for the bucket of the setting `SIGNPOST_BUCKET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<String>,
     /// The user who created the link.
     pub creator: StoredUser,
 }

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use http::{Uri, uri::Scheme};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    ClientSecret, CorsOrigins, IdTableLocation, Metrics, PathStyle, RulesSource, SecretLocation, SecretSetting,
-    SigningMode,
+    AccessKey, ClientSecret, CorsOrigins, IdTableLocation, Metrics, PathStyle, RulesSource, SecretLocation,
+    SecretSetting, SigningMode,
 };
 use crate::auth::Keyring;
 use crate::auth::keyring::KeyringError;
-use crate::encoding::without_default_port;
 use crate::key::ObjectKey;
+use crate::mount::address;
 use crate::policy::MAX_EXPIRES;
 
 /// The maximum session duration of a role
@@ -41,6 +40,14 @@ pub(super) fn client_secret(value: Option<&str>) -> Result<Option<SecretSetting<
     Ok(Some(location.map_or_else(value, SecretSetting::Stored)))
 }
 
+/// Parses the value of `SIGNPOST_CREDENTIALS_NAME`.
+pub(super) fn access_key(value: &str) -> Result<SecretSetting<AccessKey>, String> {
+    if let Some(location) = secret_location(value)? {
+        return Ok(SecretSetting::Stored(location));
+    }
+    value.parse().map(SecretSetting::Value)
+}
+
 /// The location that a secret setting contains instead of the secret. The error does not contain the text, which can be a
 /// secret.
 fn secret_location(value: &str) -> Result<Option<SecretLocation>, String> {
@@ -62,18 +69,16 @@ fn required(value: Option<&str>) -> Result<&str, String> {
     value.ok_or_else(|| "is required".into())
 }
 
-/// The names that S3 has allowed since 2018, and the access point ARNs that the SDK accepts
-/// ([bucket naming rules](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)).
-pub(super) fn bucket(value: Option<&str>) -> Result<String, String> {
-    let value = required(value)?;
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-    let is_name = (3..=63).contains(&value.len()) && value.bytes().all(is_plain);
-    if !is_name && !value.starts_with("arn:") {
-        return Err(format!(
-            "{value:?} is not a bucket name (3 to 63 lower-case letters, digits, `-` and `.`)"
-        ));
+pub(super) fn bucket(value: Option<&str>) -> Result<Option<String>, String> {
+    value.map(checked(address::check_bucket)).transpose()
+}
+
+/// Returns a function that copies a text that `check` accepts.
+fn checked(check: impl Fn(&str) -> Result<(), String>) -> impl Fn(&str) -> Result<String, String> {
+    move |text| {
+        check(text)?;
+        Ok(text.to_owned())
     }
-    Ok(value.to_owned())
 }
 
 pub(super) fn table(value: Option<&str>) -> Result<Option<IdTableLocation>, String> {
@@ -96,7 +101,7 @@ pub(super) fn rules_source(value: Option<&str>) -> Result<Option<RulesSource>, S
         let (name, key) = location.split_once('/').ok_or_else(invalid)?;
         let key = ObjectKey::new(key).map_err(|error| format!("{value:?}: {error}"))?;
         return Ok(Some(RulesSource::S3 {
-            bucket: bucket(Some(name))?,
+            bucket: checked(address::check_bucket)(name)?,
             key,
         }));
     }
@@ -109,14 +114,7 @@ pub(super) fn rules_source(value: Option<&str>) -> Result<Option<RulesSource>, S
 }
 
 pub(super) fn region(value: Option<&str>) -> Result<String, String> {
-    let value = required(value)?;
-    if !value
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    {
-        return Err(format!("{value:?} is not a region such as eu-central-1"));
-    }
-    Ok(value.to_owned())
+    checked(address::check_region)(required(value)?)
 }
 
 pub(super) fn boolean(value: Option<&str>) -> Result<bool, String> {
@@ -128,22 +126,7 @@ pub(super) fn boolean(value: Option<&str>) -> Result<bool, String> {
 }
 
 pub(super) fn endpoint(value: Option<&str>) -> Result<Option<String>, String> {
-    let Some(value) = value else { return Ok(None) };
-    let invalid = || format!("{value:?} is not an origin such as https://s3.example.com");
-    let uri: Uri = value.parse().map_err(|_| invalid())?;
-    let is_http = uri
-        .scheme()
-        .is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
-    let authority = uri
-        .authority()
-        .filter(|authority| is_http && !authority.as_str().contains('@'))
-        .ok_or_else(invalid)?;
-    if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
-        return Err(invalid());
-    }
-    let scheme = uri.scheme().ok_or_else(invalid)?;
-    let authority = without_default_port(scheme, authority.as_str());
-    Ok(Some(format!("{scheme}://{authority}")))
+    value.map(address::parse_origin).transpose()
 }
 
 pub(super) fn path_style(value: Option<&str>) -> Result<PathStyle, String> {
@@ -155,30 +138,8 @@ pub(super) fn path_style(value: Option<&str>) -> Result<PathStyle, String> {
     }
 }
 
-/// Servers other than AWS omit the account.
 pub(super) fn role_arn(value: Option<&str>) -> Result<Option<String>, String> {
-    let Some(value) = value else { return Ok(None) };
-    let mut parts = value.splitn(6, ':');
-    let mut next = || parts.next().unwrap_or_default();
-    let (arn, partition, service, region, account, role) = (next(), next(), next(), next(), next(), next());
-    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&byte);
-    let is_role = role
-        .strip_prefix("role/")
-        .is_some_and(|path| !path.is_empty() && path.bytes().all(is_name));
-    if arn != "arn"
-        || partition.is_empty()
-        || !is_word(partition)
-        || service != "iam"
-        || !region.is_empty()
-        || !is_word(account)
-        || !is_role
-    {
-        return Err(format!(
-            "{value:?} is not a role such as arn:aws:iam::123456789012:role/signer"
-        ));
-    }
-    Ok(Some(value.to_owned()))
+    value.map(checked(address::check_role_arn)).transpose()
 }
 
 pub(super) fn signing_mode(value: Option<&str>) -> Result<SigningMode, String> {

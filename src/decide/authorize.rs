@@ -5,6 +5,7 @@ use super::caller::CallerContext;
 use super::plan_builder::plan;
 use super::rejected_request::{RejectedRequest, RejectionContext};
 use super::{object_location, share_link};
+use crate::mount::Mount;
 use crate::operation::{Action, Operation};
 use crate::plan::{ObjectLocation, PresignPlan};
 use crate::policy::{Grant, Policy};
@@ -60,10 +61,14 @@ fn check_rules<T>(
     if let Some(constraints) = &narrowed {
         grant.constraints = constraints;
     }
-    check_condition(policy, grant, &object_request)?;
+    let mount = policy
+        .mounts
+        .find(object_request.key.as_str())
+        .ok_or(Rejection::NoMount)?;
+    check_condition(policy, mount, grant, &object_request)?;
     let authorized = AuthorizedRequest {
-        location: object_location::locate(policy, principal, grant, &object_request)?,
-        scope: grant.scope(principal),
+        location: object_location::locate(policy, principal, (grant, mount), &object_request)?,
+        scope: grant.scope(principal, &policy.mounts, mount),
         grant,
         link_use: link.and_then(share_link::link_use),
     };
@@ -76,13 +81,18 @@ fn check_rules<T>(
 /// Rejects an `If-Match` that S3 would answer with 403, because the session of the rule may not read. S3 requires `s3:GetObject` to
 /// compare an `ETag` ([conditional writes](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html),
 /// [conditional deletes](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html)).
-fn check_condition(policy: &Policy, grant: Grant<'_>, object_request: &ObjectRequest) -> Result<(), Rejection> {
+fn check_condition(
+    policy: &Policy,
+    mount: &Mount,
+    grant: Grant<'_>,
+    object_request: &ObjectRequest,
+) -> Result<(), Rejection> {
     let compares_etag = match object_request.if_match() {
         None => false,
         Some("*") => object_request.operation != Operation::DeleteObject,
         Some(_) => true,
     };
-    if policy.has_scoped_sessions && compares_etag && !grant.allows(Action::Read) {
+    if policy.has_scoped_sessions_for(mount) && compares_etag && !grant.allows(Action::Read) {
         return Err(Rejection::ConditionRequiresRead);
     }
     Ok(())

@@ -1,10 +1,14 @@
 //! Listings: `GET /{prefix}/` and `GET /{prefix}/?uploads`.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::caller::CallerContext;
 use super::page_actions::PageActions;
 use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::{Principal, cursor};
 use crate::key::{ObjectKey, RESERVED};
+use crate::mount::Mount;
 use crate::operation::{Action, Listing};
 use crate::plan::{AUDIT, ListingPage, ListingPlan};
 use crate::policy::{Grant, GrantScope, ListAccess, Policy};
@@ -29,10 +33,12 @@ pub struct ListingView {
     pub principal: Principal,
     /// The actions that a page offers.
     pub actions: PageActions,
+    /// The mount of the prefix. `None` if the service has no bucket for it.
+    pub mount: Option<Arc<Mount>>,
     /// True if the caller may list the prefix, or folders below it. Otherwise the caller may only upload.
     pub is_listed: bool,
-    /// The folders on the way to prefixes that the caller may list.
-    folders: Vec<String>,
+    /// The folders on the way to prefixes that the caller may list, if S3 is not called, and those that lead to other mounts.
+    folders: BTreeSet<String>,
     /// The folders on the way to prefixes to which the caller may upload.
     upload_folders: Vec<String>,
 }
@@ -56,7 +62,7 @@ pub(super) fn decide(
     let request = caller.request;
     // A share link grants access to single objects. Its creator passes on their names.
     if request.query.iter().any(|(name, _)| name == "share") {
-        return Err(Rejection::NotGrantedByLink.into());
+        return Err(Rejection::LinkForObjects.into());
     }
     let listing_request = ListingRequest::parse(request, listing, prefix)?;
     let mut context = RejectionContext::from_listing_request(&listing_request);
@@ -76,15 +82,27 @@ fn check_rules(
     let VisiblePart {
         grant,
         is_listed,
-        folders,
+        folders: traversed,
         upload_folders,
     } = visible_part(caller.policy, principal, &request).inspect_err(|_| {
         let mut actions = request.listing.actions().iter();
         let denying = actions.find_map(|action| caller.policy.denying_rule_below(principal, *action, &request.prefix));
         context.rule = denying.map(str::to_owned);
     })?;
-    let plan = grant.map(|grant| plan_for_grant(caller, &request, grant.scope(principal)));
+    let mounts = &caller.policy.mounts;
+    let mount = mounts.find(&request.prefix).cloned();
+    let plan = grant.zip(mount.as_ref()).map(|(grant, mount)| {
+        let scope = grant.scope(principal, mounts, mount);
+        plan_for_grant(caller, &request, scope)
+    });
     let plan = plan.transpose()?;
+    let has_bucket = |folder: &String| mounts.has_keys_below(folder);
+    let mut folders = mount_folders(caller.policy, principal, &request);
+    folders.extend(traversed.into_iter().filter(has_bucket));
+    let upload_folders: Vec<_> = upload_folders.into_iter().filter(has_bucket).collect();
+    if mount.is_none() && folders.is_empty() && upload_folders.is_empty() {
+        return Err(Rejection::NoMount);
+    }
     let actions = match request.format {
         ListingFormat::Page => PageActions::for_prefix(caller, &request.prefix)?,
         ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => {
@@ -97,11 +115,30 @@ fn check_rules(
             request,
             principal: principal.clone(),
             actions,
+            mount,
             is_listed,
             folders,
             upload_folders,
         },
     })
+}
+
+/// The folders that lead to the mounts below the listed prefix, if the caller may list anything there. A recursive listing
+/// contains the mounts themselves.
+fn mount_folders(policy: &Policy, principal: &Principal, request: &ListingRequest) -> BTreeSet<String> {
+    if request.listing == Listing::Uploads {
+        return BTreeSet::new();
+    }
+    let prefix = &request.prefix;
+    let mounts = policy.mounts.directly_below(prefix);
+    let accessible = mounts.filter(|mount| policy.list_access(principal, Action::List, &mount.at).is_ok());
+    let folder = |mount: &Mount| {
+        let end = mount.at[prefix.len()..]
+            .find('/')
+            .map_or(mount.at.len(), |end| prefix.len() + end + 1);
+        mount.at[..if request.recursive { mount.at.len() } else { end }].to_owned()
+    };
+    accessible.map(folder).collect()
 }
 
 /// The part of the prefix that the caller may see. A page also shows where the caller may upload, because a form or a link on
@@ -145,11 +182,11 @@ fn plan_for_grant(
     request: &ListingRequest,
     scope: GrantScope,
 ) -> Result<ListingPlan, Rejection> {
+    let plan = plan(request, scope, &caller.request.request_id);
     let cursor = request
         .next
         .as_deref()
-        .map(|next| decrypt_cursor(caller.policy, request, next));
-    let plan = plan(request, scope, &caller.request.request_id);
+        .map(|next| decrypt_cursor(caller.policy, (request, &plan.scope.mount), next));
     match cursor.transpose()? {
         Some(cursor) => plan.at_cursor(&cursor).ok_or_else(|| bad_value("next", UNKNOWN_NEXT)),
         None => Ok(plan),
@@ -175,14 +212,23 @@ fn list_access<'a>(
 }
 
 /// Decrypts the `next` of a client to the cursor of S3.
-fn decrypt_cursor(policy: &Policy, request: &ListingRequest, next: &str) -> Result<String, Rejection> {
-    let decrypted = cursor::decrypt(policy.cursor_keys(), &cursor_scope(request), next);
+fn decrypt_cursor(
+    policy: &Policy,
+    (request, mount): (&ListingRequest, &Mount),
+    next: &str,
+) -> Result<String, Rejection> {
+    let decrypted = cursor::decrypt(policy.cursor_keys(), &cursor_scope(request, mount), next);
     decrypted.ok_or_else(|| bad_value("next", UNKNOWN_NEXT))
 }
 
 /// The listing that a `next` is valid for.
-fn cursor_scope(request: &ListingRequest) -> String {
-    format!("{} {}", request.listing.name(), request.prefix)
+fn cursor_scope(request: &ListingRequest, mount: &Mount) -> String {
+    let scope = format!("{} {}", request.listing.name(), request.prefix);
+    if mount.is_root() {
+        return scope;
+    }
+    // No prefix contains a line break.
+    format!("{scope}\n{}", mount.location())
 }
 
 fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> ListingPlan {
@@ -195,8 +241,9 @@ fn plan(request: &ListingRequest, scope: GrantScope, request_id: &str) -> Listin
     }
     // XML cannot represent every key.
     query.push(pair("encoding-type", "url"));
-    if !request.prefix.is_empty() {
-        query.push(pair("prefix", &request.prefix));
+    let prefix = scope.mount.storage_key(&request.prefix);
+    if !prefix.is_empty() {
+        query.push(pair("prefix", &prefix));
     }
     let audit = format!("{request_id}.{}.{}", scope.user_id, scope.rule);
     query.push(pair(AUDIT, &audit));
@@ -244,9 +291,14 @@ impl ListingDecision {
 }
 
 impl ListingView {
-    /// Removes the entries that the caller may not list, that no path can name, or that the request excludes.
-    pub fn filter(&self, policy: &Policy, mut page: ListingPage) -> ListingPage {
-        page.folders.extend(self.folders.iter().cloned());
+    /// Replaces storage keys by public keys. Removes the entries that the caller may not list, that no path can name, that
+    /// another mount hides, or that the request excludes. Adds the folders of mounts to the page if it is the first one.
+    pub fn filter(&self, policy: &Policy, page: ListingPage, is_first: bool) -> ListingPage {
+        let mut page = self.with_public_keys(policy, page);
+        page.folders.retain(|folder| !self.folders.contains(folder));
+        if is_first {
+            page.folders.extend(self.folders.iter().cloned());
+        }
         page.folders
             .retain(|folder| self.includes(folder) && !policy.denies_below(&self.principal, Action::List, folder));
         let listed: Vec<_> = page.folders.clone();
@@ -258,10 +310,29 @@ impl ListingView {
         });
         page.uploads
             .retain(|upload| self.includes(&upload.key) && self.may_list(policy, &upload.key));
-        page.next = page
-            .next
-            .and_then(|next| cursor::encrypt(policy.cursor_keys(), &cursor_scope(&self.request), &next));
+        page.next = page.next.zip(self.mount.as_ref()).and_then(|(next, mount)| {
+            cursor::encrypt(policy.cursor_keys(), &cursor_scope(&self.request, mount), &next)
+        });
         self.sort(&mut page);
+        page
+    }
+
+    /// Replaces storage keys by public keys, and removes the entries that another mount hides.
+    fn with_public_keys(&self, policy: &Policy, mut page: ListingPage) -> ListingPage {
+        let mounts = &policy.mounts;
+        let Some(mount) = self.mount.as_ref().filter(|_| !mounts.is_empty()) else {
+            return page;
+        };
+        let publish = |key: &mut String| {
+            let public = mount.plain_key(key).filter(|public| mounts.contains(mount, public));
+            public.is_some_and(|public| {
+                *key = public;
+                true
+            })
+        };
+        page.folders.retain_mut(publish);
+        page.objects.retain_mut(|object| publish(&mut object.key));
+        page.uploads.retain_mut(|upload| publish(&mut upload.key));
         page
     }
 

@@ -4,20 +4,21 @@ use ulid::Ulid;
 
 use crate::auth::Principal;
 use crate::key::ObjectKey;
+use crate::mount::Mount;
 use crate::operation::{Action, Operation};
 use crate::plan::{IdLookup, ObjectLocation};
 use crate::policy::{Grant, Policy, StorageKey};
 use crate::rejection::Rejection;
 use crate::request::ObjectRequest;
 
-/// The location under which `grant` stores the object that `principal` requests.
+/// The location under which `grant` stores the object that `principal` requests, in the mount of its public key.
 pub(super) fn locate(
     policy: &Policy,
     principal: &Principal,
-    grant: Grant<'_>,
+    (grant, mount): (Grant<'_>, &Mount),
     request: &ObjectRequest,
 ) -> Result<ObjectLocation, Rejection> {
-    let folder = match grant.storage_key(principal, &request.key)? {
+    let folder = match grant.storage_key(principal, &request.key, mount)? {
         StorageKey::Key(key) => return Ok(ObjectLocation::Key(key)),
         StorageKey::IdIn(folder) => folder,
     };
@@ -27,8 +28,8 @@ pub(super) fn locate(
     Ok(ObjectLocation::Lookup(Box::new(IdLookup {
         public_key: request.key.clone(),
         create: creates_object(request.operation),
-        missing: missing_object(policy, principal, request),
-        denied_keys: policy.denied_keys_in(principal, action, &folder),
+        missing: missing_object(policy, principal, mount, request),
+        denied_keys: policy.denied_keys_in(principal, action, mount, &folder),
         denial: policy.denial_for(principal, action),
         folder,
     })))
@@ -49,7 +50,7 @@ const fn creates_object(operation: Operation) -> bool {
 }
 
 /// The rejection of a request for an object that was never stored. It equals the response of S3 for a deleted object.
-fn missing_object(policy: &Policy, principal: &Principal, request: &ObjectRequest) -> Rejection {
+fn missing_object(policy: &Policy, principal: &Principal, mount: &Mount, request: &ObjectRequest) -> Rejection {
     match request.operation {
         Operation::UploadPart
         | Operation::ListParts
@@ -60,7 +61,7 @@ fn missing_object(policy: &Policy, principal: &Principal, request: &ObjectReques
         | Operation::DeleteObject
         | Operation::PutObject
         | Operation::CreateMultipartUpload => {
-            if policy.has_scoped_sessions && !policy.allows(principal, Action::List, request.key.as_str()) {
+            if policy.has_scoped_sessions_for(mount) && !policy.allows(principal, Action::List, request.key.as_str()) {
                 Rejection::ExistenceHidden
             } else {
                 Rejection::NoSuchKey

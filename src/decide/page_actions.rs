@@ -58,8 +58,10 @@ impl PageActions {
     /// The actions of the caller below `prefix`.
     pub(super) fn for_prefix(caller: &CallerContext<'_>, prefix: &str) -> Result<Self, Rejection> {
         let policy = caller.policy;
+        let has_bucket = policy.mounts.find(prefix).is_some();
         Self::new(caller, |principal, action| {
             match policy.list_access(principal, action, prefix) {
+                Ok(_) if !has_bucket => None,
                 Ok(ListAccess::Full(grant)) => Some(grant.constraints.share.contains(&action)),
                 Ok(ListAccess::Traverse(_)) | Err(_) => None,
             }

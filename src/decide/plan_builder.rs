@@ -382,13 +382,10 @@ fn signed_length(object_request: &ObjectRequest, constraints: &Constraints) -> R
         BodyLength::Chunked => Err(Rejection::NoLength),
         // S3 would reject the redirected request.
         BodyLength::Missing if object_request.format == ResponseFormat::Redirect => Err(Rejection::NoLength),
-        BodyLength::Declared(length) if length > 0 => Ok(Some(length)),
-        // An empty file.
-        BodyLength::Declared(_) if is_limited && object_request.format == ResponseFormat::Redirect => Ok(Some(0)),
-        BodyLength::Declared(_) | BodyLength::Missing | BodyLength::Unknown if is_limited => {
-            Err(Rejection::LengthRequired { max_bytes })
-        }
-        BodyLength::Declared(_) | BodyLength::Missing | BodyLength::Unknown => Ok(None),
+        // Without a limit, a client need not send the length of an empty file.
+        BodyLength::Declared(length) => Ok(Some(length).filter(|length| *length > 0 || is_limited)),
+        BodyLength::Missing | BodyLength::Unknown if is_limited => Err(Rejection::LengthRequired { max_bytes }),
+        BodyLength::Missing | BodyLength::Unknown => Ok(None),
     }
 }
 

@@ -15,6 +15,7 @@ use super::rejected_request::RejectedRequest;
 use crate::auth::Keyring;
 use crate::auth::keyring::{Purpose, SignedToken};
 use crate::key::ObjectKey;
+use crate::mount::Mount;
 use crate::operation::Operation;
 use crate::plan::{ObjectLocation, PolicyCondition, PostFormKey, PostPolicyPlan};
 use crate::policy::{Constraints, Policy};
@@ -279,7 +280,7 @@ impl FormOptions {
         match media_types(self.content_type.as_deref(), constraints)? {
             None => {}
             Some(range) if range.ends_with("/*") => {
-                check_not_displayed(policy, &object_request.key, &key)?;
+                check_not_displayed(policy, &scope.mount, &object_request.key, &key)?;
                 conditions.push(media_type_condition(range, as_page)?);
             }
             Some(media_type) => fields.push(("Content-Type".into(), media_type.to_owned())),
@@ -303,6 +304,7 @@ impl FormOptions {
 /// `video/mp4,text/html` for the range `video/*`, and browsers would run the file as a page.
 fn check_not_displayed(
     policy: &Policy,
+    mount: &Mount,
     public_key: &ObjectKey,
     storage_key: &PostFormKey<ObjectLocation>,
 ) -> Result<(), Rejection> {
@@ -311,8 +313,9 @@ fn check_not_displayed(
         PostFormKey::Exact(ObjectLocation::Lookup(_)) => None,
         PostFormKey::InFolder(folder) => Some(format!("{folder}{EXAMPLE_FILE}")),
     };
+    let stored_as = stored_as.and_then(|key| mount.plain_key(&key));
     let mut keys = [Some(public_key.as_str()), stored_as.as_deref()].into_iter().flatten();
-    if keys.any(|key| policy.may_display(key)) {
+    if keys.any(|key| policy.may_display(mount, key)) {
         let problem = "must be one media type such as video/mp4, because a rule with `disposition = \"inline\"` lets browsers \
                        display the file";
         return Err(bad_value("contentType", problem));

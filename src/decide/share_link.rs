@@ -4,12 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use http::Method;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::caller::CallerContext;
 use super::rejected_request::{RejectedRequest, RejectionContext};
 use crate::auth::keyring::SignedToken;
 use crate::auth::share::{self, LinkScope, ShareLink};
 use crate::auth::{Issuer, Principal};
+use crate::encoding::hex;
 use crate::key::ObjectKey;
 use crate::operation::{Action, Operation};
 use crate::plan::LinkUse;
@@ -103,6 +105,7 @@ fn create_link(caller: &CallerContext<'_>, context: &mut RejectionContext) -> Re
         temporary,
         max_bytes: share_request.max_bytes,
         uses: share_request.uses(policy)?,
+        mount: mount_fingerprint(policy, &target)?,
         creator: creator.ok_or(Rejection::CredentialRequired)?,
     };
     let token = share::sign(&policy.authenticators.keys, &link).ok_or(Rejection::SharingOff)?;
@@ -122,10 +125,22 @@ pub(super) fn redeem(
         .methods
         .iter()
         .any(|method| granting_method(operation) == method.as_str());
-    if !is_granted || !link.scope.contains(&object_request.key) || link.uses.is_some() && !is_single_use(operation) {
+    // The creator has not shared the object that a new mount stores under the same public key.
+    let is_moved = link.mount != mount_fingerprint(caller.policy, &object_request.key)?;
+    if !is_granted
+        || is_moved
+        || !link.scope.contains(&object_request.key)
+        || link.uses.is_some() && !is_single_use(operation)
+    {
         return Err(Rejection::NotGrantedByLink);
     }
     Ok((Principal::User(creator), link))
+}
+
+/// The fingerprint of the location of the mount of `key`. `None` for the root.
+fn mount_fingerprint(policy: &Policy, key: &ObjectKey) -> Result<Option<String>, Rejection> {
+    let mount = policy.mounts.find(key.as_str()).ok_or(Rejection::NoMount)?;
+    Ok((!mount.is_root()).then(|| hex(&Sha256::digest(mount.location())[..8])))
 }
 
 /// The method that a link must contain to allow `operation`. PUT also allows multipart uploads.

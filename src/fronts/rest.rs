@@ -133,11 +133,12 @@ pub(super) fn body_length(event: &FrontEvent<'_>, headers: &HeaderMap) -> Result
         return Ok(BodyLength::Chunked);
     }
     let delivered = event.body_bytes();
-    if delivered > 0 {
-        return Ok(BodyLength::Declared(delivered));
-    }
     let declared = content_length::declared(headers)?;
-    Ok(declared.map_or(BodyLength::Unknown, BodyLength::Declared))
+    Ok(BodyLength::Declared(if delivered > 0 {
+        delivered
+    } else {
+        declared.unwrap_or(0)
+    }))
 }
 
 /// Returns the identity that an authorizer or IAM has verified.

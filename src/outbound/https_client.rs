@@ -1,25 +1,29 @@
-//! An HTTP/1.1 client with TLS. It opens a connection for each request, because requests are far apart.
+//! An HTTP/1.1 client with TLS that reuses connections.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper::rt::{Read, Write};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use http::{Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
 
-/// An error of any type.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use super::connection::{Connection, Origin, in_origin_form, read_body};
+use super::connection_pool::ConnectionPool;
+pub(crate) use super::tls::BoxError;
+use super::tls::Tls;
 
 /// The time limit of one request. A client is waiting for the response, and the function itself has ten seconds.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long an idempotent request waits only for the response of a connection that was idle for [`LONG_IDLE_TIME`]. The
+/// network may have dropped the connection while the process was frozen, without a notice.
+const REUSED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// No network drops a connection that was idle for less. If the response is late, the server is slow, and a second request
+/// would make it slower.
+const LONG_IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +34,43 @@ pub(crate) enum SendError {
     Connect(#[source] BoxError),
 }
 
-/// A client that trusts the certificate authorities of the system. It reads their certificates on first use, because
-/// that takes milliseconds. Clones share them.
+/// The effect of a request that is sent twice. The method does not define it, because STS, `DynamoDB`, Systems Manager and
+/// Secrets Manager receive every operation as POST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idempotency {
+    /// The same as if it were sent once:
+    ///
+    /// - operations that only read, and the methods that HTTP defines as idempotent
+    ///   ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)),
+    /// - [`AssumeRole`](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html), which returns credentials
+    ///   and changes nothing,
+    /// - `UpdateItem` that only sets an attribute with
+    ///   [`if_not_exists`](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html).
+    Idempotent,
+    /// Another one:
+    ///
+    /// - `UpdateItem` with `ADD`
+    ///   ([atomic counters](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.AtomicCounters)),
+    /// - `UpdateItem` with a condition that the item no longer fulfils after the update,
+    /// - the exchange of an authorization code, which is valid once
+    ///   ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)).
+    NotIdempotent,
+}
+
+/// The head of a response, and the connection from which its body is read.
+type OpenResponse = (Connection, Response<Incoming>);
+
+/// A boxed future.
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A client whose clones share connections and the TLS configuration.
 #[derive(Clone, Default)]
-pub(crate) struct HttpsClient {
-    tls: Arc<OnceLock<TlsConnector>>,
+pub(crate) struct HttpsClient(Arc<SharedClient>);
+
+#[derive(Default)]
+struct SharedClient {
+    tls: Tls,
+    pool: ConnectionPool,
 }
 
 impl std::fmt::Debug for HttpsClient {
@@ -46,76 +82,130 @@ impl std::fmt::Debug for HttpsClient {
 impl HttpsClient {
     /// Sends `request`, whose URI is absolute, and returns the response, whose body has at most `max_bytes`. The client
     /// does not follow redirects.
-    pub(crate) async fn send(&self, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, SendError> {
-        let response = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request, max_bytes)).await;
-        response.map_err(|_| SendError::Timeout)?.map_err(SendError::Connect)
+    ///
+    /// If a reused connection proves to be dead, the request is sent again on a new connection. A request that is not
+    /// idempotent is sent again only if nothing of it was sent.
+    ///
+    /// The future is boxed, so that the futures of requests that need no call stay small.
+    pub(crate) fn send(
+        &self,
+        request: Request<Bytes>,
+        idempotency: Idempotency,
+        max_bytes: usize,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
+        Box::pin(async move {
+            let origin = Origin::of(request.uri()).map_err(SendError::Connect)?;
+            let request = in_origin_form(request).map_err(SendError::Connect)?;
+            let exchange = self.exchange(&origin, request, idempotency, max_bytes);
+            if let Ok(response) = tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
+                return response.map_err(SendError::Connect);
+            }
+            self.0.pool.close(&origin);
+            Err(SendError::Timeout)
+        })
     }
 
-    async fn exchange(&self, request: Request<Bytes>, max_bytes: usize) -> Result<Response<Bytes>, BoxError> {
-        let (host, port, secure) = address(request.uri())?;
-        let stream = TcpStream::connect((host.as_str(), port)).await?;
-        let stream: Box<dyn Stream> = if secure {
-            let name = ServerName::try_from(host)?;
-            Box::new(TokioIo::new(self.tls()?.connect(name, stream).await?))
+    /// Opens a connection to the origin of `url` for the next request, unless there is one.
+    pub(crate) fn connect(&self, url: Uri) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async move {
+            let origin = Origin::of(&url)?;
+            let connection = match self.reuse(&origin).await {
+                Some((connection, _)) => connection,
+                None => Connection::open(origin, &self.0.tls).await?,
+            };
+            self.0.pool.put(connection);
+            Ok(())
+        })
+    }
+
+    async fn exchange(
+        &self,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+        idempotency: Idempotency,
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, BoxError> {
+        let (connection, response) = self.response(origin, request, idempotency).await?;
+        let response = read_body(response, max_bytes).await?;
+        self.0.pool.put(connection);
+        Ok(response)
+    }
+
+    async fn response(
+        &self,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+        idempotency: Idempotency,
+    ) -> Result<OpenResponse, BoxError> {
+        match (self.reuse(origin).await, idempotency) {
+            (None, _) => self.send_new(origin, request).await,
+            (Some(reused), Idempotency::Idempotent) => self.send_idempotent(reused, request).await,
+            (Some((reused, _)), Idempotency::NotIdempotent) => self.send_once(reused, request).await,
+        }
+    }
+
+    /// Sends a request on a new connection.
+    async fn send_new(&self, origin: &Origin, request: Request<Full<Bytes>>) -> Result<OpenResponse, BoxError> {
+        let mut connection = Connection::open(origin.clone(), &self.0.tls).await?;
+        let response = connection.send(request).await.map_err(|error| error.source)?;
+        Ok((connection, response))
+    }
+
+    /// Sends a request on a connection that may be dead, and on a new one if the first fails or does not respond soon. A
+    /// server that is only slow may still respond on the first one.
+    async fn send_idempotent(
+        &self,
+        (mut reused, idle_time): (Connection, Duration),
+        request: Request<Full<Bytes>>,
+    ) -> Result<OpenResponse, BoxError> {
+        let origin = reused.origin().clone();
+        let limit = if idle_time < LONG_IDLE_TIME {
+            REQUEST_TIMEOUT
         } else {
-            Box::new(TokioIo::new(stream))
+            REUSED_TIMEOUT
         };
-        exchange(stream, request, max_bytes).await
+        let mut first = pin!(async {
+            let response = reused.send(request.clone()).await.ok()?;
+            Some((reused, response))
+        });
+        let early = tokio::time::timeout(limit, &mut first).await;
+        let is_dead = match early {
+            Ok(Some(response)) => return Ok(response),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        self.0.pool.close(&origin);
+        let second = self.send_new(&origin, request.clone());
+        if is_dead {
+            return second.await;
+        }
+        tokio::select! {
+            Some(response) = first => Ok(response),
+            response = second => response,
+        }
     }
 
-    fn tls(&self) -> Result<&TlsConnector, BoxError> {
-        if let Some(tls) = self.tls.get() {
-            return Ok(tls);
+    /// Sends a request on a connection that may be dead, and on a new one if nothing of it was sent.
+    async fn send_once(&self, mut reused: Connection, request: Request<Full<Bytes>>) -> Result<OpenResponse, BoxError> {
+        let error = match reused.send(request).await {
+            Ok(response) => return Ok((reused, response)),
+            Err(error) => error,
+        };
+        self.0.pool.close(reused.origin());
+        let request = error.repeatable.ok_or(error.source)?;
+        self.send_new(reused.origin(), request).await
+    }
+
+    /// Returns a connection that is still open, and how long it was idle.
+    async fn reuse(&self, origin: &Origin) -> Option<(Connection, Duration)> {
+        while let Some((mut connection, idle_time)) = self.0.pool.take(origin, SystemTime::now()) {
+            if connection.is_open().await {
+                return Some((connection, idle_time));
+            }
         }
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            return Err("the system trusts no certificate authority".into());
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(self.tls.get_or_init(|| TlsConnector::from(Arc::new(config))))
+        None
     }
 }
 
-/// Returns the host, the port, and true for TLS.
-fn address(uri: &Uri) -> Result<(String, u16, bool), BoxError> {
-    let secure = uri.scheme_str() == Some("https");
-    let host = uri.host().ok_or("the URL has no host")?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    Ok((host, port, secure))
-}
-
-/// A connection, with or without TLS. One type for both, so that the function contains the HTTP client once.
-trait Stream: Read + Write + Send + Unpin {}
-
-impl<T: Read + Write + Send + Unpin> Stream for T {}
-
-async fn exchange(
-    stream: Box<dyn Stream>,
-    request: Request<Bytes>,
-    max_bytes: usize,
-) -> Result<Response<Bytes>, BoxError> {
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    let connection = tokio::spawn(connection);
-    let response = sender.send_request(in_origin_form(request)?).await?;
-    let (head, body) = response.into_parts();
-    let body = Limited::new(body, max_bytes).collect().await?.to_bytes();
-    connection.abort();
-    Ok(Response::from_parts(head, body))
-}
-
-/// Returns the request in origin form
-/// ([RFC 9112, section 3.2.1](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1)), with the host in its header.
-fn in_origin_form(mut request: Request<Bytes>) -> Result<Request<Full<Bytes>>, BoxError> {
-    let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-    let host = HeaderValue::from_str(authority)?;
-    request.headers_mut().entry(header::HOST).or_insert(host);
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    *request.uri_mut() = path.parse()?;
-    Ok(request.map(Full::new))
-}
+#[cfg(test)]
+mod tests;

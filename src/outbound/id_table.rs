@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::aws::{CredentialSource, DynamoTable};
+use super::https_client::HttpsClient;
 use super::id_lookup::{IdLookupResult, LockChange, TableError, shared};
 use crate::config::{ConfigError, IdTableLocation, Settings};
 use crate::plan::{IdLookup, LinkUse, Lock};
@@ -32,14 +33,25 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl IdTable {
     /// Prepares the store of the settings, without a call.
-    pub(crate) fn new(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        credentials: CredentialSource,
+        https: HttpsClient,
+    ) -> Result<Self, ConfigError> {
         Ok(match &settings.table {
             None => Self::None,
             Some(IdTableLocation::DynamoDb(name)) => {
-                Self::DynamoDb(Arc::new(DynamoTable::new(settings, name, credentials)?))
+                Self::DynamoDb(Arc::new(DynamoTable::new(settings, name, credentials, https)?))
             }
             Some(IdTableLocation::Folder(folder)) => Self::Folder(folder.clone()),
         })
+    }
+
+    /// Opens the connection that the first look-up requires.
+    pub(crate) async fn connect(&self) {
+        if let Self::DynamoDb(table) = self {
+            table.connect().await;
+        }
     }
 
     /// Consumes one use of a link. Returns false if none is left. No use is granted to two requests.

@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 
-use super::https_client::HttpsClient;
+use super::https_client::{HttpsClient, Idempotency};
 use super::outbound_error::OutboundError;
 use super::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
 use crate::auth::KeySet;
@@ -41,7 +41,7 @@ const MAX_RESPONSE_BYTES: usize = 512 * 1024;
 const CLIENT_SECRET_BASIC: &str = "client_secret_basic";
 
 /// The providers of the rules, with their cached metadata.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct ProviderCache {
     https: HttpsClient,
     providers: Arc<Mutex<BTreeMap<String, Arc<CachedProvider>>>>,
@@ -107,6 +107,13 @@ struct TokenErrorResponse {
 }
 
 impl ProviderCache {
+    pub(crate) fn new(https: HttpsClient) -> Self {
+        Self {
+            https,
+            providers: Arc::default(),
+        }
+    }
+
     /// Returns the metadata of the issuer of a token. It has the key that the token names, if the issuer publishes it.
     pub(crate) async fn get(
         &self,
@@ -173,7 +180,10 @@ impl ProviderCache {
         let url = url.ok_or_else(|| failed("the issuer has no token endpoint"))?;
         let request = token_request(url, provider, exchange, secret);
         let request = request.ok_or_else(|| failed("the request cannot be created"))?;
-        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        let response = self
+            .https
+            .send(request, Idempotency::NotIdempotent, MAX_RESPONSE_BYTES)
+            .await;
         let response = response.map_err(|error| failed(&chain(&error)))?;
         id_token(&response).map_err(|problem| match problem {
             TokenProblem::InvalidCode => ExchangeError::InvalidCode,
@@ -189,7 +199,10 @@ impl ProviderCache {
                 service: url.to_owned().into(),
                 source: error.into(),
             })?;
-        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        let response = self
+            .https
+            .send(request, Idempotency::Idempotent, MAX_RESPONSE_BYTES)
+            .await;
         let response = response.map_err(|source| OutboundError::Send {
             service: url.to_owned().into(),
             source,

@@ -93,6 +93,12 @@ impl<V: Clone, E: Clone> Refreshing<V, E> {
         renewed.or_else(|_| state.outcome(schedule))
     }
 
+    /// Forgets a failed renewal, so that the next request does not wait before it renews the value.
+    pub(crate) fn forget_failure(&self) {
+        let mut state = self.state();
+        state.last_attempt.take_if(|attempt| attempt.error.is_some());
+    }
+
     /// Returns the lock of the renewal, or `None` if the request need not wait for the renewal of another request.
     async fn lock_renewal<S: RefreshSchedule<V, E>>(&self, schedule: &S) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         if let Ok(renewal) = self.renewal.try_lock() {

@@ -41,6 +41,13 @@ pub enum Finding<'a> {
         /// The id of the rule.
         rule: &'a str,
     },
+    /// Two mounts contain some of the same objects.
+    SameObjects {
+        /// The public keys of the first mount.
+        at: &'a str,
+        /// The public keys of the second mount.
+        other: &'a str,
+    },
     /// A rule allows requests for objects that another rule stores under public keys that are denied.
     Alias {
         /// The id of the deny rule.
@@ -57,22 +64,26 @@ pub enum Finding<'a> {
 impl Policy {
     /// Returns the properties of the rules that may be mistakes, in the order of the file.
     pub fn findings(&self) -> Vec<Finding<'_>> {
+        let same = self.mounts.pairs_with_same_objects();
+        let same = same.map(|(one, other)| Finding::SameObjects {
+            at: &one.at,
+            other: &other.at,
+        });
         let rules = self.rules.iter().enumerate();
-        rules
-            .flat_map(|(index, rule)| {
-                let found = match rule.effect {
-                    Effect::Allow => {
-                        let found = [anonymous_write(rule), self.shadowed(index, rule)];
-                        found.into_iter().flatten().collect()
-                    }
-                    Effect::Deny => {
-                        let found = self.unreachable(rule).or_else(|| self.shadowed(index, rule));
-                        found.into_iter().chain(self.aliases(rule)).collect::<Vec<_>>()
-                    }
-                };
-                wildcards(rule).chain(found)
-            })
-            .collect()
+        let rules = rules.flat_map(|(index, rule)| {
+            let found = match rule.effect {
+                Effect::Allow => {
+                    let found = [anonymous_write(rule), self.shadowed(index, rule)];
+                    found.into_iter().flatten().collect()
+                }
+                Effect::Deny => {
+                    let found = self.unreachable(rule).or_else(|| self.shadowed(index, rule));
+                    found.into_iter().chain(self.aliases(rule)).collect::<Vec<_>>()
+                }
+            };
+            wildcards(rule).chain(found)
+        });
+        same.chain(rules).collect()
     }
 
     /// Returns the rules that decide about every request that `rule` matches, unless `rule` decides about some.
@@ -92,7 +103,7 @@ impl Policy {
 
     fn unreachable<'a>(&'a self, deny: &'a Rule) -> Option<Finding<'a>> {
         let is_reachable = self.allow_rules_with_callers_of(deny).any(|rule| {
-            rule.storage_patterns().any(|(on, storage)| {
+            rule.storage_patterns(&self.mounts).any(|(on, storage)| {
                 let is_named = || self.names(rule).any(|(_, _, name)| deny.overlaps_pattern(name));
                 deny.overlaps_pattern(on) || deny.overlaps_pattern(&storage) || is_named()
             })
@@ -104,7 +115,7 @@ impl Policy {
     fn aliases<'a>(&'a self, deny: &'a Rule) -> Vec<Finding<'a>> {
         let mut found = Vec::new();
         for rule in self.allow_rules_with_callers_of(deny) {
-            let mut own = rule.storage_patterns();
+            let mut own = rule.storage_patterns(&self.mounts);
             if own.any(|(on, storage)| deny.overlaps_pattern(on) || deny.overlaps_pattern(&storage)) {
                 continue;
             }
@@ -136,8 +147,8 @@ impl Policy {
             .iter()
             .filter_map(|naming| Some((naming, naming.rewrite.as_ref()?)));
         rewriting.flat_map(move |(naming, rewrite)| {
-            let patterns = naming.storage_patterns().filter(move |(name, storage)| {
-                let mut own = rule.storage_patterns();
+            let patterns = naming.storage_patterns(&self.mounts).filter(move |(name, storage)| {
+                let mut own = rule.storage_patterns(&self.mounts);
                 own.any(|(on, reached)| {
                     let has_same_names = rule.rewrite.as_ref() == Some(rewrite) && rewrite.preserves_names(on, name);
                     !has_same_names && reached.overlaps(storage, Effect::Allow)
@@ -188,6 +199,11 @@ impl fmt::Display for Finding<'_> {
                     "rule {rule:?}: never decides, because these rules decide about all its requests: {by}"
                 )
             }
+            Self::SameObjects { at, other } => write!(
+                f,
+                "mounts {at:?} and {other:?}: contain some of the same objects under different public keys; a deny rule for one \
+                 of the keys also denies the other, and an allow rule does not allow the other"
+            ),
             Self::UnreachableDeny { rule } => {
                 write!(f, "rule {rule:?}: has no effect, because no rule allows what it denies")
             }

@@ -273,7 +273,8 @@ fn check_maximum(field: &str, value: Duration, maximum: Duration) -> Result<(), 
 }
 
 pub(super) fn parse_duration(field: &str, text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{field}: {text:?}: {error}"))?;
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| format!("{field}: {text:?} is not a duration; write a duration such as \"5m\" or \"1h 30m\""))?;
     if duration.as_secs() == 0 || duration.subsec_nanos() != 0 {
         return Err(format!("{field}: {text:?} must be a positive whole number of seconds"));
     }

@@ -295,7 +295,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Choice<T> {
             unit: None,
         };
         let name = deserializer.deserialize_str(visitor)?;
-        T::deserialize(StrDeserializer::new(&name)).map(Self)
+        let value = T::deserialize(StrDeserializer::new(&name));
+        // serde calls the names variants.
+        value
+            .map(Self)
+            .map_err(|error: D::Error| D::Error::custom(error.to_string().replace("unknown variant", "unknown value")))
     }
 }
 

@@ -5,16 +5,19 @@ use super::constraints::Disposition;
 use super::effect::Effect;
 use super::pattern::{Pattern, PatternSegment};
 use super::rule::Rule;
+use crate::mount::Mount;
 use crate::operation::Action;
 
 /// The parameter with which a client displays an object of a rule with `disposition = "attachment"`.
 const RESPONSE_DISPOSITION: &str = "response-content-disposition";
 
 impl Policy {
-    /// Returns true if a rule may let browsers display the object under `key`, which is a public key or a storage key.
+    /// Returns true if a rule may let browsers display the object under `key`, which is a public key or a plain key in `mount`.
     /// The result does not depend on the caller.
-    pub fn may_display(&self, key: &str) -> bool {
-        self.rules.iter().any(|rule| rule.displays() && rule.may_match(key))
+    pub fn may_display(&self, mount: &Mount, key: &str) -> bool {
+        let mut displaying = self.rules.iter().filter(|rule| rule.displays());
+        let others: Vec<_> = self.mounts.other_plain_keys(mount, key).collect();
+        displaying.any(|rule| rule.may_match(key) || others.iter().any(|(_, key)| rule.may_match(key)))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The rewriting of public keys to storage keys: a storage key contains the public key, or an id that is unrelated to it.
+//!
+//! A rewrite never leaves the mount of the public key. Its result is a plain key of this mount ([`crate::mount`]).
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::effect::Effect;
-use super::pattern::{ClaimValues, KeyRange, NameSegment, Pattern, PublicName};
+use super::pattern::{ClaimValues, KeyRange, NameSegment, Pattern, PatternSegment, PublicName};
 
 /// A folder, in which `{claim}` represents a claim of the caller, and the part of the key that follows it.
 ///
@@ -17,15 +19,15 @@ pub(super) struct KeyRewrite {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RewriteTail {
-    /// The whole public key.
+    /// The whole public key, without `at` of its mount.
     Key,
-    /// The part of the public key that matches `**` of the pattern.
+    /// The part of the public key that matches `**` of the pattern, without `at` of its mount.
     Rest,
     /// The id of the key in the id table.
     Id,
 }
 
-/// The storage key to which a rule rewrites a public key.
+/// The plain key to which a rule rewrites a public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RewrittenKey {
     /// A known key.
@@ -50,48 +52,82 @@ impl KeyRewrite {
         self.tail == RewriteTail::Id
     }
 
-    /// Rewrites `key`, which matches `on`. Returns `None` if the caller lacks a claim of the folder.
+    /// Rewrites the public key `key`, which matches `on`, to the plain key of its object in the mount at `at`. Returns `None` if
+    /// the caller lacks a claim of the folder.
     pub(super) fn apply<'a>(
         &self,
         key: &str,
         on: &Pattern,
+        at: &str,
         claim: impl Fn(&str) -> Option<&'a str>,
     ) -> Option<RewrittenKey> {
-        let folder = self.folder(claim)?;
+        let folder = self.folder_in(at, claim)?;
+        let relative = key.strip_prefix(at).unwrap_or(key);
         Some(match self.tail {
-            RewriteTail::Key => RewrittenKey::Key(folder + key),
-            RewriteTail::Rest => RewrittenKey::Key(folder + on.rest(key)),
+            RewriteTail::Key => RewrittenKey::Key(folder + relative),
+            RewriteTail::Rest => {
+                let rest = on.rest(key);
+                RewrittenKey::Key(folder + if rest.len() < relative.len() { rest } else { relative })
+            }
             RewriteTail::Id => RewrittenKey::IdIn(folder),
         })
     }
 
-    /// Returns the public key that a rule with the pattern `on` rewrites to `storage_key`, for some caller. Returns `None` if
-    /// there is none, or if only the id table knows it.
-    pub(super) fn public_name<'a>(&'a self, on: &'a Pattern, storage_key: &'a str) -> Option<PublicName<'a>> {
-        let (claims, tail) = self.folder.bind(ClaimValues::new(), storage_key)?;
-        let tail = tail?;
-        let segments = tail.split('/').map(NameSegment::Text);
+    /// Returns the public key that a rule with the pattern `on` rewrites to `plain_key` in the mount at `at`, for some caller.
+    /// Returns `None` if the rule rewrites no key to it, or if only the id table knows the key.
+    pub(super) fn public_name<'a>(
+        &'a self,
+        on: &'a Pattern,
+        plain_key: &'a str,
+        at: &'a str,
+    ) -> Option<PublicName<'a>> {
+        let (claims, tail) = self.folder.bind(ClaimValues::new(), plain_key.strip_prefix(at)?)?;
+        let (mount, tail) = (at.split_terminator('/'), tail?.split('/'));
+        let named_by_mount = || mount.clone().chain(tail.clone());
         match self.tail {
-            RewriteTail::Rest => Some(on.name(&claims).into_iter().chain(segments).collect()),
+            RewriteTail::Rest if on.segments.len() < mount.clone().count() => {
+                on.bind_start(claims, mount.clone())?;
+                Some(named_by_mount().map(NameSegment::Text).collect())
+            }
+            RewriteTail::Rest => {
+                let claims = on.bind_start(claims, mount)?;
+                Some(
+                    on.name(&claims)
+                        .into_iter()
+                        .chain(tail.map(NameSegment::Text))
+                        .collect(),
+                )
+            }
             RewriteTail::Key => {
-                let (_, rest) = on.bind(claims, tail)?;
-                (rest.is_some() == on.is_below()).then(|| segments.collect())
+                let (_, has_rest) = on.bind_segments(claims, named_by_mount())?;
+                (has_rest == on.is_below()).then(|| named_by_mount().map(NameSegment::Text).collect())
             }
             RewriteTail::Id => None,
         }
     }
 
-    /// Returns the storage keys for the public keys that match `on`.
-    pub(super) fn storage_pattern(&self, on: &Pattern) -> Pattern {
-        let mut storage = self.folder.clone();
-        storage.below = match self.tail {
-            RewriteTail::Key => {
-                storage.segments.extend(on.segments.iter().cloned());
-                on.below
-            }
-            RewriteTail::Rest | RewriteTail::Id => true,
+    /// Returns the plain keys for the public keys that match `on`, in the mount at `at`. Returns `None` if the mount has no such
+    /// key.
+    pub(super) fn storage_pattern(&self, on: &Pattern, at: &str) -> Option<Pattern> {
+        let mount: Vec<_> = at.split_terminator('/').collect();
+        on.bind_start(ClaimValues::new(), mount.iter().copied())?;
+        let own = on.segments.get(mount.len()..).unwrap_or_default();
+        if !on.below && own.is_empty() {
+            return None;
+        }
+        let mut storage = Pattern {
+            segments: mount
+                .into_iter()
+                .map(|text| PatternSegment::Literal(text.to_owned()))
+                .collect(),
+            below: true,
         };
-        storage
+        storage.segments.extend(self.folder.segments.iter().cloned());
+        if self.tail == RewriteTail::Key {
+            storage.segments.extend(own.iter().cloned());
+            storage.below = on.below;
+        }
+        Some(storage)
     }
 
     /// Returns true if two rules that rewrite keys like this give each object the same public key. Their patterns are `on`
@@ -100,14 +136,26 @@ impl KeyRewrite {
         self.tail != RewriteTail::Rest || on.segments == other.segments
     }
 
-    /// Returns the range of storage keys for the public keys in `range`.
-    pub(super) fn range<'a>(&self, range: KeyRange, claim: impl Fn(&str) -> Option<&'a str>) -> Option<KeyRange> {
-        let folder = self.folder(claim)?;
+    /// Returns the range of plain keys for the public keys in `range`, which are in the mount at `at`.
+    pub(super) fn range<'a>(
+        &self,
+        range: &KeyRange,
+        at: &str,
+        claim: impl Fn(&str) -> Option<&'a str>,
+    ) -> Option<KeyRange> {
+        let folder = self.folder_in(at, claim)?;
+        let relative = |key: &str| key.strip_prefix(at).unwrap_or(key).to_owned();
         Some(match (self.tail, range) {
-            (RewriteTail::Key, KeyRange::Exactly(key)) => KeyRange::Exactly(folder + &key),
-            (RewriteTail::Key, KeyRange::Below(prefix)) => KeyRange::Below(folder + &prefix),
+            (RewriteTail::Key, KeyRange::Exactly(key)) => KeyRange::Exactly(folder + &relative(key)),
+            (RewriteTail::Key, KeyRange::Below(prefix)) => KeyRange::Below(folder + &relative(prefix)),
             (RewriteTail::Rest | RewriteTail::Id, _) => KeyRange::Below(folder),
         })
+    }
+
+    /// Returns the folder as a prefix of plain keys in the mount at `at`.
+    fn folder_in<'a>(&self, at: &str, claim: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+        let folder = self.folder(claim)?;
+        Some(if at.is_empty() { folder } else { format!("{at}{folder}") })
     }
 
     /// Returns the folder for a caller with these claims, including the final `/`.

@@ -65,7 +65,10 @@ impl Policy {
         let mut denied = self.prefixes(principal, action, Effect::Deny);
         denied
             .find_map(|(rule, range)| prefix.starts_with(&range).then_some(rule))
-            .or_else(|| self.name_deny_rule(principal, action, prefix, true))
+            .or_else(|| {
+                let mount = self.mounts.find(prefix).map(|mount| &**mount);
+                self.other_name_deny_rule(principal, action, (mount, prefix), true)
+            })
     }
 
     /// Returns the rules with this effect that match `action` by `principal`, with each prefix that they cover.

@@ -178,6 +178,38 @@ impl Pattern {
         Some((claims, rest))
     }
 
+    /// Compares the first of these segments of a key with the segments before `**`, as [`Pattern::bind`] does. Returns true in
+    /// addition to the values if more segments follow.
+    pub(super) fn bind_segments<'a>(
+        &'a self,
+        claims: ClaimValues<'a>,
+        segments: impl Iterator<Item = &'a str>,
+    ) -> Option<(ClaimValues<'a>, bool)> {
+        let mut segments = segments.fuse();
+        let mut compared = 0;
+        let own = segments.by_ref().take(self.segments.len()).inspect(|_| compared += 1);
+        let claims = self.bind_start(claims, own)?;
+        (compared == self.segments.len()).then(|| (claims, segments.next().is_some()))
+    }
+
+    /// Compares the segments that both the pattern and a key have.
+    pub(super) fn bind_start<'a>(
+        &'a self,
+        mut claims: ClaimValues<'a>,
+        segments: impl Iterator<Item = &'a str>,
+    ) -> Option<ClaimValues<'a>> {
+        for (head, segment) in segments.zip(&self.segments) {
+            let fits = match segment {
+                PatternSegment::Literal(literal) => literal == head,
+                PatternSegment::Claim(name) => is_value(&mut claims, name, head),
+            };
+            if !fits {
+                return None;
+            }
+        }
+        Some(claims)
+    }
+
     /// Returns the segments before `**` for a caller of whom only these claims are known.
     pub(super) fn name<'a>(&'a self, claims: &ClaimValues<'a>) -> PublicName<'a> {
         let segments = self.segments.iter();

@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::pattern::{Pattern, PatternSegment};
 use super::rule::{ClaimCondition, Rule};
 use crate::auth::Token;
+use crate::mount::Mounts;
 use crate::operation::Action;
 
 /// One selector, one action and one pattern of a rule.
@@ -67,11 +68,19 @@ impl Rule {
         self.on.iter().any(|on| on.overlaps(pattern, self.effect))
     }
 
-    /// Returns each pattern with the storage keys to which the rule rewrites its keys.
-    pub(super) fn storage_patterns(&self) -> impl Iterator<Item = (&Pattern, Pattern)> {
-        self.on.iter().map(|on| {
-            let rewritten = self.rewrite.as_ref().map(|rewrite| rewrite.storage_pattern(on));
-            (on, rewritten.unwrap_or_else(|| on.clone()))
+    /// Returns each pattern with the plain keys of its objects: one pattern for each mount if the rule rewrites keys.
+    pub(super) fn storage_patterns<'a>(&'a self, mounts: &'a Mounts) -> impl Iterator<Item = (&'a Pattern, Pattern)> {
+        self.on.iter().flat_map(|on| {
+            let plain: Vec<_> = match &self.rewrite {
+                None => vec![on.clone()],
+                Some(rewrite) => {
+                    let mounts = mounts.iter();
+                    mounts
+                        .filter_map(|mount| rewrite.storage_pattern(on, &mount.at))
+                        .collect()
+                }
+            };
+            plain.into_iter().map(move |plain| (on, plain))
         })
     }
 }

@@ -102,19 +102,19 @@ impl Rule {
         })
     }
 
-    /// Returns the storage key for `key`, if the rule rewrites keys.
-    pub(super) fn rewritten(&self, principal: &Principal, key: &str) -> Option<RewrittenKey> {
+    /// Returns the plain key for `key` in the mount at `at`, if the rule rewrites keys.
+    pub(super) fn rewritten(&self, principal: &Principal, key: &str, at: &str) -> Option<RewrittenKey> {
         let rewrite = self.rewrite.as_ref()?;
-        rewrite.apply(key, self.pattern(principal, key)?, claims_of(principal))
+        rewrite.apply(key, self.pattern(principal, key)?, at, claims_of(principal))
     }
 
-    /// Returns the public keys that this rule rewrites to `storage_key`, for some caller.
-    pub(super) fn public_names<'a>(&'a self, storage_key: &'a str) -> impl Iterator<Item = PublicName<'a>> {
+    /// Returns the public keys that this rule rewrites to `plain_key` in the mount at `at`, for some caller.
+    pub(super) fn public_names<'a>(&'a self, plain_key: &'a str, at: &'a str) -> impl Iterator<Item = PublicName<'a>> {
         let rewrites = self.rewrite.iter();
         rewrites.flat_map(move |rewrite| {
             self.on
                 .iter()
-                .filter_map(move |on| rewrite.public_name(on, storage_key))
+                .filter_map(move |on| rewrite.public_name(on, plain_key, at))
         })
     }
 

@@ -17,6 +17,7 @@ use super::identifiers::{check_id, check_unique};
 use super::issuers::{self, IssuerTable, Issuers};
 use super::key_rewrite::KeyRewrite;
 use super::lifetime::{LifetimeSource, ValueSource};
+use super::mount_tables::{self, MountTable};
 use super::open_issuers::OpenIssuer;
 use super::pattern::Pattern;
 use super::rule::{ClaimCondition, Rule};
@@ -42,6 +43,8 @@ struct RulesTable {
     issuer: List<IssuerTable>,
     #[serde(default)]
     token: List<TokenTable>,
+    #[serde(default)]
+    mount: List<toml::Spanned<MountTable>>,
     #[serde(default)]
     rule: List<RuleTable>,
 }
@@ -174,6 +177,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
         .map(|table| epoch(table.0))
         .transpose()
         .map_err(invalid("[signer]"))?;
+    let mounts = mount_tables::parse(table.mount.into_vec(), text)?;
     let dialects = dialects([
         (Dialect::Turborepo, table.turborepo),
         (Dialect::Nx, table.nx),
@@ -194,6 +198,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, RulesError> {
             ..authenticators
         },
         rules,
+        mounts,
         digest: hex(&Sha256::digest(text)),
         fallback_cursor_keys: Keyring::from_secret(&format!("cursor\n{text}")),
         signer_epoch,

@@ -8,6 +8,7 @@ use super::pattern::{KeyRange, PublicName};
 use super::rule::Rule;
 use crate::auth::Principal;
 use crate::key::ObjectKey;
+use crate::mount::Mount;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 
@@ -21,12 +22,20 @@ pub enum StorageKey {
 }
 
 impl Grant<'_> {
-    /// Returns the storage key for the public key `key` of `principal`. They differ only if the rule rewrites keys.
-    pub fn storage_key(&self, principal: &Principal, key: &ObjectKey) -> Result<StorageKey, Rejection> {
-        Ok(match self.granted_by.rewritten(principal, key.as_str()) {
-            None => StorageKey::Key(key.clone()),
-            Some(RewrittenKey::Key(object)) => StorageKey::Key(ObjectKey::new(object)?),
-            Some(RewrittenKey::IdIn(folder)) => StorageKey::IdIn(folder),
+    /// Returns the storage key for the public key `key` of `principal` in its mount.
+    pub fn storage_key(&self, principal: &Principal, key: &ObjectKey, mount: &Mount) -> Result<StorageKey, Rejection> {
+        let storage_key = |plain_key: String| {
+            if mount.is_root() {
+                plain_key
+            } else {
+                mount.storage_key(&plain_key)
+            }
+        };
+        Ok(match self.granted_by.rewritten(principal, key.as_str(), &mount.at) {
+            None if mount.is_root() => StorageKey::Key(key.clone()),
+            None => StorageKey::Key(ObjectKey::new(mount.storage_key(key.as_str()))?),
+            Some(RewrittenKey::Key(object)) => StorageKey::Key(ObjectKey::new(storage_key(object))?),
+            Some(RewrittenKey::IdIn(folder)) => StorageKey::IdIn(storage_key(folder)),
         })
     }
 
@@ -37,21 +46,32 @@ impl Grant<'_> {
 }
 
 impl Policy {
-    /// Returns the storage keys directly in `folder`, which contains ids, that rules deny to `principal`. A deny rule
-    /// protects an object under its public key and under its storage key.
-    pub fn denied_keys_in(&self, principal: &Principal, action: Action, folder: &str) -> Vec<String> {
+    /// Returns the storage keys directly in `folder` of `mount`, which contains ids, that rules deny to `principal`. A deny
+    /// rule protects an object under its public key and under its plain key.
+    pub fn denied_keys_in(&self, principal: &Principal, action: Action, mount: &Mount, folder: &str) -> Vec<String> {
+        let Some(plain_folder) = mount.plain_key(folder) else {
+            return Vec::new();
+        };
+        let others = self.mounts.other_plain_keys(mount, &plain_folder);
+        let folders: Vec<_> = std::iter::once((mount, plain_folder.clone())).chain(others).collect();
         let exact = self
             .denied_ranges(principal, action)
             .filter_map(|(_, range)| match range {
                 KeyRange::Exactly(key) => Some(key),
                 KeyRange::Below(_) => None,
             });
-        let is_in_folder = |key: &String| key.strip_prefix(folder).is_some_and(|id| !id.contains('/'));
-        exact.filter(is_in_folder).collect()
+        let in_folder = |key: String| {
+            let (mount, _) = folders.iter().find(|(_, folder)| {
+                let id = key.strip_prefix(folder.as_str());
+                id.is_some_and(|id| !id.contains('/'))
+            })?;
+            Some(mount.storage_key(&key))
+        };
+        exact.filter_map(in_folder).collect()
     }
 
     /// Returns the rule that denies the object that `granting` stores for `key`: a deny rule protects an object under its
-    /// storage key and under every public key.
+    /// plain keys and under every public key.
     pub(super) fn storage_key_deny_rule(
         &self,
         granting: &Rule,
@@ -59,29 +79,65 @@ impl Policy {
         action: Action,
         key: &str,
     ) -> Option<&Rule> {
-        match granting.rewritten(principal, key) {
-            None => self.name_deny_rule(principal, action, key, false),
+        let mount = self.mounts.find(key).map(|mount| &**mount);
+        let at = mount.map_or("", |mount| mount.at.as_str());
+        match granting.rewritten(principal, key, at) {
+            None => self.other_name_deny_rule(principal, action, (mount, key), false),
             Some(RewrittenKey::Key(object)) => self
                 .deny_rules()
                 .find(|rule| rule.matches_key(principal, action, &object))
-                .or_else(|| self.name_deny_rule(principal, action, &object, false)),
-            Some(RewrittenKey::IdIn(folder)) => self
-                .denied_ranges(principal, action)
-                .find(|(_, range)| matches!(range, KeyRange::Below(prefix) if folder.starts_with(prefix.as_str())))
-                .map(|(rule, _)| rule),
+                .or_else(|| self.other_name_deny_rule(principal, action, (mount, &object), false)),
+            Some(RewrittenKey::IdIn(folder)) => self.folder_deny_rule(principal, action, &folder).or_else(|| {
+                let mut others = self.mounts.other_plain_keys(mount?, &folder);
+                others.find_map(|(_, folder)| self.folder_deny_rule(principal, action, &folder))
+            }),
         }
     }
 
-    /// Returns the rule that denies a public key that some rule rewrites to `storage_key`. If `below`, that is a prefix, and
-    /// the rule denies every public key of the objects below it.
-    pub(super) fn name_deny_rule(
+    /// Returns the rule that denies every key in a folder.
+    fn folder_deny_rule(&self, principal: &Principal, action: Action, folder: &str) -> Option<&Rule> {
+        self.denied_ranges(principal, action)
+            .find(|(_, range)| matches!(range, KeyRange::Below(prefix) if folder.starts_with(prefix.as_str())))
+            .map(|(rule, _)| rule)
+    }
+
+    /// Returns the rule that denies another key of the object with a plain key in a mount: a public key that some rule rewrites
+    /// to it, or a key of the same object in another mount. If `below`, the plain key is a prefix, and the rule denies every
+    /// such key of the objects below it.
+    pub(super) fn other_name_deny_rule(
         &self,
         principal: &Principal,
         action: Action,
-        storage_key: &str,
+        (mount, plain_key): (Option<&Mount>, &str),
         below: bool,
     ) -> Option<&Rule> {
-        let names = self.rules.iter().flat_map(|rule| rule.public_names(storage_key));
+        let at = mount.map_or("", |mount| mount.at.as_str());
+        let own = self.rewritten_name_deny_rule(principal, action, (at, plain_key), below);
+        own.or_else(|| {
+            let mount = mount.filter(|mount| self.mounts.has_other_mount_of_bucket(mount))?;
+            self.deny_rules()
+                .find(|rule| rule.matches_principal(principal, action))?;
+            let mut others = self.mounts.other_plain_keys(mount, plain_key);
+            others.find_map(|(other, key)| {
+                let by_key = if below {
+                    self.folder_deny_rule(principal, action, &key)
+                } else {
+                    self.deny_rules().find(|rule| rule.matches_key(principal, action, &key))
+                };
+                by_key.or_else(|| self.rewritten_name_deny_rule(principal, action, (&other.at, &key), below))
+            })
+        })
+    }
+
+    /// Returns the rule that denies a public key that some rule rewrites to a plain key in the mount at `at`.
+    fn rewritten_name_deny_rule(
+        &self,
+        principal: &Principal,
+        action: Action,
+        (at, plain_key): (&str, &str),
+        below: bool,
+    ) -> Option<&Rule> {
+        let names = self.rules.iter().flat_map(|rule| rule.public_names(plain_key, at));
         let names: Vec<_> = names.collect();
         if names.is_empty() {
             return None;

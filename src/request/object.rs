@@ -71,7 +71,8 @@ impl ObjectRequest {
     /// Parses a request for `operation` from the headers and the query.
     pub fn parse(request: &ApiRequest, operation: Operation, key: ObjectKey) -> Result<Self, Rejection> {
         let format = ResponseFormat::select(request)?;
-        let length = if operation.stores_body() {
+        // A request for an instruction has no body, so its length is not that of the upload.
+        let length = if operation.stores_body() && format == ResponseFormat::Redirect {
             request.length
         } else {
             BodyLength::Unknown
@@ -144,10 +145,6 @@ impl ObjectRequest {
             let is_amazon_header = name.starts_with("x-amz-") && !name.starts_with("x-amz-cf-");
             // A client that signs its request to the gateway sends these headers. Only a redirect sends them to S3.
             if self.format != ResponseFormat::Redirect && SIGV4_HEADERS.contains(&name) {
-                continue;
-            }
-            // S3 accepts this value in addition to a presigned query. Clients behind CloudFront with a signed origin send it.
-            if name == "x-amz-content-sha256" && request.header(name)? == Some("UNSIGNED-PAYLOAD") {
                 continue;
             }
             let is_signed = self.operation.signs_header(name);
@@ -237,8 +234,7 @@ impl ObjectRequest {
         match self.length {
             BodyLength::Declared(sent) if sent > 0 && sent != length => Err(Rejection::DifferentHeader { name }),
             BodyLength::Chunked => Ok(()),
-            _ if length == 0 => Ok(()),
-            _ => {
+            BodyLength::Declared(_) | BodyLength::Missing | BodyLength::Unknown => {
                 self.length = BodyLength::Declared(length);
                 Ok(())
             }

@@ -34,6 +34,17 @@ pub enum ServiceFailure {
     IdTable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
+impl ServiceFailure {
+    /// Returns the public keys of the mount that is not available, if this is the failure.
+    pub fn unavailable_mount(&self) -> Option<&str> {
+        match self {
+            Self::Presign(PresignError::MountUnavailable { at, .. })
+            | Self::Storage(StorageError::Presign(PresignError::MountUnavailable { at, .. })) => Some(at),
+            _ => None,
+        }
+    }
+}
+
 /// The reason why a request has no instruction.
 pub enum RequestError {
     /// The client caused the error.

@@ -13,7 +13,7 @@ use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::operation::Operation;
 use crate::plan::Instruction;
-use crate::rejection::two_steps;
+use crate::rejection::CurlTarget;
 use crate::request::{ApiRequest, ResponseFormat};
 use crate::wire::{BulkResultBody, InstructionBody};
 
@@ -104,7 +104,7 @@ impl<'a> BulkResults<'a> {
 }
 
 fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {
-    let body = redirect_text(&request.url(), instruction.plan.operation);
+    let body = redirect_text(&request.curl_target(), instruction.plan.operation);
     let mut response = with_body(StatusCode::TEMPORARY_REDIRECT, TEXT, body);
     set_header(&mut response, header::LOCATION, instruction.url.expose());
     if let Some(cache_for) = instruction.cache_for {
@@ -117,35 +117,30 @@ fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {
 }
 
 /// The text for clients that do not follow redirects. It gives the command that does.
-fn redirect_text(url: &str, operation: Operation) -> String {
-    let (outcome, command) = redirect_command(url, operation);
+fn redirect_text(target: &CurlTarget, operation: Operation) -> String {
+    let (outcome, command) = redirect_command(target, operation);
     let mut text = format!(
         "Nothing has been {outcome} yet: this is a redirect, and the client did not follow it.\nFollow it:  {command}\n"
     );
     if operation == Operation::PutObject {
-        writeln!(text, "Above about 4.5 MB:  {}", two_steps(url)).expect("writing to a String cannot fail");
+        writeln!(text, "Above about 4.5 MB:  {}", target.two_steps()).expect("writing to a String cannot fail");
     }
     text
 }
 
 /// Returns what has not been done yet, and the command that does it.
-fn redirect_command(url: &str, operation: Operation) -> (&'static str, String) {
-    match operation {
-        Operation::PutObject => ("stored", format!("curl -fL -T FILE '{url}'")),
-        Operation::DeleteObject => ("deleted", format!("curl -fL -X DELETE '{url}'")),
-        Operation::GetObject | Operation::HeadObject => ("sent", format!("curl -fL -O '{url}'")),
-        Operation::CreateMultipartUpload => ("started", format!("curl -fL -X POST '{url}?uploads'")),
-        Operation::UploadPart => (
-            "stored",
-            format!("curl -fL -T PART '{url}?partNumber=NUMBER&uploadId=ID'"),
-        ),
-        Operation::ListParts => ("listed", format!("curl -fL '{url}?uploadId=ID'")),
-        Operation::CompleteMultipartUpload => (
-            "completed",
-            format!("curl -fL --data-binary @PARTS.xml '{url}?uploadId=ID'"),
-        ),
-        Operation::AbortMultipartUpload => ("aborted", format!("curl -fL -X DELETE '{url}?uploadId=ID'")),
-    }
+fn redirect_command(target: &CurlTarget, operation: Operation) -> (&'static str, String) {
+    let (outcome, arguments, query) = match operation {
+        Operation::PutObject => ("stored", "-T FILE", ""),
+        Operation::DeleteObject => ("deleted", "-X DELETE", ""),
+        Operation::GetObject | Operation::HeadObject => ("sent", "-O", ""),
+        Operation::CreateMultipartUpload => ("started", "-X POST", "uploads"),
+        Operation::UploadPart => ("stored", "-T PART", "partNumber=NUMBER&uploadId=ID"),
+        Operation::ListParts => ("listed", "", "uploadId=ID"),
+        Operation::CompleteMultipartUpload => ("completed", "--data-binary @PARTS.xml", "uploadId=ID"),
+        Operation::AbortMultipartUpload => ("aborted", "-X DELETE", "uploadId=ID"),
+    };
+    (outcome, target.follow(arguments, query))
 }
 
 fn instruction_body(instruction: &Instruction) -> InstructionBody {

@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::plan::{PresignError, StorageError};
-use crate::rejection::{Rejection, method_list};
+use crate::rejection::{CurlCredential, CurlTarget, Rejection, method_list};
 use crate::request::{ApiRequest, INSTRUCTION_TYPE, is_navigation, is_script, preferred_type};
 use crate::wire::ProblemDocument;
 
@@ -41,7 +41,7 @@ const RETRY_OR_REPORT: &str = "Try again in a moment. If the error occurs again,
 /// if it can solve the problem.
 pub fn rejection(request: &ApiRequest, rejection: &Rejection, sign_in: SignInState) -> ApiResponse {
     let has_sign_in = sign_in != SignInState::Disabled;
-    let mut problem = Problem::from_rejection(rejection, &request.url());
+    let mut problem = Problem::from_rejection(rejection, &request.curl_target());
     if has_sign_in && problem.status == StatusCode::UNAUTHORIZED && !problem.concerns_link {
         problem.login = Some(login_url(request, &return_path(request)));
     }
@@ -83,7 +83,9 @@ pub fn failure(request: Option<&ApiRequest>, request_id: &str, failure: &Service
 /// Returns the status and the message of a problem with one object of a batch of git-lfs.
 pub(super) fn lfs_object_problem(error: &RequestError) -> (u16, String) {
     let problem = match error {
-        RequestError::Rejected(RejectedRequest { rejection, .. }) => Problem::from_rejection(rejection, ""),
+        RequestError::Rejected(RejectedRequest { rejection, .. }) => {
+            Problem::from_rejection(rejection, &CurlTarget::new(String::new(), CurlCredential::None))
+        }
         RequestError::Failed(failure) => Problem::from_failure(failure),
     };
     let status = lfs_problem_status(problem.status).as_u16();
@@ -104,7 +106,7 @@ pub(super) fn bulk_problem(request: &ApiRequest, key: Option<&ObjectKey>, error:
     let problem = match error {
         RequestError::Rejected(RejectedRequest { rejection, .. }) => {
             let path = key.map_or_else(|| "/".to_owned(), ObjectKey::to_path);
-            Problem::from_rejection(rejection, &format!("{}{path}", request.base_url))
+            Problem::from_rejection(rejection, &request.curl_target_at(&path))
         }
         RequestError::Failed(failure) => Problem::from_failure(failure),
     };
@@ -154,12 +156,12 @@ struct Problem {
 }
 
 impl Problem {
-    fn from_rejection(rejection: &Rejection, url: &str) -> Self {
+    fn from_rejection(rejection: &Rejection, target: &CurlTarget) -> Self {
         Self {
             status: rejection_status(rejection),
             code: rejection.code(),
             detail: rejection.to_string(),
-            remedy: rejection.remedy(url),
+            remedy: rejection.remedy(target),
             login: None,
             sign_in: SignInState::Disabled,
             concerns_link: matches!(rejection, Rejection::BadCredential { remedy, .. } if remedy.concerns_link()),
@@ -267,6 +269,11 @@ fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
         | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire)) => {
             ("the service cannot sign requests at the moment".to_owned(), RETRY)
         }
+        ServiceFailure::Presign(PresignError::MountUnavailable { .. })
+        | ServiceFailure::Storage(StorageError::Presign(PresignError::MountUnavailable { .. })) => (
+            "the bucket of this key is temporarily unavailable".to_owned(),
+            RETRY_OR_REPORT,
+        ),
         ServiceFailure::KeysUnavailable | ServiceFailure::Timeout => (failure.to_string(), RETRY),
         ServiceFailure::IdTable(_) => ("the id table is temporarily unavailable".to_owned(), RETRY_OR_REPORT),
         ServiceFailure::NoPolicy => ("the service could not load its policy".to_owned(), RETRY_OR_REPORT),
@@ -275,10 +282,7 @@ fn failure_texts(failure: &ServiceFailure) -> (String, &'static str) {
             "The operator should put a REST API, an HTTP API with payload 2.0, a function URL or an ALB in front.",
         ),
         ServiceFailure::Presign(
-            PresignError::NoCredentials(_)
-            | PresignError::SessionPolicy { .. }
-            | PresignError::ClaimsTooLong { .. }
-            | PresignError::Signer(_),
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::ClaimsTooLong { .. },
         )
         | ServiceFailure::Storage(_) => (
             "the service could not handle the request".to_owned(),

@@ -40,7 +40,7 @@ struct PageLink {
 /// Returns the page on which a user enters a token. `problem` is the error of the previous attempt.
 pub fn token_page(request: &ApiRequest, next: &str, problem: Option<&Rejection>) -> ApiResponse {
     let page = SignInPage {
-        problem: problem.map(|problem| (problem.to_string(), problem.remedy(&request.url()))),
+        problem: problem.map(|problem| (problem.to_string(), problem.remedy(&request.curl_target()))),
         form: Some(TokenForm {
             action: format!("{}/-/login", request.base_url),
             next: next.to_owned(),

@@ -30,6 +30,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::DeniedByRule { .. }
         | Rejection::NotShareable { .. }
         | Rejection::NotGrantedByLink
+        | Rejection::LinkForObjects
         | Rejection::ClaimsTooLong
         | Rejection::ExistenceHidden
         | Rejection::CrossSite
@@ -40,6 +41,7 @@ pub(super) const fn rejection_status(rejection: &Rejection) -> StatusCode {
         | Rejection::DialectOff { .. }
         | Rejection::SharingOff
         | Rejection::SignInOff
+        | Rejection::NoMount
         | Rejection::NoSuchKey
         | Rejection::NoSuchUpload => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -73,18 +75,17 @@ const fn lfs_status(rejection: &LfsRejection) -> StatusCode {
 pub(super) fn failure_status(failure: &ServiceFailure) -> StatusCode {
     match failure {
         ServiceFailure::Storage(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-        ServiceFailure::Presign(PresignError::CredentialsExpire)
-        | ServiceFailure::Storage(StorageError::Presign(PresignError::CredentialsExpire))
+        ServiceFailure::Presign(PresignError::CredentialsExpire | PresignError::MountUnavailable { .. })
+        | ServiceFailure::Storage(StorageError::Presign(
+            PresignError::CredentialsExpire | PresignError::MountUnavailable { .. },
+        ))
         | ServiceFailure::KeysUnavailable
         | ServiceFailure::Timeout
         | ServiceFailure::IdTable(_)
         | ServiceFailure::NoPolicy => StatusCode::SERVICE_UNAVAILABLE,
         ServiceFailure::UnknownFront { .. }
         | ServiceFailure::Presign(
-            PresignError::NoCredentials(_)
-            | PresignError::SessionPolicy { .. }
-            | PresignError::ClaimsTooLong { .. }
-            | PresignError::Signer(_),
+            PresignError::NoCredentials(_) | PresignError::SessionPolicy { .. } | PresignError::ClaimsTooLong { .. },
         )
         | ServiceFailure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

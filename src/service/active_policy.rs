@@ -11,6 +11,7 @@ use crate::auth::keyring::KeyringError;
 use crate::config::{ConfigError, SecretSetting, Settings, SigningMode};
 use crate::error::chain;
 use crate::outbound::aws::{CredentialSource, PolicySource, RulesText, SecretSource, SigningCredentials};
+use crate::outbound::https_client::HttpsClient;
 use crate::outbound::outbound_error::OutboundError;
 use crate::outbound::refreshing::{RefreshSchedule as _, Refreshing, Snapshot};
 use crate::policy::{Grant, Policy};
@@ -70,7 +71,6 @@ struct LoadedPolicy {
 #[derive(Clone)]
 struct PolicyReader {
     settings: Settings,
-    signing: SigningCredentials,
 }
 
 /// The reason why the source has no new policy.
@@ -83,35 +83,41 @@ enum RefreshError {
 }
 
 impl ActivePolicy {
-    /// Reads the rules and keys of the settings. A source is not read before the first request, so that the start-up makes
-    /// no call.
+    /// Reads the rules and keys of the settings, without a call to a source.
     pub(crate) async fn load(
         settings: &Settings,
-        signing: &SigningCredentials,
         credentials: CredentialSource,
+        https: &HttpsClient,
     ) -> Result<Self, ConfigError> {
         let keys = match &settings.keys {
             SecretSetting::Value(_) => None,
             SecretSetting::Stored(location) => {
-                let source = SecretSource::new(settings, location, credentials.clone())?;
+                let source = SecretSource::new(settings, location, credentials.clone(), https.clone())?;
                 Some(Arc::new(StoredKeys {
                     keyring: RefreshedSecret::new("SIGNPOST_KEYS", source, parse_keyring),
                     combined: Mutex::default(),
                 }))
             }
         };
-        let rules = ActiveRules::load(settings, signing, credentials).await?;
+        let rules = ActiveRules::load(settings, credentials, https).await?;
         Ok(Self { rules, keys })
     }
 
+    /// Reads the sources before the first request. If a source fails, the first request reads it again.
+    pub(crate) async fn prepare(&self, now: SystemTime) -> Option<Arc<Policy>> {
+        let policy = self.get(now).await;
+        if let ActiveRules::Refreshed(rules) = &self.rules {
+            rules.policy.forget_failure();
+        }
+        if let Some(keys) = &self.keys {
+            keys.keyring.forget_failure();
+        }
+        policy
+    }
+
     /// Returns the policy with the rules in `text`, the new content of the local file, and with the same keys.
-    pub(crate) fn with_rules(
-        &self,
-        text: &str,
-        settings: &Settings,
-        signing: &SigningCredentials,
-    ) -> Result<Self, ConfigError> {
-        let policy = PolicyReader::new(settings, signing).read("SIGNPOST_RULES_FILE", text)?;
+    pub(crate) fn with_rules(&self, text: &str, settings: &Settings) -> Result<Self, ConfigError> {
+        let policy = PolicyReader::new(settings).read("SIGNPOST_RULES_FILE", text)?;
         log_policy(&policy);
         Ok(Self {
             rules: ActiveRules::Fixed(Arc::new(policy)),
@@ -163,20 +169,20 @@ fn parse_keyring(text: &str) -> Result<Arc<Keyring>, String> {
 impl ActiveRules {
     async fn load(
         settings: &Settings,
-        signing: &SigningCredentials,
         credentials: CredentialSource,
+        https: &HttpsClient,
     ) -> Result<Self, ConfigError> {
         if let Some(source) = &settings.rules_source {
             return Ok(Self::Refreshed(Arc::new(RefreshedPolicy {
-                source: PolicySource::new(settings, source, credentials).await?,
-                reader: PolicyReader::new(settings, signing),
+                source: PolicySource::new(settings, source, credentials, https.clone()).await?,
+                reader: PolicyReader::new(settings),
                 policy: Refreshing::default(),
             })));
         }
-        let reader = PolicyReader::new(settings, signing);
+        let reader = PolicyReader::new(settings);
         let policy = match local_rules(settings)? {
             Some((var, text)) => reader.read(var, &text)?,
-            None => Policy::default(),
+            None => reader.complete("SIGNPOST_RULES", Policy::default())?,
         };
         log_policy(&policy);
         Ok(Self::Fixed(Arc::new(policy)))
@@ -242,19 +248,29 @@ impl fmt::Debug for PolicyReader {
 }
 
 impl PolicyReader {
-    fn new(settings: &Settings, signing: &SigningCredentials) -> Self {
+    fn new(settings: &Settings) -> Self {
         Self {
             settings: settings.clone(),
-            signing: signing.clone(),
         }
     }
 
     /// Parses the rules in `text`, which is the value of the setting `var`.
     fn read(&self, var: &'static str, text: &str) -> Result<Policy, ConfigError> {
-        let mut policy = Policy::parse(text).map_err(|error| ConfigError {
+        let policy = Policy::parse(text).map_err(|error| ConfigError {
             var,
             problem: error.to_string(),
         })?;
+        self.complete(var, policy)
+    }
+
+    /// Adds the settings to the rules of the setting `var`, and checks the two against each other.
+    fn complete(&self, var: &'static str, mut policy: Policy) -> Result<Policy, ConfigError> {
+        if let Some(local) = &self.settings.local_mounts {
+            policy.mounts = policy.mounts.localized(local.emulate, &local.added);
+        }
+        policy
+            .mounts
+            .set_root(self.settings.bucket.as_deref(), self.settings.custom_endpoint());
         if let SecretSetting::Value(keys) = &self.settings.keys {
             policy.authenticators.keys.clone_from(keys);
         }
@@ -263,7 +279,8 @@ impl PolicyReader {
         check_lifetimes(&policy, self.settings.max_expires)?;
         check_sign_in(&policy, &self.settings.keys)?;
         check_table(&policy)?;
-        self.signing.check(&policy)?;
+        check_mounts(var, &policy, &self.settings)?;
+        SigningCredentials::check(&self.settings, &policy)?;
         Ok(policy)
     }
 }
@@ -298,6 +315,22 @@ fn check_sign_in(policy: &Policy, keys: &SecretSetting<Keyring>) -> Result<(), C
         }),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Requires a bucket, and settings that support every mount.
+fn check_mounts(var: &'static str, policy: &Policy, settings: &Settings) -> Result<(), ConfigError> {
+    if policy.mounts.iter().next().is_none() {
+        return Err(ConfigError {
+            var: "SIGNPOST_BUCKET",
+            problem: "is required, because the rules have no [[mount]]".to_owned(),
+        });
+    }
+    let mut mounts = policy.mounts.with_lines();
+    let problem = mounts.find_map(|(mount, line)| {
+        let problem = settings.mount_problem(mount)?;
+        Some(format!("line {line}, mount {:?}: {problem}", mount.at))
+    });
+    problem.map_or(Ok(()), |problem| Err(ConfigError { var, problem }))
 }
 
 /// Requires an id table if a rule stores objects under ids.
@@ -339,7 +372,7 @@ fn local_rules(settings: &Settings) -> Result<Option<(&'static str, String)>, Co
 fn read_file(path: &str) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError {
         var: "SIGNPOST_RULES_FILE",
-        problem: format!("{path:?}: {error}"),
+        problem: format!("failed to read {path}: {error}"),
     };
     std::fs::read_to_string(path).map_err(unreadable)
 }

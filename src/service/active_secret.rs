@@ -1,5 +1,6 @@
 //! Secrets that are stored outside the function, and when values from such a source are renewed.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::config::{ClientSecret, ConfigError, SecretSetting, Settings};
 use crate::error::chain;
 use crate::outbound::aws::{CredentialSource, SecretSource};
+use crate::outbound::https_client::HttpsClient;
 use crate::outbound::refreshing::{RefreshSchedule, RefreshState, Refreshing, Snapshot};
 
 /// The interval between requests to a source.
@@ -45,7 +47,7 @@ impl<V> RefreshSchedule<V, ()> for SourceSchedule {
 #[derive(Debug)]
 pub(crate) struct RefreshedSecret<T> {
     /// The setting.
-    var: &'static str,
+    var: Cow<'static, str>,
     source: SecretSource,
     /// The error says what is wrong without the secret.
     parse: fn(&str) -> Result<T, String>,
@@ -54,9 +56,13 @@ pub(crate) struct RefreshedSecret<T> {
 }
 
 impl<T: Clone + Send + Sync> RefreshedSecret<T> {
-    pub(super) fn new(var: &'static str, source: SecretSource, parse: fn(&str) -> Result<T, String>) -> Self {
+    pub(super) fn new(
+        var: impl Into<Cow<'static, str>>,
+        source: SecretSource,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Self {
         Self {
-            var,
+            var: var.into(),
             source,
             parse,
             secret: Refreshing::default(),
@@ -76,13 +82,18 @@ impl<T: Clone + Send + Sync> RefreshedSecret<T> {
         })
     }
 
+    /// Forgets a failure to read the secret, so that the next request reads it again at once.
+    pub(super) fn forget_failure(&self) {
+        self.secret.forget_failure();
+    }
+
     async fn fetch(&self) -> Result<T, String> {
         let text = self.source.fetch().await.map_err(|error| chain(&error))?;
         (self.parse)(text.trim())
     }
 
     fn log_failure(&self, error: &str, has_usable_secret: bool) {
-        let setting = self.var;
+        let setting = &*self.var;
         if has_usable_secret {
             tracing::error!(
                 setting,
@@ -110,12 +121,16 @@ pub(crate) enum ActiveClientSecret {
 
 impl ActiveClientSecret {
     /// Prepares for the setting, without a call.
-    pub(crate) fn new(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        credentials: CredentialSource,
+        https: HttpsClient,
+    ) -> Result<Self, ConfigError> {
         Ok(match &settings.client_secret {
             None => Self::Fixed(None),
             Some(SecretSetting::Value(secret)) => Self::Fixed(Some(secret.clone())),
             Some(SecretSetting::Stored(location)) => {
-                let source = SecretSource::new(settings, location, credentials)?;
+                let source = SecretSource::new(settings, location, credentials, https)?;
                 Self::Refreshed(Arc::new(RefreshedSecret::new("SIGNPOST_CLIENT_SECRET", source, parse)))
             }
         })

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{ConfigError, CorsOrigins, Metrics, Settings};
 use crate::decide::{BulkDecision, Decision, PostFormDecision, RejectedRequest, SignInState, check_page, decide};
+use crate::error::chain;
 use crate::fronts::ServiceAddress;
 use crate::key::ObjectKey;
-use crate::outbound::aws::{CredentialSource, Presigner, S3Client, SessionTarget, SigningCredentials};
+use crate::outbound::aws::{CredentialSource, S3Client, SessionTarget};
+use crate::outbound::https_client::HttpsClient;
 use crate::outbound::id_lookup::TableError;
 use crate::outbound::id_table::{IdLookups, IdTable};
 use crate::outbound::oidc_provider::{ProviderCache, ProviderMetadata, ProviderUnavailable};
@@ -21,12 +23,16 @@ use crate::request::{ApiRequest, bad_value};
 use crate::response::{self, ApiResponse, BulkResult, BulkResults, RequestError, ServiceFailure};
 use crate::service::active_policy::ActivePolicy;
 use crate::service::active_secret::ActiveClientSecret;
+use crate::service::buckets::Buckets;
 use crate::service::metrics;
 use crate::service::request_log::{RequestLog, ResponseStats};
 
 /// The time limit of a request. The function has ten seconds, and several services may time out one after the other. Lambda
 /// ends a function that exceeds its time limit, with all its cached values.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(8);
+
+/// The time limit of the calls during the start-up. Lambda ends a start-up after ten seconds.
+const PREPARATION_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The parts of the service that a request uses.
 #[derive(Clone, Debug)]
@@ -35,13 +41,13 @@ pub struct Handler {
     pub(super) cors: CorsOrigins,
     pub(super) base_path: String,
     pub(super) public_url: Option<String>,
-    pub(super) presigner: Presigner,
+    pub(super) buckets: Buckets,
     pub(super) s3: S3Client,
-    pub(super) credentials: SigningCredentials,
     pub(super) providers: ProviderCache,
     pub(super) client_secret: ActiveClientSecret,
     pub(super) id_table: IdTable,
-    pub(super) bucket: String,
+    /// The bucket of the setting `SIGNPOST_BUCKET`, for the metrics.
+    pub(super) bucket: Option<String>,
     pub(super) metrics: Metrics,
     /// True if this process has handled a request before.
     pub(super) warm: Arc<AtomicBool>,
@@ -51,20 +57,28 @@ impl Handler {
     /// Prepares the service. An error in the settings or in the rules stops the start-up. `credentials` sign, or assume the
     /// role that signs.
     pub async fn start(settings: Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let presigner = Presigner::resolve(&settings).await?;
-        let signing = SigningCredentials::new(&settings, credentials.clone())?;
-        let policy = ActivePolicy::load(&settings, &signing, credentials.clone()).await?;
-        let client_secret = ActiveClientSecret::new(&settings, credentials.clone())?;
-        let id_table = IdTable::new(&settings, credentials)?;
+        Self::start_local(settings, credentials, None).await
+    }
+
+    /// Does the same for a local server, whose machine may have other credentials.
+    pub async fn start_local(
+        settings: Settings,
+        credentials: CredentialSource,
+        machine: Option<CredentialSource>,
+    ) -> Result<Self, ConfigError> {
+        let https = HttpsClient::default();
+        let buckets = Buckets::new(&settings, credentials.clone(), machine, &https).await?;
+        let policy = ActivePolicy::load(&settings, credentials.clone(), &https).await?;
+        let client_secret = ActiveClientSecret::new(&settings, credentials.clone(), https.clone())?;
+        let id_table = IdTable::new(&settings, credentials, https.clone())?;
         Ok(Self {
             policy,
             cors: settings.cors_origins,
             base_path: settings.base_path,
             public_url: settings.public_url,
-            presigner,
-            s3: S3Client::default(),
-            credentials: signing,
-            providers: ProviderCache::default(),
+            buckets,
+            s3: S3Client::new(https.clone()),
+            providers: ProviderCache::new(https),
             client_secret,
             id_table,
             bucket: settings.bucket,
@@ -73,11 +87,34 @@ impl Handler {
         })
     }
 
+    /// Makes the calls that the first request would otherwise wait for: it reads the sources of rules and keys, opens
+    /// connections, and assumes the signer role. If a call fails or takes too long, the first request makes it again.
+    /// Without sources, signer role and id table, there is no call.
+    pub async fn prepare(&self, now: SystemTime) {
+        let calls = async { tokio::join!(self.prepare_signing(now), self.id_table.connect()) };
+        if tokio::time::timeout(PREPARATION_DEADLINE, calls).await.is_err() {
+            tracing::warn!(
+                "another service does not respond; the start-up continues, and the first request calls it again"
+            );
+        }
+    }
+
+    async fn prepare_signing(&self, now: SystemTime) {
+        let (policy, ()) = tokio::join!(self.policy.prepare(now), self.buckets.connect());
+        let Some(policy) = policy else { return };
+        if let Err(error) = self.buckets.prepare(&policy, now).await {
+            tracing::warn!(
+                error = chain(&error),
+                "failed to assume the signer role during the start-up; the first request assumes it again"
+            );
+        }
+    }
+
     /// Returns a handler with the rules in `text`, the new content of the local rules file, that shares everything else with
     /// this handler.
     pub fn with_rules(&self, text: &str, settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
-            policy: self.policy.with_rules(text, settings, &self.credentials)?,
+            policy: self.policy.with_rules(text, settings)?,
             ..self.clone()
         })
     }
@@ -119,7 +156,7 @@ impl Handler {
         };
         log.emit(request, stats);
         if self.metrics == Metrics::Emf {
-            metrics::emit(&self.bucket, &log, stats, now);
+            metrics::emit(self.bucket.as_deref(), &log, stats, now);
         }
         response
     }
@@ -129,7 +166,7 @@ impl Handler {
             Some(policy) => {
                 let (response, log) = self.respond_with(&policy, request, now).await;
                 let older_secret = policy.authenticators.uses_older_secret(request, now);
-                (response, log.with_older_secret(older_secret))
+                (response, log.with_bucket(&policy).with_older_secret(older_secret))
             }
             None => failed(request, &ServiceFailure::NoPolicy),
         }
@@ -235,7 +272,7 @@ impl Handler {
                 Ok(instruction) => RequestLog::signed(instruction),
                 Err(error) => RequestLog::not_signed(error),
             };
-            log.emit_part(request);
+            log.with_bucket(policy).emit_part(request);
             results.push(&BulkResult { key, outcome });
         }
         let log = RequestLog::bulk(results.len());
@@ -268,10 +305,11 @@ impl Handler {
             scope: &plan.scope,
             key: plan.key.as_str(),
         };
-        let credentials = self.credentials.credentials(policy, target, plan.expires, now).await;
+        let bucket = self.buckets.get(policy, &plan.scope.mount).await.map_err(unavailable)?;
+        let credentials = bucket.credentials(policy, target, plan.expires, now).await;
         let credentials = credentials
             .map_err(|error| presign_error(error, |rejection| RejectedRequest::from_plan(&plan, rejection)))?;
-        let signed = self.presigner.sign(plan, &credentials, now);
+        let signed = bucket.presigner.sign(plan, &credentials, now);
         let instruction = signed.map_err(|error| RequestError::Failed(error.into()))?;
         let consumed = match &instruction.plan.link_use {
             Some(counted) => self.id_table.consume(counted).await.map_err(no_table)?,
@@ -299,9 +337,10 @@ impl Handler {
             scope: &plan.scope,
             key: key.as_str(),
         };
-        let credentials = self.credentials.credentials(policy, target, plan.expires, now).await;
+        let bucket = self.buckets.get(policy, &plan.scope.mount).await.map_err(unavailable)?;
+        let credentials = bucket.credentials(policy, target, plan.expires, now).await;
         let credentials = credentials.map_err(|error| presign_error(error, RejectedRequest::from))?;
-        let signed = self.presigner.sign_form(plan, &credentials, now);
+        let signed = bucket.presigner.sign_form(plan, &credentials, now);
         signed.map_err(|error| RequestError::Failed(error.into()))
     }
 }
@@ -370,10 +409,15 @@ pub(super) fn presign_error(error: PresignError, refused: impl FnOnce(Rejection)
     match error {
         PresignError::ClaimsTooLong { .. } => RequestError::Rejected(refused(Rejection::ClaimsTooLong)),
         PresignError::NoCredentials(_)
+        | PresignError::MountUnavailable { .. }
         | PresignError::CredentialsExpire
-        | PresignError::SessionPolicy { .. }
-        | PresignError::Signer(_) => RequestError::Failed(error.into()),
+        | PresignError::SessionPolicy { .. } => RequestError::Failed(error.into()),
     }
+}
+
+/// Returns the error of a request to a mount whose endpoint cannot be resolved.
+pub(super) fn unavailable(error: PresignError) -> RequestError {
+    RequestError::Failed(error.into())
 }
 
 pub(super) fn no_table(error: TableError) -> RequestError {

@@ -1,22 +1,27 @@
 //! Listings, which the service requests from S3 itself.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, timeout_at};
 
-use super::handler::{Handler, not_signed, presign_error};
-use crate::decide::ListingDecision;
-use crate::operation::MAX_ENTRIES;
+use super::handler::{Handler, not_signed, presign_error, unavailable};
+use crate::decide::{ListingDecision, ListingView};
+use crate::mount::Mount;
+use crate::operation::{Action, MAX_ENTRIES};
 use crate::outbound::aws::SessionTarget;
 use crate::plan::{LISTING_EXPIRES, ListingPage, ListingPlan, StorageError};
 use crate::policy::Policy;
 use crate::rejection::ListingProblem;
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, ListingFormat};
 use crate::response::{self, ApiResponse, RequestError};
 use crate::service::request_log::RequestLog;
 
 /// The time limit of a complete listing. A request has eight seconds.
 const TIME_LIMIT: Duration = Duration::from_millis(6500);
+
+/// The maximum number of mounts in a folder whose origins the page of the folder allows.
+const MAX_PAGE_MOUNTS: usize = 20;
 
 /// A request for a listing, with everything that each of its requests to S3 requires.
 struct ListingJob<'a> {
@@ -50,8 +55,8 @@ impl Handler {
         now: SystemTime,
     ) -> Result<ApiResponse, RequestError> {
         let Some(plan) = &list.plan else {
-            let page = list.view.filter(policy, ListingPage::default());
-            return Ok(self.render_listing(request, list, &page));
+            let page = list.view.filter(policy, ListingPage::default(), true);
+            return self.render_listing(policy, request, list, &page).await;
         };
         let job = ListingJob {
             policy,
@@ -72,8 +77,11 @@ impl Handler {
         let mut max_keys = job.list.view.request.max_keys;
         loop {
             let page = self.read_page(job, job.plan.clone().with_max_keys(max_keys)).await?;
-            let page = job.list.view.filter(job.policy, page);
-            let response = self.render_listing(job.request, job.list, &page);
+            let page = job
+                .list
+                .view
+                .filter(job.policy, page, job.list.view.request.next.is_none());
+            let response = self.render_listing(job.policy, job.request, job.list, &page).await?;
             let excess = response::excess(job.request, &response);
             if excess <= 1.0 || max_keys == 1 {
                 return Ok(response);
@@ -88,7 +96,7 @@ impl Handler {
         let deadline = Instant::now() + TIME_LIMIT;
         let mut page = self.read_page(job, job.plan.clone()).await?;
         let mut next = page.next.take();
-        let mut entries = job.list.view.filter(job.policy, page);
+        let mut entries = job.list.view.filter(job.policy, page, true);
         while let Some(cursor) = next {
             let plan = job.plan.clone().at_cursor(&cursor).ok_or_else(|| {
                 let problem = "the cursor is invalid".to_owned();
@@ -97,7 +105,7 @@ impl Handler {
             let read = timeout_at(deadline, self.read_page(job, plan)).await;
             let mut page = read.map_err(|_| too_large(ListingProblem::Time))??;
             next = page.next.take();
-            entries.append(job.list.view.filter(job.policy, page));
+            entries.append(job.list.view.filter(job.policy, page, false));
             if entries.len() > MAX_ENTRIES {
                 return Err(too_large(ListingProblem::Entries));
             }
@@ -106,7 +114,7 @@ impl Handler {
             }
         }
         job.list.view.sort(&mut entries);
-        let response = self.render_listing(job.request, job.list, &entries);
+        let response = self.render_listing(job.policy, job.request, job.list, &entries).await?;
         if response::excess(job.request, &response) > 1.0 {
             return Err(too_large(ListingProblem::Size));
         }
@@ -119,20 +127,56 @@ impl Handler {
             scope: &plan.scope,
             key: prefix.map_or("", |(_, prefix)| prefix),
         };
-        let credentials = self
-            .credentials
+        let bucket = self
+            .buckets
+            .get(job.policy, &plan.scope.mount)
+            .await
+            .map_err(unavailable)?;
+        let credentials = bucket
             .credentials(job.policy, target, LISTING_EXPIRES, job.now)
             .await
             .map_err(|error| presign_error(error, |rejection| job.list.rejected(rejection)))?;
-        let read = self.s3.list(&self.presigner, &plan, &credentials, job.now).await;
+        let read = self.s3.list(&bucket.presigner, &plan, &credentials, job.now).await;
         read.map_err(|error| match job.list.invalid_cursor() {
             Some(refused) if error.is_invalid_cursor() => RequestError::Rejected(refused),
             _ => RequestError::Failed(error.into()),
         })
     }
 
-    fn render_listing(&self, request: &ApiRequest, list: &ListingDecision, page: &ListingPage) -> ApiResponse {
-        response::listing(request, &list.view, page, self.presigner.origin())
+    async fn render_listing(
+        &self,
+        policy: &Policy,
+        request: &ApiRequest,
+        list: &ListingDecision,
+        page: &ListingPage,
+    ) -> Result<ApiResponse, RequestError> {
+        let origins = match list.view.request.format {
+            ListingFormat::Page => self.folder_origins(policy, &list.view).await,
+            ListingFormat::Index | ListingFormat::Json | ListingFormat::Text | ListingFormat::Names => String::new(),
+        };
+        Ok(response::listing(request, &list.view, page, &origins))
+    }
+
+    /// Returns the origins of S3 for the page of a folder: those of its bucket, and of the mounts in the folder that the user may
+    /// use, because a folder that the user uploads can contain files for both.
+    async fn folder_origins(&self, policy: &Policy, view: &ListingView) -> String {
+        let is_usable = |mount: &&Arc<Mount>| {
+            let mut actions = [Action::Read, Action::Write, Action::List].into_iter();
+            actions.any(|action| policy.list_access(&view.principal, action, &mount.at).is_ok())
+        };
+        let below = policy.mounts.below(&view.request.prefix).filter(is_usable);
+        let mut origins: Vec<String> = Vec::new();
+        for mount in view.mount.iter().chain(below.take(MAX_PAGE_MOUNTS)) {
+            let origin = self.origin(policy, mount).await;
+            origins.extend(origin.filter(|origin| !origins.contains(origin)));
+        }
+        origins.join(" ")
+    }
+
+    /// Returns the origin of the bucket of a mount. `None` if its endpoint cannot be resolved: the page itself works without it.
+    pub(super) async fn origin(&self, policy: &Policy, mount: &Arc<Mount>) -> Option<String> {
+        let bucket = self.buckets.get(policy, mount).await.ok()?;
+        Some(bucket.presigner.origin().to_owned())
     }
 }
 

@@ -21,8 +21,10 @@ const METRICS: [(&str, &str); 5] = [
     ("Duration", "Milliseconds"),
 ];
 
-/// Writes the metrics of one request. An error of standard output is ignored.
-pub(super) fn emit(bucket: &str, log: &RequestLog, stats: ResponseStats, now: SystemTime) {
+/// Writes the metrics of one request. `root` is the bucket of requests outside every mount. Without a bucket, the dimension is
+/// `-`. An error of standard output is ignored.
+pub(super) fn emit(root: Option<&str>, log: &RequestLog, stats: ResponseStats, now: SystemTime) {
+    let bucket = log.bucket().or(root).unwrap_or("-");
     let _ = writeln!(stdout().lock(), "{}", metric_line(bucket, log.is_failure(), stats, now));
 }
 

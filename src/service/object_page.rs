@@ -25,7 +25,11 @@ impl Handler {
                 key,
                 actions,
             } => {
-                let response = response::object_page(request, &key, None, &actions, self.presigner.origin());
+                let origin = match policy.mounts.find(key.as_str()) {
+                    Some(mount) => self.origin(policy, mount).await,
+                    None => None,
+                };
+                let response = response::object_page(request, &key, None, &actions, &origin.unwrap_or_default());
                 (response, RequestLog::object_page(&key))
             }
             ObjectPageDecision::Show {
@@ -35,7 +39,7 @@ impl Handler {
             } => match self.sign(policy, plan, now).await {
                 Ok(instruction) => {
                     let shown = Some((preview, &instruction));
-                    let response = response::object_page(request, &key, shown, &actions, self.presigner.origin());
+                    let response = response::object_page(request, &key, shown, &actions, instruction.url.origin());
                     (response, RequestLog::signed(&instruction))
                 }
                 Err(error) => not_signed(policy, request, &error, now),

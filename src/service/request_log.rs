@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::error::chain;
 use crate::key::ObjectKey;
 use crate::plan::{Instruction, SignedPostForm};
+use crate::policy::Policy;
 use crate::request::ApiRequest;
 use crate::response::{RequestError, ServiceFailure};
 
@@ -22,8 +23,10 @@ pub(super) struct RequestLog {
     rule: Option<String>,
     operation: Option<&'static str>,
     key: Option<String>,
-    /// The storage key, if it differs from the public key.
+    /// The storage key, or the prefix of storage keys, if it differs from the public key.
     object: Option<String>,
+    /// The bucket of the key, if it is not the bucket of the setting `SIGNPOST_BUCKET`.
+    bucket: Option<String>,
     /// The error code of a rejection.
     code: Option<&'static str>,
     /// The name of a rejection, which is more exact than the code.
@@ -97,6 +100,7 @@ impl RequestLog {
             rule: list.plan.as_ref().map(|plan| plan.scope.rule.clone()),
             operation: Some(view.request.listing.name()),
             key: Some(view.request.prefix.clone()),
+            object: storage_prefix(list),
             ..Self::new("listed")
         }
     }
@@ -158,11 +162,23 @@ impl RequestLog {
         }
     }
 
+    /// The bucket of a mount, if the request was for one.
+    pub(super) fn bucket(&self) -> Option<&str> {
+        self.bucket.as_deref()
+    }
+
     pub(super) fn not_signed(error: &RequestError) -> Self {
         match error {
             RequestError::Rejected(refused) => Self::rejected(refused),
             RequestError::Failed(failure) => Self::failed(failure),
         }
+    }
+
+    /// Adds the bucket of the mount that contains the key.
+    pub(super) fn with_bucket(self, policy: &Policy) -> Self {
+        let mount = self.key.as_deref().and_then(|key| policy.mounts.find(key));
+        let bucket = mount.filter(|mount| !mount.is_root()).map(|mount| mount.bucket.clone());
+        Self { bucket, ..self }
     }
 
     /// Adds that the caller sent a secret of a token that is not its newest one.
@@ -175,6 +191,7 @@ impl RequestLog {
 
     pub(super) fn failed(failure: &ServiceFailure) -> Self {
         Self {
+            key: failure.unavailable_mount().map(str::to_owned),
             error: Some(chain(failure)),
             ..Self::new("failed")
         }
@@ -211,6 +228,7 @@ impl RequestLog {
                     operation = self.operation,
                     key = self.key,
                     object = self.object,
+                    bucket = self.bucket,
                     code = self.code,
                     rejection = self.rejection,
                     older_secret = self.older_secret,
@@ -232,6 +250,13 @@ impl RequestLog {
             line!(Level::INFO);
         }
     }
+}
+
+/// Returns the prefix of the storage keys of a listing, if it differs from the prefix of the public keys.
+fn storage_prefix(list: &ListingDecision) -> Option<String> {
+    let prefix = &list.view.request.prefix;
+    let mount = &list.plan.as_ref()?.scope.mount;
+    Some(mount.storage_key(prefix)).filter(|stored| stored != prefix)
 }
 
 pub(super) fn milliseconds(duration: Duration) -> f64 {

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { HtmlValidate } from 'html-validate';
 
-import { isFirefox } from '../lib/browsers.mjs';
+import { browserName, isFirefox } from '../lib/browsers.mjs';
 import { act, choose, file, hasSent, reaches, row, test, throttle, transfer, usesBrowser } from './browser.mjs';
 import { inFolder, largeFile, MIB } from './files.mjs';
 import { png } from './media.mjs';
@@ -29,7 +29,7 @@ async function inspect(page, state, rules = {}) {
     const { violations } = await page.evaluate(([runOnly, rules]) => window.axe.run({ runOnly, rules }), [WCAG, rules]);
     const descriptions = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => html + failureSummary).join('\n')}`);
     assert.deepEqual(descriptions, [], `${state}, ${colorScheme}`);
-    if (pictures) await page.screenshot({ path: `${pictures}/${state}-${colorScheme}.png` });
+    if (pictures) await page.screenshot({ path: `${pictures}/${browserName}-${state}-${colorScheme}.png` });
   }
 }
 

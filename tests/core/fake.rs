@@ -1,5 +1,6 @@
 //! An HTTP server on loopback that responds as a test specifies, and records its requests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,9 +26,10 @@ type Responder = Box<dyn FnMut(&ReceivedRequest) -> FakeResponse + Send>;
 #[derive(Clone)]
 pub(crate) struct Fake {
     pub(crate) endpoint: String,
-    respond: Arc<Mutex<Responder>>,
+    responder: Arc<Mutex<Responder>>,
     delay: Arc<Mutex<Duration>>,
     requests: Arc<Mutex<Vec<ReceivedRequest>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Fake {
@@ -35,13 +37,15 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let fake = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            respond: Arc::new(Mutex::new(Box::new(respond))),
+            responder: Arc::new(Mutex::new(Box::new(respond))),
             delay: Arc::default(),
             requests: Arc::default(),
+            connections: Arc::default(),
         };
         let server = fake.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                server.connections.fetch_add(1, Ordering::Relaxed);
                 let server = server.clone();
                 tokio::spawn(async move { server.serve(stream).await });
             }
@@ -51,7 +55,7 @@ impl Fake {
 
     /// Sets the response for the following requests.
     pub(crate) fn answer(&self, respond: impl FnMut(&ReceivedRequest) -> FakeResponse + Send + 'static) {
-        *self.respond.lock().unwrap() = Box::new(respond);
+        *self.responder.lock().unwrap() = Box::new(respond);
     }
 
     /// Delays the following responses.
@@ -64,27 +68,42 @@ impl Fake {
         self.requests.lock().unwrap().clone()
     }
 
+    /// The number of connections that were opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     async fn serve(&self, mut stream: TcpStream) {
-        let request = read(&mut stream).await;
+        while let Some(request) = read(&mut stream).await {
+            self.respond(&mut stream, request).await;
+        }
+    }
+
+    async fn respond(&self, stream: &mut TcpStream, request: ReceivedRequest) {
         self.requests.lock().unwrap().push(request.clone());
         let delay = *self.delay.lock().unwrap();
         tokio::time::sleep(delay).await;
-        let (status, headers, body) = (self.respond.lock().unwrap())(&request);
+        let (status, headers, body) = (self.responder.lock().unwrap())(&request);
         let length = ("content-length", body.len().to_string());
         let lines = headers.into_iter().chain([length]);
         let lines: Vec<_> = lines.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let lines = lines.concat();
-        let answer = format!("HTTP/1.1 {status} Fake\r\n{lines}connection: close\r\n\r\n{body}");
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        let answer = format!("HTTP/1.1 {status} Fake\r\n{lines}\r\n{body}");
+        // The client may have given up.
+        let _ = stream.write_all(answer.as_bytes()).await;
     }
 }
 
-async fn read(stream: &mut TcpStream) -> ReceivedRequest {
+/// Returns the next request, or `None` if the client has closed the connection.
+async fn read(stream: &mut TcpStream) -> Option<ReceivedRequest> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
     loop {
-        let read = stream.read(&mut buffer).await.unwrap();
-        assert_ne!(read, 0, "the request broke off");
+        let read = stream.read(&mut buffer).await.unwrap_or(0);
+        if read == 0 {
+            assert!(bytes.is_empty(), "the request broke off");
+            return None;
+        }
         bytes.extend_from_slice(&buffer[..read]);
         let text = String::from_utf8_lossy(&bytes);
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
@@ -94,7 +113,7 @@ async fn read(stream: &mut TcpStream) -> ReceivedRequest {
         let length = request.headers.get("content-length");
         let length = length.map_or(0, |length| length.to_str().unwrap().parse().unwrap());
         if body.len() >= length {
-            return request;
+            return Some(request);
         }
     }
 }

@@ -6,12 +6,12 @@ use signpost::service::handler::Handler;
 
 use crate::support::{OPEN_RULES, ask, credentials, handler, handler_with, header, now};
 
-async fn answer(handler: &Handler, event: &Value) -> Value {
+pub(crate) async fn answer(handler: &Handler, event: &Value) -> Value {
     let answer = respond(handler, &event.to_string(), "invocation-1", now()).await;
     serde_json::from_str(&answer).expect("an answer is JSON")
 }
 
-fn location(answer: &Value) -> String {
+pub(crate) fn location(answer: &Value) -> String {
     let single = answer["headers"]["location"].as_str();
     single
         .or(answer["multiValueHeaders"]["location"][0].as_str())
@@ -34,12 +34,12 @@ async fn key_of(handler: &Handler, event: &Value) -> Result<String, u64> {
 }
 
 /// A REST API behind its own `execute-api` host; `path` is what the client sent after the stage.
-fn rest(path: &str) -> Value {
+pub(crate) fn rest(path: &str) -> Value {
     rest_behind(path, "/live", "")
 }
 
 /// `whole` stands before the key in `requestContext.path`, `base` in `path`.
-fn rest_behind(path: &str, whole: &str, base: &str) -> Value {
+pub(crate) fn rest_behind(path: &str, whole: &str, base: &str) -> Value {
     let proxy = path.trim_start_matches('/');
     let proxy = proxy.strip_suffix('/').unwrap_or(proxy);
     json!({
@@ -60,7 +60,7 @@ fn rest_behind(path: &str, whole: &str, base: &str) -> Value {
     })
 }
 
-fn http_api(decoded: &str, stage: &str) -> Value {
+pub(crate) fn http_api(decoded: &str, stage: &str) -> Value {
     let before = if stage == "$default" {
         String::new()
     } else {
@@ -73,7 +73,7 @@ fn http_api(decoded: &str, stage: &str) -> Value {
     )
 }
 
-fn function_url(path: &str) -> Value {
+pub(crate) fn function_url(path: &str) -> Value {
     payload2(
         path,
         "$default",
@@ -92,7 +92,7 @@ fn payload2(path: &str, stage: &str, domain: &str) -> Value {
     })
 }
 
-fn alb(path: &str) -> Value {
+pub(crate) fn alb(path: &str) -> Value {
     json!({
         "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:x"}},
         "httpMethod": "GET", "path": path, "queryStringParameters": {},
@@ -100,7 +100,7 @@ fn alb(path: &str) -> Value {
     })
 }
 
-fn decoded(path: &str) -> String {
+pub(crate) fn decoded(path: &str) -> String {
     percent_encoding::percent_decode_str(path)
         .decode_utf8()
         .unwrap()

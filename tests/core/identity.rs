@@ -389,7 +389,7 @@ fn invalid_issuers_prevent_the_start() {
             issuer("a", "i", "gateway-lambda") + &issuer("b", "j", "gateway-lambda"),
             "only one issuer can use a Lambda authorizer",
         ),
-        (issuer("a", "i", "magic"), "unknown variant"),
+        (issuer("a", "i", "magic"), "unknown value"),
         (issuer("a", "i", "gateway") + "colour = 1", "unknown field"),
         (rule("\"issuer:nobody\"", "a"), "no [[issuer]]"),
         (rule("\"user:nobody/x\"", "a"), "no [[issuer]]"),

@@ -250,7 +250,7 @@ async fn a_request_with_a_body_never_gets_an_instruction() {
         if !context.contains("presign") {
             let remedy = problem["remedy"].as_str().unwrap();
             assert!(
-                remedy.contains("curl -fL -T FILE https://files.example.com/a%20b)"),
+                remedy.contains("curl -fL -T FILE 'https://files.example.com/a%20b')"),
                 "{remedy}"
             );
             assert!(

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
+use signpost::mount::Mount;
 use signpost::operation::Action;
 use signpost::policy::{Policy, StorageKey};
 use signpost::request::ApiRequest;
@@ -289,7 +290,7 @@ proptest! {
         if let Ok(key) = ObjectKey::new(key) {
             for action in [Action::Read, Action::Write, Action::Delete] {
                 if let Ok(grant) = policy.decide(&principal, action, &key) {
-                    let StorageKey::Key(object) = grant.storage_key(&principal, &key).unwrap() else {
+                    let StorageKey::Key(object) = grant.storage_key(&principal, &key, &Mount::default()).unwrap() else {
                         panic!("no rule keeps objects under ids");
                     };
                     let folder = match grant.rule {

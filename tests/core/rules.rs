@@ -269,7 +269,7 @@ fn invalid_rules_prevent_the_start() {
         ),
         (
             rule("who = [\"authenticated\"]\ncan = [\"reed\"]\non = [\"a\"]"),
-            "unknown variant `reed`",
+            "unknown value `reed`",
         ),
         (
             rule("who = [\"authenticated\"]\ncan = [\"read\"]\non = [\"/a\"]"),
@@ -296,7 +296,7 @@ fn invalid_rules_prevent_the_start() {
             "depend on the issuer",
         ),
         (with("colour = 1"), "unknown field `colour`"),
-        (with("effect = \"maybe\""), "unknown variant"),
+        (with("effect = \"maybe\""), "unknown value"),
         (with("expires = \"soon\""), "expires"),
         (with("expires = \"0s\""), "whole number of seconds"),
         (with("expires = \"1500ms\""), "whole number of seconds"),
@@ -305,7 +305,7 @@ fn invalid_rules_prevent_the_start() {
         (with("metadata = { Team = \"a\" }"), "lower case"),
         (with("metadata = { team = \"a\\nb\" }"), "visible ASCII"),
         (with("client_may_set = [\"x-amz-acl\"]"), "unknown name"),
-        (with("disposition = \"maybe\""), "unknown variant"),
+        (with("disposition = \"maybe\""), "unknown value"),
         (with("content_types = [\"image/p*\"]"), "not a media type"),
         (with("effect = \"deny\"\nmax_bytes = 1"), "deny rule"),
         (

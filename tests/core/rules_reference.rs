@@ -52,6 +52,7 @@ const DIGEST: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf5
 fn companions(field: &str) -> &'static str {
     match field {
         "sse_kms_key_id" => "sse = \"aws:kms\"",
+        "external_id" => "sign_as = \"arn:aws:iam::210987654321:role/archive\"",
         "scopes" => "client_id = \"signpost\"",
         _ => "",
     }
@@ -110,6 +111,7 @@ fn base(heading: &str) -> Vec<&'static str> {
             "aud = [\"a\"]",
             "alg = [\"RS256\"]",
         ],
+        "[[mount]]" => vec!["at = \"a/\"", "bucket = \"acme-archive\""],
         _ => Vec::new(),
     }
 }
@@ -143,6 +145,7 @@ fn tables() -> Vec<(&'static str, Vec<Row>)> {
         ("[defaults]", constraints(rows("`[defaults]` alone"))),
         ("[[token]]", rows("`[[token]]`")),
         ("[[issuer]]", rows("`[[issuer]]`")),
+        ("[[mount]]", rows("`[[mount]]`")),
         ("[share]", share),
         ("[signer]", signer),
         ("[lfs]", rows("`[turborepo]`, `[nx]` and `[lfs]`")),
@@ -195,6 +198,9 @@ fn the_maximums_are_those_of_the_parser() {
     for row in rows(CONSTRAINTS) {
         let Some(maximum) = code(&row.maximum) else { continue };
         let above = match maximum.strip_suffix('"') {
+            Some(size) if size.ends_with("iB") => {
+                format!("\"{}\"", size.trim_start_matches('"').replace("00GiB", "01GiB"))
+            }
             Some(duration) => format!("{duration} 1s\""),
             None => format!("{}", maximum.parse::<u64>().unwrap() + 1),
         };

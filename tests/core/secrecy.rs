@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use signpost::lambda::respond;
 use signpost::policy::Policy;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
+use tracing::Dispatch;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -31,7 +32,7 @@ const OWN: &str = "https://files.example.com";
 
 /// The log of the function, with all its own events.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -44,7 +45,10 @@ impl io::Write for Log {
 }
 
 impl Log {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        // With a single subscriber in the process, a thread without it can disable an event for all threads.
+        static OTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+        LazyLock::force(&OTHER);
         let writer = self.clone();
         let lines = tracing_subscriber::fmt::layer()
             .json()
@@ -55,7 +59,7 @@ impl Log {
         tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(ours))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -159,7 +163,7 @@ impl Bench {
         write!(self.printed, "{request:?} {decided:?} {keys:?}").unwrap();
         if let Err(refused) = &decided {
             self.printed += &refused.rejection.to_string();
-            self.printed += &refused.rejection.remedy(&request.url());
+            self.printed += &refused.rejection.remedy(&request.curl_target());
         }
         response
     }

@@ -115,7 +115,8 @@ fn user(team: &str) -> Principal {
 }
 
 fn scope(policy: &Policy, principal: &Principal) -> GrantScope {
-    policy.grants().next().unwrap().scope(principal)
+    let mount = policy.mounts.iter().next().unwrap();
+    policy.grants().next().unwrap().scope(principal, &policy.mounts, mount)
 }
 
 /// Characters with a special meaning in IAM, in JSON, or in paths.

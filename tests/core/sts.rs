@@ -42,6 +42,11 @@ impl FakeSts {
         self.fake.delay(delay);
     }
 
+    /// The number of connections that were opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.fake.connections()
+    }
+
     /// The parameters of all calls.
     pub(crate) fn calls(&self) -> Vec<BTreeMap<String, String>> {
         self.fake.requests().iter().map(|request| form(&request.body)).collect()

@@ -1,6 +1,9 @@
 // Starts the browser of a suite with playwright-core: Debian's Chromium, or Debian's Firefox over WebDriver BiDi. The variable
 // SIGNPOST_BROWSER selects it.
-export const isFirefox = process.env.SIGNPOST_BROWSER === 'firefox';
+import { userInfo } from 'node:os';
+
+export const browserName = process.env.SIGNPOST_BROWSER || 'chromium';
+export const isFirefox = browserName === 'firefox';
 
 /** The sandbox is off because CI runs as root; the flags prevent requests of Chromium's own. */
 const CHROMIUM = {
@@ -9,10 +12,14 @@ const CHROMIUM = {
   args: ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 };
 
-/** With the channel of Mozilla's own Firefox, playwright-core uses WebDriver BiDi. */
+/**
+ * With the channel of Mozilla's own Firefox, playwright-core uses WebDriver BiDi. For root, Firefox does not start if another user owns
+ * the folder in HOME, as in a container of GitHub Actions.
+ */
 const FIREFOX = {
   channel: 'moz-firefox',
   executablePath: '/usr/bin/firefox-esr',
+  env: { ...process.env, HOME: userInfo().homedir },
   firefoxUserPrefs: {
     'dom.events.testing.asyncClipboard': true, // instead of permissions for the clipboard, which BiDi does not have
     'network.proxy.allow_hijacking_localhost': true,

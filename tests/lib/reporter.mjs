@@ -6,10 +6,12 @@ export default async function* report(source) {
     if (!['test:pass', 'test:fail'].includes(type) || data.details.type === 'suite') continue;
     const outcome = data.skip !== undefined ? 'skipped' : type === 'test:pass' ? 'passed' : 'failed';
     counts[outcome] += 1;
-    yield `${outcome.padEnd(7)} ${(data.details.duration_ms / 1000).toFixed(1).padStart(6)} s  ${data.name}\n`;
+    yield `${outcome.padEnd(7)} ${(data.details.duration_ms / 1000).toFixed(1).padStart(6)} s  ${data.name}${reason(data.skip)}\n`;
     if (outcome === 'failed') yield `${describe(data.details.error.cause ?? data.details.error)}\n`;
   }
   yield `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`;
 }
+
+const reason = (skip) => (typeof skip === 'string' ? `: ${skip}` : '');
 
 const describe = ({ message, stack = '' }) => [message, ...stack.split('\n').filter((line) => /^ +at .*file:/.test(line))].join('\n');

@@ -1,11 +1,18 @@
-"""Runs the function under strace and checks that a redirect needs no socket but that of the runtime API, no name resolution and no certificate."""
+"""Runs the function under strace.
 
+In mode `execution`, a redirect needs no socket but that of the runtime API, no name resolution and no certificate. In the other modes,
+the function opens one connection to each service, and reuses it.
+"""
+
+import http.server
 import json
 import os
 import re
 import shutil
+import socketserver
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from responses import EVENTS, FRONTS, ROOT
@@ -35,6 +42,21 @@ on = ["**"]
 allow_anonymous_write = true
 """
 
+ID_RULES = """
+version = 1
+{tokens}
+[[rule]]
+id = "open"
+who = ["anyone"]
+can = ["read"]
+on = ["**"]
+rewrite = "objects/{{id}}"
+"""
+
+SESSION = """<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId>
+<SecretAccessKey>example-session-secret</SecretAccessKey><SessionToken>example-session-token</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -63,6 +85,78 @@ def check_all(results, binary):
         finally:
             function.finish()
     check_trace(calls, runtime_port, results)
+    check_reuse(results, binary)
+
+
+class Services(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    """STS, DynamoDB and S3 on one port. Counts connections and requests."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        self.connections, self.requests = 0, []
+        super().__init__(("127.0.0.1", 0), ServiceHandler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def process_request(self, request, client_address):
+        self.connections += 1
+        super().process_request(request, client_address)
+
+
+class ServiceHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.respond("S3 ListObjectsV2", "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated><KeyCount>0</KeyCount></ListBucketResult>")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        target = self.headers.get("x-amz-target", "")
+        if target.startswith("DynamoDB"):
+            self.respond(target, '{"Responses": {}}')
+        else:
+            self.respond("STS AssumeRole", SESSION)
+
+    def respond(self, name, body):
+        self.server.requests.append(name)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def check_reuse(results, binary):
+    """Each mode that calls services opens one connection to their origin for all calls."""
+    role = {"SIGNPOST_SIGNER_ROLE_ARN": "arn:aws:iam::123456789012:role/signer"}
+    ids = ID_RULES.format(tokens=token_table("ci", "secret"))
+    modes = {
+        "signer": ({**role, "SIGNPOST_SIGNING_MODE": "signer"}, {"STS AssumeRole": 1}),
+        "scoped": ({**role, "SIGNPOST_SIGNING_MODE": "scoped"}, {"STS AssumeRole": 1}),
+        "ids": ({"SIGNPOST_TABLE": "table", "SIGNPOST_RULES": ids}, {"DynamoDB_20120810.BatchGetItem": 5}),
+        "listings": ({"SIGNPOST_RULES": RULES.replace('["read",', '["read", "list",')}, {"S3 ListObjectsV2": 5}),
+        "signer and ids": (
+            {**role, "SIGNPOST_SIGNING_MODE": "signer", "SIGNPOST_TABLE": "table", "SIGNPOST_RULES": ids},
+            {"DynamoDB_20120810.BatchGetItem": 5},
+        ),
+    }
+    for mode, (settings, expected) in modes.items():
+        services = Services()
+        function = Function([str(binary)], ENVIRONMENT | settings | {"AWS_ENDPOINT_URL": services.url})
+        try:
+            for _ in range(5):
+                function.invoke(event("rest-refused-listing" if mode == "listings" else "rest-get"))
+        finally:
+            function.stop()
+            services.shutdown()
+        counted = {name: services.requests.count(name) for name in expected}
+        results.check(f"sockets: mode {mode} makes the expected calls", counted == expected, services.requests)
+        # `signer and ids` prepares two services at the same time, which need two connections.
+        limit = 2 if mode == "signer and ids" else 1
+        results.check(f"sockets: mode {mode} reuses its connection", services.connections == limit, services.connections)
 
 
 def check_redirects(function, results):

@@ -5,6 +5,7 @@ mod check_result;
 mod error_document;
 mod front_headers;
 mod link_check;
+mod mount_check;
 mod presigned_details;
 mod s3_error_details;
 mod service_check;
@@ -16,6 +17,7 @@ use std::time::SystemTime;
 
 use serde_json::json;
 use signpost::auth::share::ShareLink;
+use signpost::policy::Policy;
 
 use self::check_result::{CheckResult, CheckStatus};
 use self::error_document::ErrorDocument;
@@ -74,12 +76,14 @@ async fn examine(
 ) -> Result<Vec<CheckResult>, OperationError> {
     let now = SystemTime::now();
     let subject = read_subject(options, context)?;
+    let policy = read_rules(options, context)?;
     let error = match &options.error {
         Some(file) => Some(parse_error(&read_text(file, context)?)?),
         None => subject.as_deref().and_then(ErrorDocument::parse),
     };
     let url = subject.as_deref().and_then(PresignedDetails::parse);
     if url.is_some() || error.is_some() {
+        check_no_rules(options)?;
         let mut results = url.as_ref().map_or_else(Vec::new, |url| url.findings(now));
         results.extend(error.iter().flat_map(|error| error.findings(url.as_ref())));
         return Ok(results);
@@ -94,6 +98,7 @@ async fn examine(
     };
     let service_url = ObjectUrl::parse(&base, None)?;
     if let Some(link) = service_url.share_link() {
+        check_no_rules(options)?;
         return examine_link(&service_url, &link, context, now).await;
     }
     let credential = context.credential(&options.connection, service_url.origin())?;
@@ -104,7 +109,22 @@ async fn examine(
         credential,
         nonce: nonce(context)?,
     };
-    service.examine(now).await
+    service.examine(policy.as_ref(), now).await
+}
+
+/// The rules of the service, if the options name their file.
+fn read_rules(options: &DoctorOptions, context: &mut CommandContext<'_, '_>) -> Result<Option<Policy>, OperationError> {
+    let Some(file) = &options.rules else { return Ok(None) };
+    let policy = Policy::parse(&read_text(file, context)?);
+    let policy = policy.map_err(|error| OperationError::usage(format!("{}: {error}", file.display())))?;
+    Ok(Some(policy))
+}
+
+fn check_no_rules(options: &DoctorOptions) -> Result<(), OperationError> {
+    match &options.rules {
+        Some(_) => Err(OperationError::usage("--rules requires the URL of a service")),
+        None => Ok(()),
+    }
 }
 
 /// The text to examine: the argument, or standard input if it is a file or a pipe that is not empty.

@@ -30,6 +30,7 @@ mod terminal_text;
 mod part_layout;
 mod platform;
 mod operation_error;
+mod output_path;
 mod profile_store;
 mod progress;
 mod access_query;

@@ -9,13 +9,10 @@ use crate::blocking_task::run_blocking;
 use crate::buffer_pool::BufferPool;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
-use crate::part_layout::{MAX_SMALL_OBJECT, Part};
+use crate::part_layout::{MAX_SINGLE_UPLOAD, MAX_SMALL_OBJECT, Part};
 use crate::platform;
 use crate::transfer_state::FileIdentity;
 use crate::upload_source::{CHUNK_SIZE, UploadSource};
-
-/// The maximum content of a file that reports a length of 0.
-const MAX_UNREPORTED_LEN: u64 = 64 * 1024 * 1024;
 
 /// An open file.
 #[derive(Debug)]
@@ -56,22 +53,15 @@ impl OpenedFile {
         let mut identity = FileIdentity::of(&file).map_err(io_error)?;
         let file = Arc::new(file);
         let pool = BufferPool::new(CHUNK_SIZE);
-        let source = if identity.len == 0 {
-            // Files in `/proc` report no length.
-            let mut bytes = Vec::new();
-            let mut start = (&*file).take(MAX_UNREPORTED_LEN + 1);
-            start.read_to_end(&mut bytes).map_err(io_error)?;
+        let source = if identity.len <= MAX_SMALL_OBJECT {
+            let bytes = read_small(&file, identity.len).map_err(io_error)?;
             identity.len = bytes.len() as u64;
-            if identity.len > MAX_UNREPORTED_LEN {
+            if identity.len >= MAX_SINGLE_UPLOAD {
                 return Err(
                     OperationError::usage(format!("{} does not report its length", path.display()))
                         .with_remedy("Use `-` and pipe the content to standard input."),
                 );
             }
-            UploadSource::Memory([bytes.into()].into())
-        } else if identity.len <= MAX_SMALL_OBJECT {
-            let mut bytes = vec![0; usize::try_from(identity.len).expect("a small object fits into memory")];
-            platform::read_exact_at(&file, &mut bytes, 0).map_err(io_error)?;
             UploadSource::Memory([bytes.into()].into())
         } else {
             UploadSource::File {
@@ -104,6 +94,17 @@ impl OpenedFile {
     pub(crate) fn is_unchanged(&self) -> bool {
         FileIdentity::of(&self.file).is_ok_and(|now| now == self.identity)
     }
+}
+
+/// Reads a small file. A file in `/proc` reports a length of 0, and a file in `/sys` a length that exceeds its content.
+fn read_small(mut file: &File, reported: u64) -> io::Result<Vec<u8>> {
+    let limit = if reported == 0 { MAX_SINGLE_UPLOAD } else { reported };
+    let mut bytes = Vec::with_capacity(usize::try_from(reported).unwrap_or_default());
+    file.by_ref().take(limit).read_to_end(&mut bytes)?;
+    if (bytes.len() as u64) < reported && file.metadata()?.len() != reported {
+        return Err(io::Error::other("the file became shorter"));
+    }
+    Ok(bytes)
 }
 
 /// Returns true if the path is a FIFO or a character device, whose bytes can be read only once.
@@ -192,46 +193,23 @@ pub(crate) fn file_below(folder: &Path, name: &str) -> Result<PathBuf, Operation
     Ok(path)
 }
 
-/// Returns true for the paths of standard output.
-pub(crate) fn is_stdout(path: &Path) -> bool {
-    ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
-        .into_iter()
-        .any(|stdout| path == Path::new(stdout))
-}
-
-/// Returns true if bytes must be written into what exists at this path: a device, a FIFO, a socket, or an open file of
-/// this process. A rename would replace it.
-pub(crate) fn is_device(path: &Path) -> bool {
-    let is_open_file = ["/dev/fd", "/dev/stderr", "/proc"]
-        .into_iter()
-        .any(|parent| path.starts_with(parent));
-    is_open_file || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-}
-
-/// Returns the target of a symbolic link, so that a rename replaces the target and not the link.
-pub(crate) fn follow_link(path: &Path) -> PathBuf {
-    let Ok(target) = fs::read_link(path) else {
-        return path.to_owned();
-    };
-    // The target does not have to exist.
-    let target = path.parent().unwrap_or(Path::new("")).join(target);
-    fs::canonicalize(&target).unwrap_or(target)
-}
-
-/// Rejects a path that leads out of the folder through a link. Another user may have created the link.
-pub(crate) fn check_no_links(folder: &Path, file: &Path) -> Result<(), OperationError> {
-    let mut parent = file.parent();
-    while let Some(ancestor) = parent.filter(|ancestor| *ancestor != folder && ancestor.starts_with(folder)) {
-        if fs::symlink_metadata(ancestor).is_ok_and(|metadata| metadata.is_symlink()) {
-            return Err(OperationError::new(
-                ExitStatus::Failure,
-                format!(
-                    "{} is a link, and files are not written through links",
-                    ancestor.display()
-                ),
-            ));
-        }
-        parent = ancestor.parent();
+/// Rejects a path that is a link or leads through one, because another user may have created the link. Also rejects a
+/// device or a FIFO, which a rename would remove.
+pub(crate) fn check_replaceable(folder: &Path, file: &Path) -> Result<(), OperationError> {
+    let below = file.ancestors().take_while(|ancestor| *ancestor != folder);
+    for path in below.filter(|path| path.starts_with(folder)) {
+        let Ok(metadata) = fs::symlink_metadata(path) else {
+            continue;
+        };
+        let problem = if metadata.is_symlink() {
+            "is a link, and files are not written through links"
+        } else if !metadata.is_file() && !metadata.is_dir() {
+            "is neither a file nor a folder"
+        } else {
+            continue;
+        };
+        let message = format!("{} {problem}", path.display());
+        return Err(OperationError::new(ExitStatus::Failure, message));
     }
     Ok(())
 }
@@ -330,7 +308,9 @@ mod tests {
     fn paths_through_a_link_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/tmp", folder.path().join("link")).unwrap();
-        assert!(check_no_links(folder.path(), &folder.path().join("a/b")).is_ok());
-        assert!(check_no_links(folder.path(), &folder.path().join("link/b")).is_err());
+        for (name, is_accepted) in [("a/b", true), ("link/b", false), ("link", false)] {
+            let checked = check_replaceable(folder.path(), &folder.path().join(name));
+            assert_eq!(checked.is_ok(), is_accepted, "{name}");
+        }
     }
 }

@@ -219,8 +219,9 @@ fn parse_object_urls(
     let object_urls = parse_urls(texts, connection, context)?;
     match object_urls.iter().find(|object_url| object_url.is_prefix()) {
         Some(object_url) => Err(OperationError::usage(format!(
-            "{object_url} ends in a slash, so it is not an object"
-        ))),
+            "{object_url} ends in a slash, so it is a folder and not an object"
+        ))
+        .with_remedy("Name an object. `get -r` and `rm -r` also accept a folder.")),
         None => Ok(object_urls),
     }
 }

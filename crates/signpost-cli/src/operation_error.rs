@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use rustls::{AlertDescription, Error as TlsError, InvalidMessage};
+
 use crate::exit_status::ExitStatus;
 
 /// An error. It never contains a presigned URL or a token.
@@ -63,17 +65,17 @@ impl OperationError {
         let host = error.url().and_then(|url| url.host_str().map(str::to_owned));
         let error = error.without_url();
         // The outermost error only says that a request failed. The innermost error contains the reason.
-        let mut cause: &dyn Error = &error;
+        let mut cause: &(dyn Error + 'static) = &error;
         while let Some(inner) = cause.source() {
             cause = inner;
         }
+        let is_permanent = is_permanent_tls_error(cause);
         let cause = cause.to_string();
-        let is_certificate_error = cause.starts_with("invalid peer certificate");
         let message = match host {
             Some(host) => format!("no response from {host}: {cause}"),
             None => cause,
         };
-        if is_certificate_error {
+        if is_permanent {
             return Self::new(ExitStatus::Failure, message)
                 .with_remedy("Check the URL, the certificate of the server and the clock of this machine.");
         }
@@ -94,6 +96,43 @@ impl OperationError {
         self.retry = retry;
         self
     }
+}
+
+/// Returns true if one of the two sides rejects the TLS connection, so that every other attempt would fail too.
+fn is_permanent_tls_error(cause: &(dyn Error + 'static)) -> bool {
+    match tls_error(cause) {
+        Some(TlsError::AlertReceived(alert)) => is_rejection(*alert),
+        Some(
+            TlsError::InvalidCertificate(_)
+            | TlsError::NoCertificatesPresented
+            | TlsError::PeerIncompatible(_)
+            | TlsError::InvalidMessage(InvalidMessage::InvalidContentType),
+        ) => true,
+        _ => false,
+    }
+}
+
+/// The error of TLS, which can be inside errors of streams.
+fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
+    let inner = || cause.downcast_ref::<std::io::Error>()?.get_ref();
+    cause.downcast_ref().or_else(|| tls_error(inner()?))
+}
+
+/// Returns true if a server sends this alert because of the client or its own configuration.
+const fn is_rejection(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::AccessDenied
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateRequired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::NoApplicationProtocol
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::UnknownCA
+            | AlertDescription::UnrecognisedName
+    )
 }
 
 impl fmt::Display for OperationError {

@@ -1,4 +1,5 @@
-//! The differences between the operating systems: positions in files, identities of files, and private files.
+//! The differences between the operating systems: positions in files, identities and attributes of files, open files, and
+//! private files.
 
 #[cfg(unix)]
 pub(crate) use unix::*;
@@ -12,8 +13,14 @@ mod unix {
     use std::os::fd::AsFd as _;
     use std::os::unix::fs::{
         DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+        fchown,
     };
     use std::path::Path;
+
+    #[cfg(target_os = "linux")]
+    use rustix::io::Errno;
+    #[cfg(target_os = "linux")]
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
     /// Fills the buffer with the bytes at this position of the file.
     pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
@@ -48,6 +55,55 @@ mod unix {
         (metadata.mtime(), metadata.mtime_nsec())
     }
 
+    /// Returns another handle of the open file with this number, with the same position. On Linux, the path `/dev/fd/N` would
+    /// open the file again.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn duplicate_descriptor(number: i32) -> io::Result<File> {
+        let process = pidfd_open(getpid(), PidfdFlags::empty())?;
+        match pidfd_getfd(process, number, PidfdGetfdFlags::empty()) {
+            Ok(descriptor) => Ok(File::from(descriptor)),
+            Err(Errno::PERM | Errno::NOSYS) => reopen_stream(number),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a pipe or a device again. Containers can forbid duplicates.
+    #[cfg(target_os = "linux")]
+    fn reopen_stream(number: i32) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .append(true)
+            .open(format!("/proc/self/fd/{number}"))?;
+        if file.metadata()?.is_file() {
+            let advice =
+                format!("the system does not allow this for files; write to standard output: `-o - >&{number}`");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, advice));
+        }
+        Ok(file)
+    }
+
+    /// Returns another handle of the open file with this number, with the same position.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn duplicate_descriptor(number: i32) -> io::Result<File> {
+        OpenOptions::new().append(true).open(format!("/dev/fd/{number}"))
+    }
+
+    /// Gives a new file the owner, the group and the mode of an existing file, as far as the system allows it.
+    pub(crate) fn copy_attributes(existing: &Metadata, file: &File) -> io::Result<()> {
+        if fchown(file, Some(existing.uid()), Some(existing.gid())).is_err() {
+            let _ = fchown(file, None, Some(existing.gid()));
+        }
+        let new = file.metadata()?;
+        let is_same_owner = (new.uid(), new.gid()) == (existing.uid(), existing.gid());
+        // A set-user-ID bit must not apply to another user.
+        let mask = if is_same_owner { 0o7777 } else { 0o777 };
+        file.set_permissions(Permissions::from_mode(existing.mode() & mask))
+    }
+
+    /// Allows only this user to read the file.
+    pub(crate) fn make_private(file: &File) -> io::Result<()> {
+        file.set_permissions(Permissions::from_mode(0o600))
+    }
+
     /// Creates a folder and its missing parents, for this user only.
     pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -58,7 +114,7 @@ mod unix {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
         // An existing file may have had other permissions.
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        make_private(&file)?;
         Ok(file)
     }
 
@@ -122,6 +178,18 @@ mod windows {
 
     pub(crate) fn modified(metadata: &Metadata) -> (i64, i64) {
         (metadata.last_write_time().cast_signed(), 0)
+    }
+
+    pub(crate) fn duplicate_descriptor(_number: i32) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn copy_attributes(existing: &Metadata, file: &File) -> io::Result<()> {
+        file.set_permissions(existing.permissions())
+    }
+
+    pub(crate) fn make_private(_file: &File) -> io::Result<()> {
+        Ok(())
     }
 
     pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::credential::has_origin;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
+use crate::output_path::OutputPath;
 use crate::platform;
 use crate::secret_text::SecretText;
 
@@ -87,14 +88,16 @@ impl ProfileStore {
         })?;
         let io_error =
             |error: io::Error| OperationError::io(format_args!("failed to write {}", path.display()), &error);
-        let temporary = path.with_extension("toml.new");
-        if let Some(folder) = path.parent() {
+        // The configuration can be a symbolic link to a folder that the user synchronizes.
+        let target = OutputPath::resolve_file(&path)?;
+        let temporary = target.with_extension("toml.new");
+        if let Some(folder) = target.parent() {
             platform::create_private_folder(folder).map_err(io_error)?;
         }
         let mut file = platform::create_private_file(&temporary).map_err(io_error)?;
         file.write_all(self.to_toml().as_bytes()).map_err(io_error)?;
         file.sync_all().map_err(io_error)?;
-        fs::rename(&temporary, &path).map_err(io_error)?;
+        fs::rename(&temporary, &target).map_err(io_error)?;
         Ok(path)
     }
 

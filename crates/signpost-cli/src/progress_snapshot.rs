@@ -99,10 +99,10 @@ impl ProgressSnapshot {
         json!({
             "progress": {
                 "bytes": self.bytes,
-                "bytes_known": self.bytes_total,
+                "bytes_total": self.bytes_total,
                 "bytes_existing": self.bytes_existing,
                 "files": self.files,
-                "files_known": self.files_total,
+                "files_total": self.files_total,
                 "bytes_per_second": self.speed,
                 "seconds": elapsed.as_secs(),
             }

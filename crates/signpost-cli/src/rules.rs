@@ -4,9 +4,12 @@ mod rule_cases;
 mod explain;
 mod proof;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use signpost::error::counted;
+use signpost::mount::MountCredentials;
 use signpost::policy::session_policy::{self, BucketArn, MAX_CHARACTERS};
 use signpost::policy::{Finding, Policy};
 
@@ -49,11 +52,33 @@ pub(crate) fn check(file: &Path, system: &mut SystemAccess<'_>) -> Result<Comman
     Ok(CommandReport {
         stderr: warnings.collect(),
         ..CommandReport::success(format!(
-            "ok: {} rules, {tokens} tokens, {issuers} issuers{table_note}\n{}",
-            policy.len(),
+            "ok: {}, {}, {}{}{table_note}\n{}",
+            counted(policy.len(), "rule"),
+            counted(tokens, "token"),
+            counted(issuers, "issuer"),
+            describe_mounts(&policy),
             describe_session_policies(&policy)
         ))
     })
+}
+
+/// Returns the number of mounts, and the settings that they require.
+fn describe_mounts(policy: &Policy) -> String {
+    let names = policy.mounts.iter().filter_map(|mount| match &mount.credentials {
+        MountCredentials::Static { name } => Some(format!("SIGNPOST_CREDENTIALS_{name}")),
+        MountCredentials::Service | MountCredentials::Machine | MountCredentials::Role { .. } => None,
+    });
+    let names: BTreeSet<_> = names.collect();
+    let settings = if names.is_empty() {
+        String::new()
+    } else {
+        let names: Vec<_> = names.into_iter().collect();
+        format!("; the mounts require the settings {}", names.join(", "))
+    };
+    match policy.mounts.with_lines().count() {
+        0 => String::new(),
+        count => format!(", {}{settings}", counted(count, "mount")),
+    }
 }
 
 /// Returns how much of its limit the session policy of each rule uses in mode `scoped`. The name of the bucket and the claims of
@@ -63,8 +88,13 @@ fn describe_session_policies(policy: &Policy) -> String {
     let lines: String = policy
         .grants()
         .filter_map(|grant| {
-            let characters = session_policy::characters(&grant.smallest_scope(), &bucket)?;
-            Some(describe_usage(grant.rule, characters))
+            let mounts = policy.mounts.iter().filter(|mount| mount.has_sessions());
+            let characters = mounts.filter_map(|mount| {
+                let own = BucketArn::new(&mount.bucket, "aws").ok().filter(|_| !mount.is_root());
+                let scope = grant.smallest_scope(&policy.mounts, mount);
+                session_policy::characters(&scope, own.as_ref().unwrap_or(&bucket))
+            });
+            Some(describe_usage(grant.rule, characters.max()?))
         })
         .collect();
     if lines.is_empty() {

@@ -25,6 +25,24 @@ pub(crate) fn remedy_for_code(code: &str) -> Option<&'static str> {
         "ConditionalRequestConflict" => {
             "Another client changed or deleted the object during the upload. Run the command again."
         }
+        "PreconditionFailed" | "412" => {
+            "The object exists or has another version, so the condition of the upload is not met. If the rule does not allow \
+             overwriting, use another name, or delete the object first. The operator can allow it with `overwrite = true`."
+        }
+        "MissingContentLength" => {
+            "Declare the length of the upload: send a file, or add contentLength=BYTES to the query."
+        }
+        "NotImplemented" => {
+            "S3 does not support a header of this request, often `Transfer-Encoding: chunked`. Send a file with a known length."
+        }
+        "InvalidRange" | "416" => {
+            "The range begins after the end of the object. Download the object from the beginning."
+        }
+        "InvalidPart" | "InvalidPartOrder" => {
+            "The list of parts does not match the uploaded parts. Run the upload again from the beginning."
+        }
+        "NoSuchVersion" => "This version of the object does not exist. List the versions, or omit `versionId`.",
+        "MethodNotAllowed" => "Use the method for which the URL was signed.",
         "NoSuchUpload" => "The upload has been completed or aborted elsewhere. Run the command again.",
         "NoSuchKey" | "404" => "Check the key. Keys are case-sensitive.",
         "NoSuchBucket" => "The bucket of the service does not exist. Contact the operator.",

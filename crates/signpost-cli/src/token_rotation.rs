@@ -7,12 +7,14 @@ use std::path::Path;
 
 use serde::Deserialize;
 use signpost::auth::TokenDigest;
+use signpost::error::counted;
 use signpost::policy::Policy;
 use toml::Spanned;
 
 use crate::SystemAccess;
 use crate::command_report::{CommandError, CommandReport};
 use crate::exit_status::ExitStatus;
+use crate::platform;
 use crate::secret_generation::new_secret;
 
 /// The tokens of a rules file, with the location of their digests in the text.
@@ -78,10 +80,10 @@ pub(crate) fn retire(id: &str, path: &Path) -> Result<CommandReport, CommandErro
     }
     file.write(std::slice::from_ref(newest))?;
     Ok(CommandReport::success(format!(
-        "{}: the token {id:?} accepts only its newest secret. When you publish the rules, {} older secret(s) end, with \
-         their sessions and share links.\n",
+        "{}: the token {id:?} accepts only its newest secret. When you publish the rules, its sessions \
+         and share links end with {}.\n",
         path.display(),
-        older.len()
+        counted(older.len(), "older secret")
     )))
 }
 
@@ -153,7 +155,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::create_new(&temporary)?;
     let written = file
         .write_all(text.as_bytes())
-        .and_then(|()| file.set_permissions(fs::metadata(&path)?.permissions()))
+        .and_then(|()| platform::copy_attributes(&fs::metadata(&path)?, &file))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {

@@ -58,7 +58,9 @@ impl ServerEnvironment {
 
     /// Configures the embedded S3 as storage. Removes the SDK's own variables, because they configure access to AWS.
     pub(crate) fn use_embedded_s3(&mut self, endpoint: &str, region: &str) {
-        self.0.retain(|(name, _)| !name.starts_with("AWS_"));
+        // A mount of another store may assume a role there.
+        self.0
+            .retain(|(name, _)| !name.starts_with("AWS_") || name == "AWS_ENDPOINT_URL_STS");
         self.set("SIGNPOST_BUCKET", EMBEDDED_BUCKET);
         self.set("SIGNPOST_ENDPOINT", endpoint);
         self.set("AWS_REGION", region);
@@ -90,10 +92,12 @@ impl ServerEnvironment {
         Ok(Some(Credentials::new(id, secret, None, None, "signpost-local")))
     }
 
-    /// Returns true if the pages of every origin may use the API.
-    pub(crate) fn allows_any_origin(&self) -> bool {
-        self.get("SIGNPOST_CORS_ORIGINS")
-            .is_some_and(|origins| origins.trim() == "*")
+    /// Returns the origins whose pages may use the API; `*` represents every origin.
+    pub(crate) fn cors_origins(&self) -> impl Iterator<Item = String> {
+        let origins = self.get("SIGNPOST_CORS_ORIGINS").unwrap_or_default().split(',');
+        origins
+            .map(|origin| origin.trim().to_owned())
+            .filter(|origin| !origin.is_empty())
     }
 
     /// Sets the region from the SDK's chain, unless a region is set already.
@@ -192,7 +196,7 @@ mod tests {
         let settings = environment(&["--bucket", "from-option", "--rules", "r.toml"], &set)
             .settings()
             .unwrap();
-        assert_eq!(settings.bucket, "from-option");
+        assert_eq!(settings.bucket.as_deref(), Some("from-option"));
         assert_eq!(settings.rules_file.as_deref(), Some("r.toml"));
         assert_eq!(settings.rules, None);
         assert_eq!(settings.region, "eu-west-1");

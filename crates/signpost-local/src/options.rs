@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
 use clap_complete::Shell;
+use signpost::policy::check_mount;
 
 use crate::fronts::EmulatedFront;
 
@@ -16,15 +18,15 @@ use crate::fronts::EmulatedFront;
 #[command(name = "signpost-local", version = signpost::BUILD_VERSION, max_term_width = 100)]
 pub struct ServerOptions {
     /// Address that the redirect API listens on; port 0 lets the system choose a port.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: SocketAddr,
 
     /// Front to emulate, with its request processing and limits.
     #[arg(long, value_enum, default_value_t = EmulatedFront::Rest)]
     pub front: EmulatedFront,
 
-    /// Rules file (TOML), which the server reads again when it changes; without it, everyone on this machine is allowed
-    /// everything except overwriting.
+    /// Rules file (TOML), which the server reads again when it changes; without it, anyone who can reach the
+    /// address can read, create, list and delete objects.
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 
@@ -33,7 +35,8 @@ pub struct ServerOptions {
     pub data: PathBuf,
 
     /// Address that the embedded S3 listens on; port 0 lets the system choose a port.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with_all = ["bucket", "endpoint"])]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = parse_address,
+        conflicts_with_all = ["bucket", "endpoint"])]
     pub s3_listen: SocketAddr,
 
     /// Origin of the embedded S3 in presigned URLs, if clients cannot use the address of `--s3-listen`, for example in
@@ -52,6 +55,11 @@ pub struct ServerOptions {
     /// `SIGNPOST_LOCAL_S3_SECRET_ACCESS_KEY` instead.
     #[arg(long, value_name = "SECRET", conflicts_with_all = ["bucket", "endpoint"])]
     pub s3_secret_access_key: Option<String>,
+
+    /// Mounts a real bucket at these public keys, with the credentials and the region of the AWS SDK's default chain, as
+    /// `AT=BUCKET`, for example `archive/=acme-archive`. Repeatable. It replaces a mount of the rules with the same keys.
+    #[arg(long, value_name = "AT=BUCKET")]
+    pub mount: Vec<MountArgument>,
 
     /// Bucket to use instead of the embedded S3, with the credentials from the AWS SDK's default chain.
     #[arg(long, value_name = "NAME")]
@@ -78,6 +86,28 @@ pub struct ServerOptions {
     pub print_completions: Option<Shell>,
 }
 
+/// The argument of `--mount`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountArgument {
+    /// The prefix of the public keys.
+    pub at: String,
+    /// The bucket.
+    pub bucket: String,
+}
+
+impl FromStr for MountArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (at, bucket) = text.rsplit_once('=').ok_or("it must be AT=BUCKET")?;
+        check_mount(at, bucket)?;
+        Ok(Self {
+            at: at.to_owned(),
+            bucket: bucket.to_owned(),
+        })
+    }
+}
+
 impl ServerOptions {
     /// Returns the option that sets a variable, if the user specified it.
     pub(crate) fn option_for_setting(&self, var: &str) -> Option<&'static str> {
@@ -91,6 +121,11 @@ impl ServerOptions {
         };
         given.then_some(option)
     }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:8080")
 }
 
 #[cfg(test)]
@@ -108,6 +143,25 @@ mod tests {
         let parse = |args: &[&str]| ServerOptions::try_parse_from([&["signpost-local"], args].concat());
         assert!(parse(&["--bucket", "files", "--region", "eu-central-1"]).is_ok());
         assert!(parse(&["--bucket", "files", "--data", "elsewhere"]).is_err());
+        assert!(
+            parse(&[
+                "--mount",
+                "archive/=acme-archive",
+                "--mount",
+                "b/=arn:aws:s3:eu-west-1:1:accesspoint/x"
+            ])
+            .is_ok()
+        );
+        for mount in [
+            "archive/",
+            "archive=acme-archive",
+            "archive/=",
+            "/archive/=acme-archive",
+            "=acme-archive",
+            "-/=acme",
+        ] {
+            assert!(parse(&["--mount", mount]).is_err(), "{mount}");
+        }
         assert!(parse(&["--endpoint", "http://127.0.0.1:9000", "--s3-listen", "127.0.0.1:1"]).is_err());
     }
 }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use futures::FutureExt as _;
 use signpost::auth::sign_in::SignInMethod;
+use signpost::error::counted;
 use signpost::policy::Policy;
 use signpost::service::handler::Handler;
 
@@ -42,7 +43,7 @@ impl PolicySummary {
     /// The counts, such as `6 rules, 3 tokens, 1 issuer`.
     pub(crate) fn counts(&self) -> String {
         [(self.rules, "rule"), (self.tokens, "token"), (self.issuers, "issuer")]
-            .map(|(count, noun)| format!("{count} {noun}{}", if count == 1 { "" } else { "s" }))
+            .map(|(count, noun)| counted(count, noun))
             .join(", ")
     }
 }

@@ -15,6 +15,8 @@ use signpost::service::handler::Handler;
 
 use crate::logging::print_line;
 use crate::policy_summary::PolicySummary;
+use crate::s3::EmbeddedBuckets;
+use crate::startup::emulated_buckets;
 
 /// The interval at which the background task compares the file.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -35,6 +37,8 @@ pub(crate) struct WatchedRules {
     file: PathBuf,
     settings: Settings,
     content: FileContent,
+    /// The buckets of the embedded S3.
+    buckets: Option<EmbeddedBuckets>,
 }
 
 #[derive(Debug)]
@@ -59,14 +63,22 @@ struct FileStamp {
 
 impl WatchedRules {
     /// Reads the rules file of the settings, before the handler does. Returns `None` if the rules are not in a file.
-    pub(crate) fn new(settings: &Settings) -> Option<Self> {
+    pub(crate) fn new(settings: &Settings, buckets: Option<EmbeddedBuckets>) -> Option<Self> {
         let has_text = settings.rules.is_some() || settings.rules_source.is_some();
         let file = settings.rules_file.clone().filter(|_| !has_text).map(PathBuf::from)?;
         Some(Self {
             content: read(&file),
             file,
             settings: settings.clone(),
+            buckets,
         })
+    }
+
+    /// Creates the buckets that the rules in `text` name.
+    fn create_buckets(&self, text: &str) -> Result<(), String> {
+        let Some(buckets) = &self.buckets else { return Ok(()) };
+        let created = buckets.create(&emulated_buckets(text));
+        created.map_err(|error| signpost::error::chain(&error))
     }
 
     /// The path of the file, as specified.
@@ -132,7 +144,8 @@ impl ReloadState {
             Ok(text) => self
                 .handler
                 .with_rules(text, &rules.settings)
-                .map_err(|error| error.problem),
+                .map_err(|error| error.problem)
+                .and_then(|handler| rules.create_buckets(text).map(|()| handler)),
             Err(kind) => Err(kind.to_string()),
         };
         match reloaded {

@@ -49,4 +49,5 @@ mod store;
 mod verification;
 
 pub use self::config::{EmbeddedS3Config, S3Credentials, SecretAccessKey};
+pub(crate) use self::server::EmbeddedBuckets;
 pub use self::server::{EmbeddedS3, EmbeddedS3Error};

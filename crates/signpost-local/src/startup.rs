@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
-use signpost::config::{ConfigError, IdTableLocation, Settings};
+use signpost::config::{ConfigError, IdTableLocation, LocalMounts, Settings};
+use signpost::mount::{Mount, MountCredentials};
 use signpost::outbound::aws::CredentialSource;
+use signpost::policy::Policy;
 use signpost::service::handler::Handler;
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
@@ -189,6 +191,7 @@ async fn set_up_embedded_s3(
         allow_listing: true,
         page_origins: page_origins(local, &environment),
     };
+    let machine = machine(options, &environment).await?;
     let s3 = EmbeddedS3::bind(options.s3_listen, config).await?;
     let address = s3.local_addr();
     let origin = options.s3_url.clone().unwrap_or_else(|| format!("http://{address}"));
@@ -201,9 +204,18 @@ async fn set_up_embedded_s3(
         source: error.into(),
     })?;
     settings.table = Some(IdTableLocation::Folder(table));
+    settings.local_mounts = Some(LocalMounts {
+        emulate: true,
+        added: machine
+            .as_ref()
+            .map(|machine| machine.mounts.clone())
+            .unwrap_or_default(),
+    });
+    s3.buckets().create(&emulated_buckets(&local_rules(&settings)))?;
+    let chain = machine.map(|machine| machine.credentials);
     Ok(StorageSetup {
-        rules: WatchedRules::new(&settings),
-        handler: start_handler(options, settings, source).await?,
+        rules: WatchedRules::new(&settings, Some(s3.buckets())),
+        handler: start_handler(options, settings, source, chain).await?,
         storage: StorageLocation::Embedded {
             data_dir: options.data.clone(),
             address,
@@ -214,17 +226,72 @@ async fn set_up_embedded_s3(
     })
 }
 
+/// Real buckets in addition to the embedded S3, and their credentials.
+struct MachineMounts {
+    mounts: Vec<Mount>,
+    credentials: CredentialSource,
+}
+
+/// Returns the mounts of `--mount`, with the region and the credentials of the SDK's default chain.
+async fn machine(
+    options: &ServerOptions,
+    environment: &ServerEnvironment,
+) -> Result<Option<MachineMounts>, StartupError> {
+    if options.mount.is_empty() {
+        return Ok(None);
+    }
+    let region = credentials::default_region().await;
+    let region = region.ok_or_else(|| StartupError::Config {
+        name: "--mount".to_owned(),
+        problem: "no region is configured; set AWS_REGION to the region of the bucket".to_owned(),
+    })?;
+    let chain = CredentialChain::new(region.as_ref()).await;
+    chain.provide_credentials().await.map_err(StartupError::Credentials)?;
+    let endpoint = environment
+        .get("AWS_ENDPOINT_URL_S3")
+        .or(environment.get("AWS_ENDPOINT_URL"));
+    let mounts = options.mount.iter().map(|argument| Mount {
+        at: argument.at.clone(),
+        bucket: argument.bucket.clone(),
+        region: Some(region.to_string()),
+        endpoint: endpoint.map(str::to_owned),
+        credentials: MountCredentials::Machine,
+        ..Mount::default()
+    });
+    Ok(Some(MachineMounts {
+        mounts: mounts.collect(),
+        credentials: CredentialSource::from_provider(chain),
+    }))
+}
+
+/// Returns the text of the rules, or an empty text if they cannot be read.
+fn local_rules(settings: &Settings) -> String {
+    let file = settings.rules_file.as_ref();
+    let text = settings.rules.clone();
+    let text = text.or_else(|| file.and_then(|file| std::fs::read_to_string(file).ok()));
+    text.unwrap_or_default()
+}
+
+/// Returns the buckets of the mounts that the embedded S3 stores. Invalid rules are reported when the handler starts.
+pub(crate) fn emulated_buckets(rules: &str) -> Vec<String> {
+    let policy = Policy::parse(rules).unwrap_or_default();
+    let mounts = policy.mounts.with_lines().filter(|(mount, _)| mount.endpoint.is_none());
+    mounts.map(|(mount, _)| mount.emulated().bucket).collect()
+}
+
 /// The options with the key pair of the embedded S3.
 const S3_KEY_OPTIONS: &str = "--s3-access-key-id, --s3-secret-access-key";
 
 /// Returns the origins whose pages may use the embedded S3: the pages that the API at `local` serves, unless the address is
-/// a wildcard, and those of the public URL. If every origin may use the API, browsers follow its redirects with the origin
-/// `null`.
+/// a wildcard, those of the public URL, and those that may use the API. The value `*` includes the origin `null`, with which
+/// browsers follow a redirect.
 fn page_origins(local: SocketAddr, environment: &ServerEnvironment) -> Vec<String> {
     let own = (!local.ip().is_unspecified()).then(|| format!("http://{local}"));
     let public = environment.get("SIGNPOST_PUBLIC_URL").map(str::to_owned);
-    let redirected = environment.allows_any_origin().then(|| "null".to_owned());
-    own.into_iter().chain(public).chain(redirected).collect()
+    own.into_iter()
+        .chain(public)
+        .chain(environment.cors_origins())
+        .collect()
 }
 
 async fn set_up_external_bucket(
@@ -234,16 +301,25 @@ async fn set_up_external_bucket(
     if let Some(region) = credentials::default_region().await {
         environment.set_default_region(region.as_ref());
     }
-    let settings = load_settings(options, environment)?;
+    let mut settings = load_settings(options, environment)?;
+    let added = options.mount.iter().map(|argument| Mount {
+        at: argument.at.clone(),
+        bucket: argument.bucket.clone(),
+        ..Mount::default()
+    });
+    settings.local_mounts = Some(LocalMounts {
+        emulate: false,
+        added: added.collect(),
+    });
     let chain = CredentialChain::new(&settings.region).await;
     chain.provide_credentials().await.map_err(StartupError::Credentials)?;
     let storage = StorageLocation::Bucket {
-        name: settings.bucket.clone(),
+        name: settings.bucket.clone().unwrap_or_default(),
         endpoint: settings.custom_endpoint().map(str::to_owned),
     };
     Ok(StorageSetup {
-        rules: WatchedRules::new(&settings),
-        handler: start_handler(options, settings, CredentialSource::from_provider(chain)).await?,
+        rules: WatchedRules::new(&settings, None),
+        handler: start_handler(options, settings, CredentialSource::from_provider(chain), None).await?,
         storage,
         s3: None,
     })
@@ -265,8 +341,9 @@ async fn start_handler(
     options: &ServerOptions,
     settings: Settings,
     source: CredentialSource,
+    machine: Option<CredentialSource>,
 ) -> Result<Handler, StartupError> {
-    Handler::start(settings, source)
+    Handler::start_local(settings, source, machine)
         .await
         .map_err(|error| config_error(options, error))
 }

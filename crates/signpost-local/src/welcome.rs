@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::environment::EMBEDDED_BUCKET;
 use crate::fronts::EmulatedFront;
 use crate::policy_summary::PolicySummary;
-use signpost::rejection::two_steps;
+use signpost::rejection::{CurlCredential, CurlTarget};
 
 /// The values that the text contains.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl fmt::Display for WelcomeText {
         if self.allows_all {
             writeln!(
                 f,
-                "  rules       none: ANYONE who can reach this address can read, write, delete and list everything;"
+                "  rules       none: ANYONE who can reach this address can read, create, list and delete objects;"
             )?;
             writeln!(f, "              specify --rules FILE to restrict access")?;
         } else {
@@ -75,14 +75,22 @@ impl fmt::Display for WelcomeText {
         }
         let url = format!("{url}{}", self.base_path);
         writeln!(f, "  page        {url}/")?;
-        writeln!(f, "  upload      curl -fL -T FILE {url}/FILE")?;
-        writeln!(f, "  download    curl -fL -O {url}/FILE")?;
-        writeln!(f, "  delete      curl -fL -X DELETE {url}/FILE")?;
-        writeln!(
-            f,
-            "  with token  curl -fL -O -u ID:SECRET {url}/FILE  (`signpost token new ID` prints a secret, and its table for the rules)"
-        )?;
-        write!(f, "  up to 5 GiB {}", two_steps(&format!("{url}/FILE")))
+        let credential = if self.allows_all {
+            CurlCredential::None
+        } else {
+            CurlCredential::Token
+        };
+        let target = CurlTarget::new(format!("{url}/FILE"), credential);
+        writeln!(f, "  upload      {}", target.follow("-T FILE", ""))?;
+        writeln!(f, "  download    {}", target.follow("-O", ""))?;
+        writeln!(f, "  delete      {}", target.follow("-X DELETE", ""))?;
+        if !self.allows_all {
+            writeln!(
+                f,
+                "  token       `signpost token new ID` prints a secret, and its table for the rules"
+            )?;
+        }
+        write!(f, "  up to 5 GiB {}", target.two_steps())
     }
 }
 

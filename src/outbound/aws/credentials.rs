@@ -1,4 +1,4 @@
-//! The credentials that sign: those of the function, or sessions of the signer role.
+//! The credentials that sign: those of the function, sessions of a role, or an access key.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,13 @@ use lru::LruCache;
 
 use super::role_sessions::SessionCache;
 use super::sts::{AssumeRoleRequest, StsClient, is_policy_too_large};
-use crate::config::{ConfigError, Settings, SigningMode};
+use crate::config::{AccessKey, ConfigError, Settings, SigningMode};
 use crate::error::chain;
+use crate::mount::{Mount, MountCredentials};
+use crate::outbound::https_client::HttpsClient;
 use crate::plan::{PresignError, min_useful_lifetime};
 use crate::policy::session_policy::{self, BucketArn, SessionPolicyError};
-use crate::policy::{GrantScope, Policy};
+use crate::policy::{GrantScope, MIN_LIFETIME, Policy};
 
 /// The maximum number of cached sessions in mode `scoped`. Each has about 2 KB.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
@@ -48,6 +50,12 @@ impl CredentialSource {
         Self(SharedCredentialsProvider::new(provider))
     }
 
+    /// Returns an access key of a store. It does not expire.
+    pub fn from_access_key(key: &AccessKey) -> Self {
+        let (id, secret) = key.expose();
+        Self::from_provider(Credentials::new(id, secret, None, None, "access key"))
+    }
+
     #[cfg(test)]
     pub(crate) fn example() -> Self {
         Self::from_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "key", None, None, "test"))
@@ -67,26 +75,25 @@ pub struct SigningCredentials(SigningSource);
 
 #[derive(Clone, Debug)]
 enum SigningSource {
-    /// The credentials of the function itself, without a network call.
+    /// The credentials of the function itself, or an access key, without a network call.
     Execution(CredentialSource),
-    /// One session of the signer role.
+    /// One session of a role.
     Signer(Arc<SharedSession>),
-    /// One session of the signer role for each user and rule.
+    /// One session of a role for each user, rule and mount.
     Scoped(Arc<ScopedSessions>),
 }
 
 #[derive(Debug)]
 struct SharedSession {
     sts: StsClient,
-    session_duration: Duration,
     sessions: SessionCache,
 }
 
 #[derive(Debug)]
 struct ScopedSessions {
     sts: StsClient,
-    session_duration: Duration,
-    bucket: BucketArn,
+    /// The AWS partition of the role and the buckets.
+    partition: String,
     sets_source_identity: bool,
     sessions: SessionCache,
     /// The scopes that are too large for STS, so that not every request repeats the call.
@@ -113,27 +120,36 @@ enum ScopeError {
 impl SigningCredentials {
     /// Prepares the signing mode of the settings. `base` are the credentials that sign, or that assume the signer role for
     /// the first URL.
-    pub fn new(settings: &Settings, base: CredentialSource) -> Result<Self, ConfigError> {
-        let (SigningMode::Signer | SigningMode::Scoped, Some(role_arn)) =
-            (settings.signing_mode, &settings.signer_role_arn)
-        else {
-            return Ok(Self(SigningSource::Execution(base)));
-        };
-        let sts = StsClient::new(settings, role_arn, base.0).map_err(|problem| ConfigError {
+    pub(crate) fn new(settings: &Settings, base: CredentialSource, https: HttpsClient) -> Result<Self, ConfigError> {
+        match (settings.signing_mode, &settings.signer_role_arn) {
+            (SigningMode::Signer | SigningMode::Scoped, Some(role_arn)) => {
+                Self::for_role(settings, (role_arn, None), base, https)
+            }
+            (SigningMode::Execution, _) | (_, None) => Ok(Self(SigningSource::Execution(base))),
+        }
+    }
+
+    /// Returns sessions of a role: one for each user and rule in mode `scoped`, and otherwise one. `external_id` is the id that
+    /// the trust policy of the role may require.
+    pub(crate) fn for_role(
+        settings: &Settings,
+        (role_arn, external_id): (&str, Option<&str>),
+        base: CredentialSource,
+        https: HttpsClient,
+    ) -> Result<Self, ConfigError> {
+        let sts = StsClient::new(settings, (role_arn, external_id), base.0, https);
+        let sts = sts.map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_STS",
             problem,
         })?;
-        let session_duration = settings.signer_session;
         Ok(Self(match settings.signing_mode {
             SigningMode::Execution | SigningMode::Signer => SigningSource::Signer(Arc::new(SharedSession {
                 sts,
-                session_duration,
                 sessions: SessionCache::new(NonZeroUsize::MIN),
             })),
             SigningMode::Scoped => SigningSource::Scoped(Arc::new(ScopedSessions {
                 sts,
-                session_duration,
-                bucket: bucket_arn(&settings.bucket, role_arn)?,
+                partition: partition(role_arn).to_owned(),
                 sets_source_identity: settings.signer_source_identity,
                 sessions: SessionCache::new(MAX_SESSIONS),
                 oversized: Mutex::new(LruCache::new(MAX_SESSIONS)),
@@ -141,22 +157,59 @@ impl SigningCredentials {
         }))
     }
 
-    /// Rejects rules that cannot work in this signing mode.
-    pub fn check(&self, policy: &Policy) -> Result<(), ConfigError> {
-        match &self.0 {
-            SigningSource::Execution(_) if policy.signer_epoch.is_some() => Err(ConfigError {
-                var: "SIGNPOST_SIGNER_ROLE_ARN",
-                problem:
-                    "`[signer]` in the rules has no effect without a signer role; set this variable or remove the table"
-                        .into(),
-            }),
-            SigningSource::Execution(_) => Ok(()),
-            SigningSource::Signer(signer) => check_session(signer.session_duration, policy),
-            SigningSource::Scoped(scoped) => {
-                check_session(scoped.session_duration, policy)?;
-                scoped.check_grants(policy)
-            }
+    /// Returns credentials that sign without sessions.
+    pub fn unlimited(source: CredentialSource) -> Self {
+        Self(SigningSource::Execution(source))
+    }
+
+    /// Rejects rules that cannot work with the signing mode of the settings.
+    pub fn check(settings: &Settings, policy: &Policy) -> Result<(), ConfigError> {
+        let roles: Vec<_> = policy
+            .mounts
+            .iter()
+            .filter_map(|mount| Some((mount, role_of(mount, settings)?)))
+            .collect();
+        if roles.is_empty() {
+            return match &policy.signer_epoch {
+                Some(_) => Err(ConfigError {
+                    var: "SIGNPOST_SIGNER_ROLE_ARN",
+                    problem:
+                        "`[signer]` in the rules has no effect without a signer role; set this variable or remove the table"
+                            .into(),
+                }),
+                None => Ok(()),
+            };
         }
+        check_session(settings.signer_session, policy)?;
+        if settings.signing_mode == SigningMode::Scoped {
+            roles
+                .iter()
+                .try_for_each(|(mount, role)| check_grants(policy, mount, role))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the connection that the first session requires.
+    pub(crate) async fn connect(&self) {
+        match &self.0 {
+            SigningSource::Execution(_) => {}
+            SigningSource::Signer(signer) => signer.sts.connect().await,
+            SigningSource::Scoped(scoped) => scoped.sts.connect().await,
+        }
+    }
+
+    /// Assumes the signer role, if all requests use the same session. After a failure, the first request tries again.
+    pub(crate) async fn prepare(&self, policy: &Policy, now: SystemTime) -> Result<(), PresignError> {
+        let SigningSource::Signer(signer) = &self.0 else {
+            return Ok(());
+        };
+        let epoch = epoch(policy);
+        let outcome = signer.credentials(epoch, MIN_LIFETIME, now).await;
+        signer
+            .sessions
+            .get_or_create(epoch, &GrantScope::default())
+            .forget_failure();
+        outcome.map(|_| ())
     }
 
     /// Returns credentials for a request, for a URL that is valid for `expires` from `now` on.
@@ -168,13 +221,17 @@ impl SigningCredentials {
         now: SystemTime,
     ) -> Result<Credentials, PresignError> {
         let min_lifetime = min_useful_lifetime(expires);
-        let epoch = policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH);
+        let epoch = epoch(policy);
         match &self.0 {
             SigningSource::Execution(source) => source.credentials().await,
             SigningSource::Signer(signer) => signer.credentials(epoch, min_lifetime, now).await,
             SigningSource::Scoped(scoped) => scoped.credentials(epoch, target, min_lifetime, now).await,
         }
     }
+}
+
+fn epoch(policy: &Policy) -> &str {
+    policy.signer_epoch.as_deref().unwrap_or(DEFAULT_EPOCH)
 }
 
 impl ScopeError {
@@ -261,12 +318,17 @@ impl ScopedSessions {
     }
 
     fn request(&self, epoch: &str, scope: &GrantScope) -> Result<AssumeRoleRequest, ScopeError> {
-        let policy = session_policy::render(scope, &self.bucket).map_err(|error| match error {
-            SessionPolicyError::TooLong(_) => ScopeError::TooLarge(error.to_string()),
-            SessionPolicyError::NoAction => ScopeError::Failed(PresignError::SessionPolicy {
+        let no_policy = |problem: String| {
+            ScopeError::Failed(PresignError::SessionPolicy {
                 rule: scope.rule.clone(),
-                problem: error.to_string(),
-            }),
+                problem,
+            })
+        };
+        let bucket = BucketArn::new(&scope.mount.bucket, &self.partition);
+        let bucket = bucket.map_err(|problem| no_policy(problem.to_owned()))?;
+        let policy = session_policy::render(scope, &bucket).map_err(|error| match error {
+            SessionPolicyError::TooLong(_) => ScopeError::TooLarge(error.to_string()),
+            SessionPolicyError::NoAction => no_policy(error.to_string()),
         })?;
         let user = if scope.user_id == "-" {
             "anonymous"
@@ -283,23 +345,38 @@ impl ScopedSessions {
     fn oversized(&self) -> MutexGuard<'_, LruCache<GrantScope, ()>> {
         self.oversized.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Rejects rules that do not fit into a session policy.
-    fn check_grants(&self, policy: &Policy) -> Result<(), ConfigError> {
-        for grant in policy.grants() {
-            let error = |problem: String| mode_error(format!("scoped: rule {:?}: {problem}", grant.rule));
-            let policy = session_policy::render(&grant.smallest_scope(), &self.bucket);
-            policy.map_err(|problem| error(problem.to_string()))?;
-            let sse = grant.constraints.sse.as_deref();
-            if grant.constraints.sse_kms_key_id.is_some() || sse.is_some_and(|sse| sse.starts_with("aws:kms")) {
-                return Err(error(
-                    "uploads require KMS permissions, which the session of a user does not have; use mode signer"
-                        .into(),
-                ));
-            }
-        }
-        Ok(())
+/// Returns the role whose sessions sign the URLs of a mount.
+fn role_of<'a>(mount: &'a Mount, settings: &'a Settings) -> Option<&'a str> {
+    match (&mount.credentials, settings.signing_mode) {
+        (MountCredentials::Service, SigningMode::Execution)
+        | (MountCredentials::Static { .. } | MountCredentials::Machine, _) => None,
+        (MountCredentials::Service, _) => settings.signer_role_arn.as_deref(),
+        (MountCredentials::Role { arn, .. }, _) => Some(arn),
     }
+}
+
+/// Rejects rules that do not fit into a session policy for a mount.
+fn check_grants(policy: &Policy, mount: &Arc<Mount>, role_arn: &str) -> Result<(), ConfigError> {
+    let bucket = BucketArn::new(&mount.bucket, partition(role_arn));
+    let bucket = bucket.map_err(|problem| mode_error(problem.to_owned()))?;
+    for grant in policy.grants() {
+        let error = |problem: String| mode_error(format!("scoped: rule {:?}: {problem}", grant.rule));
+        let scope = grant.smallest_scope(&policy.mounts, mount);
+        if scope.keys.is_empty() {
+            continue;
+        }
+        let rendered = session_policy::render(&scope, &bucket);
+        rendered.map_err(|problem| error(problem.to_string()))?;
+        let sse = grant.constraints.sse.as_deref();
+        if grant.constraints.sse_kms_key_id.is_some() || sse.is_some_and(|sse| sse.starts_with("aws:kms")) {
+            return Err(error(
+                "uploads require KMS permissions, which the session of a user does not have; use mode signer".into(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Rejects a session that is too short. A session is renewed after half of its lifetime at the latest, and a URL must still
@@ -323,10 +400,8 @@ fn check_session(session_duration: Duration, policy: &Policy) -> Result<(), Conf
     Ok(())
 }
 
-/// Returns the ARN of the bucket in policies.
-fn bucket_arn(bucket: &str, role_arn: &str) -> Result<BucketArn, ConfigError> {
-    let partition = role_arn.split(':').nth(1).unwrap_or_default();
-    BucketArn::new(bucket, partition).map_err(|problem| mode_error(problem.to_owned()))
+fn partition(role_arn: &str) -> &str {
+    role_arn.split(':').nth(1).unwrap_or_default()
 }
 
 const fn mode_error(problem: String) -> ConfigError {

@@ -13,6 +13,7 @@ use super::credentials::CredentialSource;
 use super::json_protocol::JsonService;
 use super::signed_call::AwsService;
 use crate::config::{ConfigError, Settings};
+use crate::outbound::https_client::{HttpsClient, Idempotency};
 use crate::outbound::id_lookup::{IdLookupResult, new_id, shared};
 use crate::outbound::outbound_error::OutboundError;
 use crate::plan::LinkUse;
@@ -40,8 +41,14 @@ pub(crate) struct DynamoTable {
 
 impl DynamoTable {
     /// Returns the table with this name or ARN. `credentials` are those of the function itself.
-    pub(crate) fn new(settings: &Settings, name: &str, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let service = AwsService::new("dynamodb", settings, settings.custom_dynamodb_endpoint(), credentials.0);
+    pub(crate) fn new(
+        settings: &Settings,
+        name: &str,
+        credentials: CredentialSource,
+        https: HttpsClient,
+    ) -> Result<Self, ConfigError> {
+        let endpoint = settings.custom_dynamodb_endpoint();
+        let service = AwsService::new("dynamodb", settings, endpoint, credentials.0, https);
         let service = service.map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_DYNAMODB",
             problem,
@@ -52,11 +59,21 @@ impl DynamoTable {
         })
     }
 
+    /// Opens a connection for the first call. A failure is not reported, because the call opens its own.
+    pub(crate) async fn connect(&self) {
+        self.service.connect().await;
+    }
+
     /// Consumes one use of a link. Returns false if none is left
     /// ([conditional updates](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate)).
     /// If a response is lost and the call is repeated, one use may be lost. No use is granted twice.
     pub(crate) async fn consume(&self, counted: &LinkUse) -> Result<bool, OutboundError> {
-        match self.service.call("UpdateItem", &self.use_update(counted)).await {
+        let input = self.use_update(counted);
+        match self
+            .service
+            .call("UpdateItem", &input, Idempotency::NotIdempotent)
+            .await
+        {
             Ok(_) => Ok(true),
             Err(OutboundError::Rejected { code, .. }) if code == "ConditionalCheckFailedException" => Ok(false),
             Err(error) => Err(error),
@@ -91,7 +108,8 @@ impl DynamoTable {
     /// Looks up items
     /// ([BatchGetItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
     async fn find(&self, texts: Vec<String>) -> BatchResult {
-        let found = self.service.call("BatchGetItem", &self.lookup(&texts)).await;
+        let input = self.lookup(&texts);
+        let found = self.service.call("BatchGetItem", &input, Idempotency::Idempotent).await;
         let found = found.and_then(|output| ids_in(&output)).map_err(shared);
         let id = |text: &String| found.as_ref().map(|ids| ids.get(text).copied()).map_err(Arc::clone);
         let ids: Vec<_> = texts.iter().map(id).collect();
@@ -117,24 +135,30 @@ impl DynamoTable {
             "ExpressionAttributeValues": {":ulid": {"S": id.to_string()}},
             "ReturnValues": "ALL_NEW",
         });
-        let output = self.service.call("UpdateItem", &input).await?;
+        let output = self.service.call("UpdateItem", &input, Idempotency::Idempotent).await?;
         ulid_of(&output["Attributes"]).ok_or_else(no_ulid)
     }
 
     /// Reads the items with these ids.
     pub(super) async fn read_items(&self, ids: &[String]) -> Result<Vec<Value>, OutboundError> {
-        let mut output = self.service.call("BatchGetItem", &self.lookup(ids)).await?;
+        let input = self.lookup(ids);
+        let mut output = self
+            .service
+            .call("BatchGetItem", &input, Idempotency::Idempotent)
+            .await?;
         match output["Responses"][&self.name].take() {
             Value::Array(items) => Ok(items),
             _ => Ok(Vec::new()),
         }
     }
 
-    /// Updates the item with this id.
+    /// Updates the item with this id. `update` has a condition, which the item no longer fulfils after the update.
     pub(super) async fn update_item(&self, id: &str, mut update: Value) -> Result<Value, OutboundError> {
         update["TableName"] = json!(self.name);
         update["Key"] = json!({"id": {"S": id}});
-        self.service.call("UpdateItem", &update).await
+        self.service
+            .call("UpdateItem", &update, Idempotency::NotIdempotent)
+            .await
     }
 
     fn lookup(&self, texts: &[String]) -> Value {

@@ -5,6 +5,8 @@ use http::{HeaderName, StatusCode, header};
 use serde_json::Value;
 
 use super::signed_call::AwsService;
+use crate::error::chain;
+use crate::outbound::https_client::Idempotency;
 use crate::outbound::outbound_error::{OutboundError, with_retries};
 
 /// A service that uses a JSON protocol.
@@ -26,17 +28,36 @@ impl JsonService {
         }
     }
 
-    /// Calls `operation`, with retries if the error is transient.
-    pub(super) async fn call(&self, operation: &'static str, input: &Value) -> Result<Value, OutboundError> {
-        let body = input.to_string();
-        with_retries(|| self.call_once(operation, body.clone()), OutboundError::is_transient).await
+    /// Opens a connection for the next call. A failure is not reported, because the next call opens its own.
+    pub(super) async fn connect(&self) {
+        if let Err(error) = self.service.connect().await {
+            let service = self.service.display_name();
+            tracing::debug!(error = chain(&*error), service, "failed to open a connection");
+        }
     }
 
-    async fn call_once(&self, operation: &'static str, body: String) -> Result<Value, OutboundError> {
+    /// Calls `operation`, with retries if the error is transient.
+    pub(super) async fn call(
+        &self,
+        operation: &'static str,
+        input: &Value,
+        idempotency: Idempotency,
+    ) -> Result<Value, OutboundError> {
+        let body = input.to_string();
+        let call = || self.call_once(operation, body.clone(), idempotency);
+        with_retries(call, OutboundError::is_transient).await
+    }
+
+    async fn call_once(
+        &self,
+        operation: &'static str,
+        body: String,
+        idempotency: Idempotency,
+    ) -> Result<Value, OutboundError> {
         const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
         let target = format!("{}.{operation}", self.target);
         let headers = [(header::CONTENT_TYPE, self.content_type), (TARGET, target.as_str())];
-        let response = self.service.post(&headers, body).await?;
+        let response = self.service.post(&headers, body, idempotency).await?;
         let output: Option<Value> = serde_json::from_slice(response.body()).ok();
         match response.status() {
             StatusCode::OK => self.complete(operation, output),

@@ -6,6 +6,7 @@ use super::credentials::CredentialSource;
 use super::json_protocol::JsonService;
 use super::signed_call::AwsService;
 use crate::config::{ConfigError, Settings};
+use crate::outbound::https_client::{HttpsClient, Idempotency};
 use crate::outbound::outbound_error::OutboundError;
 
 /// The name of the service in errors.
@@ -23,8 +24,13 @@ pub(super) struct Parameter {
 }
 
 impl ParameterStore {
-    pub(super) fn new(settings: &Settings, credentials: CredentialSource) -> Result<Self, ConfigError> {
-        let service = AwsService::new("ssm", settings, settings.custom_ssm_endpoint(), credentials.0);
+    pub(super) fn new(
+        settings: &Settings,
+        credentials: CredentialSource,
+        https: HttpsClient,
+    ) -> Result<Self, ConfigError> {
+        let endpoint = settings.custom_ssm_endpoint();
+        let service = AwsService::new("ssm", settings, endpoint, credentials.0, https);
         let service = service.map_err(|problem| ConfigError {
             var: "AWS_ENDPOINT_URL_SSM",
             problem,
@@ -38,7 +44,7 @@ impl ParameterStore {
 
     pub(super) async fn get(&self, name: &str) -> Result<Parameter, OutboundError> {
         let input = json!({"Name": name, "WithDecryption": true});
-        let output = self.0.call("GetParameter", &input).await?;
+        let output = self.0.call("GetParameter", &input, Idempotency::Idempotent).await?;
         let parameter = &output["Parameter"];
         let value = parameter["Value"].as_str();
         let value = value.ok_or_else(|| OutboundError::invalid_response(SSM, "the parameter has no value"))?;

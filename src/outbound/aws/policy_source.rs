@@ -12,7 +12,7 @@ use super::sts::element;
 use crate::config::{ConfigError, RulesSource, Settings};
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::outbound::https_client::HttpsClient;
+use crate::outbound::https_client::{HttpsClient, Idempotency};
 use crate::outbound::outbound_error::{OutboundError, with_retries};
 use crate::plan::PresignPlan;
 use crate::policy::GrantScope;
@@ -52,16 +52,17 @@ impl PolicySource {
         settings: &Settings,
         source: &RulesSource,
         credentials: CredentialSource,
+        https: HttpsClient,
     ) -> Result<Self, ConfigError> {
         match source {
             RulesSource::S3 { bucket, key } => Ok(Self::Object(RulesObject {
                 presigner: Presigner::resolve(&settings_for_bucket(settings, bucket)).await?,
                 key: key.clone(),
                 credentials,
-                https: HttpsClient::default(),
+                https,
             })),
             RulesSource::Ssm { name } => Ok(Self::Parameter {
-                ssm: ParameterStore::new(settings, credentials)?,
+                ssm: ParameterStore::new(settings, credentials, https)?,
                 name: name.clone(),
             }),
         }
@@ -83,7 +84,7 @@ impl PolicySource {
 /// Returns the settings for the bucket of the rules, which clients do not use.
 fn settings_for_bucket(settings: &Settings, bucket: &str) -> Settings {
     Settings {
-        bucket: bucket.to_owned(),
+        bucket: Some(bucket.to_owned()),
         accelerate: false,
         ..settings.clone()
     }
@@ -92,7 +93,7 @@ fn settings_for_bucket(settings: &Settings, bucket: &str) -> Settings {
 impl RulesObject {
     async fn fetch(&self, known_tag: Option<&str>, now: SystemTime) -> Result<Option<RulesText>, OutboundError> {
         let request = self.request(known_tag, now).await?;
-        let response = self.https.send(request, MAX_RULES_BYTES).await;
+        let response = self.https.send(request, Idempotency::Idempotent, MAX_RULES_BYTES).await;
         let response = response.map_err(|source| OutboundError::Send {
             service: S3.into(),
             source,

@@ -4,17 +4,15 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use humantime::format_rfc3339_seconds;
 
 use super::presigner::{Presigner, lifetime, whole_seconds};
+use super::sigv4::ALGORITHM;
 use crate::encoding::ascii_json;
 use crate::plan::{PolicyCondition, PostFormKey, PostPolicyPlan, PresignError, SignedPostForm};
 use crate::request::Pairs;
-
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 impl Presigner {
     /// Signs `plan` at `time` with `credentials`. The form is valid as long as both allow.
@@ -27,27 +25,20 @@ impl Presigner {
         let time = whole_seconds(time);
         let expires_in = lifetime(plan.expires, credentials, time, time)?;
         let expires_at = time + expires_in;
-        // 2026-07-10T19:19:04Z as 20260710T191904Z.
-        let date: String = format_rfc3339_seconds(time)
-            .to_string()
-            .chars()
-            .filter(|char| !"-:".contains(*char))
-            .collect();
-        let scope = format!("{}/{}/{}/aws4_request", &date[..8], self.region, self.service);
+        let daily_signer = self.signer(credentials, time);
         let mut signed: Pairs = vec![
             ("x-amz-algorithm".into(), ALGORITHM.into()),
             (
                 "x-amz-credential".into(),
-                format!("{}/{scope}", credentials.access_key_id()),
+                format!("{}/{}", credentials.access_key_id(), daily_signer.scope()),
             ),
-            ("x-amz-date".into(), date),
+            ("x-amz-date".into(), daily_signer.date_time(time)),
         ];
         if let Some(token) = credentials.session_token() {
             signed.push(("x-amz-security-token".into(), token.to_owned()));
         }
         let policy = BASE64_STANDARD.encode(self.policy(&plan, &signed, expires_at));
-        let key = generate_signing_key(credentials.secret_access_key(), time, &self.region, &self.service);
-        let signature = calculate_signature(key, policy.as_bytes());
+        let signature = daily_signer.sign_text(&policy);
         let mut fields = plan.fields.clone();
         fields.push(("key".into(), plan.key.field()));
         fields.append(&mut signed);

@@ -1,38 +1,33 @@
 //! The endpoint of the bucket and the signature of its URLs.
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-
-use aws_sigv4::http_request::{
-    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
-    sign,
-};
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_types::Document;
 use http::Method;
-use percent_encoding::utf8_percent_encode;
 
+use super::plain_names::{is_plain_bucket, is_plain_region};
+use super::sigv4::{DailySigner, SignerCache, SigningScope, UrlRequest};
 use crate::config::{ConfigError, PathStyle, Settings};
-use crate::key::QUERY;
 use crate::plan::{
     Instruction, LISTING_EXPIRES, ListingPlan, PresignError, PresignPlan, PresignedUrl, min_useful_lifetime,
 };
 
-/// The initial capacity of a URL. A session token alone has about 1,000 bytes.
-const URL_CAPACITY: usize = 2048;
+/// The maximum number of sessions whose signing keys are cached.
+const MAX_SIGNERS: NonZeroUsize = NonZeroUsize::new(100).expect("it is not zero");
 
 /// Signs plans for one bucket.
 #[derive(Clone, Debug)]
-#[cfg_attr(test, derive(PartialEq))]
 pub struct Presigner {
     /// Scheme and host, and the bucket if it is part of the path.
     pub(super) bucket_url: String,
     pub(super) bucket: String,
     pub(super) region: String,
     pub(super) service: String,
+    signers: SignerCache,
 }
 
 impl Presigner {
@@ -49,15 +44,16 @@ impl Presigner {
     /// The resolver of the SDK returns the same, but reads its table of partitions, which is a large part of a cold start.
     /// A test compares both.
     fn for_plain_bucket(settings: &Settings) -> Option<Self> {
-        let Settings { bucket, region, .. } = settings;
+        let (bucket, region) = (settings.bucket.as_deref()?, &settings.region);
         let switched = settings.use_fips || settings.use_dual_stack || settings.accelerate;
         let placed = settings.custom_endpoint().is_some() || settings.path_style == PathStyle::Always;
         let plain = !switched && !placed && is_plain_bucket(bucket) && is_plain_region(region);
         plain.then(|| Self {
             bucket_url: format!("https://{bucket}.s3.{region}.amazonaws.com"),
-            bucket: bucket.clone(),
+            bucket: bucket.to_owned(),
             region: region.clone(),
             service: "s3".to_owned(),
+            signers: SignerCache::new(MAX_SIGNERS),
         })
     }
 
@@ -68,7 +64,8 @@ impl Presigner {
             var: "SIGNPOST_BUCKET",
             problem,
         };
-        let params = endpoint_params(settings).map_err(&wrong)?;
+        let bucket = settings.bucket.clone().ok_or_else(|| wrong("is required".to_owned()))?;
+        let params = endpoint_params(settings, &bucket).map_err(&wrong)?;
         let endpoint = DefaultResolver::new()
             .resolve_endpoint(&params)
             .await
@@ -83,9 +80,10 @@ impl Presigner {
         let property = |name| scheme.and_then(|scheme| scheme.get(name)).and_then(Document::as_string);
         Ok(Self {
             bucket_url: endpoint.url().trim_end_matches('/').to_owned(),
-            bucket: settings.bucket.clone(),
+            bucket,
             region: property("signingRegion").unwrap_or(&settings.region).to_owned(),
             service: property("signingName").unwrap_or("s3").to_owned(),
+            signers: SignerCache::new(MAX_SIGNERS),
         })
     }
 
@@ -114,7 +112,7 @@ impl Presigner {
             query: &plan.query,
             headers: &plan.headers,
         };
-        let url = self.presign(&request, credentials, (signed_at, lifetime))?;
+        let url = self.presign(&request, credentials, (signed_at, lifetime));
         let expires_at = signed_at + lifetime;
         Ok(Instruction {
             cache_for: plan.cache_for(signed_at, expires_at, now),
@@ -140,43 +138,33 @@ impl Presigner {
             query: &plan.query,
             headers: &[],
         };
-        self.presign(&request, credentials, (time, expires_in))
+        Ok(self.presign(&request, credentials, (time, expires_in)))
     }
 
     fn presign(
         &self,
-        s3_request: &S3Request<'_>,
+        request: &S3Request<'_>,
         credentials: &Credentials,
         (signed_at, lifetime): (SystemTime, Duration),
-    ) -> Result<PresignedUrl, PresignError> {
-        let mut url = String::with_capacity(URL_CAPACITY);
-        url.push_str(&self.bucket_url);
-        url.push_str(s3_request.path);
-        for (name, value) in s3_request.query {
-            push_parameter(&mut url, name, value);
-        }
-        let headers = s3_request
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let method = s3_request.method.as_str();
-        let request = SignableRequest::new(method, url.as_str(), headers, SignableBody::UnsignedPayload)
-            .map_err(|error| PresignError::Signer(error.into()))?;
-        let identity = Identity::from(credentials.clone());
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(&self.service)
-            .time(signed_at)
-            .settings(signing_settings(lifetime))
-            .build()
-            .map_err(|error| PresignError::Signer(error.into()))?;
-        let signed = sign(request, &params.into()).map_err(|error| PresignError::Signer(error.into()))?;
-        let (_, signature) = signed.into_parts().0.into_parts();
-        for (name, value) in signature {
-            push_parameter(&mut url, name, &value);
-        }
-        Ok(PresignedUrl::new(url))
+    ) -> PresignedUrl {
+        let origin = self.origin();
+        let request = UrlRequest {
+            method: request.method.as_str(),
+            origin,
+            path: &[&self.bucket_url[origin.len()..], request.path],
+            query: request.query,
+            headers: request.headers,
+        };
+        let signer = self.signer(credentials, signed_at);
+        PresignedUrl::new(signer.sign_url(&request, signed_at, lifetime))
+    }
+
+    pub(super) fn signer(&self, credentials: &Credentials, time: SystemTime) -> Arc<DailySigner> {
+        let scope = SigningScope {
+            region: &self.region,
+            service: &self.service,
+        };
+        self.signers.get(credentials, scope, time)
     }
 }
 
@@ -188,34 +176,7 @@ struct S3Request<'a> {
     headers: &'a [(String, String)],
 }
 
-/// Returns true for a name that can be part of a host name. `--` and `-s3alias` mark directory buckets and aliases of access
-/// points.
-fn is_plain_bucket(bucket: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let marked = bucket.contains("--") || bucket.ends_with("-s3alias");
-    let held = !bucket.starts_with('-') && !bucket.ends_with('-') && bucket.bytes().all(plain);
-    held && !marked && (3..=63).contains(&bucket.len())
-}
-
-/// Returns true for regions such as `eu-central-1`. `us-gov-west-1`, `cn-north-1` and `eu-isoe-west-1` are in other
-/// partitions.
-fn is_plain_region(region: &str) -> bool {
-    let parts: Vec<&str> = region.split('-').collect();
-    let [area, side, number] = parts[..] else { return false };
-    let areas = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
-    let letters = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    areas.contains(&area) && letters(side) && digits(number)
-}
-
-fn push_parameter(url: &mut String, name: &str, value: &str) {
-    url.push(if url.contains('?') { '&' } else { '?' });
-    url.extend(utf8_percent_encode(name, QUERY));
-    url.push('=');
-    url.extend(utf8_percent_encode(value, QUERY));
-}
-
-fn endpoint_params(settings: &Settings) -> Result<Params, String> {
+fn endpoint_params(settings: &Settings, bucket: &str) -> Result<Params, String> {
     let custom = settings.custom_endpoint();
     let path_style = match settings.path_style {
         PathStyle::Auto => custom.is_some(),
@@ -223,7 +184,7 @@ fn endpoint_params(settings: &Settings) -> Result<Params, String> {
         PathStyle::Never => false,
     };
     Params::builder()
-        .bucket(&settings.bucket)
+        .bucket(bucket)
         .region(&settings.region)
         .set_endpoint(custom.map(str::to_owned))
         .use_fips(settings.use_fips)
@@ -232,17 +193,6 @@ fn endpoint_params(settings: &Settings) -> Result<Params, String> {
         .force_path_style(path_style)
         .build()
         .map_err(|error| error.to_string())
-}
-
-fn signing_settings(expires_in: Duration) -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    // S3 signs the path as it is sent: escaped once and not normalized.
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(expires_in);
-    settings.excluded_headers = None;
-    settings
 }
 
 pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
@@ -326,11 +276,9 @@ mod tests {
             let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
             let settings = Settings::from_env(env).unwrap();
             if let Some(presigner) = Presigner::for_plain_bucket(&settings) {
-                assert_eq!(
-                    Presigner::from_sdk(&settings).await,
-                    Ok(presigner),
-                    "{region} {bucket} {setting:?}"
-                );
+                let sdk = Presigner::from_sdk(&settings).await.unwrap();
+                let parts = |presigner: Presigner| (presigner.bucket_url, presigner.region, presigner.service);
+                assert_eq!(parts(sdk), parts(presigner), "{region} {bucket} {setting:?}");
                 plain += 1;
             }
         }

@@ -81,6 +81,11 @@ impl RoleSession {
         let credentials = self.0.get(&schedule, now, renew).await;
         credentials.map_err(|error| error.unwrap_or_else(|| Arc::new(ShortSession)))
     }
+
+    /// Forgets a failure to assume the role, so that the next request tries again.
+    pub(super) fn forget_failure(&self) {
+        self.0.forget_failure();
+    }
 }
 
 /// A session that ends before a useful URL could.

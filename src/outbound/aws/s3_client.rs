@@ -8,7 +8,7 @@ use http::{Method, Request, Response, header};
 
 use super::listing_xml;
 use super::presigner::Presigner;
-use crate::outbound::https_client::{HttpsClient, REQUEST_TIMEOUT, SendError};
+use crate::outbound::https_client::{HttpsClient, Idempotency, REQUEST_TIMEOUT, SendError};
 use crate::outbound::outbound_error::with_retries;
 use crate::plan::{Instruction, ListingPage, ListingPlan, PresignedUrl, StorageError};
 
@@ -16,14 +16,18 @@ use crate::plan::{Instruction, ListingPage, ListingPlan, PresignedUrl, StorageEr
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Lists and deletes objects, and reads their sizes.
-#[derive(Clone, Debug, Default)]
-pub struct S3Client {
+#[derive(Clone, Debug)]
+pub(crate) struct S3Client {
     https: HttpsClient,
 }
 
 impl S3Client {
+    pub(crate) const fn new(https: HttpsClient) -> Self {
+        Self { https }
+    }
+
     /// Requests the listing of `plan`, signed at `now` with `credentials`.
-    pub async fn list(
+    pub(crate) async fn list(
         &self,
         presigner: &Presigner,
         plan: &ListingPlan,
@@ -37,13 +41,13 @@ impl S3Client {
     }
 
     /// Deletes the object of `instruction`.
-    pub async fn delete(&self, instruction: &Instruction) -> Result<(), StorageError> {
+    pub(crate) async fn delete(&self, instruction: &Instruction) -> Result<(), StorageError> {
         self.call(&Method::DELETE, &instruction.url).await.map(|_| ())
     }
 
     /// Returns the size of the object of `url`, a URL for HEAD. `None` if there is no object, or if S3 does not say so because
     /// the credentials may not read.
-    pub async fn size(&self, url: &PresignedUrl) -> Result<Option<u64>, StorageError> {
+    pub(crate) async fn size(&self, url: &PresignedUrl) -> Result<Option<u64>, StorageError> {
         match self.call(&Method::HEAD, url).await {
             Ok(response) => {
                 let length = response.headers().get(header::CONTENT_LENGTH);
@@ -69,7 +73,10 @@ impl S3Client {
         // The URL is a secret, so no error contains it.
         let request = Request::builder().method(method).uri(url.expose()).body(Bytes::new());
         let request = request.map_err(|_| StorageError::Connect("the URL of the bucket is invalid".into()))?;
-        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        let response = self
+            .https
+            .send(request, Idempotency::Idempotent, MAX_RESPONSE_BYTES)
+            .await;
         let response = response.map_err(|error| match error {
             SendError::Timeout => StorageError::Timeout { limit: REQUEST_TIMEOUT },
             SendError::Connect(source) => StorageError::Connect(source),

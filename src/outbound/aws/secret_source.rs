@@ -7,6 +7,7 @@ use super::json_protocol::JsonService;
 use super::parameter_store::ParameterStore;
 use super::signed_call::AwsService;
 use crate::config::{ConfigError, SecretLocation, Settings};
+use crate::outbound::https_client::{HttpsClient, Idempotency};
 use crate::outbound::outbound_error::OutboundError;
 
 /// The name of the service in errors.
@@ -25,14 +26,15 @@ impl SecretSource {
         settings: &Settings,
         location: &SecretLocation,
         credentials: CredentialSource,
+        https: HttpsClient,
     ) -> Result<Self, ConfigError> {
         Ok(match location {
             SecretLocation::Ssm { name } => Self::Parameter {
-                ssm: ParameterStore::new(settings, credentials)?,
+                ssm: ParameterStore::new(settings, credentials, https)?,
                 name: name.clone(),
             },
             SecretLocation::SecretsManager { id } => Self::Secret {
-                secrets_manager: secrets_manager(settings, credentials)?,
+                secrets_manager: secrets_manager(settings, credentials, https)?,
                 id: id.clone(),
             },
         })
@@ -43,7 +45,10 @@ impl SecretSource {
         match self {
             Self::Parameter { ssm, name } => Ok(ssm.get(name).await?.value),
             Self::Secret { secrets_manager, id } => {
-                let output = secrets_manager.call("GetSecretValue", &json!({"SecretId": id})).await?;
+                let input = json!({"SecretId": id});
+                let output = secrets_manager
+                    .call("GetSecretValue", &input, Idempotency::Idempotent)
+                    .await?;
                 let text = output["SecretString"].as_str();
                 let problem = "the secret has no text";
                 let text = text.ok_or_else(|| OutboundError::invalid_response(SECRETS_MANAGER, problem))?;
@@ -53,9 +58,13 @@ impl SecretSource {
     }
 }
 
-fn secrets_manager(settings: &Settings, credentials: CredentialSource) -> Result<JsonService, ConfigError> {
+fn secrets_manager(
+    settings: &Settings,
+    credentials: CredentialSource,
+    https: HttpsClient,
+) -> Result<JsonService, ConfigError> {
     let endpoint = settings.custom_secrets_manager_endpoint();
-    let service = AwsService::new("secretsmanager", settings, endpoint, credentials.0);
+    let service = AwsService::new("secretsmanager", settings, endpoint, credentials.0, https);
     let service = service.map_err(|problem| ConfigError {
         var: "AWS_ENDPOINT_URL_SECRETS_MANAGER",
         problem,

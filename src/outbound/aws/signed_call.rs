@@ -1,17 +1,18 @@
 //! Calls to AWS services that take a signed POST to a single path.
 
+use std::num::NonZeroUsize;
 use std::time::SystemTime;
 
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 
+use super::plain_names::is_plain_region;
+use super::sigv4::{HeaderRequest, SignerCache, SigningScope};
 use crate::config::Settings;
-use crate::outbound::https_client::{BoxError, HttpsClient};
+use crate::outbound::https_client::{BoxError, HttpsClient, Idempotency};
 use crate::outbound::outbound_error::OutboundError;
 
 /// The maximum size of a response: that of the calls to `DynamoDB`.
@@ -21,11 +22,14 @@ const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct AwsService {
     name: &'static str,
+    /// The endpoint, if it is a custom one or a normal one in the partition `aws`.
+    plain_url: Option<String>,
     endpoint_params: Params,
     has_custom_endpoint: bool,
     region: String,
     credentials: SharedCredentialsProvider,
     https: HttpsClient,
+    signers: SignerCache,
 }
 
 impl AwsService {
@@ -35,6 +39,7 @@ impl AwsService {
         settings: &Settings,
         custom_endpoint: Option<&str>,
         credentials: SharedCredentialsProvider,
+        https: HttpsClient,
     ) -> Result<Self, String> {
         let endpoint_params = Params::builder()
             .region(&settings.region)
@@ -46,11 +51,13 @@ impl AwsService {
             .map_err(|error| error.to_string())?;
         Ok(Self {
             name,
+            plain_url: plain_url(name, settings, custom_endpoint),
             endpoint_params,
             has_custom_endpoint: custom_endpoint.is_some(),
             region: settings.region.clone(),
             credentials,
-            https: HttpsClient::default(),
+            https,
+            signers: SignerCache::new(NonZeroUsize::MIN),
         })
     }
 
@@ -65,15 +72,22 @@ impl AwsService {
         }
     }
 
+    /// Opens a connection for the next call.
+    pub(super) async fn connect(&self) -> Result<(), BoxError> {
+        let (origin, _) = self.endpoint().await?;
+        self.https.connect(origin.parse()?).await
+    }
+
     /// Sends `body` with these headers, without retries.
     pub(super) async fn post(
         &self,
         headers: &[(header::HeaderName, &str)],
         body: impl Into<Bytes>,
+        idempotency: Idempotency,
     ) -> Result<Response<Bytes>, OutboundError> {
         let service = self.display_name().into();
         let request = self.signed_request(headers, body.into()).await?;
-        let response = self.https.send(request, MAX_RESPONSE_BYTES).await;
+        let response = self.https.send(request, idempotency, MAX_RESPONSE_BYTES).await;
         response.map_err(|source| OutboundError::Send { service, source })
     }
 
@@ -93,17 +107,24 @@ impl AwsService {
             service: self.display_name().into(),
             source: error.into(),
         })?;
-        self.sign(&mut request, &Identity::from(credentials), &region)
+        self.sign(&mut request, &credentials, &region, SystemTime::now())
             .map_err(invalid)?;
         Ok(request)
     }
 
     /// Returns the origin of the service and the region of its signatures.
-    ///
+    async fn endpoint(&self) -> Result<(String, String), BoxError> {
+        match &self.plain_url {
+            Some(url) => Ok((url.clone(), self.region.clone())),
+            None => self.resolved_endpoint().await,
+        }
+    }
+
     /// The resolver of the SDK for STS knows partitions, FIPS and dual-stack. The endpoints of the other services here
     /// differ from those of STS in the first word only
-    /// ([AWS service endpoints](https://docs.aws.amazon.com/general/latest/gr/rande.html)).
-    async fn endpoint(&self) -> Result<(String, String), BoxError> {
+    /// ([AWS service endpoints](https://docs.aws.amazon.com/general/latest/gr/rande.html)). The resolver compiles regular
+    /// expressions on first use, so it is not used for plain endpoints.
+    async fn resolved_endpoint(&self) -> Result<(String, String), BoxError> {
         let endpoint = DefaultResolver::new().resolve_endpoint(&self.endpoint_params).await?;
         let scheme = endpoint.auth_schemes().first();
         let region = scheme.and_then(|scheme| scheme.get("signingRegion")?.as_string());
@@ -116,26 +137,52 @@ impl AwsService {
         Ok((url, region))
     }
 
-    fn sign(&self, request: &mut Request<Bytes>, identity: &Identity, region: &str) -> Result<(), BoxError> {
-        let params = SigningParams::builder()
-            .identity(identity)
-            .region(region)
-            .name(self.name)
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?;
+    /// Adds the headers of the signature.
+    fn sign(
+        &self,
+        request: &mut Request<Bytes>,
+        credentials: &Credentials,
+        region: &str,
+        time: SystemTime,
+    ) -> Result<(), BoxError> {
+        let scope = SigningScope {
+            region,
+            service: self.name,
+        };
+        let daily_signer = self.signers.get(credentials, scope, time);
+        let date_time = daily_signer.date_time(time);
+        request
+            .headers_mut()
+            .insert("x-amz-date", HeaderValue::from_str(&date_time)?);
+        if let Some(token) = credentials.session_token() {
+            let mut token = HeaderValue::from_str(token)?;
+            token.set_sensitive(true);
+            request.headers_mut().insert("x-amz-security-token", token);
+        }
         let headers = request.headers().iter();
         let headers = headers.map(|(name, value)| Ok((name.as_str(), value.to_str()?)));
-        let headers = headers.collect::<Result<Vec<_>, header::ToStrError>>()?;
-        let signable = SignableRequest::new(
-            request.method().as_str(),
-            request.uri().to_string(),
-            headers.into_iter(),
-            SignableBody::Bytes(request.body()),
-        )?;
-        let signed = sign(signable, &params.into())?;
-        signed.into_parts().0.apply_to_request_http1x(request);
+        let signed = HeaderRequest {
+            method: request.method().as_str(),
+            path: request.uri().path(),
+            headers: headers.collect::<Result<_, header::ToStrError>>()?,
+            body: request.body(),
+        };
+        let authorization = daily_signer.authorization(signed, &date_time);
+        request
+            .headers_mut()
+            .insert(header::AUTHORIZATION, HeaderValue::from_str(&authorization)?);
         Ok(())
+    }
+}
+
+/// Returns the URL of an endpoint that needs no resolver.
+fn plain_url(name: &str, settings: &Settings, custom_endpoint: Option<&str>) -> Option<String> {
+    let region = &settings.region;
+    match custom_endpoint {
+        _ if settings.use_fips || settings.use_dual_stack => None,
+        Some(url) => Some(url.to_owned()),
+        None if is_plain_region(region) => Some(format!("https://{name}.{region}.amazonaws.com")),
+        None => None,
     }
 }
 
@@ -194,14 +241,78 @@ mod tests {
             let settings = Settings::from_env(env).unwrap();
             for name in ["sts", "ssm", "dynamodb", "secretsmanager"] {
                 let credentials = CredentialSource::example().0;
-                let service = AwsService::new(name, &settings, settings.any_endpoint.as_deref(), credentials).unwrap();
-                let (origin, signing_region) = service.endpoint().await.unwrap();
-                assert_eq!(
-                    (origin.trim_end_matches('/'), signing_region.as_str()),
-                    (expected.replace("SERVICE", name).as_str(), region),
-                    "{sdk_settings:?}"
-                );
+                let endpoint = settings.any_endpoint.as_deref();
+                let service = AwsService::new(name, &settings, endpoint, credentials, HttpsClient::default()).unwrap();
+                for endpoint in [service.endpoint().await, service.resolved_endpoint().await] {
+                    let (origin, signing_region) = endpoint.unwrap();
+                    assert_eq!(
+                        (origin.trim_end_matches('/'), signing_region.as_str()),
+                        (expected.replace("SERVICE", name).as_str(), region),
+                        "{sdk_settings:?}"
+                    );
+                }
             }
         }
+    }
+
+    /// Compares the header with that of the complete signer of `aws-sigv4`.
+    #[tokio::test]
+    async fn a_call_has_the_signature_of_the_complete_signer() {
+        use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+        use aws_sigv4::sign::v4::SigningParams;
+
+        let settings = |endpoint: &str| {
+            let env = [
+                ("SIGNPOST_BUCKET", "example-bucket"),
+                ("AWS_REGION", "eu-central-1"),
+                ("AWS_ENDPOINT_URL", endpoint),
+            ];
+            Settings::from_env(env.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+        };
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_783_711_144);
+        let mut compared = 0;
+        for endpoint in [
+            "https://example.com",
+            "http://127.0.0.1:1234",
+            "https://example.com:8443",
+        ] {
+            for token in [None, Some("to/ken+=".to_owned())] {
+                for (value, body) in [("a", ""), ("  DynamoDB_20120810.UpdateItem  x ", "{\"a\": \"é\"}")] {
+                    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "key", token.clone(), None, "test");
+                    let source = SharedCredentialsProvider::new(credentials.clone());
+                    let settings = settings(endpoint);
+                    let endpoint = settings.any_endpoint.as_deref();
+                    let service = AwsService::new("dynamodb", &settings, endpoint, source, HttpsClient::default());
+                    let target = header::HeaderName::from_static("x-amz-target");
+                    let headers = [(header::CONTENT_TYPE, "application/x-amz-json-1.0"), (target, value)];
+                    let mut ours = unsigned_request(endpoint.unwrap(), &headers, body.into()).unwrap();
+                    let mut theirs = ours.clone();
+                    service
+                        .unwrap()
+                        .sign(&mut ours, &credentials, "eu-central-1", time)
+                        .unwrap();
+
+                    let identity = credentials.into();
+                    let params = SigningParams::builder()
+                        .identity(&identity)
+                        .region("eu-central-1")
+                        .name("dynamodb")
+                        .time(time)
+                        .settings(SigningSettings::default())
+                        .build()
+                        .unwrap();
+                    let headers = theirs.headers().iter();
+                    let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+                    let body = SignableBody::Bytes(theirs.body());
+                    let uri = theirs.uri().to_string();
+                    let signable = SignableRequest::new("POST", uri, headers, body).unwrap();
+                    let (instructions, _) = sign(signable, &params.into()).unwrap().into_parts();
+                    instructions.apply_to_request_http1x(&mut theirs);
+                    assert_eq!(ours.headers(), theirs.headers());
+                    compared += 1;
+                }
+            }
+        }
+        assert_eq!(compared, 12);
     }
 }

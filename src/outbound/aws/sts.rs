@@ -14,6 +14,8 @@ use super::role_sessions::SessionError;
 use super::signed_call::AwsService;
 use crate::config::Settings;
 use crate::encoding::form_encode;
+use crate::error::chain;
+use crate::outbound::https_client::{HttpsClient, Idempotency};
 use crate::outbound::outbound_error::{OutboundError, with_retries};
 
 const FORM_TYPE: (header::HeaderName, &str) =
@@ -22,10 +24,11 @@ const FORM_TYPE: (header::HeaderName, &str) =
 /// The name of the service in errors.
 const STS: &str = "STS";
 
-/// Assumes the signer role.
+/// Assumes one role.
 #[derive(Debug)]
 pub(super) struct StsClient {
     role_arn: String,
+    external_id: Option<String>,
     session_duration: Duration,
     service: AwsService,
 }
@@ -48,13 +51,27 @@ struct AssumedRole {
 type AssumeRoleResult = Result<Credentials, SessionError>;
 
 impl StsClient {
-    /// Returns a client for the role. `base` are the credentials that may assume it.
-    pub(super) fn new(settings: &Settings, role_arn: &str, base: SharedCredentialsProvider) -> Result<Self, String> {
+    /// Returns a client for the role. `external_id` is the id that its trust policy may require. `base` are the credentials that
+    /// may assume it.
+    pub(super) fn new(
+        settings: &Settings,
+        (role_arn, external_id): (&str, Option<&str>),
+        base: SharedCredentialsProvider,
+        https: HttpsClient,
+    ) -> Result<Self, String> {
         Ok(Self {
             role_arn: role_arn.to_owned(),
+            external_id: external_id.map(str::to_owned),
             session_duration: settings.signer_session,
-            service: AwsService::new("sts", settings, settings.custom_sts_endpoint(), base)?,
+            service: AwsService::new("sts", settings, settings.custom_sts_endpoint(), base, https)?,
         })
+    }
+
+    /// Opens a connection for the next call. A failure is not reported, because the next call opens its own.
+    pub(super) async fn connect(&self) {
+        if let Err(error) = self.service.connect().await {
+            tracing::debug!(error = chain(&*error), "failed to open a connection to STS");
+        }
     }
 
     /// Returns a new session. The future is boxed, so that the futures of other requests stay small.
@@ -70,15 +87,17 @@ impl StsClient {
             } = session.await.map_err(|error| Arc::new(error) as SessionError)?;
             tracing::info!(
                 session = request.session_name,
+                role = self.role_arn,
                 packed_policy_percent,
-                "assumed the signer role"
+                "assumed the role"
             );
             Ok(credentials)
         })
     }
 
     async fn assume_role_once(&self, request: &AssumeRoleRequest) -> Result<AssumedRole, OutboundError> {
-        let response = self.service.post(&[FORM_TYPE], self.form(request)).await?;
+        let form = self.form(request);
+        let response = self.service.post(&[FORM_TYPE], form, Idempotency::Idempotent).await?;
         let status = response.status();
         let body = String::from_utf8(response.into_body().into());
         let body = body.map_err(|_| OutboundError::invalid_response(STS, "it is not UTF-8"))?;
@@ -106,6 +125,7 @@ impl StsClient {
             ("DurationSeconds", &seconds),
         ];
         let optional = [
+            ("ExternalId", self.external_id.as_deref()),
             ("SourceIdentity", request.source_identity.as_deref()),
             ("Policy", request.policy.as_deref()),
         ];
@@ -128,7 +148,7 @@ fn assumed_role(xml: &str) -> Option<AssumedRole> {
         element(xml, "SecretAccessKey")?,
         Some(element(xml, "SessionToken")?.to_owned()),
         Some(SystemTime::try_from(expiration).ok()?),
-        "signer role",
+        "role",
     );
     Some(AssumedRole {
         credentials,

@@ -46,6 +46,8 @@ def stack(**parameters):
         "roles": roles,
         "bucket_policy": bucket_policy,
         "kms": found.parameters["KmsKeyArn"],
+        "more": [arn for arn in found.parameters["MoreBuckets"] if arn],
+        "mount_roles": [arn for arn in found.parameters["MountRoles"] if arn],
     }
 
 
@@ -57,6 +59,9 @@ found["execution-kms-capped"] = stack(SigningMode="execution", KmsKeyArn=KEY, Ma
 found["rules-in-an-object"] = stack(RulesObject="s3://example-rules/signpost/rules.toml")
 found["rules-in-a-parameter"] = stack(RulesParameter="/signpost/rules", SigningMode="execution")
 found["with-a-table"] = stack(CreateTable="yes")
+MORE = ",".join(["arn:aws:s3:::example-more", f"arn:aws:s3:eu-west-1:{ACCOUNT}:accesspoint/more"])
+MOUNT_ROLES = f"arn:aws:iam::210987654321:role/signpost,arn:aws:iam::{ACCOUNT}:role/team/archive"
+found |= {f"{mode}-with-mounts": stack(SigningMode=mode, MoreBuckets=MORE, MountRoles=MOUNT_ROLES) for mode in MODES}
 found["replicated"] = stack(ReplicationBucketArn=f"arn:aws:s3:::{REPLICA}", Tracing="yes")
 
 operations = {name: sorted(actions) for name, actions in (permissions.REQUIRED | permissions.FORM | permissions.LISTINGS).items()}

@@ -74,6 +74,37 @@ def test_the_signer_can_sign_every_operation(stack):
     )
 
 
+def mounted(arn, action):
+    """The resource of an action on a further bucket, or on the object below an access point."""
+    below = f"/object/{OBJECT_KEY}" if ":accesspoint/" in arn else f"/{OBJECT_KEY}"
+    return arn + ("" if s3_actions()[action] == "bucket" else below)
+
+
+def test_the_signer_can_sign_every_operation_in_each_further_bucket(stack):
+    if not stack["more"]:
+        return
+    # The simulator knows no access point as the resource of this action.
+    unknown = ("s3:ListBucketMultipartUploads", "accesspoint")
+    cases = [
+        (f"{name}, {arn}", action, arn, auth_type)
+        for name, action, auth_type in operations()
+        for arn in stack["more"]
+        if not (action == unknown[0] and unknown[1] in arn)
+    ]
+
+    def by(role, suffix="", header=None):
+        return {
+            name: simulation(stack, role, action, mounted(arn + suffix, action), s3_context(header or auth_type))
+            for name, action, arn, auth_type in cases
+        }
+
+    check(by(stack["signer"]), allowed)
+    check(by(stack["signer"], suffix="-2"), denied)
+    check(by(stack["signer"], header="REST-HEADER"), denied)
+    if stack["signer"] != "FunctionRole":
+        check(by("FunctionRole"), denied)
+
+
 def test_the_signer_has_no_access_to_other_buckets(stack):
     cases = {}
     for name, action, auth_type in operations():
@@ -235,6 +266,26 @@ def test_only_the_function_can_assume_the_signer_role(stack):
     }
     check(other_principals, denied)
     check({"another role": simulation(stack, "FunctionRole", "sts:AssumeRole", function, {})}, denied)
+
+
+def test_the_function_assumes_the_roles_of_mounts_with_the_external_id_of_the_document_only(stack):
+    function = stack["roles"]["FunctionRole"]["arn"]
+    trust = json.loads(json.dumps(runbook("sts:ExternalId")).replace("arn:aws:iam::123456789012:role/FUNCTION-ROLE", function))
+
+    def on(role, action="sts:AssumeRole", external_id="acme-7f3c", principal=function):
+        context = {"sts:ExternalId": external_id} if external_id else {}
+        assumed = simulation(stack, "FunctionRole", action, role, context, principal=principal)
+        assumed["request"]["resource"]["accountId"] = role.split(":")[4]
+        return assumed | {"resourcePolicy": trust}
+
+    roles = stack["mount_roles"] or ["arn:aws:iam::210987654321:role/signpost"]
+    check({role: on(role) for role in roles}, allowed if stack["mount_roles"] else denied)
+    # In the same account, the trust policy alone allows it.
+    foreign = [role for role in roles if policies()["account"] not in role]
+    scoped = stack["mount_roles"] and stack["mode"] == "scoped"
+    check({role: on(role, "sts:SetSourceIdentity") for role in foreign}, allowed if scoped else denied)
+    check({f"{role}, {id}": on(role, external_id=id) for role in roles for id in (None, "acme")}, denied)
+    check({"another role": on("arn:aws:iam::210987654321:role/signpost-2")}, denied)
 
 
 def runbook(text_in_policy):

@@ -184,7 +184,9 @@ class Distribution(Stack):
 
 def check_parameter(name, declared, value):
     if "AllowedPattern" in declared:
-        assert re.fullmatch(declared["AllowedPattern"], value), f"{name} rejects {value!r}"
+        # CloudFormation compares each value of a list.
+        values = value.split(",") if declared["Type"] == "CommaDelimitedList" else [value]
+        assert all(re.fullmatch(declared["AllowedPattern"], each) for each in values), f"{name} rejects {value!r}"
     if "AllowedValues" in declared:
         assert value in declared["AllowedValues"], f"{name} rejects {value!r}"
     for bound, holds in (("MinValue", lambda limit: value >= limit), ("MaxValue", lambda limit: value <= limit)):

@@ -28,6 +28,8 @@ KEYS = "k1:" + "A" * 43
 TOPIC = ARN.format("sns", "alarms")
 WEB_ACL = ARN.format("wafv2", "regional/webacl/signpost/0123-abcd")
 REPLICA = "arn:aws:s3:::example-replica"
+MORE = "arn:aws:s3:::example-archive,arn:aws:s3:::example.media"
+MOUNT_ROLES = "arn:aws:iam::210987654321:role/archive,arn:aws:iam::123456789012:role/team/media"
 
 CHOICES = {
     "Front": ["rest", "http-api", "function-url"],
@@ -56,6 +58,12 @@ EXTRAS = [
     {"Keys": KEYS, "ClientSecretParameter": "/signpost/client", "RulesParameter": "/signpost/rules"},
     {"KeysSecretArn": SECRET, "ClientSecretParameter": "/signpost/client", "KmsKeyArn": KEY, "FunctionKmsKeyArn": FUNCTION_KEY},
     {"FunctionKmsKeyArn": FUNCTION_KEY},
+    {"MoreBuckets": MORE},
+    {"MoreBuckets": "arn:aws:s3:eu-central-1:123456789012:accesspoint/archive,arn:aws:s3:::example-archive"},
+    {"MoreBuckets": "arn:aws:s3:::example-archive", "KmsKeyArn": KEY, "MountRoles": MOUNT_ROLES},
+    {"MountRoles": MOUNT_ROLES, "StoreKeyParameter": "/signpost/store"},
+    {"StoreKeySecretArn": SECRET, "KeysParameter": "/signpost/keys"},
+    {"StoreKeyParameter": "/signpost/store", "StoreKeySecretArn": SECRET},
     {"CreateTable": "yes"},
     {"AlarmTopicArn": TOPIC, "AlarmDailyRequests": 5},
     {"WebAclArn": WEB_ACL},
@@ -90,6 +98,7 @@ def must_be_rejected(given):
         or (("RulesObject" in given or "RulesParameter" in given) and (given.get("Rules") or given.get("TokenSha256")))
         or ("RulesObject" in given and "RulesParameter" in given)
         or len({"Keys", "KeysParameter", "KeysSecretArn"} & set(given)) > 1
+        or {"StoreKeyParameter", "StoreKeySecretArn"} <= set(given)
         or len({"ClientSecret", "ClientSecretParameter", "ClientSecretArn"} & set(given)) > 1
         or ("KmsKeyArn" in given and given.get("SigningMode") == "scoped")
     )
@@ -158,6 +167,7 @@ def the_function_has_its_settings(stack):
     assert settings["SIGNPOST_CORS_ORIGINS"] == ",".join(stack.parameters["CorsOrigins"])
     assert function.get("KmsKeyArn", "") == stack.parameters["FunctionKmsKeyArn"]
     assert settings["SIGNPOST_KEYS"] == secret_setting(stack, "Keys", "KeysParameter", "KeysSecretArn")
+    assert settings["SIGNPOST_CREDENTIALS_STORE"] == secret_setting(stack, None, "StoreKeyParameter", "StoreKeySecretArn")
     assert settings["SIGNPOST_CLIENT_SECRET"] == secret_setting(stack, "ClientSecret", "ClientSecretParameter", "ClientSecretArn")
 
 
@@ -166,7 +176,7 @@ def secret_setting(stack, value, parameter, secret):
         return "ssm:" + stack.parameters[parameter]
     if stack.parameters[secret]:
         return "secretsmanager:" + stack.parameters[secret]
-    return stack.parameters[value]
+    return stack.parameters[value] if value else ""
 
 
 def every_role_has_one_trusted_principal(stack):
@@ -191,11 +201,11 @@ def every_role_has_one_trusted_principal(stack):
 
 def the_function_reads_only_its_own_secrets(stack, statements):
     """Checks the statements about secrets, and returns their actions."""
-    chosen = {name: stack.parameters[name] for name in ("KeysParameter", "ClientSecretParameter", "KeysSecretArn", "ClientSecretArn")}
+    chosen = {name: stack.parameters[name] for name in ("KeysParameter", "ClientSecretParameter", "StoreKeyParameter", "KeysSecretArn", "ClientSecretArn", "StoreKeySecretArn")}
     arn = "arn:aws:ssm:eu-central-1:123456789012:parameter{}".format
     expected = {
-        "ReadSecretParameters": ("ssm:GetParameter", [arn(chosen[name]) for name in ("KeysParameter", "ClientSecretParameter") if chosen[name]]),
-        "ReadSecrets": ("secretsmanager:GetSecretValue", [chosen[name] for name in ("KeysSecretArn", "ClientSecretArn") if chosen[name]]),
+        "ReadSecretParameters": ("ssm:GetParameter", [arn(chosen[name]) for name in ("KeysParameter", "ClientSecretParameter", "StoreKeyParameter") if chosen[name]]),
+        "ReadSecrets": ("secretsmanager:GetSecretValue", [chosen[name] for name in ("KeysSecretArn", "ClientSecretArn", "StoreKeySecretArn") if chosen[name]]),
         "DecryptSettings": ("kms:Decrypt", stack.parameters["FunctionKmsKeyArn"]),
     }
     expected = {sid: statement for sid, statement in expected.items() if statement[1]}
@@ -223,10 +233,16 @@ def the_function_role_has_only_the_required_actions(stack):
     assert {s["Action"]: s["Resource"] for s in statements if s["Sid"] == "ReadRules"} == read
     expected |= set(read)
     expected |= the_function_reads_only_its_own_secrets(stack, statements)
+    roles = [role for role in stack.parameters["MountRoles"] if role]
+    mounts = [s for s in statements if s["Sid"] == "AssumeMountRoles"]
+    assert [s["Resource"] for s in mounts] == ([roles] if roles else [])
+    for statement in mounts:
+        expected |= actions_of(statement)
+        assert actions_of(statement) == {"sts:AssumeRole"} | ({"sts:SetSourceIdentity"} if stack.parameters["SigningMode"] == "scoped" else set())
     if stack.parameters["SigningMode"] == "execution":
         expected |= granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
     else:
-        assume = next(s for s in statements if "sts:AssumeRole" in actions_of(s))
+        assume = next(s for s in statements if s["Sid"] == "AssumeSigner")
         (trust,) = stack.properties("SignerRole")["AssumeRolePolicyDocument"]["Statement"]
         assert assume["Resource"] == "<SignerRole.Arn>" and actions_of(assume) == actions_of(trust)
         expected |= actions_of(assume)
@@ -237,6 +253,7 @@ def the_function_role_has_only_the_required_actions(stack):
 
 def the_signer_has_only_the_required_actions(stack):
     bucket = stack.parameters["ExistingBucket"] or "<Bucket>"
+    more = [arn for arn in stack.parameters["MoreBuckets"] if arn]
     statements = [s for s in stack.statements(stack.signer) if s["Sid"] not in ("ReadRules", "DecryptSettings") and any(a.startswith(("s3:", "kms:")) for a in actions_of(s))]
     if stack.signer == "SignerRole":
         assert statements == stack.statements("SignerRole"), "the signer has other actions too"
@@ -253,7 +270,8 @@ def the_signer_has_only_the_required_actions(stack):
         auth_types = ["REST-QUERY-STRING", "POST"] if actions == FORM["PostObject"] else "REST-QUERY-STRING"
         assert statement["Condition"] == {"StringEquals": {"s3:ResourceAccount": "123456789012", "s3:authType": auth_types}}
         of_the_bucket = all(action.startswith("s3:ListBucket") for action in actions)
-        assert statement["Resource"] == f"arn:aws:s3:::{bucket}" + ("" if of_the_bucket else "/*")
+        buckets = [arn + ("" if of_the_bucket else "/*") for arn in (f"arn:aws:s3:::{bucket}", *more)]
+        assert statement["Resource"] == (buckets if more else buckets[0])
     assert found == granted() | (KMS if stack.parameters["KmsKeyArn"] else set())
     assert not found & set(WITHHELD)
 
@@ -581,6 +599,8 @@ def the_code_knows_every_setting():
     code = (ROOT / "src/config.rs").read_text()
     variables = SOURCE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     for name in variables:
+        # The names of access keys have no declaration of their own.
+        name = "SIGNPOST_CREDENTIALS_" if name == "SIGNPOST_CREDENTIALS_STORE" else name
         assert f'"{name}"' in code, f"src/config.rs does not contain {name}"
 
 

@@ -48,9 +48,24 @@ impl CheckResult {
     /// A failed check and its remedy.
     pub(crate) fn failed(message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
-            remedy: Some(remedy.into()),
             exit_status: ExitStatus::Failure,
-            ..Self::new(CheckStatus::Failed, message)
+            ..Self::new(CheckStatus::Failed, message).with_remedy(remedy)
+        }
+    }
+
+    /// Adds what to do, if the finding is a problem.
+    pub(crate) fn with_remedy(self, remedy: impl Into<String>) -> Self {
+        Self {
+            remedy: Some(remedy.into()),
+            ..self
+        }
+    }
+
+    /// Adds the mount that the check concerns.
+    pub(crate) fn in_mount(self, at: &str) -> Self {
+        Self {
+            message: format!("mount {at:?}: {}", self.message),
+            ..self
         }
     }
 

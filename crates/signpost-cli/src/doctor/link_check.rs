@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::{Method, StatusCode};
 use signpost::auth::share::{LinkScope, ShareLink};
 use signpost::auth::stored_user::StoredUser;
+use signpost::error::counted;
 
 use super::check_result::CheckResult;
 use super::clock_skew::format_seconds;
@@ -33,7 +34,8 @@ pub(super) fn describe(link: &ShareLink, now: SystemTime) -> Vec<CheckResult> {
     findings.push(CheckResult::note(format!("{} created it", creator(&link.creator))));
     if let Some(uses) = link.uses {
         findings.push(CheckResult::note(format!(
-            "it can be used {uses} times; this check does not consume a use, and cannot see how many are left"
+            "it can be used {}; this check does not consume a use, and cannot see how many are left",
+            counted(uses as usize, "time")
         )));
     }
     findings.push(expiry(link.expiry(), now));

@@ -39,6 +39,19 @@ impl PresignedDetails {
         self.url.host_str().unwrap_or_default()
     }
 
+    pub(super) fn path(&self) -> &str {
+        self.url.path()
+    }
+
+    /// Returns true if the host or the path contains the name of this bucket.
+    pub(super) fn names_bucket(&self, bucket: &str) -> bool {
+        let follows = |text: &str, separator: char| {
+            text.strip_prefix(bucket)
+                .is_some_and(|rest| rest.starts_with(separator))
+        };
+        follows(self.host(), '.') || follows(self.path().trim_start_matches('/'), '/')
+    }
+
     /// The operation that the URL was signed for, by its name in the S3 API, if the URL names it.
     pub(super) fn operation(&self) -> Option<String> {
         self.value("x-id")

@@ -118,10 +118,10 @@ impl S3ErrorDetails {
                 )
             }
             (code, _) => match s3_remedies::remedy_for_code(code) {
-                Some(remedy) => CheckResult::failed(format!("the error code is {code}"), remedy),
+                Some(remedy) => CheckResult::failed(format!("S3 rejected the request with {code}"), remedy),
                 None => CheckResult::failed(
                     format!("{code} is not a typical error of presigned URLs"),
-                    "See the list of S3 error codes.",
+                    "See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList.",
                 ),
             },
         }
@@ -261,7 +261,7 @@ mod tests {
             ),
             (
                 "<Code>NoSuchKey</Code><Message>The key does not exist.</Message>",
-                "the error code is NoSuchKey",
+                "S3 rejected the request with NoSuchKey",
             ),
             ("<Code>Odd</Code>", "Odd is not a typical"),
         ] {

@@ -2,14 +2,20 @@
 
 use std::time::SystemTime;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, DATE, HeaderMap, LOCATION, RANGE};
+use reqwest::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, DATE, HeaderMap,
+    LOCATION, ORIGIN, RANGE,
+};
 use reqwest::{Method, Response, StatusCode};
+use signpost::key::ObjectKey;
+use signpost::mount::Mount;
+use signpost::policy::Policy;
 use signpost::wire::{HealthBody, IdentityBody, ProblemDocument};
 
 use super::check_result::CheckResult;
 use super::presigned_details::PresignedDetails;
 use super::s3_error_details::S3ErrorDetails;
-use super::{clock_skew, front_headers};
+use super::{clock_skew, front_headers, mount_check};
 use crate::command_context::SourcedCredential;
 use crate::credential::is_secure_origin;
 use crate::exit_status::ExitStatus;
@@ -29,7 +35,12 @@ pub(super) struct ServiceCheck {
 }
 
 impl ServiceCheck {
-    pub(super) async fn examine(&self, now: SystemTime) -> Result<Vec<CheckResult>, OperationError> {
+    /// Checks the service, and the mounts of its rules if they are known.
+    pub(super) async fn examine(
+        &self,
+        policy: Option<&Policy>,
+        now: SystemTime,
+    ) -> Result<Vec<CheckResult>, OperationError> {
         let mut results = vec![self.transport()];
         let health = self.ask("/-/health").await?;
         let headers = health.headers().clone();
@@ -49,7 +60,10 @@ impl ServiceCheck {
         let is_rejected = identity.exit_status == ExitStatus::NotAllowed;
         results.push(identity);
         if !is_rejected {
-            results.extend(self.redirect(now).await?);
+            results.extend(self.redirect(None, now).await?);
+            if let Some(policy) = policy {
+                results.extend(mount_check::examine(self, &policy.mounts, now).await?);
+            }
         }
         Ok(results)
     }
@@ -125,22 +139,21 @@ impl ServiceCheck {
             .map_err(OperationError::network)
     }
 
-    /// Requests a download, and checks the redirect.
-    async fn redirect(&self, now: SystemTime) -> Result<Vec<CheckResult>, OperationError> {
-        let response = self.ask(&format!("/signpost-doctor-{}", self.nonce)).await?;
-        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let (status, location) = (response.status(), text(LOCATION));
-        let (StatusCode::TEMPORARY_REDIRECT, Some(location)) = (status, location) else {
-            return Ok(vec![match status {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CheckResult::note(format!(
-                    "no rule allows this caller to read the key of the check ({status}), so redirects and S3 were not checked; \
-                     use a token with read access to all keys to check them"
-                )),
-                _ => CheckResult::failed(
-                    format!("a download returned {status} instead of 307 with a Location header"),
-                    "A proxy between this machine and Signpost follows or changes redirects.",
-                ),
-            }]);
+    /// Requests a download of a missing object, in this mount or outside every mount. Checks the redirect and the response of S3.
+    pub(super) async fn redirect(
+        &self,
+        mount: Option<&Mount>,
+        now: SystemTime,
+    ) -> Result<Vec<CheckResult>, OperationError> {
+        let at = mount.map_or("", |mount| mount.at.as_str());
+        let key = ObjectKey::new(format!("{at}signpost-doctor-{}", self.nonce))
+            .map_err(|error| OperationError::usage(format!("{at:?}: {error}")))?;
+        let response = self.ask(&key.to_path()).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let (StatusCode::TEMPORARY_REDIRECT, Some(location)) = (status, text(LOCATION)) else {
+            let body = http_client::read_body(response).await?;
+            return Ok(vec![without_redirect(status, &body)]);
         };
         let mut results = vec![CheckResult::passed("a download is redirected with 307")];
         if !text(CACHE_CONTROL).is_some_and(|value| value.contains("no-store") || value.contains("private")) {
@@ -156,7 +169,10 @@ impl ServiceCheck {
             ));
             return Ok(results);
         };
-        results.extend(url.findings(now));
+        results.extend(match mount {
+            None => url.findings(now),
+            Some(mount) => mount_check::findings(&url, mount, now),
+        });
         results.extend(self.store(location, &url, now).await);
         Ok(results)
     }
@@ -191,10 +207,59 @@ impl ServiceCheck {
             (_, Some(document)) => document.findings(Some(url)),
             (status, None) => vec![CheckResult::failed(
                 format!("{} returned {status}, which is not a response of S3", url.host()),
-                "Check the setting SIGNPOST_ENDPOINT.",
+                "Check the setting SIGNPOST_ENDPOINT, or the `endpoint` of the mount.",
             )],
         });
+        results.extend(self.cors(location).await);
         results
+    }
+
+    /// Sends the request with which a browser finds out whether a page of the service may upload to the bucket.
+    async fn cors(&self, location: &str) -> Option<CheckResult> {
+        let request = self.http.request(Method::OPTIONS, location);
+        let request = request
+            .header(ORIGIN, &self.origin)
+            .header(ACCESS_CONTROL_REQUEST_METHOD, "PUT");
+        let sent = tokio::time::timeout(http_client::RESPONSE_TIMEOUT, request.send()).await;
+        let response = sent.ok()?.ok()?;
+        let allowed = response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
+        let is_allowed = allowed.is_some_and(|allowed| allowed == "*" || allowed == self.origin.as_str());
+        Some(if response.status().is_success() && is_allowed {
+            CheckResult::passed("the CORS rules of the bucket allow uploads from pages of the service")
+        } else {
+            CheckResult::note(format!(
+                "the CORS rules of the bucket do not allow uploads from {}, so pages of the service cannot upload to it",
+                self.origin
+            ))
+            .with_remedy("If browsers upload files, add this origin to the CORS rules of the bucket.")
+        })
+    }
+}
+
+/// The result for a response without a redirect.
+fn without_redirect(status: StatusCode, body: &[u8]) -> CheckResult {
+    let problem = serde_json::from_slice::<ProblemDocument>(body).ok();
+    match (status, problem) {
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => CheckResult::note(format!(
+            "no rule allows this caller to read the key of the check ({status}), so redirects and S3 were not checked; \
+             use a token with read access to all keys to check them"
+        )),
+        (StatusCode::NOT_FOUND, Some(problem)) if problem.code == "NoSuchBucket" => CheckResult::note(
+            "the service has no bucket for keys outside its mounts; use --rules to check the mounts of its rules",
+        ),
+        (StatusCode::NOT_FOUND, Some(problem)) if problem.code == "NoSuchKey" => CheckResult::note(
+            "the rule for the key of the check stores objects under ids, so redirects and S3 were not checked",
+        ),
+        (_, Some(problem)) => CheckResult::failed(
+            format!("the service rejects a download ({status}): {}", problem.detail),
+            problem
+                .remedy
+                .unwrap_or_else(|| "The log of the service contains the reason.".to_owned()),
+        ),
+        (_, None) => CheckResult::failed(
+            format!("a download returned {status} instead of 307 with a Location header"),
+            "A proxy between this machine and Signpost follows or changes redirects.",
+        ),
     }
 }
 

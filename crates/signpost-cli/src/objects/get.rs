@@ -14,6 +14,7 @@ use crate::local_files;
 use crate::object_url::ObjectUrl;
 use crate::operation_error::OperationError;
 use crate::options::{ConnectionOptions, GetOptions};
+use crate::output_path::OutputPath;
 use crate::progress::ProgressMode;
 
 /// An object and its local file.
@@ -23,7 +24,7 @@ struct DownloadJob {
     file: Result<PathBuf, OperationError>,
     /// The expected length of the object.
     len: u64,
-    /// True if the user named the object. Then the file can be a device or a symbolic link.
+    /// True if the user named the object. Then the file can be a device, an open file or a symbolic link.
     is_named: bool,
 }
 
@@ -108,32 +109,33 @@ async fn run_job(
     options: &GetOptions,
 ) -> Result<DownloadResult, OperationError> {
     let file = job.file.clone()?;
-    if options.no_clobber && file.exists() {
-        return Err(OperationError::new(
-            ExitStatus::Conflict,
-            format!("{} exists", file.display()),
-        ));
+    let output = if job.is_named {
+        OutputPath::resolve(&file)?
+    } else {
+        OutputPath::File(file.clone())
+    };
+    let download = ObjectDownload::new(session, &job.object_url, job.len);
+    match output {
+        OutputPath::STDOUT => download.copy_to_stdout().await,
+        OutputPath::File(file) => {
+            check_target(&file, options.no_clobber)?;
+            file_download::download_file(session, &job.object_url, &file, job.len).await
+        }
+        stream => download.copy_to_stream(stream, &file).await,
     }
-    if file.is_dir() {
-        return Err(OperationError::new(
-            ExitStatus::Conflict,
-            format!("{} is a folder; name a file", file.display()),
-        ));
-    }
-    if !job.is_named {
-        return file_download::download_file(session, &job.object_url, &file, job.len).await;
-    }
-    if local_files::is_stdout(&file) {
-        return ObjectDownload::new(session, &job.object_url, job.len)
-            .copy_to_stdout()
-            .await;
-    }
-    if local_files::is_device(&file) {
-        let download = ObjectDownload::new(session, &job.object_url, job.len);
-        return download.copy_to_device(&file).await;
-    }
-    let file = local_files::follow_link(&file);
-    file_download::download_file(session, &job.object_url, &file, job.len).await
+}
+
+/// Rejects a folder, and an existing file if files must not be replaced.
+fn check_target(file: &Path, no_clobber: bool) -> Result<(), OperationError> {
+    let path = file.display();
+    let problem = if file.is_dir() {
+        format!("{path} is a folder; name a file")
+    } else if no_clobber && file.exists() {
+        format!("{path} exists")
+    } else {
+        return Ok(());
+    };
+    Err(OperationError::new(ExitStatus::Conflict, problem))
 }
 
 fn report_job(
@@ -269,7 +271,7 @@ async fn jobs_below(
             return None;
         }
         let file = local_files::file_below(folder, &name).and_then(|file| {
-            local_files::check_no_links(folder, &file)?;
+            local_files::check_replaceable(folder, &file)?;
             Ok(file)
         });
         // If no URL can contain the key, the job reports that error.

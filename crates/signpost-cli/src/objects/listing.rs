@@ -1,9 +1,9 @@
 //! Lists a prefix: for `signpost ls` and `get -r`.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use bytesize::ByteSize;
-use signpost::wire::{ListingBody, ObjectEntry};
+use signpost::wire::{FolderEntry, ListingBody, ObjectEntry};
 
 use super::{TransferSession, parse_urls, run_each};
 use crate::command_context::CommandContext;
@@ -15,7 +15,8 @@ use crate::options::ListOptions;
 use crate::progress::ProgressMode;
 use crate::signing_service::{QueryParameters, SigningService, key_mismatch, unexpected_response};
 
-/// A listing that is read page by page.
+/// A listing that is read page by page. A recursive one continues in the folders of its pages: they lead to other buckets, or to
+/// objects that the caller may list.
 pub(super) struct PrefixListing<'a> {
     session: &'a TransferSession,
     prefix: &'a ObjectUrl,
@@ -52,14 +53,12 @@ async fn list_one(
 ) -> Result<(), OperationError> {
     let prefix = object_url.as_prefix();
     let listing = PrefixListing::new(session, &prefix, options.recursive);
-    let mut pages = PageCursor::default();
-    loop {
-        let page = listing.page(&pages).await?;
+    let report = |page: ListingBody, base: &str| {
         for folder in &page.folders {
             let outcome = ObjectOutcome::new("ls", prefix.url()).with_field("key", folder.key.clone());
             session.console.report_success(
                 outcome.with_field("folder", true),
-                &listing_line("", "", &folder.name, options),
+                &listing_line("", "", name_below(base, &folder.key), options),
             );
         }
         for object in &page.objects {
@@ -71,14 +70,18 @@ async fn list_one(
                 .with_optional("storage_class", object.storage_class.clone());
             let size = ByteSize(object.size).display().iec().to_string();
             let modified = object.modified.as_deref().unwrap_or_default();
-            session
-                .console
-                .report_success(outcome, &listing_line(&size, modified, &object.name, options));
+            session.console.report_success(
+                outcome,
+                &listing_line(&size, modified, name_below(base, &object.key), options),
+            );
         }
-        if !pages.advance(page.next)? {
-            return Ok(());
-        }
-    }
+    };
+    listing.for_each_page(report).await
+}
+
+/// The key without the prefix of the listing.
+fn name_below<'a>(prefix: &str, key: &'a str) -> &'a str {
+    key.strip_prefix(prefix).unwrap_or(key)
 }
 
 /// A line of text output.
@@ -102,30 +105,57 @@ impl<'a> PrefixListing<'a> {
     /// The names of all objects, relative to the prefix, and their lengths.
     pub(super) async fn object_names(&self) -> Result<Vec<(String, u64)>, OperationError> {
         let mut names = Vec::new();
-        let mut pages = PageCursor::default();
-        loop {
-            let page = self.page(&pages).await?;
-            let below = |object: ObjectEntry| Some((object.key.strip_prefix(&page.prefix)?.to_owned(), object.size));
+        self.for_each_page(|page, base| {
+            let below = |object: ObjectEntry| Some((object.key.strip_prefix(base)?.to_owned(), object.size));
             names.extend(page.objects.into_iter().filter_map(below));
-            if !pages.advance(page.next)? {
-                return Ok(names);
-            }
-        }
+        })
+        .await?;
+        Ok(names)
     }
 
-    async fn page(&self, pages: &PageCursor) -> Result<ListingBody, OperationError> {
+    /// Calls `visit` with each page, and with the key of the prefix.
+    async fn for_each_page(&self, mut visit: impl FnMut(ListingBody, &str)) -> Result<(), OperationError> {
+        let mut base = None;
+        let mut prefixes = VecDeque::from([self.prefix.clone()]);
+        while let Some(prefix) = prefixes.pop_front() {
+            let mut pages = PageCursor::default();
+            loop {
+                let mut page = self.page(&prefix, &pages).await?;
+                let next = page.next.take();
+                if self.recursive {
+                    for folder in std::mem::take(&mut page.folders) {
+                        prefixes.push_back(folder_below(&prefix, &page.prefix, &folder)?);
+                    }
+                }
+                let base: &String = base.get_or_insert_with(|| page.prefix.clone());
+                visit(page, base);
+                if !pages.advance(next)? {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn page(&self, prefix: &ObjectUrl, pages: &PageCursor) -> Result<ListingBody, OperationError> {
         let mut query: QueryParameters = Vec::new();
         query.extend(self.recursive.then(|| ("recursive".to_owned(), String::new())));
         query.extend(pages.query());
         let service = &self.session.service;
         let body = self
             .session
-            .with_retries(async |_| service.get_json(self.prefix, &query).await)
+            .with_retries(async |_| service.get_json(prefix, &query).await)
             .await?;
-        let page: ListingBody = serde_json::from_slice(&body).map_err(|_| unexpected_response(self.prefix))?;
-        check_prefix(service, self.prefix, &page.prefix)?;
+        let page: ListingBody = serde_json::from_slice(&body).map_err(|_| unexpected_response(prefix))?;
+        check_prefix(service, prefix, &page.prefix)?;
         Ok(page)
     }
+}
+
+/// The URL of a folder in the listing of `prefix`, whose key is `key`. Every folder is below the prefix, so the listing ends.
+fn folder_below(prefix: &ObjectUrl, key: &str, folder: &FolderEntry) -> Result<ObjectUrl, OperationError> {
+    let name = folder.key.strip_prefix(key).filter(|name| name.ends_with('/'));
+    prefix.join(name.ok_or_else(|| unexpected_response(prefix))?)
 }
 
 /// Rejects a page of another prefix: the front may have changed the path.

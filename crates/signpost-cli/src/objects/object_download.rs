@@ -20,6 +20,7 @@ use crate::file_writer::PartWriter;
 use crate::http_client;
 use crate::object_url::ObjectUrl;
 use crate::operation_error::OperationError;
+use crate::output_path::OutputPath;
 use crate::part_layout::{Part, PartLayout};
 use crate::signing_service::InstructionRequest;
 use crate::transfer_state::RemoteObject;
@@ -164,21 +165,19 @@ impl<'a> ObjectDownload<'a> {
         Ok(result)
     }
 
-    /// Writes the object to a device or a FIFO, in order.
-    pub(super) async fn copy_to_device(&self, path: &Path) -> Result<DownloadResult, OperationError> {
-        let path = path.to_owned();
+    /// Writes the object to an open file, a device or a FIFO, in order. Errors contain the path that the user named.
+    pub(super) async fn copy_to_stream(
+        &self,
+        output: OutputPath,
+        path: &Path,
+    ) -> Result<DownloadResult, OperationError> {
         let io_error =
             |error: io::Error| OperationError::io(format_args!("failed to write to {}", path.display()), &error);
-        let opened = {
-            let path = path.clone();
-            run_blocking(move || File::options().append(true).open(path)).await
-        };
-        let device = Arc::new(opened.map_err(io_error)?);
+        let opened = run_blocking(move || output.open()).await;
+        let file = Arc::new(opened.map_err(io_error)?);
         self.copy_to(async |bytes| {
-            let device = Arc::clone(&device);
-            run_blocking(move || (&*device).write_all(&bytes))
-                .await
-                .map_err(io_error)
+            let file = Arc::clone(&file);
+            run_blocking(move || (&*file).write_all(&bytes)).await.map_err(io_error)
         })
         .await
     }

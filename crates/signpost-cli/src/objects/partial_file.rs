@@ -1,7 +1,7 @@
 //! The final file of a download and its partial file, which has another name until the download is complete.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::RandomSource;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
+use crate::platform;
 use crate::transfer_state::FileInode;
 
 /// The maximum length of a file name on Linux and macOS (`NAME_MAX`).
@@ -69,7 +70,19 @@ impl DownloadPaths {
         if is_locked || !is_at(&partial, &self.partial) {
             return Err(self.occupied_error());
         }
+        // Other users must not read the new content of a private file during the download.
+        if self
+            .existing_file()
+            .is_some_and(|existing| !platform::is_shared(&existing))
+        {
+            let _ = platform::make_private(&partial);
+        }
         Ok(partial)
+    }
+
+    /// The file that the download replaces.
+    fn existing_file(&self) -> Option<Metadata> {
+        fs::symlink_metadata(&self.file).ok().filter(Metadata::is_file)
     }
 
     fn occupied_error(&self) -> OperationError {
@@ -83,11 +96,8 @@ impl DownloadPaths {
 
     /// Renames the partial file to the final file, after all bytes are on the disk.
     pub(super) fn publish(&self, partial: &File) -> Result<(), OperationError> {
-        // An existing file keeps its mode.
-        if let Ok(existing) = fs::symlink_metadata(&self.file)
-            && existing.is_file()
-        {
-            let _ = partial.set_permissions(existing.permissions());
+        if let Some(existing) = self.existing_file() {
+            let _ = platform::copy_attributes(&existing, partial);
         }
         let renamed = partial.sync_all().and_then(|()| fs::rename(&self.partial, &self.file));
         renamed.map_err(|error| OperationError::io(self.file.display(), &error))

@@ -1,6 +1,7 @@
 //! `signpost put`.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -134,9 +135,14 @@ fn report_job(session: &TransferSession, job: &UploadJob, result: Result<UploadR
             session.console.report_success(outcome, "");
             ExitStatus::Success
         }
-        Err(error) => session
-            .console
-            .report_failure(outcome, &format!("failed to upload {}", file.display()), &error),
+        Err(error) => {
+            let mut action = format!("failed to upload {}", file.display());
+            // Some errors name the object themselves.
+            if !error.message.contains(object_url.url()) {
+                write!(action, " to {object_url}").expect("writing to a String cannot fail");
+            }
+            session.console.report_failure(outcome, &action, &error)
+        }
     }
 }
 
@@ -151,7 +157,7 @@ fn plan_jobs(
     }
     let mut seen = HashSet::new();
     let mut jobs = Vec::new();
-    for (file, name) in named_files(options, omitted)? {
+    for (file, name) in named_files(options, omitted) {
         let object_url = match destination.join(&name) {
             Ok(object_url) => object_url,
             Err(error) => {
@@ -183,27 +189,37 @@ fn single_job(options: &PutOptions, destination: &ObjectUrl) -> Result<UploadJob
 }
 
 /// The files, including those in folders, and their names below the destination.
-fn named_files(options: &PutOptions, omitted: &mut OmittedPaths) -> Result<Vec<(PathBuf, String)>, OperationError> {
+fn named_files(options: &PutOptions, omitted: &mut OmittedPaths) -> Vec<(PathBuf, String)> {
     let mut named_files = Vec::new();
     for file in &options.files {
         if options.recursive && file.is_dir() {
+            let prefix = match folder_prefix(file) {
+                Ok(prefix) => prefix,
+                Err(error) => {
+                    omitted.failed.push((file.clone(), error));
+                    continue;
+                }
+            };
             let contents = local_files::list_folder(file);
-            let prefix = folder_prefix(file)?;
             let files = contents.files.into_iter();
             named_files.extend(files.map(|(path, name)| (path, format!("{prefix}{name}"))));
             omitted.skipped.extend(contents.skipped);
             omitted.failed.extend(contents.failed);
         } else {
-            named_files.push((file.clone(), file_name(file)?.to_owned()));
+            match file_name(file) {
+                Ok(name) => named_files.push((file.clone(), name.to_owned())),
+                Err(error) => omitted.failed.push((file.clone(), error)),
+            }
         }
     }
-    Ok(named_files)
+    named_files
 }
 
 fn file_name(file: &Path) -> Result<&str, OperationError> {
-    let name = file.file_name().and_then(|name| name.to_str());
-    name.filter(|name| *name != "-")
-        .ok_or_else(|| OperationError::usage(format!("{} has no file name for the object", file.display())))
+    let name = file.file_name().filter(|name| *name != "-");
+    let name =
+        name.ok_or_else(|| OperationError::usage(format!("{} has no file name for the object", file.display())))?;
+    name.to_str().ok_or_else(local_files::not_utf8)
 }
 
 /// The prefix for the files of a folder: the name of the folder, or nothing if the path ends in a slash, as with `cp`.

@@ -20,6 +20,9 @@ pub(crate) struct DoctorOptions {
     /// A file with the body of an error response; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) error: Option<PathBuf>,
+    /// The rules file of the service. `doctor` then describes each mount of the rules, and checks its bucket.
+    #[arg(long, value_name = "FILE", conflicts_with = "error")]
+    pub(crate) rules: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 
 use crate::progress::ProgressMode;
@@ -110,8 +111,8 @@ pub(crate) struct ShareOptions {
     /// `--uses`.
     #[arg(long = "method", value_delimiter = ',', value_name = "METHOD,…")]
     pub(crate) methods: Vec<String>,
-    /// The maximum size of an upload with the link.
-    #[arg(long, value_name = "BYTES")]
+    /// The maximum size of an upload with the link, in bytes or with a unit: 5MiB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) max_bytes: Option<u64>,
     /// The maximum number of uses: 1 for a one-time link. The default is no limit until the link expires.
     #[arg(long, value_name = "NUMBER")]
@@ -193,4 +194,10 @@ fn metadata(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("must be NAME=VALUE".to_owned()),
     }
+}
+
+fn parse_size(text: &str) -> Result<u64, &'static str> {
+    let size: Result<ByteSize, _> = text.parse();
+    size.map(|size| size.as_u64())
+        .map_err(|_| "write a number of bytes, or a size with a unit such as 5MiB")
 }

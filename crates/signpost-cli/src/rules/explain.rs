@@ -7,8 +7,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use signpost::key::ObjectKey;
+use signpost::mount::Mount;
 use signpost::policy::{
-    Constraints, Effect, LifetimeSource, RuleComparison, RulePart, StorageKey, UnmetCondition, ValueSource,
+    Constraints, Effect, LifetimeSource, Policy, RuleComparison, RulePart, StorageKey, UnmetCondition, ValueSource,
 };
 
 use self::constraints::{ConstraintRow, applicable_constraints};
@@ -26,7 +27,7 @@ pub(crate) fn explain(options: &ExplainOptions, system: &mut SystemAccess<'_>) -
         file: display_name(&options.file),
         message,
     })?;
-    let report = ExplainReport::new(&query, &decision);
+    let report = ExplainReport::new(&query, &decision, &policy);
     Ok(CommandReport::success(if options.json {
         let json = serde_json::to_string_pretty(&report).expect("texts and numbers can be serialized");
         json + "\n"
@@ -47,6 +48,9 @@ struct ExplainReport<'a> {
     /// The folders in the response, if no rule allows the whole listing.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     folders: &'a BTreeSet<String>,
+    /// The mount of the key or the prefix, if the rules have mounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mount: Option<MountSummary<'a>>,
     /// The storage key, if it differs from the public key. `{id}` represents an id from the id table.
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_key: Option<String>,
@@ -63,6 +67,14 @@ struct ExplainReport<'a> {
 struct CallerSummary<'a> {
     user_id: &'a str,
     groups: &'a [String],
+}
+
+#[derive(Serialize)]
+struct MountSummary<'a> {
+    at: &'a str,
+    /// The bucket. Absent for the bucket of the setting `SIGNPOST_BUCKET`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -99,7 +111,8 @@ struct NearMissRule<'a> {
 }
 
 impl<'a> ExplainReport<'a> {
-    fn new(request: &'a AccessQuery, decision: &'a AccessDecision<'a>) -> Self {
+    fn new(request: &'a AccessQuery, decision: &'a AccessDecision<'a>, policy: &'a Policy) -> Self {
+        let mount = policy.mounts.find(&request.key).filter(|_| !policy.mounts.is_empty());
         let rule = decision.rule;
         let granted = decision.granted.as_ref();
         let granted = granted.map(|(grant, lifetime)| (grant.constraints, lifetime));
@@ -123,7 +136,8 @@ impl<'a> ExplainReport<'a> {
                 message: rejection.to_string(),
             }),
             folders: &decision.folders,
-            storage_key: storage_key(request, decision),
+            mount: mount.map(|mount| MountSummary::new(mount)),
+            storage_key: storage_key(request, decision, policy),
             lifetime: granted
                 .filter(|_| decision.rejection.is_none())
                 .map(|(constraints, source)| LifetimeSummary::new(constraints, source)),
@@ -155,6 +169,9 @@ impl fmt::Display for ExplainReport<'_> {
             };
             writeln!(f, "\ncaller:\n  user_id {}\n  groups  {groups}", user.user_id())?;
         }
+        if let Some(mount) = &self.mount {
+            writeln!(f, "\nbucket:\n  {mount}")?;
+        }
         if let Some(storage_key) = &self.storage_key {
             writeln!(f, "\nstorage key:\n  {storage_key}")?;
         }
@@ -180,10 +197,11 @@ impl fmt::Display for ExplainReport<'_> {
 }
 
 /// The storage key for the requested key, if it differs.
-fn storage_key(request: &AccessQuery, decision: &AccessDecision<'_>) -> Option<String> {
+fn storage_key(request: &AccessQuery, decision: &AccessDecision<'_>, policy: &Policy) -> Option<String> {
     let (grant, _) = decision.granted.as_ref()?;
     let key = ObjectKey::new(request.key.as_str()).ok()?;
-    match grant.storage_key(&decision.principal, &key).ok()? {
+    let mount = policy.mounts.find(&request.key)?;
+    match grant.storage_key(&decision.principal, &key, mount).ok()? {
         StorageKey::Key(object) => (object != key).then(|| object.to_string()),
         StorageKey::IdIn(folder) => Some(folder + "{id}"),
     }
@@ -202,6 +220,24 @@ fn section<'a>(
     writeln!(f, "\n{heading}:")?;
     rows.iter()
         .try_for_each(|(name, description)| writeln!(f, "  {name:width$}  {description}"))
+}
+
+impl<'a> MountSummary<'a> {
+    fn new(mount: &'a Mount) -> Self {
+        Self {
+            at: &mount.at,
+            bucket: (!mount.is_root()).then_some(&mount.bucket),
+        }
+    }
+}
+
+impl fmt::Display for MountSummary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bucket {
+            Some(bucket) => write!(f, "{bucket} (mount {:?})", self.at),
+            None => f.write_str("that of the setting SIGNPOST_BUCKET (no mount contains the key)"),
+        }
+    }
 }
 
 impl LifetimeSummary {

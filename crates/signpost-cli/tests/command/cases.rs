@@ -125,7 +125,7 @@ fn an_empty_or_invalid_case_file_is_rejected() {
         (format!("{CI}method = \"GET\"\nkey = \"a\"\n"), "missing field `expect`"),
         (
             format!("{CI}method = \"GET\"\nkey = \"a\"\nexpect = \"maybe\"\n"),
-            "unknown variant `maybe`",
+            "unknown value `maybe`",
         ),
         (
             format!("{CI}method = \"get\"\nkey = \"a\"\nexpect = \"allow\"\n"),

@@ -8,11 +8,11 @@ fn valid_rules_are_counted() {
     for (said, counted) in [
         (
             signpost(&["rules", "check", path.to_str().unwrap()]),
-            "5 rules, 1 tokens, 1 issuers",
+            "5 rules, 1 token, 1 issuer",
         ),
         (
             signpost_reading(RULES, &["rules", "check", "-"]),
-            "5 rules, 1 tokens, 1 issuers",
+            "5 rules, 1 token, 1 issuer",
         ),
     ] {
         assert!(said.out.starts_with(&format!("ok: {counted}\n")), "{said:?}");
@@ -63,7 +63,7 @@ fn rules_that_require_the_id_table_are_reported() {
     let rules = "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\"]\non = [\"a/**\"]\n\
                  rewrite = \"objects/{id}\"\n";
     let said = signpost_reading(rules, &["rules", "check", "-"]);
-    let expected = "ok: 1 rules, 0 tokens, 0 issuers; these rules require the setting SIGNPOST_TABLE (the id table)\n";
+    let expected = "ok: 1 rule, 0 tokens, 0 issuers; these rules require the setting SIGNPOST_TABLE (the id table)\n";
     assert!(said.out.starts_with(expected) && said.code == 0, "{said:?}");
 }
 
@@ -167,4 +167,26 @@ fn a_rule_that_several_rules_shadow_together_is_reported() {
         let said = signpost_reading(&format!("{tokens}{}", rules.concat()), &["rules", "check", "-"]);
         assert_eq!((said.notes.as_str(), said.code), (expected, 0), "{rules:?}");
     }
+}
+
+#[test]
+fn mounts_are_counted_with_the_settings_that_they_require() {
+    let rules = "version = 1\n[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\ncredentials = \"R2\"\n[[mount]]\nat = \"b/\"\nbucket = \
+                 \"bucket-b\"\nsign_as = \"arn:aws:iam::123456789012:role/b\"\n[[mount]]\nat = \"c/\"\nbucket = \"bucket-a\"\n\
+                 credentials = \"A1\"\n";
+    let said = signpost_reading(rules, &["rules", "check", "-"]);
+    let expected = "ok: 0 rules, 0 tokens, 0 issuers, 3 mounts; the mounts require the settings SIGNPOST_CREDENTIALS_A1, \
+                    SIGNPOST_CREDENTIALS_R2\n";
+    assert_eq!((said.out.as_str(), said.code), (expected, 0));
+    assert!(
+        said.notes
+            .contains("mounts \"a/\" and \"c/\": contain some of the same objects"),
+        "{said:?}"
+    );
+    let twice = format!("{rules}[[mount]]\nat = \"a/\"\nbucket = \"bucket-d\"\n");
+    let said = signpost_reading(&twice, &["rules", "check", "-"]);
+    assert!(
+        said.code == 1 && said.notes.contains("line 14, mount \"a/\": at: line 2"),
+        "{said:?}"
+    );
 }

@@ -358,3 +358,60 @@ on = ["x/**"]
         assert!(said.out.ends_with(expected), "{}", said.out);
     }
 }
+
+const MOUNTS: &str = r#"
+version = 1
+[[mount]]
+at = "archive/"
+bucket = "acme-archive"
+prefix = "2024/"
+[[rule]]
+id = "in"
+who = ["anyone"]
+can = ["read"]
+on = ["archive/in/**"]
+rewrite = "stored/{rest}"
+[[rule]]
+id = "all"
+who = ["anyone"]
+can = ["read", "list"]
+on = ["archive/**", "docs/**"]
+"#;
+
+#[test]
+fn the_bucket_and_the_storage_key_of_a_mount_are_shown() {
+    const ROOT: &str = "that of the setting SIGNPOST_BUCKET (no mount contains the key)";
+    for (request, bucket, storage_key) in [
+        ("GET archive/a", "acme-archive (mount \"archive/\")", Some("2024/a")),
+        (
+            "GET archive/in/a",
+            "acme-archive (mount \"archive/\")",
+            Some("2024/stored/a"),
+        ),
+        ("LIST archive/", "acme-archive (mount \"archive/\")", None),
+        ("GET docs/a", ROOT, None),
+        ("GET archive", ROOT, None),
+    ] {
+        let arguments = format!("rules explain - --as anyone {request}");
+        let said = signpost_reading(MOUNTS, &arguments.split(' ').collect::<Vec<_>>());
+        let section = |name: &str| {
+            let start = said.out.find(&format!("\n{name}:\n  "))?;
+            said.out[start..].lines().nth(2).map(str::trim)
+        };
+        assert_eq!(section("bucket"), Some(bucket), "{request}: {}", said.out);
+        if storage_key.is_some() || bucket == ROOT {
+            assert_eq!(section("storage key"), storage_key, "{request}: {}", said.out);
+        }
+    }
+    let said = signpost_reading(
+        MOUNTS,
+        &["rules", "explain", "-", "--json", "--as", "anyone", "GET", "archive/a"],
+    );
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        report["mount"],
+        json!({"at": "archive/", "bucket": "acme-archive"}),
+        "{report}"
+    );
+    assert_eq!(report["storage_key"], "2024/a");
+}

@@ -127,24 +127,86 @@ fn output_never_contains_presigned_urls_share_tokens_or_escape_codes() {
     }
 }
 
+/// The secret of the token is `secret`.
+const SHARING_RULES: &str = r#"
+version = 1
+[[token]]
+id = "ci"
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+[[rule]]
+id = "own"
+who = ["token:ci"]
+can = ["read", "list"]
+on = ["p/**"]
+share = ["read"]
+[[rule]]
+id = "all"
+who = ["anyone"]
+can = ["read", "write", "delete", "list"]
+allow_anonymous_write = true
+on = ["**"]
+"#;
+
+/// A command line for each subcommand that writes to standard output.
+const WRITING: [&[&str]; 24] = [
+    &["cat", "p/k"],
+    &["completions", "bash"],
+    &["doctor"],
+    &["doctor", "--json"],
+    &["get", "p/k", "-o", "out", "--json"],
+    &["get", "p/k", "-o", "-"],
+    &["key", "new"],
+    &["lfs"],
+    &["ls", "p/"],
+    &["ls", "--json", "p/"],
+    &["man", "get"],
+    &["put", "file", "p/", "--json"],
+    &["rm", "p/none", "--json"],
+    &["rules", "check", "rules.toml"],
+    &["rules", "explain", "rules.toml", "--as", "anyone", "GET", "k"],
+    &["share", "p/k"],
+    &["stat", "p/k"],
+    &["token", "new", "ci"],
+    &["token", "rotate", "ci", "rules.toml"],
+    &["uploads", ""],
+    &["whoami"],
+    &["--help"],
+    &["help", "put"],
+    &["--version"],
+];
+
+const LFS_REQUEST: &[u8] = br#"{"event":"init","operation":"download","remote":"origin","concurrent":false}"#;
+
+/// These subcommands write only to standard error.
+const SILENT: [&str; 2] = ["login", "logout"];
+
+/// The names in the list of subcommands.
+fn subcommands(help: &str) -> impl Iterator<Item = &str> {
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    list.lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty())
+}
+
 #[test]
-fn output_that_cannot_be_written_is_a_failure() {
-    let local = LocalServer::start();
+fn output_that_cannot_be_written_is_a_failure_of_every_subcommand() {
+    let local = LocalServer::start_sharing(SHARING_RULES);
     local.holds("p/k", b"1");
-    for arguments in [
-        &["stat", "p/k"][..],
-        &["ls", "p/"],
-        &["get", "p/k", "-o", "out", "--json"],
-        &["cat", "p/k"],
-        &["doctor"],
-        &["completions", "bash"],
-        &["key", "new"],
-        &["--help"],
-        &["help", "put"],
-        &["--version"],
-    ] {
+    local.file("file", b"1");
+    local
+        .in_shell("curl -fsSLX POST \"$SIGNPOST_URL/pending?uploads\"", &[])
+        .succeeds();
+    for name in subcommands(local.signpost(&["--help"]).succeeds().text()) {
+        let is_tested = WRITING.iter().any(|arguments| arguments[0] == name);
+        assert!(is_tested != SILENT.contains(&name), "{name}");
+    }
+    for arguments in WRITING {
         let full = std::fs::File::create("/dev/full").unwrap();
-        let output = local.signpost(arguments).writing(full.into());
+        let output = local
+            .signpost(arguments)
+            .with("SIGNPOST_TOKEN", "secret")
+            .reading(if arguments == ["lfs"] { LFS_REQUEST } else { b"" })
+            .writing(full.into());
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
         let notes = String::from_utf8_lossy(&output.stderr);
         assert!(

@@ -252,6 +252,22 @@ fn a_name_that_is_not_utf8_is_reported_and_sets_the_exit_status() {
 }
 
 #[test]
+fn a_named_file_that_cannot_be_uploaded_does_not_stop_the_others() {
+    let local = LocalServer::start();
+    for name in ["good", "other"] {
+        local.file(name, b"1");
+    }
+    let script = "bad=$(printf 'bad\\377'); echo 1 >\"$bad\"; mkdir \"d$bad\"; \"$0\" \"$@\" \"$bad\" \"d$bad\" missing other up/";
+    let output = local.in_shell(script, &["put", "-r", "good"]).said();
+    assert_ne!(output.code, 0);
+    assert_eq!(output.notes.matches("is not UTF-8").count(), 2, "{}", output.notes);
+    assert!(output.notes.contains("failed to upload missing"), "{}", output.notes);
+    for name in ["good", "other"] {
+        assert_eq!(local.object(&format!("up/{name}")), b"1");
+    }
+}
+
+#[test]
 fn a_prefix_that_cannot_be_listed_does_not_stop_the_others() {
     let local = LocalServer::start();
     local.holds("full/a", b"1");

@@ -12,6 +12,8 @@ mod hostile;
 mod ids;
 mod large;
 mod links;
+mod mounts;
+mod outputs;
 mod partial_files;
 mod profiles;
 mod proxy;

@@ -131,6 +131,21 @@ fn a_profiles_file_with_open_permissions_is_rejected() {
 }
 
 #[test]
+fn a_profiles_file_that_is_a_link_remains_a_link() {
+    let local = guarded();
+    std::fs::create_dir_all(local.path(".config/signpost")).unwrap();
+    std::fs::create_dir(local.path("dotfiles")).unwrap();
+    let file = local.path(".config/signpost/profiles.toml");
+    std::os::unix::fs::symlink(local.path("dotfiles/profiles.toml"), &file).unwrap();
+    for profile in ["work", "home"] {
+        login(&local, SECRET, &["--profile", profile]).succeeds();
+        assert!(std::fs::symlink_metadata(&file).unwrap().is_symlink());
+    }
+    let stored = std::fs::read_to_string(local.path("dotfiles/profiles.toml")).unwrap();
+    assert!(stored.contains("work") && stored.contains("home"), "{stored}");
+}
+
+#[test]
 fn a_profile_token_is_sent_only_to_its_own_service() {
     let local = guarded();
     login(&local, SECRET, &["--profile", "work"]).succeeds();

@@ -119,10 +119,15 @@ impl LocalServer {
 
     /// The command with this maximum number of file descriptors.
     pub(crate) fn limited(&self, descriptors: u32, arguments: &[&str]) -> CommandRun {
+        self.in_shell(&format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""), arguments)
+    }
+
+    /// A shell script, in which `"$0" "$@"` is the command.
+    pub(crate) fn in_shell(&self, script: &str, arguments: &[&str]) -> CommandRun {
         let CommandRun(direct, input) = self.signpost(arguments);
         let mut command = Command::new("sh");
         command
-            .args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")])
+            .args(["-c", script])
             .arg(direct.get_program())
             .args(direct.get_args())
             .current_dir(self.folder.path())
@@ -235,7 +240,22 @@ impl CommandRun {
 
     /// Runs the command with this standard output.
     pub(crate) fn writing(mut self, stdout: Stdio) -> std::process::Output {
-        self.0.stdin(Stdio::null()).stdout(stdout).output().unwrap()
+        let stdin = if self.1.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        let mut child = self
+            .0
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(&self.1).unwrap();
+        }
+        child.wait_with_output().unwrap()
     }
 
     #[track_caller]

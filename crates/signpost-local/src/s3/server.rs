@@ -48,6 +48,12 @@ pub enum EmbeddedS3Error {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A bucket cannot be created.
+    #[error("cannot create a bucket of the rules")]
+    CreateBucket {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// S3 does not allow this bucket name.
     #[error("{bucket:?} is not a valid bucket name: it must have 3 to 63 characters from a-z, 0-9, '-' and '.'")]
     BucketName {
@@ -61,6 +67,36 @@ pub struct EmbeddedS3 {
     listener: TcpListener,
     address: SocketAddr,
     service: S3HttpService,
+}
+
+/// The buckets of an embedded S3.
+#[derive(Clone)]
+pub(crate) struct EmbeddedBuckets(Arc<ObjectStore>);
+
+impl EmbeddedBuckets {
+    /// Creates the buckets that do not exist.
+    pub(crate) fn create(&self, names: &[String]) -> Result<(), EmbeddedS3Error> {
+        for bucket in names {
+            if !s3s::path::check_bucket_name(bucket) {
+                return Err(EmbeddedS3Error::BucketName { bucket: bucket.clone() });
+            }
+            match self.0.create_bucket(bucket) {
+                Ok(()) | Err(StoreError::BucketExists) => {}
+                Err(error) => {
+                    return Err(EmbeddedS3Error::CreateBucket {
+                        source: Box::new(error),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for EmbeddedBuckets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EmbeddedBuckets")
+    }
 }
 
 impl std::fmt::Debug for EmbeddedS3 {
@@ -100,6 +136,11 @@ impl EmbeddedS3 {
             address,
             service,
         })
+    }
+
+    /// Returns the buckets of the server.
+    pub(crate) fn buckets(&self) -> EmbeddedBuckets {
+        EmbeddedBuckets(Arc::clone(&self.service.store))
     }
 
     /// Returns the address that the server listens on.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{CurlResponse, LocalServer};
+use crate::support::{CurlResponse, LocalServer, curl};
 
 const RULES: &str = r#"version = 1
 [[token]]
@@ -149,4 +149,57 @@ fn the_log_line_of_a_rejected_request_contains_the_rejection_the_rule_and_the_re
     let log = server.log_with("-/health");
     let line = log.lines().find(|line| line.contains("-/health")).unwrap();
     assert!(!line.contains("request="), "{line}");
+}
+
+#[test]
+fn the_commands_in_messages_have_a_placeholder_for_the_credential() {
+    let rules = "version = 1\n[[token]]\nid = \"ann\"\n\
+        sha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n\
+        [[rule]]\nid = \"all\"\nwho = [\"token:ann\"]\ncan = [\"read\", \"write\"]\non = [\"**\"]\n\
+        overwrite = true\nmax_bytes = \"20MB\"\n";
+    let keys = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let env = [("SIGNPOST_RULES", rules), ("SIGNPOST_KEYS", keys)];
+    let Some(server) = LocalServer::start_with(&["--front", "function-url"], &env) else {
+        return;
+    };
+    let link = r#"{"key": "a b", "methods": ["PUT"]}"#;
+    let link = server.curl(&["-f", "-u", "ann:secret", "-d", link], "/-/share").text();
+    let (_, token) = link.trim().split_once("share=").unwrap();
+    let file = server.file(b"hello");
+    for (options, query) in [(&["-u", "ann:secret"][..], ""), (&[], &*format!("?share={token}"))] {
+        let chunked = ["-H", "Transfer-Encoding: chunked"];
+        for (status, more) in [(307, &[][..]), (411, &chunked)] {
+            let response = server.curl(&[options, more, &["-T", &file]].concat(), &format!("/a%20b{query}"));
+            let text = response.text();
+            assert_eq!(response.status, status, "{text}");
+            assert!(!text.contains(token), "{text}");
+            let text = text
+                .replace("ID:SECRET", "ann:secret")
+                .replace("share=TOKEN", &format!("share={token}"));
+            run(&two_steps_in(&text, &file));
+            if status == 307 {
+                let (_, command) = text.split_once("Follow it:  curl ").expect(&text);
+                let command = command.lines().next().unwrap().replace("FILE", &format!("'{file}'"));
+                run(&format!("curl -q -sS --noproxy '*' {command}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_is_stored_under_a_limit() {
+    let rules = "version = 1\n[[rule]]\nid = \"limited\"\nwho = [\"anyone\"]\ncan = [\"read\", \"write\"]\non = [\"**\"]\n\
+        max_bytes = \"20MB\"\nallow_anonymous_write = true\n";
+    for front in ["rest", "http-api", "function-url"] {
+        let Some(server) = LocalServer::start_with(&["--front", front], &[("SIGNPOST_RULES", rules)]) else {
+            return;
+        };
+        let file = server.file(b"");
+        assert_eq!(server.curl(&["-L", "-T", &file], "/a").status, 200, "{front}");
+        let url = server.curl(&["-f", "-X", "PUT"], "/b?url&contentLength=0").text();
+        for (file, status) in [(server.file(b"x"), 403), (file, 200)] {
+            assert_eq!(curl(&["-T", &file], url.trim()).status, status, "{front}");
+        }
+        assert_eq!(server.curl(&["-fL"], "/b").body, b"");
+    }
 }

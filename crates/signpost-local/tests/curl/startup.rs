@@ -154,12 +154,9 @@ fn the_welcome_text_leads_to_the_page_and_to_a_download_with_a_token() {
 
     let command = log
         .lines()
-        .find_map(|line| line.strip_prefix("  with token  curl "))
+        .find_map(|line| line.strip_prefix("  download    curl "))
         .expect("a command");
-    let words: Vec<_> = command
-        .split_whitespace()
-        .take_while(|word| !word.starts_with('('))
-        .collect();
+    let words: Vec<_> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
     let (url, options) = words.split_last().expect("a URL");
     let options: Vec<_> = options
         .iter()
@@ -332,7 +329,7 @@ fn the_commands_of_the_welcome_text_contain_the_base_path() {
         let Some(server) = LocalServer::start_with(&["--front", front], &env) else {
             return;
         };
-        let line = format!("curl -fL -T FILE {}/FILE", server.url(base));
+        let line = format!("curl -fL -T FILE '{}/FILE'", server.url(base));
         assert!(server.log_with(&line).contains(&line));
     }
 }
@@ -382,8 +379,37 @@ fn without_a_key_pair_the_server_says_how_to_give_one() {
 }
 
 #[test]
-fn with_every_origin_allowed_the_bucket_allows_the_origin_null() {
-    for (origins, expected) in [("*", true), ("https://app.example.com", false), ("", false)] {
+fn help_and_version_that_cannot_be_written_are_a_failure() {
+    for argument in ["--help", "-h", "--version"] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let program = env!("CARGO_BIN_EXE_signpost-local");
+        let output = std::process::Command::new(program)
+            .arg(argument)
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{argument}");
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            notes.contains("failed to write to standard output"),
+            "{argument}: {notes}"
+        );
+    }
+}
+
+#[test]
+fn the_bucket_allows_the_origins_that_may_use_the_api() {
+    let listed = "https://app.example.com, https://other.example.com";
+    for (origins, origin, expected) in [
+        ("*", "null", true),
+        ("*", "https://any.example.net", true),
+        (listed, "https://app.example.com", true),
+        (listed, "https://other.example.com", true),
+        (listed, "https://any.example.net", false),
+        (listed, "null", false),
+        ("", "null", false),
+        ("", "https://app.example.com", false),
+    ] {
         let Some(server) = LocalServer::start_with(&[], &[("SIGNPOST_CORS_ORIGINS", origins)]) else {
             return;
         };
@@ -393,13 +419,13 @@ fn with_every_origin_allowed_the_bucket_allows_the_origin_null() {
             "-X",
             "OPTIONS",
             "-H",
-            "Origin: null",
+            &format!("Origin: {origin}"),
             "-H",
             "Access-Control-Request-Method: PUT",
         ];
         let response = curl(&preflight, &url);
         let is_allowed = response.text().to_lowercase().contains("access-control-allow-origin: ");
-        assert_eq!(is_allowed, expected, "{origins}: {}", response.text());
+        assert_eq!(is_allowed, expected, "{origins} {origin}: {}", response.text());
     }
 }
 
