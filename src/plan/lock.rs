@@ -19,7 +19,7 @@ pub struct Lock {
 
 impl Lock {
     /// Reads a stored lock. `field` returns the text of the field with a name. Returns `None` if a field is missing or invalid.
-    pub(crate) fn from_fields<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+    pub fn from_fields<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         Some(Self {
             id: Ulid::from_string(field("id")?).ok()?,
             path: field("path")?.to_owned(),
@@ -29,7 +29,7 @@ impl Lock {
     }
 
     /// The names and texts of the fields to store.
-    pub(crate) fn fields(&self) -> [(&'static str, String); 4] {
+    pub fn fields(&self) -> [(&'static str, String); 4] {
         [
             ("id", self.id.to_string()),
             ("path", self.path.clone()),

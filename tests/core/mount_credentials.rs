@@ -111,7 +111,7 @@ fn an_invalid_access_key_is_rejected_without_its_text() {
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let error = Settings::from_env(env).expect_err(name).to_string();
-        assert!(error.contains("is not a setting"), "{error}");
+        assert!(error.contains("is unknown"), "{error}");
     }
 }
 

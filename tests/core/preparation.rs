@@ -145,7 +145,7 @@ async fn a_role_that_cannot_be_assumed_does_not_stop_the_start_up() {
 #[tokio::test]
 async fn a_service_that_does_not_respond_delays_the_start_up_only_until_its_deadline() {
     let sts = session().await;
-    sts.delay(Duration::from_secs(60));
+    sts.delay(Duration::from_mins(1));
     let handler = signer(&sts, &[("SIGNPOST_RULES", OPEN_RULES)]).await;
     let started = Instant::now();
     handler.prepare(now()).await;

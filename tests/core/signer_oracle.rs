@@ -25,7 +25,7 @@ use crate::support::settings;
 
 const CASES: usize = 10_000;
 
-/// Numbers that depend only on the seed (SplitMix64).
+/// Numbers that depend only on the seed (`SplitMix64`).
 struct Random(u64);
 
 impl Random {

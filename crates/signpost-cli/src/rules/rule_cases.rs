@@ -59,7 +59,9 @@ pub(crate) fn test(rules: &Path, cases: &Path, system: &mut SystemAccess<'_>) ->
         file: display_name(cases),
         message,
     };
-    let table: CaseFile = toml::from_str(&text).map_err(|error| file_error(error.to_string()))?;
+    // serde calls the names variants.
+    let problem = |error: toml::de::Error| error.to_string().replace("unknown variant", "unknown value");
+    let table: CaseFile = toml::from_str(&text).map_err(|error| file_error(problem(error)))?;
     if table.case.is_empty() {
         return Err(file_error("the file has no [[case]]".into()));
     }

@@ -8,7 +8,7 @@ fn usage_errors_are_reported_before_a_request_is_sent() {
     let local = LocalServer::start();
     let file = local.file("f", b"");
     for (arguments, words) in [
-        (&["cat", "folder/"][..], "is not an object"),
+        (&["cat", "folder/"][..], "a folder and not an object"),
         (&["cat", "http://h/a/../b"], "`..`"),
         (&["cat", "http://user:pw@127.0.0.1/a"], "no user"),
         (&["cat", "a", "http://127.0.0.1:1/b"], "different services"),

@@ -53,7 +53,7 @@ fn a_start_error_names_the_option_or_variable() {
         (
             with(&["--rules", "none.toml"]),
             vec![],
-            "--rules: \"none.toml\": No such file",
+            "--rules: failed to read none.toml: No such file",
         ),
         (with(&["--rules", "bad.toml"]), vec![], "--rules: TOML parse error"),
         (
@@ -76,11 +76,7 @@ fn a_start_error_names_the_option_or_variable() {
             vec![("SIGNPOST_TABLE", "signpost")],
             "SIGNPOST_TABLE: with the embedded S3",
         ),
-        (
-            with(&[]),
-            vec![("SIGNPOST_BUKET", "x")],
-            "SIGNPOST_BUKET is not a setting",
-        ),
+        (with(&[]), vec![("SIGNPOST_BUKET", "x")], "SIGNPOST_BUKET is unknown"),
         (
             with(&["--s3-access-key-id", "local"]),
             vec![],
