@@ -406,7 +406,7 @@ variable "bucket_access_logs" {
 }
 
 variable "signing_mode" {
-  description = "signer = sessions of a role that has only the permissions for signing. scoped = a separate session of this role for each user, limited to what the rule grants. execution = the function's own role; it needs no calls to STS, but its URLs are hard to revoke. See docs/OPERATIONS.md."
+  description = "signer = sessions of a role that has only the permissions for signing. scoped = a separate session of this role for each user, limited to what the rule grants. execution = the function's own role; it needs no calls to STS, but its URLs are hard to revoke. See docs/SIGNING.md."
   type        = string
   default     = "signer"
   nullable    = false
