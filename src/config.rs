@@ -79,13 +79,13 @@ settings! {
     rules: Option<String> = "SIGNPOST_RULES", default None, text;
     #[doc = " A file with the rules. Default: `rules.toml` in the directory of the function, if it exists."]
     rules_file: Option<String> = "SIGNPOST_RULES_FILE", default None, text;
-    #[doc = " A source of the rules outside the function: `s3://BUCKET/KEY` or `ssm:NAME`. Signpost reads them at \
-              the first request, and again when they are a minute old."]
+    #[doc = " A source of the rules outside the function: `s3://BUCKET/KEY` or `ssm:NAME`. Signpost reads them \
+              during the start-up, and again when they are a minute old."]
     rules_source: Option<RulesSource> = "SIGNPOST_RULES_SOURCE", default None, rules_source;
     #[doc = " The keys that sign share links and sessions, created with `signpost key new`: `ID:KEY`, or two keys \
               separated by a comma. The first key signs, and both verify. Without keys, share links and sign-in \
               are disabled. Or the place where this text is stored: `ssm:NAME` (a parameter of Systems Manager) or \
-              `secretsmanager:ARN`. Signpost reads it at the first request, and again when it is a minute old."]
+              `secretsmanager:ARN`. Signpost reads it during the start-up, and again when it is a minute old."]
     keys: SecretSetting<Keyring> = "SIGNPOST_KEYS", default None, keyring;
     #[doc = " The secret of the client that the rules name in `client_id`, if its issuer requires one. Or the place \
               where it is stored, as for `SIGNPOST_KEYS`."]

@@ -209,13 +209,13 @@ variable "hosted_zone_id" {
 }
 
 variable "public_url" {
-  description = "The origin that clients use, if a CDN is in front of Signpost, such as https://files.example.com. Empty = DomainName if set, or else the host that the front reports."
+  description = "The URL that clients use, if a CDN or an API mapping with a path is in front of Signpost, such as https://files.example.com or https://api.example.com/files. Empty = DomainName if set, or else the host that the front reports."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
-    condition     = can(regex("^(https://[a-z0-9-]+(\\.[a-z0-9-]+)+)?$", var.public_url))
+    condition     = can(regex("^(https://[a-z0-9-]+(\\.[a-z0-9-]+)+(/[A-Za-z0-9._~-]+)*)?$", var.public_url))
     error_message = "public_url must be a value of the format in the description."
   }
 }
@@ -364,7 +364,7 @@ variable "kms_key_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-f0-9-]+)?$", var.kms_key_arn))
+    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$", var.kms_key_arn))
     error_message = "kms_key_arn must be a value of the format in the description."
   }
 }
@@ -406,7 +406,7 @@ variable "bucket_access_logs" {
 }
 
 variable "signing_mode" {
-  description = "signer = sessions of a role that has only the permissions for signing. scoped = a separate session of this role for each user, limited to what the rule grants. execution = the function's own role; it needs no calls to STS, but its URLs are hard to revoke. See docs/OPERATIONS.md."
+  description = "signer = sessions of a role that has only the permissions for signing. scoped = a separate session of this role for each user, limited to what the rule grants. execution = the function's own role; it needs no calls to STS, but its URLs are hard to revoke. See docs/SIGNING.md."
   type        = string
   default     = "signer"
   nullable    = false
@@ -436,7 +436,7 @@ variable "function_kms_key_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-f0-9-]+)?$", var.function_kms_key_arn))
+    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$", var.function_kms_key_arn))
     error_message = "function_kms_key_arn must be a value of the format in the description."
   }
 }

@@ -26,6 +26,7 @@ impl CurlTarget {
     }
 
     /// Returns the target for a file in the folder of this target.
+    #[must_use]
     pub fn in_folder(&self, file: &str) -> Self {
         Self::new(format!("{}{file}", self.url), self.credential)
     }

@@ -137,7 +137,7 @@ EFFECTS = [
     (r"signpost get ", got),
     (r"signpost share --expires", link_reads),
     (r"signpost share --method PUT", link_accepts_one_file),
-    (r"rules check", prints("ok: 3 rules, 1 token, 0 issuers")),
+    (r"rules check", prints("ok: 4 rules, 1 token, 0 issuers")),
     (r"rules explain", prints('allowed by rule "releases"')),
     (r"rules test", prints("1 passed, 0 failed")),
     (r"^TOKEN=", made_token),

@@ -289,8 +289,8 @@ def test_the_function_assumes_the_roles_of_mounts_with_the_external_id_of_the_do
 
 
 def runbook(text_in_policy):
-    """The policy in docs/OPERATIONS.md that contains this text."""
-    document = (Path(__file__).resolve().parents[3] / "docs/OPERATIONS.md").read_text()
+    """The policy in docs/OPERATIONS.md or docs/SIGNING.md that contains this text."""
+    document = "\n".join((Path(__file__).resolve().parents[3] / "docs" / name).read_text() for name in ("OPERATIONS.md", "SIGNING.md"))
     blocks = [json.loads(block) for block in re.findall(r"^ *```json\n(.*?)^ *```$", document, re.MULTILINE | re.DOTALL) if text_in_policy in block]
     (found,) = blocks
     return found if "Statement" in found else {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": found}]}
