@@ -106,12 +106,10 @@ impl Mount {
         }
     }
 
-    /// Returns true if both mounts of one bucket contain some of the same objects. Mounts without an endpoint have
-    /// `default_endpoint`.
-    fn shares_objects_with(&self, other: &Self, default_endpoint: Option<&str>) -> bool {
-        let own = self.endpoint.as_deref().or(default_endpoint);
-        let same_store = own == other.endpoint.as_deref().or(default_endpoint);
-        same_store && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
+    /// Returns true if two mounts with the same name of the bucket may contain some of the same objects. Their endpoints prove
+    /// nothing, because a store can have several.
+    fn may_share_objects_with(&self, other: &Self) -> bool {
+        self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix)
     }
 
     /// Returns a text that only mounts with the same location have. The location of an object does not depend on

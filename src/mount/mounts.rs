@@ -9,8 +9,6 @@ use super::Mount;
 #[derive(Clone, Debug)]
 pub struct Mounts {
     root: Option<Arc<Mount>>,
-    /// The endpoint of mounts without one, if it is not an endpoint of AWS.
-    endpoint: Option<String>,
     /// The other mounts, sorted by `at`.
     nested: Vec<NestedMount>,
     /// The mounts of each bucket that several mounts name.
@@ -30,7 +28,6 @@ impl Default for Mounts {
     fn default() -> Self {
         Self {
             root: Some(Arc::default()),
-            endpoint: None,
             nested: Vec::new(),
             same_bucket: BTreeMap::new(),
         }
@@ -95,11 +92,9 @@ impl Mounts {
         Self::new(declared.chain(added).collect::<Vec<_>>())
     }
 
-    /// Sets the bucket of the setting `SIGNPOST_BUCKET`, and the custom endpoint of the service. Without a bucket, public keys
-    /// outside every other mount have none.
-    pub fn set_root(&mut self, bucket: Option<&str>, endpoint: Option<&str>) {
+    /// Sets the bucket of the setting `SIGNPOST_BUCKET`. Without a bucket, public keys outside every other mount have none.
+    pub fn set_root(&mut self, bucket: Option<&str>) {
         self.root = bucket.map(|bucket| Arc::new(Mount::root(bucket)));
-        self.endpoint = endpoint.map(str::to_owned);
         self.group_by_bucket();
     }
 
@@ -187,20 +182,19 @@ impl Mounts {
         plain_key: &'a str,
     ) -> impl Iterator<Item = (&'a Mount, String)> {
         let same = self.same_bucket.get(&mount.bucket).into_iter().flatten();
-        let others =
-            same.filter(|other| other.at != mount.at && other.shares_objects_with(mount, self.endpoint.as_deref()));
+        let others = same.filter(|other| other.at != mount.at && other.may_share_objects_with(mount));
         others.filter_map(move |other| {
             let key = other.plain_key(&mount.storage_key(plain_key))?;
             Some((&**other, key))
         })
     }
 
-    /// Returns the pairs of mounts that contain some of the same objects.
+    /// Returns the pairs of mounts that may contain some of the same objects.
     pub(crate) fn pairs_with_same_objects(&self) -> impl Iterator<Item = (&Mount, &Mount)> {
         let pairs = self.same_bucket.values().flat_map(|mounts| {
             let indexed = mounts.iter().enumerate();
             indexed.flat_map(|(index, one)| mounts[index + 1..].iter().map(move |other| (&**one, &**other)))
         });
-        pairs.filter(|(one, other)| one.shares_objects_with(other, self.endpoint.as_deref()))
+        pairs.filter(|(one, other)| one.may_share_objects_with(other))
     }
 }

@@ -7,6 +7,7 @@ use super::effect::Effect;
 use super::grant::Grant;
 use super::rule::Rule;
 use crate::auth::Principal;
+use crate::mount::Mount;
 use crate::operation::Action;
 use crate::rejection::Rejection;
 
@@ -47,6 +48,15 @@ impl Policy {
             return Err(self.rejection_for(principal, action));
         }
         Ok(ListAccess::Traverse(folders))
+    }
+
+    /// Returns true if a rule allows `action` for keys of `mount` itself, and not only of a mount inside it.
+    pub fn allows_in_mount(&self, principal: &Principal, action: Action, mount: &Mount) -> bool {
+        let is_in_mount = |range: &str| range.starts_with(&mount.at) && self.mounts.contains(mount, range);
+        let is_denied = |range: &str| self.denies_below(principal, action, range);
+        let mut ranges = self.prefixes(principal, action, Effect::Allow);
+        !is_denied(&mount.at)
+            && ranges.any(|(_, range)| mount.at.starts_with(&range) || is_in_mount(&range) && !is_denied(&range))
     }
 
     /// Returns true if a rule denies `action` for every key below `prefix`.

@@ -25,11 +25,9 @@ pub enum LfsRejection {
         length: u64,
     },
     /// The stored object has another size than the client says.
-    #[error("the object has {stored} bytes, and the request says {length}")]
+    #[error("the stored object does not have {length} bytes")]
     WrongSize {
-        /// The size of the stored object.
-        stored: u64,
-        /// The size in the request.
+        /// The size in the request. The caller may lack the permission to read the size of the object.
         length: u64,
     },
     /// The service has no table for locks.

@@ -268,9 +268,7 @@ impl PolicyReader {
         if let Some(local) = &self.settings.local_mounts {
             policy.mounts = policy.mounts.localized(local.emulate, &local.added);
         }
-        policy
-            .mounts
-            .set_root(self.settings.bucket.as_deref(), self.settings.custom_endpoint());
+        policy.mounts.set_root(self.settings.bucket.as_deref());
         if let SecretSetting::Value(keys) = &self.settings.keys {
             policy.authenticators.keys.clone_from(keys);
         }

@@ -123,7 +123,7 @@ async fn store_next(calls: &mut JoinSet<(usize, StoredSize)>, sizes: &mut [Optio
 fn check_size(plan: &PresignPlan<ObjectLocation>, stored: u64, length: Option<u64>) -> Result<(), RequestError> {
     match length {
         Some(length) if length != stored => {
-            let rejection = LfsRejection::WrongSize { stored, length };
+            let rejection = LfsRejection::WrongSize { length };
             let rejected = RejectedRequest::from_plan(plan, rejection.into());
             Err(RequestError::Rejected(rejected))
         }

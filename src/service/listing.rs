@@ -162,7 +162,7 @@ impl Handler {
     async fn folder_origins(&self, policy: &Policy, view: &ListingView) -> String {
         let is_usable = |mount: &&Arc<Mount>| {
             let mut actions = [Action::Read, Action::Write, Action::List].into_iter();
-            actions.any(|action| policy.list_access(&view.principal, action, &mount.at).is_ok())
+            actions.any(|action| policy.allows_in_mount(&view.principal, action, mount))
         };
         let below = policy.mounts.below(&view.request.prefix).filter(is_usable);
         let mut origins: Vec<String> = Vec::new();

@@ -173,12 +173,17 @@ async fn a_page_may_contact_the_buckets_of_its_folder_and_no_others() {
 #[tokio::test]
 async fn a_page_does_not_reveal_the_buckets_of_mounts_that_the_caller_may_not_use() {
     let mount = |name: &str| {
-        format!("[[mount]]\nat = \"{name}/\"\nbucket = \"bucket-of-{name}\"\nendpoint = \"https://{name}.example\"\n")
+        format!(
+            "[[mount]]\nat = \"{name}/\"\nbucket = \"bucket-of-{0}\"\nendpoint = \"https://{0}.example\"\n",
+            name.replace('/', "-")
+        )
     };
-    let mounts = ["denied", "read-only", "unnamed", "written"].map(mount).concat();
+    let mounts = ["denied", "read-only", "outer", "outer/inner", "unnamed", "written"]
+        .map(mount)
+        .concat();
     let rules = format!(
         "version = 1\n{mounts}[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"read\", \"list\"]\non = [\"read-only/**\", \
-         \"denied/**\", \"own/**\"]\n[[rule]]\nid = \"w\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"written/in/**\"]\n\
+         \"denied/**\", \"outer/inner/deep/**\", \"own/**\"]\n[[rule]]\nid = \"w\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"written/in/**\"]\n\
          allow_anonymous_write = true\n[[rule]]\nid = \"no\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"read\", \
          \"list\", \"write\"]\non = [\"denied/**\"]\n"
     );
@@ -189,6 +194,7 @@ async fn a_page_does_not_reveal_the_buckets_of_mounts_that_the_caller_may_not_us
         found,
         [
             s3.endpoint.as_str(),
+            "https://outer-inner.example",
             "https://read-only.example",
             "https://written.example"
         ]

@@ -106,6 +106,50 @@ async fn a_deny_rule_protects_an_object_under_its_keys_in_all_mounts_of_its_buck
 }
 
 /// Rules for share links. The secret of the token is `secret`.
+#[tokio::test]
+async fn mounts_with_different_endpoints_may_contain_the_same_objects() {
+    let rules = r#"
+version = 1
+[[mount]]
+at = "a/"
+bucket = "bucket-a"
+[[mount]]
+at = "b/"
+bucket = "bucket-a"
+endpoint = "https://s3.eu-central-1.amazonaws.com"
+[[mount]]
+at = "c/"
+bucket = "bucket-a"
+endpoint = "http://localhost:9000"
+[[mount]]
+at = "d/"
+bucket = "bucket-d"
+endpoint = "http://localhost:9000"
+[[rule]]
+id = "all"
+who = ["anyone"]
+can = ["read"]
+on = ["**"]
+[[rule]]
+id = "secret"
+effect = "deny"
+who = ["anyone"]
+can = ["read"]
+on = ["a/secret/**"]
+"#;
+    let handler = serve(rules).await;
+    for (path, expected) in [
+        ("/a/secret/x", 403),
+        ("/b/secret/x", 403),
+        ("/c/secret/x", 403),
+        ("/d/secret/x", 307),
+        ("/b/x", 307),
+        ("/c/x", 307),
+    ] {
+        assert_eq!(status(&handler, path).await, expected, "{path}");
+    }
+}
+
 fn sharing(mounts: &str) -> String {
     format!(
         "version = 1\n[[token]]\nid = \"ann\"\nsha256 = \

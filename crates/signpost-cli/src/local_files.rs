@@ -185,6 +185,8 @@ pub(crate) fn file_below(folder: &Path, name: &str) -> Result<PathBuf, Operation
             "." | ".." => return io_error("a segment is `.` or `..`"),
             segment if segment.chars().any(char::is_control) => return io_error("it has a control character"),
             segment if segment.contains('\\') => return io_error("it has a `\\`"),
+            // A drive, or a stream of a file.
+            segment if cfg!(windows) && segment.contains(':') => return io_error("it has a `:`"),
             segment if is_windows_device(segment) => return io_error("Windows reserves the name"),
             segment if segment.len() > 255 => return io_error("a segment has more than 255 bytes"),
             segment => path.push(segment),

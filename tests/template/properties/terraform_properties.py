@@ -114,7 +114,9 @@ def values_that_the_template_rejects_are_rejected():
         variable, given = f"var.{variable_name(name)}", conditions(name)
         expected = [f"${{{variable} {sign} {parameter[key]}}}" for key, sign in (("MinValue", ">="), ("MaxValue", "<=")) if key in parameter]
         if "AllowedPattern" in parameter:
-            expected.append(f"${{can(regex({json.dumps(parameter['AllowedPattern'])}, {variable}))}}")
+            is_list = parameter["Type"] == "CommaDelimitedList"
+            checked = f"can(regex({json.dumps(parameter['AllowedPattern'])}, {'value' if is_list else variable}))"
+            expected.append(f"${{alltrue([for value in {variable} : {checked}])}}" if is_list else f"${{{checked}}}")
         if "AllowedValues" in parameter and not is_yes_no(parameter):
             expected.append(f"${{contains({json.dumps(parameter['AllowedValues'])}, {variable})}}")
         assert sorted(given) == sorted(expected), f"{name}: {given}, not {expected}"

@@ -221,9 +221,10 @@ async fn plan_jobs(
             OperationError::usage(format!("the name of {object_url} cannot be a file name"))
                 .with_remedy("Name the file with -o.")
         })?;
+        let file = local_files::file_below(&folder, &name)?;
         jobs.push(DownloadJob {
             object_url: object_url.clone(),
-            file: Ok(folder.join(name)),
+            file: Ok(file),
             len: 0,
             is_named: true,
         });

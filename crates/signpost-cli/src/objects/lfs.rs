@@ -131,7 +131,15 @@ impl TransferAgent {
             return Err(OperationError::usage(format!("{oid:?} is not the id of an object")));
         }
         match (&request.action, &self.prefix) {
-            (Some(action), _) => ObjectUrl::parse(&action.href, None),
+            (Some(action), _) => {
+                let object_url = ObjectUrl::parse(&action.href, None)?;
+                // Another server can choose the URL. Without this check, it could have any key overwritten or read.
+                if !object_url.url().ends_with(&format!("/{}", object_path(oid))) {
+                    return Err(OperationError::usage(format!("the server names a URL that is not that of the object {oid}"))
+                        .with_remedy("Check the URL of the git-lfs server with `git lfs env`."));
+                }
+                Ok(object_url)
+            }
             (None, Some(prefix)) => prefix.join(&object_path(oid)),
             (None, None) => Err(OperationError::usage("git-lfs named no URL for the object").with_remedy(
                 "With lfs.standalonetransferagent, lfs.customtransfer.signpost.args must also contain the prefix of the objects.",

@@ -72,9 +72,7 @@ pub(super) fn send_complete(oid: &str, result: Result<Option<&Path>, &OperationE
         Ok(None) => {}
         Ok(Some(file)) => message["path"] = json!(file),
         Err(error) => {
-            let remedy = error.remedy.as_ref().map(|remedy| format!(" {remedy}"));
-            let text = format!("{error}.{}", remedy.unwrap_or_default());
-            message["error"] = json!({"code": error.exit_status.code(), "message": text});
+            message["error"] = json!({"code": error.exit_status.code(), "message": error.to_string()});
         }
     }
     send(&message)

@@ -1,5 +1,7 @@
 //! The sources of the token, and that it is sent only to Signpost.
 
+use serde_json::json;
+
 use crate::proxy::{FaultProxy, ProxyAction};
 use crate::support::LocalServer;
 
@@ -137,7 +139,7 @@ fn a_share_link_is_the_only_credential_of_its_requests() {
 fn the_agent_of_git_lfs_sends_the_token_only_to_a_service_that_the_user_named() {
     let local = guarded();
     let file = local.file("file", SECRET.as_bytes());
-    let url = local.url("/k");
+    let url = local.url(&format!("/k/{}/{}/{DIGEST}", &DIGEST[..2], &DIGEST[2..4]));
     let messages = format!(
         "{{\"event\":\"init\"}}\n{{\"event\":\"upload\",\"oid\":\"{DIGEST}\",\"size\":{},\"path\":{file:?},\"action\":{{\"href\":{url:?}}}}}\n",
         SECRET.len()
@@ -168,4 +170,40 @@ fn the_agent_of_git_lfs_sends_the_token_only_to_a_service_that_the_user_named() 
     local.file(".netrc", netrc.as_bytes());
     let said = agent(&[]).without("SIGNPOST_URL").said();
     assert!(!String::from_utf8(said.out).unwrap().contains("\"error\""));
+}
+
+/// The server of a repository that somebody else has written chooses the URL.
+#[test]
+fn the_agent_of_git_lfs_uses_only_the_url_of_the_object() {
+    let local = guarded();
+    let file = local.file("file", SECRET.as_bytes());
+    let id = format!("{}/{}/{DIGEST}", &DIGEST[..2], &DIGEST[2..4]);
+    for (path, is_accepted) in [
+        ("/docs/index.html".to_owned(), false),
+        (format!("/docs/{DIGEST}"), false),
+        (format!("/x{id}"), false),
+        (format!("/docs/{id}.html"), false),
+        (format!("/docs/{id}"), true),
+    ] {
+        for event in ["upload", "download"] {
+            let message = json!({"event": event, "oid": DIGEST, "size": SECRET.len(), "path": file,
+                "action": {"href": local.url(&path)}});
+            let messages = format!("{{\"event\":\"init\"}}\n{message}\n");
+            let agent = local
+                .signpost(&["lfs"])
+                .reading(messages.as_bytes())
+                .with("SIGNPOST_TOKEN", SECRET);
+            let out = String::from_utf8(agent.said().out).unwrap();
+            let rejected = out.contains("is not that of the object");
+            assert_eq!(rejected, !is_accepted, "{event} {path}: {out}");
+        }
+    }
+    for (key, is_stored) in [
+        ("docs/index.html", false),
+        (&format!("docs/{id}.html"), false),
+        (&format!("docs/{id}"), true),
+    ] {
+        let said = local.signpost(&["stat", key]).with("SIGNPOST_TOKEN", SECRET).said();
+        assert_eq!(said.code == 0, is_stored, "{key}: {said:?}");
+    }
 }
