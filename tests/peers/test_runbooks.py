@@ -158,7 +158,10 @@ def test_rules_are_published_and_taken_back_with_the_commands(shell):
 def test_a_token_is_rotated_with_the_commands(shell):
     ssm = shell.client("ssm")
     ssm.put_parameter(Name="/signpost/rules", Type="String", Value=RULES)
-    steps = block("rotate a token").replace('SIGNPOST_TOKEN=$secret signpost whoami "$URL"', "printf %s \"$secret\" >secret")
+    whoami = "SIGNPOST_URL=$URL SIGNPOST_TOKEN=$secret signpost whoami"
+    steps = block("rotate a token")
+    assert whoami in steps
+    steps = steps.replace(whoami, 'printf %s "$secret" >secret')
     first, second = steps.split("# 3.")
     shell(first)
     stored = lambda: ssm.get_parameter(Name="/signpost/rules")["Parameter"]["Value"]
