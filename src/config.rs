@@ -362,7 +362,7 @@ impl Settings {
             );
         }
         match &self.rules_source {
-            Some(RulesSource::S3 { bucket, .. }) if *bucket == mount.bucket && mount.endpoint.is_none() => {
+            Some(RulesSource::S3 { bucket, .. }) if *bucket == mount.bucket => {
                 Some(format!("SIGNPOST_RULES_SOURCE: {RULES_IN_SERVED_BUCKET}"))
             }
             _ => None,

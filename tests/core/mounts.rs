@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use signpost::mount::Mount;
 use signpost::policy::Policy;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
@@ -339,6 +340,28 @@ async fn settings_that_contradict_a_mount_stop_the_start_up_with_its_line() {
             .await
             .expect_err(problem);
         assert!(error.to_string().contains(problem), "{error}\n{problem}");
+    }
+}
+
+/// A user who may write to the bucket of the rules could change them. The same bucket can have several endpoints.
+#[test]
+fn a_mount_of_the_bucket_with_the_rules_is_rejected() {
+    let settings = crate::support::settings(&[("SIGNPOST_RULES_SOURCE", "s3://rules-bucket/rules.toml")]);
+    for endpoint in [
+        None,
+        Some("https://s3.eu-central-1.amazonaws.com"),
+        Some("http://localhost:9000"),
+    ] {
+        for (bucket, is_rejected) in [("rules-bucket", true), ("other-bucket", false)] {
+            let mount = Mount {
+                at: "a/".into(),
+                bucket: bucket.into(),
+                endpoint: endpoint.map(str::to_owned),
+                ..Mount::default()
+            };
+            let problem = settings.mount_problem(&mount);
+            assert_eq!(problem.is_some(), is_rejected, "{bucket} {endpoint:?}: {problem:?}");
+        }
     }
 }
 
