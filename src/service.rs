@@ -27,3 +27,5 @@ mod metrics;
 mod object_page;
 mod request_log;
 mod sign_in;
+
+pub use active_policy::local_rules;

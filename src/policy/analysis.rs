@@ -41,7 +41,7 @@ pub enum Finding<'a> {
         /// The id of the rule.
         rule: &'a str,
     },
-    /// Two mounts contain some of the same objects.
+    /// Two mounts name the same bucket, so they may contain some of the same objects.
     SameObjects {
         /// The public keys of the first mount.
         at: &'a str,
@@ -201,7 +201,7 @@ impl fmt::Display for Finding<'_> {
             }
             Self::SameObjects { at, other } => write!(
                 f,
-                "mounts {at:?} and {other:?}: contain some of the same objects under different public keys; a deny rule for one \
+                "mounts {at:?} and {other:?}: may contain some of the same objects under different public keys; a deny rule for one \
                  of the keys also denies the other, and an allow rule does not allow the other"
             ),
             Self::UnreachableDeny { rule } => {

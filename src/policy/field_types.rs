@@ -11,6 +11,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::error::without_variants;
+
 /// A text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Text(String);
@@ -296,10 +298,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Choice<T> {
         };
         let name = deserializer.deserialize_str(visitor)?;
         let value = T::deserialize(StrDeserializer::new(&name));
-        // serde calls the names variants.
         value
             .map(Self)
-            .map_err(|error: D::Error| D::Error::custom(error.to_string().replace("unknown variant", "unknown value")))
+            .map_err(|error: D::Error| D::Error::custom(without_variants(&error)))
     }
 }
 

@@ -166,11 +166,7 @@ impl Pattern {
         let mut rest = Some(key);
         for segment in &self.segments {
             let (head, tail) = split(rest?);
-            let fits = match segment {
-                PatternSegment::Literal(literal) => literal == head,
-                PatternSegment::Claim(name) => is_value(&mut claims, name, head),
-            };
-            if !fits {
+            if !segment.fits(&mut claims, head) {
                 return None;
             }
             rest = tail;
@@ -198,16 +194,9 @@ impl Pattern {
         mut claims: ClaimValues<'a>,
         segments: impl Iterator<Item = &'a str>,
     ) -> Option<ClaimValues<'a>> {
-        for (head, segment) in segments.zip(&self.segments) {
-            let fits = match segment {
-                PatternSegment::Literal(literal) => literal == head,
-                PatternSegment::Claim(name) => is_value(&mut claims, name, head),
-            };
-            if !fits {
-                return None;
-            }
-        }
-        Some(claims)
+        let mut pairs = segments.zip(&self.segments);
+        let fits = pairs.all(|(head, segment)| segment.fits(&mut claims, head));
+        fits.then_some(claims)
     }
 
     /// Returns the segments before `**` for a caller of whom only these claims are known.
@@ -242,6 +231,14 @@ fn is_value<'a>(claims: &mut ClaimValues<'a>, claim: &'a str, text: &'a str) -> 
 }
 
 impl PatternSegment {
+    /// Returns true if this segment matches `text`, the segment of a key. Adds the value of a claim without a value to `claims`.
+    fn fits<'a>(&'a self, claims: &mut ClaimValues<'a>, text: &'a str) -> bool {
+        match self {
+            Self::Literal(literal) => literal == text,
+            Self::Claim(name) => is_value(claims, name, text),
+        }
+    }
+
     /// Returns the text of the segment for a caller with these claims, if the claim has a value that can be a segment.
     fn value<'a, 'b: 'a>(&'a self, claim: impl Fn(&str) -> Option<&'b str>) -> Option<&'a str> {
         match self {

@@ -358,7 +358,7 @@ fn log_policy(policy: &Policy) {
 }
 
 /// Returns the rules that are stored locally, and the setting that names them.
-fn local_rules(settings: &Settings) -> Result<Option<(&'static str, String)>, ConfigError> {
+pub fn local_rules(settings: &Settings) -> Result<Option<(&'static str, String)>, ConfigError> {
     Ok(match (&settings.rules, &settings.rules_file) {
         (Some(text), _) => Some(("SIGNPOST_RULES", text.clone())),
         (None, Some(path)) => Some(("SIGNPOST_RULES_FILE", read_file(path)?)),

@@ -105,7 +105,6 @@ async fn a_deny_rule_protects_an_object_under_its_keys_in_all_mounts_of_its_buck
     assert!(findings[0].contains("mounts \"all/\" and \"raw/\""), "{findings:?}");
 }
 
-/// Rules for share links. The secret of the token is `secret`.
 #[tokio::test]
 async fn mounts_with_different_endpoints_may_contain_the_same_objects() {
     let rules = r#"
@@ -150,6 +149,7 @@ on = ["a/secret/**"]
     }
 }
 
+/// Rules for share links. The secret of the token is `secret`.
 fn sharing(mounts: &str) -> String {
     format!(
         "version = 1\n[[token]]\nid = \"ann\"\nsha256 = \

@@ -10,7 +10,7 @@ use crate::platform;
 /// The maximum number of symbolic links that are followed, as on Linux.
 const MAX_LINKS: u32 = 40;
 
-/// What exists at a path, after all symbolic links.
+/// The destination to which a path leads, after all symbolic links.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OutputPath {
     /// A file, or nothing. A rename replaces it.
@@ -62,7 +62,7 @@ impl OutputPath {
         }
     }
 
-    /// Opens the destination to append bytes. An open file keeps its position.
+    /// Opens the destination to append bytes. An open file continues at its position.
     pub(crate) fn open(&self) -> io::Result<File> {
         match self {
             Self::Descriptor(number) => platform::duplicate_descriptor(*number),

@@ -115,7 +115,7 @@ impl ProgressSnapshot {
         u64::try_from(percent.min(100)).unwrap_or(100)
     }
 
-    /// The text about the bytes that an earlier command has transferred. It is empty if there are none.
+    /// The number of bytes that an earlier command has transferred, as text. Empty for no bytes.
     fn existing_text(&self, before: &str, after: &str) -> String {
         match self.bytes_existing {
             0 => String::new(),

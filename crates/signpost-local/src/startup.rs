@@ -11,6 +11,7 @@ use signpost::mount::{Mount, MountCredentials};
 use signpost::outbound::aws::CredentialSource;
 use signpost::policy::Policy;
 use signpost::service::handler::Handler;
+use signpost::service::local_rules;
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
 
@@ -211,7 +212,10 @@ async fn set_up_embedded_s3(
             .map(|machine| machine.mounts.clone())
             .unwrap_or_default(),
     });
-    s3.buckets().create(&emulated_buckets(&local_rules(&settings)))?;
+    // The handler reports rules that cannot be read.
+    let rules = local_rules(&settings).ok().flatten();
+    s3.buckets()
+        .create(&rules.map_or_else(Vec::new, |(_, text)| emulated_buckets(&text)))?;
     let chain = machine.map(|machine| machine.credentials);
     Ok(StorageSetup {
         rules: WatchedRules::new(&settings, Some(s3.buckets())),
@@ -262,14 +266,6 @@ async fn machine(
         mounts: mounts.collect(),
         credentials: CredentialSource::from_provider(chain),
     }))
-}
-
-/// Returns the text of the rules, or an empty text if they cannot be read.
-fn local_rules(settings: &Settings) -> String {
-    let file = settings.rules_file.as_ref();
-    let text = settings.rules.clone();
-    let text = text.or_else(|| file.and_then(|file| std::fs::read_to_string(file).ok()));
-    text.unwrap_or_default()
 }
 
 /// Returns the buckets of the mounts that the embedded S3 stores. Invalid rules are reported when the handler starts.

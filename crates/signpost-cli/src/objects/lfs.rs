@@ -147,8 +147,8 @@ impl TransferAgent {
         }
     }
 
-    /// Returns true if the user has named the service: by the prefix, by `SIGNPOST_URL`, or by a profile. A repository that
-    /// somebody else has written can name any other one.
+    /// Returns true if the user has named the service: by the prefix, by `SIGNPOST_URL`, or by a profile. The
+    /// configuration of a foreign repository can name any other one.
     fn is_named_by_user(&self, origin: &str, context: &CommandContext<'_, '_>) -> Result<bool, OperationError> {
         let is_prefix = self.prefix.as_ref().is_some_and(|prefix| prefix.origin() == origin);
         let base = context.base_url(&self.connection)?;

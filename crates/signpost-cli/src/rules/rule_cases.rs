@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Deserialize;
+use signpost::error::without_variants;
 use signpost::policy::Policy;
 use toml::Spanned;
 
@@ -59,9 +60,7 @@ pub(crate) fn test(rules: &Path, cases: &Path, system: &mut SystemAccess<'_>) ->
         file: display_name(cases),
         message,
     };
-    // serde calls the names variants.
-    let problem = |error: toml::de::Error| error.to_string().replace("unknown variant", "unknown value");
-    let table: CaseFile = toml::from_str(&text).map_err(|error| file_error(problem(error)))?;
+    let table: CaseFile = toml::from_str(&text).map_err(|error| file_error(without_variants(&error)))?;
     if table.case.is_empty() {
         return Err(file_error("the file has no [[case]]".into()));
     }

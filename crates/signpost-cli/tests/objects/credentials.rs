@@ -172,7 +172,7 @@ fn the_agent_of_git_lfs_sends_the_token_only_to_a_service_that_the_user_named() 
     assert!(!String::from_utf8(said.out).unwrap().contains("\"error\""));
 }
 
-/// The server of a repository that somebody else has written chooses the URL.
+/// The server of a foreign repository chooses the URL.
 #[test]
 fn the_agent_of_git_lfs_uses_only_the_url_of_the_object() {
     let local = guarded();
