@@ -12,16 +12,28 @@ import tree_sitter_rust
 
 LANGUAGE = tree_sitter.Language(tree_sitter_rust.language())
 
-# The lines that `lib.rs` receives. `SIGNPOST_MUTANT` is the id of the mutant that a process runs.
+# The lines that `lib.rs` receives. A process runs the mutant `SIGNPOST_MUTANT`, and writes the id of each mutant that it reaches
+# into the file `SIGNPOST_REACHED`.
 SWITCH = """
 #[doc(hidden)]
-pub fn mutant(id: u32) -> bool {
-    static SELECTED: std::sync::LazyLock<u32> =
-        std::sync::LazyLock::new(|| std::env::var("SIGNPOST_MUTANT").map_or(0, |id| id.parse().expect("a number")));
+pub fn mutant(id: usize) -> bool {
+    use std::io::Write as _;
+    use std::sync::{LazyLock, atomic::{AtomicBool, Ordering}};
+    static SELECTED: LazyLock<usize> =
+        LazyLock::new(|| std::env::var("SIGNPOST_MUTANT").map_or(0, |id| id.parse().expect("a number")));
+    static REACHED: LazyLock<Option<std::fs::File>> = LazyLock::new(|| {
+        let path = std::env::var_os("SIGNPOST_REACHED")?;
+        Some(std::fs::File::options().append(true).create(true).open(path).expect("a file"))
+    });
+    static KNOWN: [AtomicBool; LENGTH] = [const { AtomicBool::new(false) }; LENGTH];
+    if let Some(mut file) = REACHED.as_ref()
+        && !KNOWN[id].swap(true, Ordering::Relaxed)
+    {
+        file.write_all(format!("{id}\\n").as_bytes()).expect("a file that can grow");
+    }
     *SELECTED == id
 }
 """
-COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
 
 
 class SourceFile:
@@ -146,5 +158,5 @@ def write(root, mutants, excluded):
     for path, source in files.items():
         path.write_text(source.render())
     library = pathlib.Path(root, "src/lib.rs")
-    library.write_text(library.read_text() + SWITCH)
+    library.write_text(library.read_text() + SWITCH.replace("LENGTH", str(len(mutants) + 1)))
     return without
