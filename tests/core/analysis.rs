@@ -243,3 +243,23 @@ fn values_with_an_asterisk_are_found() {
         assert_findings(&rules, &expected);
     }
 }
+
+#[test]
+fn mounts_of_one_bucket_are_found_only_if_they_can_share_objects() {
+    for (prefixes, expected) in [
+        (["one/", "two/"], 0),
+        (["one/", "one/in/"], 1),
+        (["one/in/", "one/"], 1),
+        (["one/", "one/"], 1),
+        (["", "one/"], 1),
+    ] {
+        let mounts = prefixes.iter().zip(["a/", "b/"]);
+        let mounts: String = mounts
+            .map(|(prefix, at)| {
+                format!("[[mount]]\nat = {at:?}\nbucket = \"shared\"\nprefix = {prefix:?}\nregion = \"eu-west-1\"\n")
+            })
+            .collect();
+        let policy = Policy::parse(&format!("{TOKENS}{mounts}")).unwrap();
+        assert_eq!(policy.findings().len(), expected, "{prefixes:?}");
+    }
+}

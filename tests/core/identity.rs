@@ -2,7 +2,10 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
+use signpost::auth::Issuer;
 use signpost::lambda::respond;
 use signpost::policy::Policy;
 use signpost::service::handler::Handler;
@@ -431,4 +434,27 @@ fn invalid_issuers_prevent_the_start() {
         ))
         .is_ok()
     );
+}
+
+#[test]
+fn a_verified_subject_is_a_user_of_the_issuer_with_this_name() {
+    let tokens = |name: &str| {
+        format!("[[issuer]]\nname = \"{name}\"\niss = \"https://{name}.example\"\naud = [\"a\"]\nalg = [\"ES256\"]\n")
+    };
+    let policy = Policy::parse(&format!("{RULES}{}{}", tokens("one"), tokens("two"))).unwrap();
+    let user = |name| policy.authenticators.issuer_user(name, "alice", BTreeMap::new());
+    for (name, iss) in [
+        ("cognito", COGNITO),
+        ("custom", "our-authorizer"),
+        ("one", "https://one.example"),
+        ("two", "https://two.example"),
+    ] {
+        let user = user(name).unwrap().unwrap();
+        let (name, iss) = (name.to_owned(), iss.to_owned());
+        assert_eq!(
+            (user.issuer, user.subject.as_str()),
+            (Issuer::Named { name, iss }, "alice")
+        );
+    }
+    assert!(user("unknown").is_none());
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::mount::Mount;
+use signpost::mount::{Mount, MountCredentials};
 use signpost::policy::Policy;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
@@ -395,5 +395,23 @@ fn every_recipe_of_the_document_is_valid_and_names_its_bucket() {
             ("cdn/", "acme-cdn"),
             ("lab/", "measurements"),
         ]
+    );
+}
+
+#[test]
+fn a_local_server_emulates_a_mount_with_a_bucket_of_its_own() {
+    let rules = rules(
+        "[[mount]]\nat = \"a/\"\nbucket = \"arn:aws:s3:eu-west-1:123456789012:accesspoint/reports\"\nprefix = \"in/\"\n\
+         sign_as = \"arn:aws:iam::123456789012:role/reader\"\n",
+    );
+    let policy = Policy::parse(&rules).unwrap();
+    let (mount, _) = policy.mounts.with_lines().next().unwrap();
+    let emulated = mount.emulated();
+    let location = (emulated.at.as_str(), emulated.bucket.as_str(), emulated.prefix.as_str());
+    assert_eq!(location, ("a/", "reports", "in/"));
+    assert_eq!((emulated.region, emulated.endpoint), (None, None));
+    assert!(
+        matches!(emulated.credentials, MountCredentials::Service),
+        "no role is assumed"
     );
 }

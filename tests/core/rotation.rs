@@ -6,6 +6,7 @@ use sha2::Digest as _;
 use signpost::request::ApiRequest;
 use signpost::service::handler::Handler;
 
+use crate::secrecy::Log;
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now};
 
 const KEYS: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -24,7 +25,7 @@ async fn serve(secrets: &[&str]) -> Handler {
         several => format!("{several:?}"),
     };
     let rules = format!(
-        "version = 1\n[[token]]\nid = \"ci\"\nsha256 = {digests}\n\
+        "version = 1\n[defaults]\ntoken_header = \"X-Files-Token\"\n[[token]]\nid = \"ci\"\nsha256 = {digests}\n\
          [[rule]]\nid = \"own\"\nwho = [\"token:ci\"]\ncan = [\"read\"]\non = [\"homes/{{user_id}}/**\", \"docs/**\"]\n"
     );
     let env = [("SIGNPOST_RULES", rules.as_str()), ("SIGNPOST_KEYS", KEYS)];
@@ -132,4 +133,33 @@ async fn a_link_of_a_session_ends_with_the_secret_that_started_the_session() {
         let status = status(&serve(&["new"]).await, ask("GET", &shared)).await;
         assert_eq!(status, if works { 307 } else { 401 }, "{secret}");
     }
+}
+
+#[tokio::test]
+async fn the_log_marks_exactly_the_requests_with_an_older_secret() {
+    let both = serve(&["new", "old"]).await;
+    let marked = async |handler: &Handler, request: ApiRequest| {
+        let log = Log::default();
+        let listening = log.listen();
+        status(handler, request).await;
+        drop(listening);
+        assert!(log.text().contains("\"path\":"), "{}", log.text());
+        log.text().contains("\"older_secret\":true")
+    };
+    for (secret, is_older) in [("new", false), ("old", true), ("other", false)] {
+        let header = ask("GET", "/docs/a").with("x-files-token", secret);
+        assert_eq!(marked(&both, header).await, is_older, "{secret}");
+        assert_eq!(
+            marked(&both, by(secret, ask("GET", "/docs/a"))).await,
+            is_older,
+            "{secret}"
+        );
+    }
+    for (secret, is_older) in [("new", false), ("old", true)] {
+        let cookie = session(&both, secret).await;
+        let request = ask("GET", "/docs/a").with("cookie", &cookie);
+        assert_eq!(marked(&both, request).await, is_older, "{secret}");
+    }
+    assert!(!marked(&both, ask("GET", "/docs/a")).await);
+    assert!(!marked(&serve(&["old"]).await, by("old", ask("GET", "/docs/a"))).await);
 }

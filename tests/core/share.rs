@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use signpost::request::ApiRequest;
+use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
 use signpost::service::handler::Handler;
 
 use crate::support::{With as _, ask, body, credentials, handler_with, header, json, now, parameter};
@@ -375,6 +375,27 @@ async fn a_link_excludes_other_credentials() {
 }
 
 #[tokio::test]
+async fn a_link_excludes_a_caller_whom_the_gateway_has_verified() {
+    let issuer = "\n[[issuer]]\nname = \"idp\"\niss = \"i\"\nvia = \"gateway\"\n";
+    let link = link(&serve(RULES, KEYS).await, json!({"key": "docs/a"})).await;
+    // Without an issuer behind the gateway, the rules do not use its identity.
+    for (rules, expected) in [(RULES.to_owned(), 307), (format!("{RULES}{issuer}"), 401)] {
+        let claims = [("iss", "i"), ("sub", "alice")];
+        let request = ApiRequest {
+            gateway: Some(GatewayIdentity {
+                authorizer: GatewayAuthorizer::Jwt,
+                claims: claims.map(|(name, text)| (name.to_owned(), text.into())).into(),
+            }),
+            ..ask("GET", &format!("/docs/a?share={link}"))
+        };
+        assert_eq!(
+            serve(&rules, KEYS).await.handle(&request, now()).await.status(),
+            expected
+        );
+    }
+}
+
+#[tokio::test]
 async fn share_links_require_keys() {
     let handler = serve(RULES, "").await;
     assert_eq!(
@@ -653,8 +674,8 @@ async fn a_link_of_an_issuers_user_is_temporary_and_bound_to_the_issuer() {
         let claims = [("iss", "i"), ("sub", "alice")];
         let request = ApiRequest {
             body: Bytes::from(wanted.to_string()),
-            gateway: Some(signpost::request::GatewayIdentity {
-                authorizer: signpost::request::GatewayAuthorizer::Jwt,
+            gateway: Some(GatewayIdentity {
+                authorizer: GatewayAuthorizer::Jwt,
                 claims: claims.map(|(name, text)| (name.to_owned(), text.into())).into(),
             }),
             ..ask("POST", "/-/share").with("accept", "application/json")

@@ -1,7 +1,7 @@
 //! Tokens in a header of their own, which rules can enable.
 
 use signpost::policy::Policy;
-use signpost::request::ApiRequest;
+use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
 use signpost::service::handler::Handler;
 
 use crate::support::{With as _, ask, body, credentials, handler, handler_with, header, json, now};
@@ -90,6 +90,30 @@ async fn the_header_and_another_credential_are_two_credentials() {
     let link = url.strip_prefix("https://files.example.com").unwrap();
     assert_eq!(status(&handler, ask("GET", link)).await, 307);
     assert_eq!(status(&handler, own(link)).await, 401);
+}
+
+#[tokio::test]
+async fn the_header_and_a_caller_of_the_gateway_are_two_credentials() {
+    let rules = format!(
+        "{RULES}[[issuer]]\nname = \"idp\"\niss = \"i\"\nvia = \"gateway\"\n\
+         [[rule]]\nid = \"idp\"\nwho = [\"issuer:idp\"]\ncan = [\"read\"]\non = [\"a\"]\n"
+    );
+    let handler = handler(&rules).await;
+    let verified = |request: ApiRequest| ApiRequest {
+        gateway: Some(GatewayIdentity {
+            authorizer: GatewayAuthorizer::Jwt,
+            claims: [("iss", "i"), ("sub", "alice")]
+                .map(|(name, text)| (name.to_owned(), text.into()))
+                .into(),
+        }),
+        ..request
+    };
+    let request = || ask("GET", "/a");
+    assert_eq!(status(&handler, verified(request())).await, 307);
+    let header = request().with("authorization", "Bearer of-the-gateway");
+    assert_eq!(status(&handler, verified(header)).await, 307);
+    assert_eq!(status(&handler, verified(request().with(NAME, "secret"))).await, 401);
+    assert_eq!(status(&handler, request().with(NAME, "secret")).await, 307);
 }
 
 #[tokio::test]
