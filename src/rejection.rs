@@ -252,13 +252,13 @@ pub enum Rejection {
     #[error("not found, or you may not list this prefix")]
     ExistenceHidden,
     /// No rule allows the action, and the caller has a credential.
-    #[error("no rule allows this caller to {action} this key")]
+    #[error("no rule allows this caller to {action} {}", target_of(action))]
     AccessDenied {
         /// The name of the action.
         action: &'static str,
     },
     /// A deny rule applies, and the caller has a credential.
-    #[error("a rule denies this caller permission to {action} this key")]
+    #[error("a rule denies this caller permission to {action} {}", target_of(action))]
     DeniedByRule {
         /// The name of the action.
         action: &'static str,
@@ -458,6 +458,11 @@ impl Rejection {
             }
         }
     }
+}
+
+/// Returns what a caller performs the action on.
+fn target_of(action: &str) -> &'static str {
+    if action == "list" { "this prefix" } else { "this key" }
 }
 
 /// A name in quotation marks, escaped and shortened.

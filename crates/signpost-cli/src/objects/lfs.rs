@@ -183,8 +183,8 @@ impl TransferAgent {
     }
 }
 
-/// Stores an object, unless it is stored already. S3 verifies the bytes of each part, and the agent the digest of the file,
-/// because S3 does not compute the SHA-256 digest of an object that consists of parts.
+/// Stores an object, unless it is stored already. S3 verifies the bytes of each part. The agent verifies the digest of the
+/// file, because S3 does not compute the SHA-256 digest of an object that consists of parts.
 async fn store(
     session: &TransferSession,
     object_url: &ObjectUrl,
