@@ -271,6 +271,11 @@ def plain_response(status, key=None, **more):
     return {"status": status, "key": key, "method": None} | more
 
 
+def in_mount(expectation, storage_key):
+    """The expectation for a request whose object is in the mount `archive/`."""
+    return expectation | {"storage": {"bucket": "acme-archive", "region": "us-west-2", "key": storage_key}}
+
+
 def length_of(body):
     return {"content-length": str(len(body))}
 
@@ -427,6 +432,28 @@ row(("http-api",), "get-stage-domain", Request("GET", AT, stage="prod", domain="
 row(("http-api",), "get-key-like-default-stage", Request("GET", "/$default/x"), signed("$default/x", "GET"), "`$default` is never removed")
 row(("http-api",), "health-stage", Request("GET", "/-/health", stage="prod"), plain_response(200, form="health"), "the reserved segment after a stage")
 
+
+
+# Mounts: the rules mount the folder `2024/` of another bucket at `archive/`
+def mount_rows():
+    mounted = "archive/" + KEY
+    row(PATHS, "get-mount", Request("GET", "/archive/" + ENCODED), in_mount(signed("archive/a b+c%d/e🚀.txt", "GET"), "2024/a b+c%d/e🚀.txt"), "an object in a mount: bucket, region and prefix are those of the mount")
+    row(PATHS, "head-mount", Request("HEAD", "/" + mounted), in_mount(signed(mounted, "HEAD"), "2024/" + KEY), "metadata in a mount")
+    row(PATHS, "put-mount", Request("PUT", "/" + mounted, body=BODY), in_mount(signed(mounted, "PUT", headers=length_of(BODY)), "2024/" + KEY), "an upload to a mount")
+    row(PATHS, "delete-mount", Request("DELETE", "/" + mounted), in_mount(signed(mounted, "DELETE"), "2024/" + KEY), "a deletion in a mount")
+    row(PATHS, "put-mount-json", Request("PUT", f"/{mounted}?contentLength=12", {"accept": "application/vnd.signpost+json"}, length=False), in_mount(signed(mounted, "PUT", "json", length_of(BODY) | {"if-none-match": "*"}), "2024/" + KEY), "an instruction for a mount contains the public key")
+    row(PATHS, "get-mount-encoded-slash", Request("GET", "/archive%2Fa"), in_mount(signed("archive/a", "GET"), "2024/a"), "an encoded slash at the boundary of a mount")
+    row(RAW, "delete-mount-double-slash", Request("DELETE", "/archive//a"), in_mount(signed("archive//a", "DELETE"), "2024//a"), "two slashes at the boundary of a mount")
+    row(RAW, "get-leading-slash-mount", Request("GET", "//archive/a"), signed("/archive/a", "GET"), "a key that begins with `/` is not in the mount")
+    row(PATHS, "get-mount-name", Request("GET", "/archive"), signed("archive", "GET"), "the name of a mount without a slash is a key outside the mount")
+    row(PATHS, "get-mount-similar-name", Request("GET", "/archives/a"), signed("archives/a", "GET"), "a folder with a similar name is outside the mount")
+    row(PATHS, "refused-mount-dot-dot", Request("GET", "/archive/../a"), plain_response(400), "a dot segment that would leave a mount")
+    row(PATHS, "list-mounts", Request("GET", "/", {"accept": "application/json"}), plain_response(200), "a listing shows a mount as a folder")
+    row(PATHS, "list-mounts-page", Request("GET", "/", {"accept": "text/html", "sec-fetch-mode": "navigate"}), plain_response(200), "the page of a folder with a mount")
+
+
+mount_rows()
+
 # Events that do not come from a supported front
 v1 = rest(Request("GET", AT))
 v1 = {"version": "1.0"} | v1
@@ -546,9 +573,11 @@ def readme(expected, notes, methods):
         "- `signed`: the signed headers except Host",
         "- `create_only`: true if the object must not exist yet. This is `If-None-Match=*` in the query of a redirect or a bare URL, and a header in JSON.",
         "- `cors`: the origin that the response must allow",
+        "- `storage`: the bucket, the region and the storage key, if the object is in a mount",
         "",
-        "The expectations assume rules that allow everything to everyone with `overwrite = false`, without issuers and tokens. They also assume",
-        "`SIGNPOST_CORS_ORIGINS=https://app.example.com`, the bucket `example-bucket` and the region eu-central-1.",
+        "The expectations assume the rules in `tests/runtime/rules.toml`: everyone may read, write and delete, with `overwrite = false`, and may",
+        "list the mount `archive/`. They also assume `SIGNPOST_CORS_ORIGINS=https://app.example.com`, the bucket `example-bucket` and the",
+        "region eu-central-1.",
         "",
         "| file | fronts | operation | expected key | expected status | description |",
         "|---|---|---|---|---|---|",

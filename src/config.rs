@@ -90,7 +90,7 @@ settings! {
     #[doc = " The secret of the client that the rules name in `client_id`, if its issuer requires one. Or the place \
               where it is stored, as for `SIGNPOST_KEYS`."]
     client_secret: Option<SecretSetting<ClientSecret>> = "SIGNPOST_CLIENT_SECRET", default None, client_secret;
-    #[doc = " The id table: the name or ARN of a `DynamoDB` table with the ids of objects, the uses of share \
+    #[doc = " The name or ARN of a `DynamoDB` table, the id table. It contains the ids of objects, the uses of share \
               links and the locks of git-lfs. Without it, rules cannot use `{id}`, share links cannot limit their uses, \
               and git-lfs cannot lock files."]
     table: Option<IdTableLocation> = "SIGNPOST_TABLE", default None, table;
@@ -103,8 +103,8 @@ settings! {
     accelerate: bool = "SIGNPOST_ACCELERATE", default Some("false"), boolean;
     #[doc = " The role that modes `signer` and `scoped` assume: `arn:aws:iam::123456789012:role/signer`."]
     signer_role_arn: Option<String> = "SIGNPOST_SIGNER_ROLE_ARN", default None, role_arn;
-    #[doc = " Which credentials sign URLs: `execution` (the function's own role), `signer` (one session of the signer role) \
-              or `scoped` (one session for each user and rule, limited to what the rule allows)."]
+    #[doc = " Which credentials sign URLs. `execution`: the function's own role. `signer`: one session of the signer role. \
+              `scoped`: one session for each user and rule, limited to what the rule allows."]
     signing_mode: SigningMode = "SIGNPOST_SIGNING_MODE", default Some("execution"), signing_mode;
     #[doc = " The duration of a session of the signer role. AWS allows a function `15m` to `1h`."]
     signer_session: Duration = "SIGNPOST_SIGNER_SESSION", default Some("1h"), session;

@@ -73,7 +73,7 @@ pub enum Rejection {
         second: &'static str,
     },
     /// A value is invalid.
-    #[error("{}: {}", shortened(&name.escape_debug().to_string(), MAX_NAME), shortened(problem, MAX_PROBLEM))]
+    #[error("invalid {}: {}", shortened(&name.escape_debug().to_string(), MAX_NAME), shortened(problem, MAX_PROBLEM))]
     BadValue {
         /// The query parameter or header.
         name: String,
@@ -252,13 +252,13 @@ pub enum Rejection {
     #[error("not found, or you may not list this prefix")]
     ExistenceHidden,
     /// No rule allows the action, and the caller has a credential.
-    #[error("no rule allows this caller to {action} this key")]
+    #[error("no rule allows this caller to {action} {}", target_of(action))]
     AccessDenied {
         /// The name of the action.
         action: &'static str,
     },
     /// A deny rule applies, and the caller has a credential.
-    #[error("a rule denies this caller permission to {action} this key")]
+    #[error("a rule denies this caller permission to {action} {}", target_of(action))]
     DeniedByRule {
         /// The name of the action.
         action: &'static str,
@@ -390,8 +390,8 @@ impl Rejection {
                 format!("Use a multipart upload: signpost put FILE '{object}', or start with POST '{uploads}'")
             }
             Self::ObjectSizeRequired { .. } => {
-                "Declare the length of the whole object, which S3 then checks: send the \
-                header x-amz-mp-object-size, or add &mp-object-size=BYTES and send the headers in the JSON response."
+                "Declare the length of the whole object, which S3 then checks. Send the header x-amz-mp-object-size, or add \
+                &mp-object-size=BYTES and send the headers in the JSON response."
                     .into()
             }
             Self::TooLarge { .. } => "Send a smaller file, or ask the operator to raise the rule's `max_bytes`.".into(),
@@ -441,8 +441,8 @@ impl Rejection {
                 "Ask the operator for a rule with shorter patterns, or for shorter claims at the issuer.".into()
             }
             Self::NoMount => {
-                "Use a key below one of the folders in the listing of /, or ask the operator to add a [[mount]] \
-                for this key, or to set SIGNPOST_BUCKET."
+                "Use a key below one of the folders in the listing of /. The operator can add a [[mount]] for this key, or set \
+                SIGNPOST_BUCKET."
                     .into()
             }
             Self::NoSuchKey => "Check the key, or upload the object first.".into(),
@@ -458,6 +458,11 @@ impl Rejection {
             }
         }
     }
+}
+
+/// Returns what a caller performs the action on.
+fn target_of(action: &str) -> &'static str {
+    if action == "list" { "this prefix" } else { "this key" }
 }
 
 /// A name in quotation marks, escaped and shortened.

@@ -166,8 +166,8 @@ pub struct UploadEntry {
 pub struct IdentityBody {
     /// The caller as an entry of `who` in the rules: `anyone`, `token:ID` or `user:ISSUER/SUBJECT`.
     pub caller: String,
-    /// The hash that identifies the user in logs and in `{user_id}`; `-` for an anonymous caller.
-    pub user_id: String,
+    /// The hash that identifies the user in logs and in `{user_id}`; `None` for an anonymous caller.
+    pub user_id: Option<String>,
     /// The groups of the user.
     pub groups: Vec<String>,
     /// The time at which the credential expires (RFC 3339); `null` if it does not expire.

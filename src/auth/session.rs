@@ -1,7 +1,7 @@
 //! Browser sessions: a signed cookie with the user and the expiry time, so nothing is stored.
 //!
-//! A session ends when it expires, when its key is removed, or when the rules no longer contain its user: if its token
-//! or issuer is removed, or if its token gets another secret.
+//! A session ends when it expires, when its key is removed, or when the rules no longer contain its user. This is so if its
+//! token or issuer is removed, or if its token gets another secret.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,7 +1,7 @@
 //! The locks of git-lfs ([its API](https://github.com/git-lfs/git-lfs/blob/main/docs/api/locking.md)).
 //!
-//! Rules decide about the lock on the file `PATH` as about the key `locks/PATH` below the prefix of the repository:
-//! `read` lists the lock, `write` creates it and removes an own one, and `delete` removes a lock of someone else.
+//! Rules decide about the lock on the file `PATH` as about the key `locks/PATH` below the prefix of the repository. `read`
+//! lists the lock, `write` creates it and removes an own one, and `delete` removes a lock of another user.
 
 use serde::Deserialize;
 use serde_json::Number;

@@ -135,8 +135,8 @@ fn storage_key(form_key: &PostFormKey, location: ObjectLocation) -> Result<PostF
             PostFormKey::InFolder(ObjectKey::new(file.as_str().trim_end_matches(EXAMPLE_FILE))?)
         }
         (PostFormKey::InFolder(_), ObjectLocation::Lookup(_)) => {
-            let problem = "the rule stores each object under its own id, so the form needs the name of the file: \
-                           request the form at the path of the file, or POST to this path";
+            let problem = "the rule stores each object under its own id, so the form needs the name of the file. \
+                           Request the form at the path of the file, or POST to this path";
             return Err(bad_value("form", problem));
         }
     })

@@ -57,8 +57,8 @@ pub fn check_region(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns an origin as browsers write it, because clients send the host in this form, and a signature contains it: in lower
-/// case, without a default port and without a trailing slash.
+/// Returns an origin as browsers write it: in lower case, without a default port and without a trailing slash. Clients send
+/// the host in this form, and a signature contains it.
 pub fn parse_origin(text: &str) -> Result<String, String> {
     let invalid = || format!("{text:?} is not an origin such as https://s3.example.com");
     let uri: Uri = text.parse().map_err(|_| invalid())?;

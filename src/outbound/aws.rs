@@ -44,3 +44,6 @@ pub(crate) use policy_source::{PolicySource, RulesText};
 pub use presigner::Presigner;
 pub(crate) use s3_client::S3Client;
 pub(crate) use secret_source::SecretSource;
+
+#[cfg(test)]
+mod tests;

@@ -201,8 +201,8 @@ impl fmt::Display for Finding<'_> {
             }
             Self::SameObjects { at, other } => write!(
                 f,
-                "mounts {at:?} and {other:?}: may contain some of the same objects under different public keys; a deny rule for one \
-                 of the keys also denies the other, and an allow rule does not allow the other"
+                "mounts {at:?} and {other:?}: may contain some of the same objects under different public keys. A deny rule for one \
+                 of the keys also denies the other, but an allow rule does not allow the other"
             ),
             Self::UnreachableDeny { rule } => {
                 write!(f, "rule {rule:?}: has no effect, because no rule allows what it denies")
@@ -225,7 +225,7 @@ impl fmt::Display for Finding<'_> {
             } => write!(
                 f,
                 "rule {deny:?}: does not apply to requests that rule {rule:?} allows, although rule {named_by:?} may store the \
-                 same objects under the denied keys; restrict rule {rule:?}, or deny the folder of the ids"
+                 same objects under the denied keys. Restrict rule {rule:?}, or deny the folder of the ids"
             ),
         }
     }

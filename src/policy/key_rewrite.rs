@@ -81,8 +81,11 @@ impl KeyRewrite {
         plain_key: &'a str,
         at: &'a str,
     ) -> Option<PublicName<'a>> {
-        let (claims, tail) = self.folder.bind(ClaimValues::new(), plain_key.strip_prefix(at)?)?;
-        let (mount, tail) = (at.split_terminator('/'), tail?.split('/'));
+        let segments = plain_key.strip_prefix(at)?.split('/');
+        let (claims, tail) = self.folder.bind(ClaimValues::new(), segments)?;
+        // The folder itself is not a rewritten key.
+        tail.clone().next()?;
+        let mount = at.split_terminator('/');
         let named_by_mount = || mount.clone().chain(tail.clone());
         match self.tail {
             RewriteTail::Rest if on.segments.len() < mount.clone().count() => {
@@ -99,8 +102,8 @@ impl KeyRewrite {
                 )
             }
             RewriteTail::Key => {
-                let (_, has_rest) = on.bind_segments(claims, named_by_mount())?;
-                (has_rest == on.is_below()).then(|| named_by_mount().map(NameSegment::Text).collect())
+                let (_, mut rest) = on.bind(claims, named_by_mount())?;
+                (rest.next().is_some() == on.is_below()).then(|| named_by_mount().map(NameSegment::Text).collect())
             }
             RewriteTail::Id => None,
         }

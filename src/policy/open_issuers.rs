@@ -249,15 +249,15 @@ impl OpenIssuer {
         let name = &self.name;
         match self.owners {
             OwnerClaims::Listed([example, ..]) => format!(
-                "who: everyone can get tokens of the issuer {name:?}, so \"{who}\" matches everyone; name the issuer \
-                 in `who` and the accepted owners in `if`, for example `if = {{ {} = [\"…\"] }}`, or add \
-                 `allow_open_issuer = true` if the rule is for everyone",
+                "who: everyone can get tokens of the issuer {name:?}, so \"{who}\" matches everyone. Name the issuer \
+                 in `who` and the accepted owners in `if`, for example `if = {{ {} = [\"…\"] }}`. If the rule is for everyone, \
+                 add `allow_open_issuer = true`",
                 toml_key(example)
             ),
             OwnerClaims::Listed([]) | OwnerClaims::AllExceptProfile => format!(
-                "who: users can register themselves at many issuers like {name:?}, and \"{who}\" then matches everyone; \
-                 if they cannot, add `sign_up = \"closed\"` to the [[issuer]]; otherwise name users, a group, or a claim \
-                 that users cannot set, or add `allow_open_issuer = true` if the rule is for everyone"
+                "who: users can register themselves at many issuers like {name:?}, and \"{who}\" then matches everyone. \
+                 If they cannot, add `sign_up = \"closed\"` to the [[issuer]]. Otherwise name users, a group, or a claim \
+                 that users cannot set. If the rule is for everyone, add `allow_open_issuer = true`"
             ),
         }
     }

@@ -156,36 +156,19 @@ impl Pattern {
         if self.below { has_rest } else { !has_rest && !below }
     }
 
-    /// Compares the first segments of `key` with the segments before `**`, for a caller of whom only `claims` are known. Adds
-    /// the values of the other claims. Returns all values and the rest of the key after a `/`, or `None` if no caller fits.
-    pub(super) fn bind<'a>(
+    /// Compares the first of these segments of a key with the segments before `**`, for a caller of whom only `claims` are
+    /// known. Adds the values of the other claims. Returns all values and the rest of the segments, or `None` if no caller fits.
+    pub(super) fn bind<'a, S: Iterator<Item = &'a str>>(
         &'a self,
         mut claims: ClaimValues<'a>,
-        key: &'a str,
-    ) -> Option<(ClaimValues<'a>, Option<&'a str>)> {
-        let mut rest = Some(key);
+        mut segments: S,
+    ) -> Option<(ClaimValues<'a>, S)> {
         for segment in &self.segments {
-            let (head, tail) = split(rest?);
-            if !segment.fits(&mut claims, head) {
+            if !segment.fits(&mut claims, segments.next()?) {
                 return None;
             }
-            rest = tail;
         }
-        Some((claims, rest))
-    }
-
-    /// Compares the first of these segments of a key with the segments before `**`, as [`Pattern::bind`] does. Returns true in
-    /// addition to the values if more segments follow.
-    pub(super) fn bind_segments<'a>(
-        &'a self,
-        claims: ClaimValues<'a>,
-        segments: impl Iterator<Item = &'a str>,
-    ) -> Option<(ClaimValues<'a>, bool)> {
-        let mut segments = segments.fuse();
-        let mut compared = 0;
-        let own = segments.by_ref().take(self.segments.len()).inspect(|_| compared += 1);
-        let claims = self.bind_start(claims, own)?;
-        (compared == self.segments.len()).then(|| (claims, segments.next().is_some()))
+        Some((claims, segments))
     }
 
     /// Compares the segments that both the pattern and a key have.

@@ -101,9 +101,9 @@ impl Policy {
             .map(|(rule, _)| rule)
     }
 
-    /// Returns the rule that denies another key of the object with a plain key in a mount: a public key that some rule rewrites
-    /// to it, or a key of the same object in another mount. If `below`, the plain key is a prefix, and the rule denies every
-    /// such key of the objects below it.
+    /// Returns the rule that denies another key of the object with a plain key in a mount. This is a public key that some
+    /// rule rewrites to it, or a key of the same object in another mount. If `below`, the plain key is a prefix, and the
+    /// rule denies every such key of the objects below it.
     pub(super) fn other_name_deny_rule(
         &self,
         principal: &Principal,

@@ -45,8 +45,8 @@ pub(super) fn page_path(request: &ApiRequest) -> String {
     format!("/{}", to_relative(&path))
 }
 
-/// Returns the path at which the browser continues after a rejected request and a sign-in: the path of a GET request for
-/// a key or prefix, otherwise the root.
+/// Returns the path at which the browser continues after a rejected request and a sign-in. It is the path of a GET request
+/// for a key or prefix, otherwise the root.
 pub(super) fn return_path(request: &ApiRequest) -> String {
     let url = request.url();
     let path = url.strip_prefix(request.base_url.as_str()).unwrap_or("/");

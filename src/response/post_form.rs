@@ -39,6 +39,8 @@ struct UploadPage<'a> {
     expires_at: String,
     /// True if the user may open the folder of the form.
     has_folder: bool,
+    /// True if the form stores its file in a new folder.
+    in_new_folder: bool,
 }
 
 /// Returns a form as a page. `stored` is the key of the file that the user uploaded with the previous form.
@@ -51,6 +53,7 @@ pub fn post_form_page(
     let target = escape_invisible(target_key(form));
     let template = UploadPage {
         has_folder: !actions.can.is_empty(),
+        in_new_folder: matches!(form.plan.public_key, PostFormKey::InFolder(_)),
         shell: PageShell::with_title(request, "form", &format!("Upload to {target}"), actions.sign_in),
         target,
         stored: stored.map(escape_invisible),

@@ -9,6 +9,7 @@ use super::http::{ApiResponse, JSON, LFS_JSON, TEXT, set_header, to_json, with_b
 use super::links::{login_url, return_path};
 use super::page::{PageShell, html_page};
 use super::status::{failure_status, rejection_status};
+use super::text::sentence;
 
 use crate::decide::{RejectedRequest, SignInState};
 use crate::dialect::Dialect;
@@ -89,7 +90,7 @@ pub(super) fn lfs_object_problem(error: &RequestError) -> (u16, String) {
         RequestError::Failed(failure) => Problem::from_failure(failure),
     };
     let status = lfs_problem_status(problem.status).as_u16();
-    (status, format!("{}. {}", problem.detail, problem.remedy))
+    (status, format!("{} {}", sentence(&problem.detail), problem.remedy))
 }
 
 /// The status of a problem in the git-lfs API, which has a status of its own for invalid values.
@@ -197,7 +198,7 @@ impl Problem {
 
     /// Returns the response in the format of the tool.
     fn for_dialect(&self, dialect: Dialect, request_id: &str) -> ApiResponse {
-        let message = format!("{}. {}", self.detail, self.remedy);
+        let message = format!("{} {}", sentence(&self.detail), self.remedy);
         match dialect {
             Dialect::Turborepo => {
                 let error = json!({"error": {"code": self.code, "message": message}});
@@ -235,7 +236,7 @@ impl Problem {
             shell: PageShell::with_title(request, "error", heading, self.sign_in.clone()),
             heading,
             code: self.code,
-            detail: escape_invisible(&self.detail),
+            detail: escape_invisible(&sentence(&self.detail)),
             remedy: escape_invisible(&self.remedy),
             request_id,
             sign_in: self.login.as_deref(),

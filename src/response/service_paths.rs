@@ -43,7 +43,7 @@ pub fn identity(identity: &CallerIdentity) -> ApiResponse {
     let user = identity.principal.user();
     with_json(&IdentityBody {
         caller: identity.principal.selector(),
-        user_id: identity.principal.user_id().to_owned(),
+        user_id: user.map(|user| user.user_id().to_owned()),
         groups: user.map(|user| user.groups.clone()).unwrap_or_default(),
         expires_at: identity.expires_at.map(rfc3339),
     })

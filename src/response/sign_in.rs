@@ -7,6 +7,7 @@ use super::http::{ApiResponse, TEXT, set_header, with_body};
 use super::links::login_url;
 use super::page::{PageShell, html_page};
 use super::status::rejection_status;
+use super::text::sentence;
 use crate::auth::keyring::SignedToken;
 use crate::auth::session::{self, NewSession};
 use crate::auth::sign_in::{ATTEMPT_LIFE, COOKIE};
@@ -40,7 +41,7 @@ struct PageLink {
 /// Returns the page on which a user enters a token. `problem` is the error of the previous attempt.
 pub fn token_page(request: &ApiRequest, next: &str, problem: Option<&Rejection>) -> ApiResponse {
     let page = SignInPage {
-        problem: problem.map(|problem| (problem.to_string(), problem.remedy(&request.curl_target()))),
+        problem: problem.map(|problem| (sentence(&problem.to_string()), problem.remedy(&request.curl_target()))),
         form: Some(TokenForm {
             action: format!("{}/-/login", request.base_url),
             next: next.to_owned(),

@@ -20,6 +20,18 @@ pub(super) fn size_text(bytes: u64) -> String {
     }
 }
 
+/// Returns the text of an error, a lower-case fragment, as a sentence.
+pub(super) fn sentence(fragment: &str) -> String {
+    let mut chars = fragment.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    let end = if fragment.ends_with(['.', '?', '!', '…']) {
+        ""
+    } else {
+        "."
+    };
+    first.into_iter().chain(chars).chain(end.chars()).collect()
+}
+
 /// Formats a time as RFC 3339, in whole seconds.
 pub(super) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()

@@ -157,8 +157,8 @@ impl Handler {
         Ok(response::listing(request, &list.view, page, &origins))
     }
 
-    /// Returns the origins of S3 for the page of a folder: those of its bucket, and of the mounts in the folder that the user may
-    /// use, because a folder that the user uploads can contain files for both.
+    /// Returns the origins of S3 for the page of a folder: those of its bucket, and of the mounts in the folder that the
+    /// user may use. A folder that the user uploads can contain files for both.
     async fn folder_origins(&self, policy: &Policy, view: &ListingView) -> String {
         let is_usable = |mount: &&Arc<Mount>| {
             let mut actions = [Action::Read, Action::Write, Action::List].into_iter();

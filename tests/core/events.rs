@@ -16,11 +16,14 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The key in the path of a redirect.
-fn redirected_key(response: &Value) -> Option<String> {
+/// The key in the path of a redirect to the bucket that `expected` names.
+fn redirected_key(response: &Value, expected: &Value) -> Option<String> {
     let single = response["headers"]["location"].as_str();
     let url = single.or(response["multiValueHeaders"]["location"][0].as_str())?;
-    let path = url.strip_prefix("https://example-bucket.s3.eu-central-1.amazonaws.com/")?;
+    let storage = expected.get("storage");
+    let member = |name: &str, default| storage.map_or(Some(default), |storage| storage[name].as_str());
+    let (bucket, region) = (member("bucket", "example-bucket")?, member("region", "eu-central-1")?);
+    let path = url.strip_prefix(&format!("https://{bucket}.s3.{region}.amazonaws.com/"))?;
     let path = percent_encoding::percent_decode_str(path.split('?').next()?);
     Some(path.decode_utf8().ok()?.into_owned())
 }
@@ -40,7 +43,10 @@ async fn every_event_gets_the_expected_status_and_key() {
         let response: Value = serde_json::from_str(&response).unwrap();
         assert_eq!(response["statusCode"], expected["status"], "{name}: {response}");
         if expected["status"] == 307 {
-            assert_eq!(redirected_key(&response).as_deref(), expected["key"].as_str(), "{name}");
+            let key = expected
+                .get("storage")
+                .map_or(&expected["key"], |storage| &storage["key"]);
+            assert_eq!(redirected_key(&response, expected).as_deref(), key.as_str(), "{name}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod bulk;
 mod denies;
 mod dialects;
 mod docs_page;
+mod error_texts;
 mod events;
 mod explain;
 mod field_types;

@@ -24,9 +24,9 @@ async fn rejection(rules: &str, request: ApiRequest) -> (u16, String) {
     )
 }
 
-#[tokio::test]
+/// Requests that [`OPEN_RULES`] reject, with the status and the code.
 #[expect(clippy::too_many_lines, reason = "a table")]
-async fn invalid_requests_are_rejected() {
+pub(crate) fn invalid_requests() -> Vec<(ApiRequest, u16, &'static str)> {
     let chunked = ApiRequest {
         length: BodyLength::Chunked,
         ..ask("PUT", "/k")
@@ -35,7 +35,7 @@ async fn invalid_requests_are_rejected() {
         length: BodyLength::Chunked,
         ..ask("PUT", "/k?contentLength=5")
     };
-    let cases = vec![
+    vec![
         (ask("GET", "/a/../b"), 400, "InvalidURI"),
         (ask("GET", "/a%zz"), 400, "InvalidURI"),
         (ask("GET", "/"), 403, "AccessDenied"),
@@ -177,9 +177,13 @@ async fn invalid_requests_are_rejected() {
             "InvalidCredential",
         ),
         (ask("GET", "/k").with("authorization", ""), 401, "InvalidCredential"),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn invalid_requests_are_rejected() {
     let mut differences = Vec::new();
-    for (row, (request, status, code)) in cases.into_iter().enumerate() {
+    for (row, (request, status, code)) in invalid_requests().into_iter().enumerate() {
         let shown = format!(
             "{} {} {:?} {:?}",
             request.method, request.path, request.query, request.headers

@@ -102,7 +102,7 @@ async fn a_rejected_share_link_names_the_rule_and_the_field() {
         (
             json!({"prefix": "drop/", "methods": ["PUT"], "expires": "2h"}),
             400,
-            "expires: the rule \"drop\" allows at most 1h (`share_expires`)",
+            "invalid expires: the rule \"drop\" allows at most 1h (`share_expires`)",
         ),
         (
             json!({"key": "private/a"}),

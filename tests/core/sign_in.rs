@@ -175,7 +175,7 @@ async fn a_wrong_token_or_another_site_starts_no_session() {
     let wrong = handler.handle(&own("token=wrong&next=/ci/"), now()).await;
     let page = body(&wrong);
     for part in [
-        "the token is unknown",
+        "The token is unknown.",
         "Check that the id and the secret",
         "value=\"/ci/\"",
     ] {
@@ -482,7 +482,7 @@ async fn whoami_describes_every_kind_of_caller() {
     let anonymous = whoami(ask("GET", "/-/whoami")).await;
     assert_eq!(
         (&anonymous["caller"], &anonymous["user_id"]),
-        (&"anyone".into(), &"-".into())
+        (&"anyone".into(), &serde_json::Value::Null)
     );
     let token = whoami(ask("GET", "/-/whoami").with("authorization", "Bearer secret")).await;
     assert_eq!(

@@ -93,10 +93,11 @@ def check_url(url, expected, instruction_headers=None):
     if re.search(r"[^!-~]", url):
         raise Mismatch("the URL contains a raw space, control or non-ASCII character")
     parts = urlsplit(url)
+    storage = expected.get("storage", {"bucket": BUCKET, "region": REGION, "key": expected["key"]})
     expect_equal("scheme", "https", parts.scheme)
-    expect_equal("host", f"{BUCKET}.s3.{REGION}.amazonaws.com", parts.netloc)
-    expect_equal("key", expected["key"].encode(), unquote_to_bytes(parts.path[1:]))
-    expect_equal("encoding of the path", "/" + quote(expected["key"], safe="/-_.~"), parts.path)
+    expect_equal("host", f"{storage['bucket']}.s3.{storage['region']}.amazonaws.com", parts.netloc)
+    expect_equal("key", storage["key"].encode(), unquote_to_bytes(parts.path[1:]))
+    expect_equal("encoding of the path", "/" + quote(storage["key"], safe="/-_.~"), parts.path)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     headers = signed_headers(query, expected)
     names = sorted({"host", *headers})
@@ -108,7 +109,7 @@ def check_url(url, expected, instruction_headers=None):
         raise Mismatch(f"the URL is valid for {query['X-Amz-Expires']} s")
     expect_equal("session token", SETTINGS["AWS_SESSION_TOKEN"], query.get("X-Amz-Security-Token"))
     access_key, _, *scope = query["X-Amz-Credential"].split("/")
-    expect_equal("credential", [ACCESS_KEY, REGION, "s3", "aws4_request"], [access_key, *scope])
+    expect_equal("credential", [ACCESS_KEY, storage["region"], "s3", "aws4_request"], [access_key, *scope])
     check_signature(url, expected["method"], headers, query.get("X-Amz-Signature"))
 
 

@@ -2,8 +2,8 @@
 
 Each event of events/ goes through the Lambda Runtime Interface Emulator. The suite signs each presigned URL again, with the standard
 library only, from the method and the headers in events/expected.json: the signatures are equal only if exactly these were signed.
-Then come events that no front sends (malformed.py), requests of users with every kind of credential (identities.py), and the
-system calls of the function (sockets.py). Signatures and session tokens are replaced before anything is compared, written or printed.
+Then come events that no front sends (malformed.py), requests of users with every kind of credential (identities.py), requests to
+mounts (mounts.py), and the system calls of the function (sockets.py). Signatures and session tokens are replaced before anything is compared, written or printed.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from responses import EVENTS, ROOT, SECRET_KEY, SETTINGS, Mismatch, Response, ch
 sys.path.insert(0, str(ROOT / "tests"))
 
 import identities  # noqa: E402
+import mounts  # noqa: E402
 import sockets  # noqa: E402
 from lib.lambda_emulator import Emulator, find_emulator  # noqa: E402
 from lib.results import Results  # noqa: E402
@@ -32,6 +33,7 @@ SECRETS = {
     "a signature": r"X-Amz-Signature=[0-9a-f]{64}",
     "the session token": r"example-session-token",
     "the secret key": re.escape(SECRET_KEY),
+    "the secret key of a store": r"the-secret-key-of-the-store",
     "a credential of a request": r"not-a-token-of-ours|Z3Vlc3Q6Z3Vlc3M|the-token-of-ci|eyJ[\w-]{20}|__Host-signpost=[\w]|share=[\w]",
 }
 
@@ -65,6 +67,7 @@ def main():
     output = emulator.last_output
     if not options.only:
         output += identities.check_all(results, emulator_binary, binary)
+        output += mounts.check_all(results, emulator_binary, binary)
         if options.update:
             snapshots.update()
         for name in snapshot_names():

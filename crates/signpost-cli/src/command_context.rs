@@ -34,7 +34,7 @@ impl<'a, 's> CommandContext<'a, 's> {
 
     /// The URL of the service: from `--profile`, then `SIGNPOST_URL`, then the default profile.
     pub(crate) fn base_url(&self, connection: &ConnectionOptions) -> Result<Option<String>, OperationError> {
-        if let Some(name) = &connection.profile {
+        if let Some(name) = &connection.credential.profile {
             return Ok(Some(self.profiles.get_named(name)?.url.clone()));
         }
         let default_url = || self.profiles.0.get(DEFAULT_PROFILE).map(|profile| profile.url.clone());
@@ -62,11 +62,11 @@ impl<'a, 's> CommandContext<'a, 's> {
         connection: &ConnectionOptions,
         origin: &str,
     ) -> Result<Option<SourcedCredential>, OperationError> {
-        if let Some(file) = &connection.token_file {
+        if let Some(file) = &connection.credential.token_file {
             let credential = ServiceCredential::from_file(file, self.system.stdin)?;
             return Ok(Some(SourcedCredential::new(credential, "--token-file")));
         }
-        if let Some(name) = &connection.profile {
+        if let Some(name) = &connection.credential.profile {
             let profile = self.profiles.get_named(name)?;
             let is_for_it = ProfileStore([(name.clone(), profile.clone())].into())
                 .find_for_origin(origin)

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use signpost::policy::RulesError;
 
+use crate::console_output::ObjectOutcome;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
+use crate::redirection::rules_on_stderr;
 use crate::terminal_text;
 
 /// The output of a command. It can contain a new secret, so it does not implement `Debug`.
@@ -41,6 +43,8 @@ pub(crate) enum CommandError {
     },
     #[error("{file}: {message}")]
     File { file: String, message: String },
+    #[error("failed to write to standard output")]
+    Output(#[source] io::Error),
     #[error("the system's random number generator failed")]
     Random(#[source] io::Error),
     #[error(transparent)]
@@ -54,6 +58,24 @@ impl CommandReport {
             stdout,
             stderr: String::new(),
             exit_status: ExitStatus::Success,
+        }
+    }
+
+    /// A successful command with these notes, which has already printed its output.
+    pub(crate) const fn with_notes(stderr: String) -> Self {
+        Self {
+            stdout: String::new(),
+            stderr,
+            exit_status: ExitStatus::Success,
+        }
+    }
+
+    /// An invalid command line.
+    pub fn of_invalid_usage(error: &clap::Error) -> Self {
+        Self {
+            stdout: String::new(),
+            stderr: error.to_string(),
+            exit_status: ExitStatus::Usage,
         }
     }
 
@@ -75,7 +97,7 @@ impl CommandReport {
         {
             Ok(()) => {
                 // If standard error is closed, nothing can be reported.
-                let _ = stderr.write_all(terminal_text::sanitize_lines(&self.stderr).as_bytes());
+                let _ = stderr.write_all(self.notes().as_bytes());
                 self.exit_status.exit_code()
             }
             // The reader, such as `head`, closed the pipe early.
@@ -86,28 +108,64 @@ impl CommandReport {
             }
         }
     }
+
+    /// The text for standard error. An error that is appended to a rules file becomes a comment, so that the file remains
+    /// valid.
+    fn notes(&self) -> String {
+        let text = terminal_text::sanitize_lines(&self.stderr);
+        if self.exit_status == ExitStatus::Success || rules_on_stderr().is_none() {
+            return text;
+        }
+        text.lines()
+            .fold(String::from("\n"), |notes, line| notes + "# " + line + "\n")
+    }
 }
 
-impl From<CommandError> for CommandReport {
-    fn from(error: CommandError) -> Self {
-        let exit_status = match error {
-            CommandError::Usage(_) => ExitStatus::Usage,
-            CommandError::Operation(ref error) => error.exit_status,
-            CommandError::Read { .. }
-            | CommandError::Rules { .. }
-            | CommandError::File { .. }
-            | CommandError::Random(_) => ExitStatus::Failure,
-        };
-        let mut notes = format!("error: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            write!(notes, ": {cause}").expect("writing to a String cannot fail");
-            source = cause.source();
-        }
+impl CommandReport {
+    /// The report of a command that has failed. `json_name` is the name of the command if its output is JSON: then standard
+    /// output contains the error too.
+    pub(crate) fn of_failure(error: &CommandError, json_name: Option<&str>) -> Self {
+        let exit_status = error.exit_status();
+        let message = error.full_message();
+        let stdout = json_name.map(|name| {
+            let outcome = ObjectOutcome::default().with_field("command", name);
+            outcome.failure_line(&error.as_operation_error())
+        });
         Self {
-            stdout: String::new(),
-            stderr: format!("{}\n", notes.trim_end()),
+            stdout: stdout.map_or_else(String::new, |line| line + "\n"),
+            stderr: format!("error: {message}\n"),
             exit_status,
         }
+    }
+}
+
+impl CommandError {
+    const fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::Operation(error) => error.exit_status,
+            Self::Read { .. } | Self::Rules { .. } | Self::File { .. } | Self::Output(_) | Self::Random(_) => {
+                ExitStatus::Failure
+            }
+        }
+    }
+
+    fn as_operation_error(&self) -> OperationError {
+        match self {
+            Self::Operation(error) => error.clone(),
+            _ => OperationError::new(self.exit_status(), self.full_message()),
+        }
+    }
+
+    /// The message of the error and its causes.
+    fn full_message(&self) -> String {
+        let mut message = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            write!(message, ": {cause}").expect("writing to a String cannot fail");
+            source = cause.source();
+        }
+        message.truncate(message.trim_end().len());
+        message
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
@@ -58,6 +58,23 @@ impl ObjectOutcome {
         self
     }
 
+    /// The line of JSON for a failure.
+    pub(crate) fn failure_line(self, error: &OperationError) -> String {
+        let outcome = self
+            .with_field("status", "failed")
+            .with_field("exit_code", error.exit_status.code())
+            .with_optional("code", error.code.clone())
+            .with_field("detail", error.message.clone())
+            .with_optional("remedy", error.remedy.clone());
+        outcome.line()
+    }
+
+    /// The line of JSON, with sorted names.
+    fn line(mut self) -> String {
+        self.0.sort_keys();
+        terminal_text::escape_json(&Value::Object(self.0).to_string())
+    }
+
     /// Adds a value if it is known.
     pub(crate) fn with_optional(self, name: &str, value: Option<impl Into<Value>>) -> Self {
         match value {
@@ -86,9 +103,7 @@ impl ConsoleOutput {
     /// Reports a success that takes several lines.
     pub(crate) fn report_success_lines(&self, outcome: ObjectOutcome, lines: &[impl AsRef<str>]) {
         if self.json {
-            let mut line = outcome.with_field("status", "ok").0;
-            line.sort_keys();
-            self.write_stdout(&terminal_text::escape_json(&Value::Object(line).to_string()));
+            self.write_stdout(&outcome.with_field("status", "ok").line());
         } else if !lines.is_empty() {
             self.write_stdout(&sanitize_lines(lines));
         }
@@ -100,13 +115,7 @@ impl ConsoleOutput {
         let text = [Some(format!("error: {action}: {}", error.message)), remedy];
         self.write_stderr(&text.into_iter().flatten().collect::<Vec<_>>());
         if self.json {
-            let line = outcome
-                .with_field("status", "failed")
-                .with_field("exit_code", error.exit_status.code())
-                .with_optional("code", error.code.clone())
-                .with_field("detail", error.message.clone())
-                .with_optional("remedy", error.remedy.clone());
-            self.write_stdout(&terminal_text::escape_json(&json!(line.0).to_string()));
+            self.write_stdout(&outcome.failure_line(error));
         }
         error.exit_status
     }

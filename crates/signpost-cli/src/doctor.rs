@@ -132,7 +132,7 @@ fn read_subject(
     options: &DoctorOptions,
     context: &mut CommandContext<'_, '_>,
 ) -> Result<Option<String>, OperationError> {
-    let reads_token = options.connection.token_file.as_deref() == Some(Path::new("-"));
+    let reads_token = options.connection.credential.token_file.as_deref() == Some(Path::new("-"));
     match options.subject.as_deref() {
         Some("-") => read_text(Path::new("-"), context).map(Some),
         Some(subject) => Ok(Some(subject.to_owned())),

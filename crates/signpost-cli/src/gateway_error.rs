@@ -46,8 +46,8 @@ const KNOWN_ERRORS: &[KnownError] = &[
             "content too large",
         ],
         "the upload is larger than the gateway accepts: about 4.5 MB through the redirect, or 1 MB behind an ALB",
-        "Upload with `signpost put`, or in two steps: first request the URL with PUT and `?url&contentLength=BYTES`, without a \
-         body, and then send the file to that URL.",
+        "Upload with `signpost put`, or in two steps. First request the URL with PUT and `?url&contentLength=BYTES`, without a \
+         body. Then send the file to that URL.",
     ),
     known(
         &["limit exceeded"],
@@ -62,8 +62,8 @@ const KNOWN_ERRORS: &[KnownError] = &[
             "concurrentinvocationlimit",
         ],
         "there are more requests than the gateway or the function accepts at the same time",
-        "Run the command again later. The operator can raise the throttle of the API, the reserved concurrency of the function \
-         (a value of 0 rejects every request), or the quota of the account.",
+        "Run the command again later. The operator can raise the throttle of the API, the reserved concurrency of the function, \
+         or the quota of the account. A reserved concurrency of 0 rejects every request.",
     ),
     known(
         &["uri too long", "uri too large", "request-uri"],
@@ -128,8 +128,8 @@ const KNOWN_ERRORS: &[KnownError] = &[
     ),
     known(
         &["forbidden"],
-        "AWS WAF or the gateway rejects the request before Signpost receives it: a rule of a web ACL, a missing API key, or a \
-         custom domain without a mapping for this path",
+        "AWS WAF or the gateway rejects the request before Signpost receives it. The cause is a rule of a web ACL, a missing API \
+         key, or a custom domain without a mapping for this path",
         "The operator should look for the request in the sampled requests of the web ACL, then check the mappings of the custom \
          domain. Managed rules of AWS WAF can block uploads, long queries and share links.",
     ),
@@ -146,8 +146,8 @@ const KNOWN_ERRORS: &[KnownError] = &[
     known(
         &["internal server error", "internal error"],
         "the gateway could not call the function, or could not use its response",
-        "The operator should look in the log of the function for an error at its start, such as an invalid setting or rule, and \
-         check that the gateway may invoke the function.",
+        "The operator should look in the log of the function for an error at its start, such as an invalid setting or rule. \
+         Also check that the gateway may invoke the function.",
     ),
     known(&["not found"], "the gateway has no route for this path", NO_ROUTE),
     known(

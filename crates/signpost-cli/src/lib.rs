@@ -39,6 +39,9 @@ mod retry;
 mod rules;
 mod secret_text;
 mod secret_generation;
+mod editable_rules;
+mod new_token;
+mod redirection;
 mod token_rotation;
 mod signing_service;
 mod progress_snapshot;
@@ -89,7 +92,9 @@ pub fn run(options: &CommandOptions, mut system: SystemAccess<'_>) -> CommandRep
         SignpostCommand::Rules(RulesCommand::Explain(explain)) => rules::explain(explain, &mut system),
         SignpostCommand::Rules(RulesCommand::Test { file, cases }) => rules::test(file, cases, &mut system),
         SignpostCommand::Rules(RulesCommand::Prove(options)) => rules::prove(options, &mut system),
-        SignpostCommand::Token(TokenCommand::New { id, groups }) => secret_generation::new_token(id, groups, &system),
+        SignpostCommand::Token(TokenCommand::New { id, file, groups }) => {
+            new_token::new_token(id, groups, file.as_deref(), &system)
+        }
         SignpostCommand::Token(TokenCommand::Rotate { id, file }) => token_rotation::rotate(id, file, &system),
         SignpostCommand::Token(TokenCommand::Retire { id, file }) => token_rotation::retire(id, file),
         SignpostCommand::Key(KeyCommand::New) => secret_generation::new_key(&system),
@@ -99,5 +104,5 @@ pub fn run(options: &CommandOptions, mut system: SystemAccess<'_>) -> CommandRep
         SignpostCommand::Completions { shell } => Ok(manual_pages::completions(*shell)),
         SignpostCommand::Man { command } => manual_pages::man_page(command),
     };
-    done.unwrap_or_else(CommandReport::from)
+    done.unwrap_or_else(|error| CommandReport::of_failure(&error, options.command.json_name()))
 }

@@ -143,7 +143,7 @@ fn describe_identity(url: &str, identity: &IdentityBody, source: Option<&str>) -
             ("service", url.to_owned()),
             ("credential", format!("from {source}")),
             ("caller", identity.caller.clone()),
-            ("user id", identity.user_id.clone()),
+            ("user id", identity.user_id.clone().unwrap_or_else(|| "none".to_owned())),
             ("groups", groups),
             (
                 "ends",

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use signpost_cli::{CommandOptions, SystemAccess};
+use signpost_cli::{CommandOptions, CommandReport, SystemAccess};
 
 fn main() -> ExitCode {
     let options = match CommandOptions::try_parse() {
@@ -24,9 +24,12 @@ fn main() -> ExitCode {
 
 /// Prints the help, the version, or an error of the command line. Fails if it cannot be written.
 fn print_message(message: &clap::Error) -> ExitCode {
+    if message.use_stderr() {
+        return CommandReport::of_invalid_usage(message).print(&mut io::stdout(), &mut io::stderr());
+    }
     if let Err(error) = message.print() {
         eprintln!("error: failed to write to standard output: {error}");
         return ExitCode::FAILURE;
     }
-    u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+    ExitCode::SUCCESS
 }

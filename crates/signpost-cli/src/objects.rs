@@ -111,7 +111,7 @@ async fn dispatch(command: &ObjectCommand, context: &mut CommandContext<'_, '_>)
     match command {
         ObjectCommand::Get(options) => get::get(options, context).await,
         ObjectCommand::Put(options) => put::put(options, context).await,
-        ObjectCommand::Cat { objects, connection } => get::cat(objects, connection, context).await,
+        ObjectCommand::Cat { objects, credential } => get::cat(objects, credential, context).await,
         ObjectCommand::Rm { objects, connection } => remove::remove(objects, connection, context).await,
         ObjectCommand::Ls(options) => listing::list(options, context).await,
         ObjectCommand::Share(options) => share::share(options, context).await,

@@ -14,8 +14,8 @@ mod objects;
 pub(crate) use doctor::DoctorOptions;
 pub(crate) use login::{LoginCommand, LoginOptions};
 pub(crate) use objects::{
-    ConnectionOptions, GetOptions, LfsOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions, StatOptions,
-    UploadsOptions,
+    ConnectionOptions, CredentialOptions, GetOptions, LfsOptions, ListOptions, ObjectCommand, PutOptions, ShareOptions,
+    StatOptions, UploadsOptions,
 };
 
 const EXIT_CODE_HELP: &str = "Exit codes: 0 success, 1 failure, 2 invalid usage, 3 not found, 4 not allowed, 5 conflict or changed \
@@ -55,6 +55,26 @@ pub(crate) enum SignpostCommand {
         /// The command; without it, the page of `signpost` itself.
         command: Vec<String>,
     },
+}
+
+impl SignpostCommand {
+    /// The name of the command, if its output is JSON.
+    pub(crate) fn json_name(&self) -> Option<&'static str> {
+        let (name, is_json) = match self {
+            Self::Object(command) => return command.json_name(),
+            Self::Login(LoginCommand::Whoami { connection }) => ("whoami", connection.json),
+            Self::Doctor(options) => ("doctor", options.connection.json),
+            Self::Rules(RulesCommand::Explain(options)) => ("rules explain", options.json),
+            Self::Rules(RulesCommand::Prove(options)) => ("rules prove", options.json),
+            Self::Login(LoginCommand::Login(_) | LoginCommand::Logout { .. })
+            | Self::Rules(RulesCommand::Check { .. } | RulesCommand::Test { .. })
+            | Self::Token(_)
+            | Self::Key(_)
+            | Self::Completions { .. }
+            | Self::Man { .. } => return None,
+        };
+        is_json.then_some(name)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -156,13 +176,14 @@ pub(crate) struct ExplainOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Create a token: print the secret to standard output, once, and its `[[token]]` table to standard error.
+    /// Create a token: add its `[[token]]` table to a rules file, and print the secret to standard output, once.
     ///
-    /// For example, `secret=$(signpost token new ci 2>>rules.toml)` stores the secret and adds the table to the rules
-    /// file.
+    /// For example, `secret=$(signpost token new ci rules.toml)`. If the command fails, the file does not change.
     New {
         /// The public id of the token in the rules file, and the user name of `curl -u ID:SECRET`.
         id: String,
+        /// The rules file, which is changed. Without it, the table is printed to standard error.
+        file: Option<PathBuf>,
         /// The groups of the token.
         #[arg(long, value_delimiter = ',', value_name = "GROUP,…")]
         groups: Vec<String>,

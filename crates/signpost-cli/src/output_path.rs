@@ -25,7 +25,7 @@ impl OutputPath {
     /// The number of standard output.
     pub(crate) const STDOUT: Self = Self::Descriptor(1);
 
-    /// Follows the symbolic links of a path, one by one: the last target does not have to exist, and the link of an open
+    /// Follows the symbolic links of a path, one by one. The last target does not have to exist, and the link of an open
     /// file must not be followed to the file.
     pub(crate) fn resolve(path: &Path) -> Result<Self, OperationError> {
         let mut resolved = path.to_owned();

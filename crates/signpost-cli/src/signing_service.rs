@@ -95,7 +95,7 @@ impl SigningService {
     }
 
     /// Returns true if this prefix can be the root of the service. If the URL of the service is unknown, a URL with an
-    /// escape or with two slashes at the end is not the root: an HTTP API cuts paths at `%3F`, merges slashes, and would
+    /// escape or with two slashes at the end is not the root. An HTTP API cuts paths at `%3F`, merges slashes, and would
     /// list everything.
     pub(crate) fn may_be_root(&self, prefix: &ObjectUrl) -> bool {
         match self.client.base.get() {

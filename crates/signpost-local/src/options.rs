@@ -25,7 +25,7 @@ pub struct ServerOptions {
     #[arg(long, value_enum, default_value_t = EmulatedFront::Rest)]
     pub front: EmulatedFront,
 
-    /// Rules file (TOML), which the server reads again when it changes; without it, anyone who can reach the
+    /// Rules file (TOML), which the server reads again when it changes. Without it, anyone who can reach the
     /// address can read, create, list and delete objects.
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,

@@ -278,9 +278,9 @@ pub(crate) fn emulated_buckets(rules: &str) -> Vec<String> {
 /// The options with the key pair of the embedded S3.
 const S3_KEY_OPTIONS: &str = "--s3-access-key-id, --s3-secret-access-key";
 
-/// Returns the origins whose pages may use the embedded S3: the pages that the API at `local` serves, unless the address is
-/// a wildcard, those of the public URL, and those that may use the API. The value `*` includes the origin `null`, with which
-/// browsers follow a redirect.
+/// Returns the origins whose pages may use the embedded S3. These are the pages that the API at `local` serves, unless the
+/// address is a wildcard, those of the public URL, and those that may use the API. The value `*` includes the origin
+/// `null`, with which browsers follow a redirect.
 fn page_origins(local: SocketAddr, environment: &ServerEnvironment) -> Vec<String> {
     let own = (!local.ip().is_unspecified()).then(|| format!("http://{local}"));
     let public = environment.get("SIGNPOST_PUBLIC_URL").map(str::to_owned);

@@ -87,7 +87,7 @@ impl fmt::Display for WelcomeText {
         if !self.allows_all {
             writeln!(
                 f,
-                "  token       `signpost token new ID` prints a secret, and its table for the rules"
+                "  token       `signpost token new ID FILE` adds a token to a rules file, and prints its secret"
             )?;
         }
         write!(f, "  up to 5 GiB {}", target.two_steps())

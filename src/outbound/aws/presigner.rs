@@ -59,7 +59,7 @@ impl Presigner {
 
     /// Returns the endpoint from the resolver of the SDK, which knows partitions, FIPS, dual-stack, acceleration, access
     /// points and dotted names.
-    async fn from_sdk(settings: &Settings) -> Result<Self, ConfigError> {
+    pub(super) async fn from_sdk(settings: &Settings) -> Result<Self, ConfigError> {
         let wrong = |problem: String| ConfigError {
             var: "SIGNPOST_BUCKET",
             problem,

@@ -382,6 +382,41 @@ def session_policy(tmp_path_factory):
     return session_policy_for
 
 
+def test_the_session_of_a_mount_at_an_access_point_has_only_its_own_objects(tmp_path):
+    """The service signs for alice with a session that names the access point as AWS documents it: `ARN/object/KEY`."""
+    stack = policies()["stacks"]["scoped-with-mounts"]
+    point = next(arn for arn in stack["more"] if ":accesspoint/" in arn)
+    mount = f'\n[[mount]]\nat = "m/"\nbucket = "{point}"\n'
+    text = rules("read", "write").replace('on = ["users/', 'on = ["m/users/') + mount
+    with Sts() as sts:
+        settings = {
+            "SIGNPOST_SIGNER_ROLE_ARN": stack["roles"]["SignerRole"]["arn"],
+            "SIGNPOST_SIGNING_MODE": "scoped",
+            "AWS_ENDPOINT_URL_STS": sts.endpoint,
+        }
+        credentials = signpost.Credentials("AKIAIOSFODNN7EXAMPLE", "made-up-secret", settings=settings)
+        service = signpost.Signpost(tmp_path, text, ["--bucket", stack["bucket"], "--region", "eu-central-1"], credentials)
+        try:
+            assert service.request("GET", "m/" + key("alice"), bearer("alice")).status == 307
+        finally:
+            service.stop()
+        (session,) = map(json.loads, sts.policies)
+
+    def by_alice(action, target):
+        return simulation(stack, "SignerRole", action, target, s3_context(), session=session)
+
+    objects = f"{point}/object/"
+    own = {action: by_alice(action, objects + key("alice")) for action in ("s3:GetObject", "s3:PutObject")}
+    check(own, allowed)
+    others = {
+        "an object of bob": ("s3:GetObject", objects + key("bob")),
+        "another access point": ("s3:GetObject", f"{point}-2/object/{key('alice')}"),
+        "the first bucket": ("s3:GetObject", f"arn:aws:s3:::{stack['bucket']}/{key('alice')}"),
+        "a deletion": ("s3:DeleteObject", objects + key("alice")),
+    }
+    check({name: by_alice(action, target) for name, (action, target) in others.items()}, denied)
+
+
 # IAM cannot limit this action to a prefix. It has a separate session, which never signs a URL for a client.
 PENDING = "s3:ListBucketMultipartUploads"
 

@@ -1,6 +1,7 @@
 """The template as CloudFormation sees it: expanded by SAM's own translator, and resolved for a set of parameters.
 
-    python tests/template/properties/stacks.py     prints the expanded template as JSON, for tools that do not support SAM
+    python tests/template/properties/stacks.py                  prints the expanded template as JSON, for tools that do not support SAM
+    python tests/template/properties/stacks.py NAME=VALUE …     prints it for these parameters, without conditions and functions
 """
 
 import json
@@ -193,12 +194,19 @@ def check_parameter(name, declared, value):
         assert bound not in declared or holds(declared[bound]), f"{name} rejects {value!r}"
 
 
-def with_suppressions(template):
+def with_suppressions(resources):
     """Moves the suppressions from the API, where SAM leaves them, to its stage, which they are about."""
-    resources = template["Resources"]
-    resources["RestApiStage"]["Metadata"] = resources["RestApi"].pop("Metadata")
-    return template
+    return resources | {"RestApiStage": resources["RestApiStage"] | {"Metadata": resources["RestApi"].pop("Metadata")}}
+
+
+def printed(arguments):
+    """The template that the command prints."""
+    if not arguments:
+        return EXPANDED | {"Resources": with_suppressions(EXPANDED["Resources"])}
+    given = {name: int(value) if value.isdigit() else value for name, value in (argument.split("=", 1) for argument in arguments)}
+    resources = with_suppressions(Stack(**given).resources)
+    return {"Resources": {name: {key: part for key, part in resource.items() if key != "Condition"} for name, resource in resources.items()}}
 
 
 if __name__ == "__main__":
-    json.dump(with_suppressions(EXPANDED), sys.stdout, indent=1)
+    json.dump(printed(sys.argv[1:]), sys.stdout, indent=1)

@@ -201,7 +201,7 @@ impl ServiceCheck {
                 vec![CheckResult::passed("S3 accepts the URL and reports that the object does not exist, as expected")]
             }
             (StatusCode::FORBIDDEN, Some(document)) if document.is_generic_denial() => vec![CheckResult::note(
-                "S3 returned 403 for an object that does not exist, because the signer may not list the bucket; if downloads \
+                "S3 returned 403 for an object that does not exist, because the signer may not list the bucket. If downloads \
                  of existing objects fail too, pass their error to `signpost doctor`",
             )],
             (_, Some(document)) => document.findings(Some(url)),
@@ -241,8 +241,8 @@ fn without_redirect(status: StatusCode, body: &[u8]) -> CheckResult {
     let problem = serde_json::from_slice::<ProblemDocument>(body).ok();
     match (status, problem) {
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => CheckResult::note(format!(
-            "no rule allows this caller to read the key of the check ({status}), so redirects and S3 were not checked; \
-             use a token with read access to all keys to check them"
+            "no rule allows this caller to read the key of the check ({status}), so redirects and S3 were not checked. \
+             To check them, use a token with read access to all keys"
         )),
         (StatusCode::NOT_FOUND, Some(problem)) if problem.code == "NoSuchBucket" => CheckResult::note(
             "the service has no bucket for keys outside its mounts; use --rules to check the mounts of its rules",

@@ -13,7 +13,7 @@ use crate::exit_status::ExitStatus;
 use crate::local_files;
 use crate::object_url::ObjectUrl;
 use crate::operation_error::OperationError;
-use crate::options::{ConnectionOptions, GetOptions};
+use crate::options::{CredentialOptions, GetOptions};
 use crate::output_path::OutputPath;
 use crate::progress::ProgressMode;
 
@@ -49,6 +49,7 @@ pub(super) async fn get(
     if to_stdout && options.recursive {
         return Err(OperationError::usage("-r cannot write to standard output"));
     }
+    check_output_of_json(options)?;
     let target = download_target(&object_urls, options.output.as_deref(), options.recursive)?;
     let session = TransferSession::open(&object_urls, &options.connection, options.progress, context)?;
     if to_stdout {
@@ -75,13 +76,28 @@ pub(super) async fn get(
     })
 }
 
+/// Rejects an output that would contain both the bytes of the objects and JSON.
+fn check_output_of_json(options: &GetOptions) -> Result<(), OperationError> {
+    let Some(output) = options.output.as_deref().filter(|_| options.connection.json) else {
+        return Ok(());
+    };
+    if is_dash(output) || OutputPath::resolve(output)? == OutputPath::STDOUT {
+        return Err(OperationError::usage(
+            "--json writes to standard output, so the object cannot be written there too",
+        )
+        .with_remedy("Write the object to a file with `-o FILE`, or run the command without --json."));
+    }
+    Ok(())
+}
+
 pub(super) async fn cat(
     texts: &[String],
-    connection: &ConnectionOptions,
+    credential: &CredentialOptions,
     context: &mut CommandContext<'_, '_>,
 ) -> Result<ExitStatus, OperationError> {
-    let object_urls = parse_object_urls(texts, connection, context)?;
-    let session = TransferSession::open(&object_urls, connection, ProgressMode::None, context)?;
+    let connection = credential.clone().without_json();
+    let object_urls = parse_object_urls(texts, &connection, context)?;
+    let session = TransferSession::open(&object_urls, &connection, ProgressMode::None, context)?;
     Ok(copy_to_stdout(&session, &object_urls).await)
 }
 

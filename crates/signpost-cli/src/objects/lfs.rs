@@ -23,7 +23,7 @@ use crate::exit_status::ExitStatus;
 use crate::local_files::OpenedFile;
 use crate::object_url::ObjectUrl;
 use crate::operation_error::OperationError;
-use crate::options::{ConnectionOptions, LfsOptions};
+use crate::options::{ConnectionOptions, CredentialOptions, LfsOptions};
 use crate::platform;
 use crate::progress::ProgressMode;
 
@@ -70,11 +70,11 @@ pub(super) async fn lfs(
 
 impl TransferAgent {
     fn new(options: &LfsOptions, context: &CommandContext<'_, '_>) -> Result<Self, OperationError> {
-        let connection = ConnectionOptions {
+        let credential = CredentialOptions {
             token_file: options.token_file.clone(),
             profile: options.profile.clone(),
-            json: false,
         };
+        let connection = credential.without_json();
         let base = context.base_url(&connection)?;
         let prefix = options.prefix.as_ref();
         let prefix = prefix
@@ -183,8 +183,8 @@ impl TransferAgent {
     }
 }
 
-/// Stores an object, unless it is stored already. S3 verifies the bytes of each part, and the agent the digest of the file,
-/// because S3 does not compute the SHA-256 digest of an object that consists of parts.
+/// Stores an object, unless it is stored already. S3 verifies the bytes of each part. The agent verifies the digest of the
+/// file, because S3 does not compute the SHA-256 digest of an object that consists of parts.
 async fn store(
     session: &TransferSession,
     object_url: &ObjectUrl,

@@ -1,5 +1,5 @@
-//! Uploads standard input, a FIFO or a device, whose length is unknown: a short stream in one request, a long stream in parts of
-//! increasing size. Only a few parts are in memory at a time.
+//! Uploads standard input, a FIFO or a device, whose length is unknown. A short stream takes one request, and a long stream
+//! takes parts of increasing size. Only a few parts are in memory at a time.
 
 use std::fs::File;
 use std::io;

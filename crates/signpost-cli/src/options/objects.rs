@@ -19,7 +19,7 @@ pub(crate) enum ObjectCommand {
         #[arg(required = true, value_name = "OBJECT")]
         objects: Vec<String>,
         #[command(flatten)]
-        connection: ConnectionOptions,
+        credential: CredentialOptions,
     },
     /// Delete objects. As in S3, it is not an error if an object does not exist.
     Rm {
@@ -47,9 +47,19 @@ pub(crate) enum ObjectCommand {
     Lfs(LfsOptions),
 }
 
-/// The connection to the service.
+/// The connection to the service, for a command with results.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConnectionOptions {
+    #[command(flatten)]
+    pub(crate) credential: CredentialOptions,
+    /// Print results to standard output as JSON, one line for each object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The source of the credential.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CredentialOptions {
     /// A file with the token; `-` for standard input. The default is `SIGNPOST_TOKEN`, then the profile, then
     /// ~/.netrc.
     #[arg(long, value_name = "FILE")]
@@ -57,9 +67,16 @@ pub(crate) struct ConnectionOptions {
     /// The profile of `signpost login` to use instead of `SIGNPOST_URL` and `SIGNPOST_TOKEN`.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Print results to standard output as JSON, one line for each object.
-    #[arg(long)]
-    pub(crate) json: bool,
+}
+
+impl CredentialOptions {
+    /// The connection for a command whose output is not JSON.
+    pub(crate) fn without_json(self) -> ConnectionOptions {
+        ConnectionOptions {
+            credential: self,
+            json: false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -200,4 +217,21 @@ fn parse_size(text: &str) -> Result<u64, &'static str> {
     let size: Result<ByteSize, _> = text.parse();
     size.map(|size| size.as_u64())
         .map_err(|_| "write a number of bytes, or a size with a unit such as 5MiB")
+}
+
+impl ObjectCommand {
+    /// The name of the command, if its output is JSON.
+    pub(super) fn json_name(&self) -> Option<&'static str> {
+        let (name, connection) = match self {
+            Self::Get(options) => ("get", &options.connection),
+            Self::Put(options) => ("put", &options.connection),
+            Self::Rm { connection, .. } => ("rm", connection),
+            Self::Ls(options) => ("ls", &options.connection),
+            Self::Share(options) => ("share", &options.connection),
+            Self::Uploads(options) => ("uploads", &options.connection),
+            Self::Stat(options) => ("stat", &options.connection),
+            Self::Cat { .. } | Self::Lfs(_) => return None,
+        };
+        connection.json.then_some(name)
+    }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use signpost::auth::User;
 use signpost::key::ObjectKey;
 use signpost::mount::Mount;
 use signpost::policy::{
@@ -65,7 +66,7 @@ struct ExplainReport<'a> {
 
 #[derive(Serialize)]
 struct CallerSummary<'a> {
-    user_id: &'a str,
+    user_id: Option<&'a str>,
     groups: &'a [String],
 }
 
@@ -126,7 +127,7 @@ impl<'a> ExplainReport<'a> {
         Self {
             request,
             caller: CallerSummary {
-                user_id: decision.principal.user_id(),
+                user_id: decision.principal.user().map(User::user_id),
                 groups: decision.principal.user().map_or(&[], |user| &user.groups),
             },
             decision: decision.kind,

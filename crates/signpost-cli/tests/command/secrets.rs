@@ -1,5 +1,9 @@
 //! `token new` and `key new`: scripts can capture the secret, and the rules accept the printed table.
 
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use signpost::auth::TokenDigest;
@@ -75,8 +79,8 @@ fn every_key_has_an_id_and_256_bits() {
 
 #[test]
 fn no_table_is_printed_if_the_secret_cannot_be_written() {
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_signpost"));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signpost"));
     let output = command.args(["token", "new", "ci"]).stdout(full).output().unwrap();
     let notes = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{notes}");
@@ -187,4 +191,135 @@ fn a_rotation_that_is_not_possible_changes_nothing() {
         assert!(said.notes.contains(expected), "{said:?}");
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), ROTATED);
+}
+
+const RULES: &str = "# The rules of the team.
+version = 1
+
+[[token]]
+id = \"other\"
+sha256 = \"3bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"";
+
+/// Runs the command with a stream appended to a file, as `>>` and `2>>` do.
+fn appended(stream: &str, path: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signpost"));
+    command.args(arguments).stdin(Stdio::null());
+    let file = File::options().append(true).open(path).unwrap();
+    let output = match stream {
+        "stdout" => command.stdout(file).output(),
+        _ => command.stderr(file).output(),
+    };
+    let output = output.unwrap();
+    (
+        output.status.code(),
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+    )
+}
+
+#[test]
+fn a_new_token_is_added_to_the_rules_file() {
+    let (folder, path) = file("rules.toml", RULES);
+    let rules = path.to_str().unwrap();
+    let said = signpost(&["token", "new", "ci", rules, "--groups", "deployers"]);
+    let digest = TokenDigest::of(secret(&said).as_bytes()).to_hex();
+    let table = format!("[[token]]\nid = \"ci\"\nsha256 = \"{digest}\"\ngroups = [\"deployers\"]\n");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{RULES}\n\n{table}"));
+    assert!(said.notes.contains("now contains the token \"ci\""), "{said:?}");
+    assert_eq!(signpost(&["rules", "check", rules]).code, 0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_token_that_cannot_be_added_changes_nothing() {
+    let (folder, path) = file("rules.toml", RULES);
+    let rules = path.to_str().unwrap();
+    let (_invalid_folder, invalid) = file("rules.toml", "version = 2");
+    let (_inline_folder, inline) = file("rules.toml", "version = 1\ntoken = []\n");
+    for (id, rules, code, expected) in [
+        ("other", rules, 1, "run `signpost token rotate other"),
+        ("a b", rules, 2, "1 to 64 letters"),
+        ("ci", invalid.to_str().unwrap(), 1, "unknown version 2"),
+        ("ci", inline.to_str().unwrap(), 1, "token"),
+        ("ci", "no/such/file", 1, "failed to read no/such/file"),
+        ("ci", "-", 2, "cannot read standard input"),
+    ] {
+        let said = signpost(&["token", "new", id, rules]);
+        assert_eq!((said.out.as_str(), said.code), ("", code), "{said:?}");
+        assert!(said.notes.contains(expected), "{said:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), RULES);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// The digest must not be stored if nobody has the secret.
+#[test]
+fn the_rules_do_not_change_if_the_secret_cannot_be_written() {
+    let (_folder, path) = file("rules.toml", ROTATED);
+    let rules = path.to_str().unwrap();
+    for arguments in [["token", "new", "new", rules], ["token", "rotate", "ci", rules]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signpost"));
+        let output = command.args(arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), ROTATED, "{arguments:?}");
+    }
+}
+
+#[test]
+fn two_commands_cannot_change_the_rules_at_the_same_time() {
+    let (folder, path) = file("rules.toml", ROTATED);
+    let rules = path.to_str().unwrap();
+    let replacement = folder.path().join("rules.toml.new");
+    std::fs::write(&replacement, "").unwrap();
+    for arguments in [
+        ["token", "new", "new", rules],
+        ["token", "rotate", "ci", rules],
+        ["token", "retire", "ci", rules],
+    ] {
+        let said = signpost(&arguments);
+        assert_eq!((said.out.as_str(), said.code), ("", 1), "{said:?}");
+        assert!(
+            said.notes
+                .contains("rules.toml.new: another command is changing the rules"),
+            "{said:?}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), ROTATED);
+    assert!(replacement.exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_is_appended_to_rules_leaves_them_valid() {
+    let cases: [(&str, &[&str], i32); 9] = [
+        ("stdout", &["token", "new", "ci"], 2),
+        ("stdout", &["token", "rotate", "other", "RULES"], 2),
+        ("stdout", &["token", "new", "ci", "RULES"], 2),
+        ("stderr", &["token", "new", "ci"], 0),
+        ("stderr", &["token", "new", "other"], 2),
+        ("stderr", &["token", "new", "a b"], 2),
+        ("stderr", &["token", "new"], 2),
+        ("stderr", &["token", "new", "ci", "no/such/file"], 1),
+        ("stderr", &["rules", "check", "no/such/file"], 1),
+    ];
+    for (stream, arguments, code) in cases {
+        let (_folder, path) = file("rules.toml", RULES);
+        let rules = path.to_str().unwrap();
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|argument| if *argument == "RULES" { rules } else { *argument })
+            .collect();
+        let (status, said) = appended(stream, &path, &arguments);
+        assert_eq!(status, Some(code), "{arguments:?} {said}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tokens = Policy::parse(&text).map(|policy| policy.authenticators.tokens.len());
+        assert_eq!(tokens, Ok(if code == 0 { 2 } else { 1 }), "{arguments:?} {text}");
+        assert!(text.starts_with(RULES), "{text}");
+        if stream == "stdout" {
+            assert!(said.contains("standard output is a rules file"), "{said}");
+            assert_eq!(text, RULES);
+        } else if code != 0 {
+            assert!(text.contains("\n# error: "), "{text}");
+        }
+    }
 }

@@ -100,7 +100,7 @@ fn output_never_contains_presigned_urls_share_tokens_or_escape_codes() {
         }
     });
     let said = local
-        .signpost(&["cat", &local.url("/k"), "--json"])
+        .signpost(&["get", &local.url("/k"), "-o", "out", "--json"])
         .through(&proxy)
         .fails(7, "no response from");
     let denied = FaultProxy::start({
@@ -114,10 +114,12 @@ fn output_never_contains_presigned_urls_share_tokens_or_escape_codes() {
         }
     });
     let refused = local
-        .signpost(&["cat", "k", "--json"])
+        .signpost(&["get", "k", "-o", "out", "--json"])
         .through(&denied)
         .fails(4, "AccessDenied");
-    let shared = local.signpost(&["cat", &local.url("/k?share=s3cret"), "--json"]).said();
+    let shared = local
+        .signpost(&["get", &local.url("/k?share=s3cret"), "-o", "out", "--json"])
+        .said();
     for said in [said, refused, shared] {
         let all = format!("{}{}", said.text(), said.notes);
         assert!(

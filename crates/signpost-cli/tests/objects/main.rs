@@ -10,6 +10,7 @@ mod folders;
 mod fronts;
 mod hostile;
 mod ids;
+mod json;
 mod large;
 mod links;
 mod mounts;
