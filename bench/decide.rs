@@ -97,6 +97,7 @@ fn decide_with_many_mounts(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mounts");
     for (name, mounts, path) in [
         ("none", "", "/docs/500/report.pdf".to_owned()),
+        ("none, key with 300 segments", "", format!("/{}k", "a/".repeat(300))),
         (
             "1,000 mounts, key in one",
             siblings.as_str(),

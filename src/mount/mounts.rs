@@ -22,6 +22,20 @@ struct NestedMount {
     line: usize,
     /// The index of the innermost other mount that contains this one.
     parent: Option<usize>,
+    /// The number of other mounts that contain this one.
+    depth: usize,
+    /// The index of a mount further outside. With it, the search for a mount that contains a key takes logarithmic time.
+    jump: Option<usize>,
+}
+
+/// Returns the jump of a mount inside `parent`. If the last two jumps are equally long, it is as long as both together
+/// ([Myers, "An applicative random-access stack"](https://doi.org/10.1016/0020-0190(83)90106-0)).
+fn jump_over(nested: &[NestedMount], parent: usize) -> usize {
+    let jump = |index: usize| nested[index].jump.unwrap_or(index);
+    let (first, second) = (jump(parent), jump(jump(parent)));
+    let depth = |index: usize| nested[index].depth;
+    let is_equal = depth(parent) - depth(first) == depth(first) - depth(second);
+    if is_equal { second } else { parent }
 }
 
 impl Default for Mounts {
@@ -43,6 +57,8 @@ impl Mounts {
                 mount: Arc::new(mount),
                 line,
                 parent: None,
+                depth: 0,
+                jump: None,
             })
             .collect();
         nested.sort_by(|a, b| a.mount.at.cmp(&b.mount.at));
@@ -55,7 +71,10 @@ impl Mounts {
             {
                 enclosing.pop();
             }
-            nested[index].parent = enclosing.last().copied();
+            let parent = enclosing.last().copied();
+            nested[index].parent = parent;
+            nested[index].depth = enclosing.len();
+            nested[index].jump = parent.map(|parent| jump_over(&nested, parent));
             enclosing.push(index);
         }
         let mut mounts = Self {
@@ -119,8 +138,13 @@ impl Mounts {
         let pairs = candidate.mount.at.bytes().zip(key.bytes());
         let common = pairs.take_while(|(at, key)| at == key).count();
         // Each parent is a prefix of `candidate`.
-        while candidate.mount.at.len() > common {
-            candidate = self.nested.get(candidate.parent?)?;
+        let is_longer = |nested: &NestedMount| nested.mount.at.len() > common;
+        while is_longer(candidate) {
+            let jumped = candidate
+                .jump
+                .map(|jump| &self.nested[jump])
+                .filter(|far| is_longer(far));
+            candidate = jumped.or_else(|| self.nested.get(candidate.parent?))?;
         }
         Some(&candidate.mount)
     }

@@ -17,7 +17,6 @@ mod objects;
 pub(crate) mod records;
 mod tables;
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use redb::backends::FileBackend;
@@ -31,8 +30,8 @@ pub(crate) use self::listing::{ListEntry, ListMarker, ListPage, ListQuery};
 pub(crate) use self::multipart::{CompletionRequest, RequestedPart, UploadEntry};
 pub(crate) use self::objects::{DeleteOutcome, DeleteRequest};
 
-use self::blobs::BlobFiles;
-use self::records::{CompletedRecord, PartRecord, VersionRecord};
+use self::blobs::{BlobFiles, BlobSet};
+use self::records::{CompletedRecord, PartBlob, VersionBlobs};
 
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
@@ -82,24 +81,24 @@ impl ObjectStore {
         Ok(write.commit()?)
     }
 
-    fn referenced_blobs(&self) -> Result<HashSet<String>, StoreError> {
+    /// Returns the blobs that the index refers to. It reads only their names, and they are small, because a server has one or
+    /// more for each object.
+    fn referenced_blobs(&self) -> Result<BlobSet, StoreError> {
         let read = self.index.begin_read()?;
-        let mut referenced = HashSet::new();
+        let mut referenced = BlobSet::default();
         for row in read.open_table(tables::VERSIONS)?.iter()? {
-            let version: VersionRecord = tables::decode_record(row?.1.value())?;
-            referenced.extend(
-                version
-                    .object
-                    .into_iter()
-                    .flat_map(|object| object.segments)
-                    .map(|segment| segment.blob),
-            );
+            let row = row?;
+            let version: VersionBlobs<'_> = tables::decode_record(row.1.value())?;
+            for segment in version.object.iter().flat_map(|object| &object.segments) {
+                referenced.insert(segment.blob);
+            }
         }
         for row in read.open_table(tables::PARTS)?.iter()? {
-            let part: PartRecord = tables::decode_record(row?.1.value())?;
+            let row = row?;
+            let part: PartBlob<'_> = tables::decode_record(row.1.value())?;
             referenced.insert(part.segment.blob);
         }
-        Ok(referenced)
+        Ok(referenced.sorted())
     }
 }
 

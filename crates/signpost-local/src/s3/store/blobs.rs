@@ -3,7 +3,6 @@
 //! Therefore a killed server leaves no incomplete object. The file is written and synced before the index commits its
 //! name, and the next start removes files that the index does not refer to.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -57,7 +56,7 @@ impl BlobFiles {
     }
 
     /// Removes every file that is not in `referenced` and returns their number.
-    pub(crate) fn remove_unreferenced(&self, referenced: &HashSet<String>) -> io::Result<usize> {
+    pub(crate) fn remove_unreferenced(&self, referenced: &BlobSet) -> io::Result<usize> {
         let mut removed = 0;
         for shard in fs::read_dir(&self.root)? {
             for entry in fs::read_dir(shard?.path())? {
@@ -74,6 +73,31 @@ impl BlobFiles {
     fn path(&self, id: &str) -> PathBuf {
         self.root.join(id.get(..2).unwrap_or("00")).join(id)
     }
+}
+
+/// A set of blobs. A name has 128 bits, so the set needs 16 bytes for each blob.
+#[derive(Debug, Default)]
+pub(crate) struct BlobSet(Vec<u128>);
+
+impl BlobSet {
+    pub(crate) fn insert(&mut self, id: &str) {
+        self.0.extend(number(id));
+    }
+
+    /// Prepares the set for [`Self::contains`].
+    pub(crate) fn sorted(mut self) -> Self {
+        self.0.sort_unstable();
+        self
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        number(id).is_some_and(|number| self.0.binary_search(&number).is_ok())
+    }
+}
+
+/// Returns the number that the name of a blob represents.
+fn number(id: &str) -> Option<u128> {
+    u128::from_str_radix(id, 16).ok()
 }
 
 /// A file that is being written. It is removed if it is dropped before [`BlobWriter::finish`].

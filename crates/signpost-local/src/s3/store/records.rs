@@ -94,6 +94,33 @@ pub(crate) struct ObjectMetadata {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+/// The part of a [`VersionRecord`] that names the blobs.
+#[derive(Deserialize)]
+pub(crate) struct VersionBlobs<'a> {
+    #[serde(borrow)]
+    pub(crate) object: Option<ObjectBlobs<'a>>,
+}
+
+/// The part of an [`ObjectRecord`] that names the blobs.
+#[derive(Deserialize)]
+pub(crate) struct ObjectBlobs<'a> {
+    #[serde(borrow)]
+    pub(crate) segments: Vec<SegmentBlob<'a>>,
+}
+
+/// The part of a [`PartRecord`] that names the blob.
+#[derive(Deserialize)]
+pub(crate) struct PartBlob<'a> {
+    #[serde(borrow)]
+    pub(crate) segment: SegmentBlob<'a>,
+}
+
+/// The part of a [`BlobSegment`] that names the blob.
+#[derive(Deserialize)]
+pub(crate) struct SegmentBlob<'a> {
+    pub(crate) blob: &'a str,
+}
+
 /// A checksum algorithm of S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum DigestAlgorithm {
