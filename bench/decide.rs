@@ -1,5 +1,6 @@
 //! Measures a redirect: deciding and signing, and a complete event. The bare `SigV4` cryptography and the `.presigned()` of
-//! the SDK are measured in the same run for comparison. Also measures how long it takes to authenticate and to reject a caller.
+//! the SDK are measured in the same run for comparison. Also measures how long it takes to authenticate and to reject a caller, and
+//! to sign a batch of git-lfs.
 
 #[path = "../tests/core/issuer.rs"]
 #[expect(dead_code, reason = "only the tests use the whole module")]
@@ -13,6 +14,10 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sigv4::http_request::{
+    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
+};
+use aws_sigv4::sign::v4::SigningParams;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
@@ -50,6 +55,7 @@ criterion_group!(
     benches,
     sign,
     sign_many,
+    lfs_batch,
     decide_with_many_rules,
     decide_with_many_mounts,
     authenticate_callers
@@ -260,6 +266,57 @@ fn sign_many(criterion: &mut Criterion) {
     }
 }
 
+/// Measures a batch of git-lfs for 100 downloads, which needs no request to S3, and 100 URLs that `aws-sigv4` signs.
+fn lfs_batch(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let handler = runtime.block_on(handler_with(&format!("{OPEN_RULES}[lfs]\nat = \"lfs/\"\n")));
+    let oids: Vec<_> = (0..100).map(|number| format!("{number:064x}")).collect();
+    let objects: Vec<_> = oids.iter().map(|oid| json!({"oid": oid, "size": 1024})).collect();
+    let body = json!({"operation": "download", "transfers": ["basic"], "hash_algo": "sha256", "objects": objects});
+    let request = ApiRequest {
+        path: "/-/lfs/game/objects/batch".into(),
+        body: body.to_string().into(),
+        ..request("POST")
+    };
+    let batch = || runtime.block_on(handler.handle(black_box(&request), now()));
+    let response = String::from_utf8_lossy(batch().body()).into_owned();
+    assert_eq!(response.matches("X-Amz-Signature").count(), 100, "{response}");
+    let mut group = criterion.benchmark_group("git-lfs");
+    group.bench_function("a batch of 100 objects", |bencher| bencher.iter(&batch));
+    let credentials = credentials();
+    group.bench_function("100 URLs of aws-sigv4", |bencher| {
+        bencher.iter(|| oids.iter().for_each(|oid| drop(black_box(sigv4(oid, &credentials)))));
+    });
+}
+
+/// Signs the URL of one object as an SDK does.
+fn sigv4(oid: &str, credentials: &Credentials) -> String {
+    let key = format!("lfs/game/{}/{}/{oid}", &oid[..2], &oid[2..4]);
+    let url =
+        format!("https://example-bucket.s3.eu-central-1.amazonaws.com/{key}?response-content-disposition=attachment");
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_mins(5));
+    let identity = credentials.clone().into();
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region("eu-central-1")
+        .name("s3")
+        .time(now())
+        .settings(settings);
+    let params = params.build().expect("the parameters are complete").into();
+    let body = SignableBody::UnsignedPayload;
+    let request = SignableRequest::new("GET", &url, std::iter::empty(), body).expect("the URL is valid");
+    let (instructions, _) = aws_sigv4::http_request::sign(request, &params)
+        .expect("the request can be signed")
+        .into_parts();
+    let mut signed = http::Request::get(&url).body(()).expect("the URL is valid");
+    instructions.apply_to_request_http1x(&mut signed);
+    signed.uri().to_string()
+}
+
 /// Rules of which only the last one allows the request.
 fn many_rules(count: usize) -> String {
     let digest = Sha256::digest(b"secret").iter().fold(String::new(), |mut text, byte| {
@@ -350,8 +407,12 @@ fn sdk() -> aws_sdk_s3::Client {
 }
 
 async fn handler() -> Handler {
+    handler_with(OPEN_RULES).await
+}
+
+async fn handler_with(rules: &str) -> Handler {
     let mut settings = settings();
-    settings.rules = Some(OPEN_RULES.into());
+    settings.rules = Some(rules.into());
     let source = CredentialSource::from_provider(credentials());
     Handler::start(settings, source).await.expect("the handler starts")
 }

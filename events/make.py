@@ -259,7 +259,7 @@ SHAPE = {"rest": rest, "http-api": http_api, "function-url": function_url, "alb"
 
 def signed(key, method, form="redirect", headers=None, **more):
     """The expectation for a response with a signed URL. `headers` are the signed headers except Host."""
-    status = 307 if form == "redirect" else 200
+    status = {"redirect": 307, "preflight": 204}.get(form, 200)
     out = {"status": status, "key": key, "method": method, "form": form, "signed": headers or {}}
     if method == "PUT":
         out["create_only"] = True
@@ -411,6 +411,46 @@ row(PATHS, "presign-put", Request("GET", "/-/presign/docs/a%20b.txt?method=PUT&c
 row(PATHS, "presign-delete", Request("GET", "/-/presign/docs/a%20b.txt?method=DELETE"), signed("docs/a b.txt", "DELETE", "presign"), "the response format of the AWS SDK for Go")
 row(PATHS, "presign-head", Request("GET", "/-/presign/docs/a%20b.txt?method=HEAD"), signed("docs/a b.txt", "HEAD", "presign"), "the response format of the AWS SDK for Go")
 row(PATHS, "refused-presign-dot-dot", Request("GET", "/-/presign/docs/../secret?method=GET"), plain_response(400), "a dot segment")
+
+# Build caches and git-lfs
+def cache_row(fronts, name, request, expectation, note):
+    row(fronts, name, request, expectation | {"rules": "caches.toml"}, note)
+
+
+CI = {"authorization": "Bearer the-token-of-ci"}
+HASH = "6d1a0f7c2b9e4853"
+OID = hashlib.sha256(BODY).hexdigest()
+ARTIFACT = f"/-/turbo/v8/artifacts/{HASH}?slug=acme"
+artifact = CI | {"content-type": "application/octet-stream", "x-artifact-duration": "12"}
+asked = {"access-control-request-method": "PUT", "access-control-request-headers": "authorization, content-type, user-agent, x-artifact-duration"}
+cache_row(ALL, "turborepo-preflight", Request("OPTIONS", ARTIFACT, CI | asked), signed(f"turbo/acme/{HASH}", "PUT", "preflight"), "`turbo --preflight` requests the URL before it sends the artifact")
+cache_row(ALL, "turborepo-get", Request("GET", ARTIFACT, CI), signed(f"turbo/acme/{HASH}", "GET"), "the artifact of a team")
+cache_row(ALL, "turborepo-put", Request("PUT", ARTIFACT, artifact, BODY), signed(f"turbo/acme/{HASH}", "PUT", headers=length_of(BODY)), "an upload without `--preflight`")
+cache_row(ALL, "turborepo-status", Request("GET", "/-/turbo/v8/artifacts/status", CI), plain_response(200), "the cache is enabled")
+cache_row(ALL, "turborepo-events", Request("POST", "/-/turbo/v8/artifacts/events", {"content-type": "application/json"}, b"[]"), plain_response(200), "events have no effect, and turbo sends them without its credential")
+cache_row(ALL, "refused-turborepo-tag", Request("PUT", ARTIFACT, artifact | {"x-artifact-tag": "c2lnbmVk"}, BODY), plain_response(400), "S3 cannot return the signature of an artifact")
+cache_row(PATHS, "refused-turborepo-hash", Request("GET", "/-/turbo/v8/artifacts/a%2Fb", CI), plain_response(400), "a hash that is not one segment")
+cache_row(ALL, "nx-get", Request("GET", f"/-/nx/v1/cache/{HASH}", CI), signed(f"nx/{HASH}", "GET"), "an artifact of Nx")
+cache_row(ALL, "nx-put", Request("PUT", f"/-/nx/v1/cache/{HASH}", artifact, BODY), signed(f"nx/{HASH}", "PUT", headers=length_of(BODY), create_only=False), "a rule with `overwrite = true` needs no look-up")
+
+
+def lfs(path, document):
+    headers = CI | {"accept": "application/vnd.git-lfs+json", "content-type": "application/vnd.git-lfs+json"}
+    return Request("POST", f"/-/lfs/game/{path}", headers, json.dumps(document).encode())
+
+
+batch = {"operation": "download", "transfers": ["basic"], "ref": {"name": "refs/heads/main"}, "objects": [{"oid": OID, "size": len(BODY)}], "hash_algo": "sha256"}
+cache_row(ALL, "lfs-batch", lfs("objects/batch", batch), signed(f"lfs/game/{OID[:2]}/{OID[2:4]}/{OID}", "GET", "lfs"), "the download of one object; the fronts other than a REST API pass this body in base64 too")
+cache_row(ALL, "refused-lfs-batch", lfs("objects/batch", batch | {"hash_algo": "sha1"}), plain_response(409), "an unknown hash algorithm")
+cache_row(ALL, "refused-lfs-lock", lfs("locks", {"path": "art/hero.psd", "ref": {"name": "refs/heads/main"}}), plain_response(404), "locks need a table")
+cache_row(ALL, "refused-lfs-locks", Request("GET", "/-/lfs/game/locks?path=art%2Fhero.psd&limit=10", CI), plain_response(404), "locks need a table")
+cache_row(ALL, "refused-lfs-verify-locks", lfs("locks/verify", {"limit": 10}), plain_response(404), "locks need a table")
+cache_row(ALL, "refused-lfs-unlock", lfs("locks/01K0000000000000000000000A/unlock", {"force": True}), plain_response(404), "locks need a table")
+cache_row(ALL, "refused-turborepo-team", Request("GET", ARTIFACT.replace("acme", "other"), CI), plain_response(403), "the team of another rule")
+cache_row(ALL, "refused-turborepo-token", Request("GET", ARTIFACT, {"authorization": "Bearer not-a-token-of-ours"}), plain_response(401), "a wrong token")
+cache_row(ALL, "refused-nx-token", Request("GET", f"/-/nx/v1/cache/{HASH}"), plain_response(401), "no token")
+no_token = Request("POST", "/-/lfs/game/objects/batch", {"content-type": "application/vnd.git-lfs+json"}, json.dumps(batch).encode())
+cache_row(ALL, "refused-lfs-token", no_token, plain_response(401), "no token")
 
 # Domains and stages
 row(("rest",), "get-base-path", Request("GET", AT, base="/files"), signed(KEY, "GET"), "custom domain with the base path `files`")
@@ -569,15 +609,17 @@ def readme(expected, notes, methods):
         "For each file, `expected.json` contains the status, the object key, and the method for which the URL is signed. A rejected request",
         "also has a key if the rejection comes after its key is parsed. If the response has a signed URL, there are more members:",
         "",
-        "- `form`: the response format (`redirect`, `url`, `json` or `presign`)",
+        "- `form`: the response format (`redirect`, `url`, `json`, `presign`, `preflight` of Turborepo, or `lfs` of git-lfs)",
         "- `signed`: the signed headers except Host",
-        "- `create_only`: true if the object must not exist yet. This is `If-None-Match=*` in the query of a redirect or a bare URL, and a header in JSON.",
+        "- `create_only`: true if the object must not exist yet. This is `If-None-Match=*` in the query of a redirect, a preflight response or a bare URL, and",
+        "  a header in JSON.",
         "- `cors`: the origin that the response must allow",
         "- `storage`: the bucket, the region and the storage key, if the object is in a mount",
+        "- `rules`: the rules file in `tests/runtime/`, if it is not `rules.toml`",
         "",
-        "The expectations assume the rules in `tests/runtime/rules.toml`: everyone may read, write and delete, with `overwrite = false`, and may",
-        "list the mount `archive/`. They also assume `SIGNPOST_CORS_ORIGINS=https://app.example.com`, the bucket `example-bucket` and the",
-        "region eu-central-1.",
+        "`rules.toml` lets everyone read, write and delete, with `overwrite = false`, and list the mount `archive/`. It contains no",
+        "issuers and no tokens. The expectations also assume `SIGNPOST_CORS_ORIGINS=https://app.example.com`, the bucket `example-bucket`,",
+        "the region eu-central-1, and no table.",
         "",
         "| file | fronts | operation | expected key | expected status | description |",
         "|---|---|---|---|---|---|",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use signpost::lambda::respond;
+use signpost::service::handler::Handler;
 
 use crate::support::{credentials, handler_with, now};
 
@@ -28,21 +29,32 @@ fn redirected_key(response: &Value, expected: &Value) -> Option<String> {
     Some(path.decode_utf8().ok()?.into_owned())
 }
 
-#[tokio::test]
-async fn every_event_gets_the_expected_status_and_key() {
-    let rules = read(&root().join("tests/runtime/rules.toml"));
+/// A handler with the rules that some expectations assume.
+async fn handler_with_rules(file: &str) -> Handler {
+    let rules = read(&root().join("tests/runtime").join(file));
     let env = [
         ("SIGNPOST_RULES", rules.as_str()),
         ("SIGNPOST_CORS_ORIGINS", "https://app.example.com"),
     ];
-    let handler = handler_with(&env, credentials(None, None)).await;
+    handler_with(&env, credentials(None, None)).await
+}
+
+#[tokio::test]
+async fn every_event_gets_the_expected_status_and_key() {
+    let open = handler_with_rules("rules.toml").await;
+    let caches = handler_with_rules("caches.toml").await;
     let expected: Value = serde_json::from_str(&read(&root().join("events/expected.json"))).unwrap();
     for (name, expected) in expected.as_object().unwrap() {
+        let handler = if expected["rules"] == "caches.toml" {
+            &caches
+        } else {
+            &open
+        };
         let event = read(&root().join("events").join(name));
-        let response = respond(&handler, &event, "invocation-1", now()).await;
+        let response = respond(handler, &event, "invocation-1", now()).await;
         let response: Value = serde_json::from_str(&response).unwrap();
         assert_eq!(response["statusCode"], expected["status"], "{name}: {response}");
-        if expected["status"] == 307 {
+        if ["redirect", "preflight"].map(Value::from).contains(&expected["form"]) {
             let key = expected
                 .get("storage")
                 .map_or(&expected["key"], |storage| &storage["key"]);

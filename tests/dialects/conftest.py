@@ -10,10 +10,13 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS)]
 
+from lib.function_server import FunctionServer  # noqa: E402
+from lib.lambda_emulator import find_emulator  # noqa: E402
 from lib.local_server import LocalServer  # noqa: E402
 from lib.tokens import token_table  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+FUNCTION = os.environ.get("SIGNPOST_FUNCTION")
 COMMAND = Path(os.environ.get("SIGNPOST_COMMAND", TESTS.parent / "target/debug/signpost"))
 
 RULES = f"""\
@@ -32,7 +35,7 @@ at = "lfs/"
 id = "ci"
 who = ["token:ci", "token:bob"]
 can = ["read", "write"]
-on = ["turbo/**", "nx/**", "lfs/**", "ccache/**"]
+on = ["turbo/**", "nx/**", "lfs/**", "ccache/**", "sccache/**"]
 
 [[rule]]
 id = "maintainers"
@@ -47,6 +50,22 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("signpost")
     with LocalServer(folder, RULES, "--s3-listen", "127.0.0.1:0", "--data", folder / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def function(tmp_path_factory):
+    """The function under the runtime emulator, behind a REST API."""
+    emulator = find_emulator()
+    if not FUNCTION or emulator is None:
+        pytest.skip("SIGNPOST_FUNCTION does not name a binary of the function, or the runtime emulator is not installed")
+    with FunctionServer(tmp_path_factory.mktemp("function"), RULES, emulator, FUNCTION) as running:
+        yield running
+
+
+@pytest.fixture(params=["server", "function"])
+def service(request):
+    """The local server, and then the function."""
+    return request.getfixturevalue(request.param)
 
 
 def run(*command, cwd, check=True, settings=None, seconds=300):

@@ -41,24 +41,24 @@ def forget(workspace):
     run("rm", "-rf", ".nx", "packages/a/dist", cwd=workspace)
 
 
-def test_a_new_checkout_gets_the_stored_artifact(server, workspace):
-    status, output = build(workspace, f"{server.url}/-/nx", 3)
+def test_a_new_checkout_gets_the_stored_artifact(service, workspace):
+    status, output = build(workspace, f"{service.url}/-/nx", 3)
     assert status == 0 and "0/1 hit" in output, output
     stored = (workspace / "packages/a/dist/out.bin").read_bytes()
     forget(workspace)
-    status, output = build(workspace, f"{server.url}/-/nx", 3)
+    status, output = build(workspace, f"{service.url}/-/nx", 3)
     assert status == 0 and "1/1 hit" in output, output
     assert (workspace / "packages/a/dist/out.bin").read_bytes() == stored
 
 
-def test_an_artifact_above_the_limit_of_the_front_fails_the_task(server, workspace):
-    status, output = build(workspace, f"{server.url}/-/nx", 6)
+def test_an_artifact_above_the_limit_of_the_front_fails_the_task(service, workspace):
+    status, output = build(workspace, f"{service.url}/-/nx", 6)
     assert status != 0 and "413" in output, output
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
-def test_a_missing_or_wrong_token_is_reported(server, workspace, token):
-    status, output = build(workspace, f"{server.url}/-/nx", 1, token)
+def test_a_missing_or_wrong_token_is_reported(service, workspace, token):
+    status, output = build(workspace, f"{service.url}/-/nx", 1, token)
     assert status != 0 and "Misconfigured" not in output, output
     assert "credential" in output or "Unauthorized" in output or "401" in output, output
 

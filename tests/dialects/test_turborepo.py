@@ -48,42 +48,42 @@ def checkout(folder, target):
 
 
 @pytest.mark.parametrize("size", [8, 300])
-def test_a_second_checkout_gets_the_stored_artifact(server, tmp_path, size):
+def test_a_second_checkout_gets_the_stored_artifact(service, tmp_path, size):
     first = repository(tmp_path / "first", size)
-    status, output = build(first, server, "--preflight")
+    status, output = build(first, service, "--preflight")
     assert status == 0 and "cache miss" in output and "WARNING  failed" not in output, output
     second = checkout(first, tmp_path / "second")
-    status, output = build(second, server, "--preflight")
+    status, output = build(second, service, "--preflight")
     assert status == 0 and "cache hit" in output, output
     stored, found = ((folder / "packages/a/dist/out.bin").read_bytes() for folder in (first, second))
     assert stored == found and len(found) == size << 20
 
 
-def test_without_preflight_artifacts_are_downloaded_but_not_stored(server, tmp_path):
+def test_without_preflight_artifacts_are_downloaded_but_not_stored(service, tmp_path):
     first = repository(tmp_path / "first", 1)
-    status, output = build(first, server, team="direct")
+    status, output = build(first, service, team="direct")
     assert status == 0 and "307 Temporary Redirect" in output, output
-    assert build(first, server, "--preflight", team="direct")[0] == 0
-    status, output = build(checkout(first, tmp_path / "second"), server, team="direct")
+    assert build(first, service, "--preflight", team="direct")[0] == 0
+    status, output = build(checkout(first, tmp_path / "second"), service, team="direct")
     assert status == 0 and "cache hit" in output, output
 
 
 @pytest.mark.parametrize("options", [(), ("--preflight",)])
-def test_a_build_with_a_wrong_token_succeeds_and_prints_the_reason(server, tmp_path, options):
-    status, output = build(repository(tmp_path / "first", 1), server, *options, token="wrong")
+def test_a_build_with_a_wrong_token_succeeds_and_prints_the_reason(service, tmp_path, options):
+    status, output = build(repository(tmp_path / "first", 1), service, *options, token="wrong")
     assert status == 0 and "1 successful" in output, output
     assert "Authentication failed" in output and "401 Unauthorized" in output, output
 
 
-def test_a_second_upload_of_an_artifact_does_not_fail_the_build(server, tmp_path):
+def test_a_second_upload_of_an_artifact_does_not_fail_the_build(service, tmp_path):
     first = repository(tmp_path / "first", 2)
     for _ in range(2):
-        status, output = build(first, server, "--preflight", team="twice", cache="w")
+        status, output = build(first, service, "--preflight", team="twice", cache="w")
         assert status == 0 and "1 successful" in output, output
 
 
-def test_a_signed_artifact_is_rejected_with_the_reason(server, tmp_path):
+def test_a_signed_artifact_is_rejected_with_the_reason(service, tmp_path):
     first = repository(tmp_path / "first", 1, remoteCache={"signature": True})
     key = {"TURBO_REMOTE_CACHE_SIGNATURE_KEY": "0123456789abcdef0123456789abcdef"}
-    status, output = build(first, server, team="signed", settings=key)
+    status, output = build(first, service, team="signed", settings=key)
     assert status == 0 and "400 Bad Request" in output, output

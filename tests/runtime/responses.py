@@ -33,6 +33,7 @@ SETTINGS = {
     "SIGNPOST_LOG": "info",
     "SIGNPOST_RULES": (HERE / "rules.toml").read_text(),
 }
+CACHE_SETTINGS = SETTINGS | {"SIGNPOST_RULES": (HERE / "caches.toml").read_text()}
 REDACTIONS = [
     (r"(X-Amz-Signature=)[0-9a-fA-F]+", r"\1REDACTED"),
     (r"(X-Amz-Security-Token=)[^&\"\\\s]+", r"\1REDACTED"),
@@ -40,6 +41,7 @@ REDACTIONS = [
     (r"(X-Amz-Credential=AKIDEXAMPLE(?:%2F|/))\d{8}", r"\1DATE"),
     (r"(?<![0-9a-fA-F-])(?!7c2af7db-31f3-42b5-8a6d-9ffc74e3b9e0|d16a6b55-dea9-4b23-8499-eb85c3d2d904)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "REQUEST-ID"),
     (r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)", "TIME"),
+    (r"(?<![0-9A-Za-z])01[0-9A-HJKMNP-TV-Z]{24}(?![0-9A-Za-z])", "LOCK-ID"),
     (r"example-session-token[^&\"\\\s]*", "REDACTED"),
     (re.escape(SECRET_KEY), "REDACTED"),
 ]
@@ -120,7 +122,7 @@ def signed_headers(query, expected):
     create_only = expected.get("create_only", False)
     if expected["form"] == "presign" and create_only and not in_query:
         headers["if-none-match"] = "*"
-    if expected["form"] in ("redirect", "url"):
+    if expected["form"] in ("redirect", "url", "preflight"):
         expect_equal("If-None-Match=* in the query", create_only, in_query)
     elif not create_only:
         expect_equal("If-None-Match=* in the query", False, in_query)
@@ -146,12 +148,12 @@ def check_response(response, expected, front):
             expect_equal("members of the response", {"status", "version"}, set(json.loads(response.body)))
         return
     check_signed_request(response, expected)
-    if expected["form"] != "redirect" and "location" in response.headers:
+    if response.status == 200 and "location" in response.headers:
         raise Mismatch("a response with status 200 has a Location header")
     expect_equal("cache-control", "no-store", response.headers.get("cache-control"))
     expect_equal("referrer-policy", "no-referrer", response.headers.get("referrer-policy"))
     expect_equal("x-content-type-options", "nosniff", response.headers.get("x-content-type-options"))
-    if "accept" not in response.headers.get("vary", "").lower() and expected["form"] != "presign":
+    if "accept" not in response.headers.get("vary", "").lower() and expected["form"] not in ("presign", "lfs"):
         raise Mismatch("no Vary: Accept")
 
 
@@ -165,7 +167,7 @@ def check_headers(response, expected, front):
         allowed = response.headers.get("access-control-allow-origin")
         if allowed not in (expected["cors"], "*"):
             raise Mismatch(f"access-control-allow-origin: expected {expected['cors']!r}, got {allowed!r}")
-    if response.status in (405, 204) and not response.headers.get("allow"):
+    if response.status in (405, 204) and expected["method"] is None and not response.headers.get("allow"):
         raise Mismatch("no Allow header")
     if response.status == 401 and not response.headers.get("www-authenticate"):
         raise Mismatch("no WWW-Authenticate header")
@@ -176,6 +178,15 @@ def check_signed_request(response, expected):
     form = expected["form"]
     if form == "redirect":
         check_url(response.headers.get("location", ""), expected)
+    elif form == "preflight":
+        check_url(response.headers.get("location", ""), expected)
+        if "authorization" in response.headers.get("access-control-allow-headers", "").lower():
+            raise Mismatch("turbo would send its credential to S3")
+    elif form == "lfs":
+        [entry] = json.loads(response.body)["objects"]
+        [(name, action)] = entry["actions"].items()
+        expect_equal("action", "download", name)
+        check_url(action["href"], expected, action["header"])
     elif form == "url":
         if not response.body.endswith("\n") or response.body.count("\n") != 1:
             raise Mismatch("the body is not exactly one line")

@@ -2,8 +2,9 @@
 
 Each event of events/ goes through the Lambda Runtime Interface Emulator. The suite signs each presigned URL again, with the standard
 library only, from the method and the headers in events/expected.json: the signatures are equal only if exactly these were signed.
-Then come events that no front sends (malformed.py), requests of users with every kind of credential (identities.py), requests to
-mounts (mounts.py), and the system calls of the function (sockets.py). Signatures and session tokens are replaced before anything is compared, written or printed.
+Then come events that no front sends (malformed.py), git-lfs with a table and a bucket (dialects.py), requests of users with every
+kind of credential (identities.py), requests to mounts (mounts.py), and the system calls of the function (sockets.py). Signatures and
+session tokens are replaced before anything is compared, written or printed.
 """
 
 import argparse
@@ -17,10 +18,11 @@ from pathlib import Path
 from corpus import Snapshots, cases, snapshot_names
 from identities import describe
 from malformed import check_survival, malformed_events
-from responses import EVENTS, ROOT, SECRET_KEY, SETTINGS, Mismatch, Response, check_response, redact
+from responses import CACHE_SETTINGS, EVENTS, ROOT, SECRET_KEY, SETTINGS, Mismatch, Response, check_response, redact
 
 sys.path.insert(0, str(ROOT / "tests"))
 
+import dialects  # noqa: E402
 import identities  # noqa: E402
 import mounts  # noqa: E402
 import sockets  # noqa: E402
@@ -60,12 +62,16 @@ def main():
     results.run("events/make.py --check", check_corpus, describe=describe)
     snapshots = Snapshots()
     with Emulator(emulator_binary, binary, SETTINGS) as emulator:
-        run_events(results, emulator, snapshots, options.only)
+        run_events(results, emulator, snapshots, options.only, "rules.toml")
         if not options.only:
             for name, payload in malformed_events():
                 results.run(f"malformed: {name}", lambda payload=payload: check_survival(emulator, payload), ERRORS, describe)
     output = emulator.last_output
+    with Emulator(emulator_binary, binary, CACHE_SETTINGS) as emulator:
+        run_events(results, emulator, snapshots, options.only, "caches.toml")
+    output += emulator.last_output
     if not options.only:
+        output += dialects.check_all(results, emulator_binary, binary, snapshots)
         output += identities.check_all(results, emulator_binary, binary)
         output += mounts.check_all(results, emulator_binary, binary)
         if options.update:
@@ -85,8 +91,11 @@ def check_corpus():
         raise Mismatch(f"the files differ from events/make.py: {done.stderr.strip()}")
 
 
-def run_events(results, emulator, snapshots, prefix):
+def run_events(results, emulator, snapshots, prefix, rules):
+    """Runs the events whose expectations assume this rules file."""
     for name, front, event, expected in cases(prefix):
+        if expected.get("rules", "rules.toml") != rules:
+            continue
 
         def check(name=name, front=front, event=event, expected=expected):
             response = Response(emulator.invoke(json.dumps(event).encode()))
