@@ -10,7 +10,6 @@ use signpost::policy::RulesError;
 use crate::console_output::ObjectOutcome;
 use crate::exit_status::ExitStatus;
 use crate::operation_error::OperationError;
-use crate::redirection::rules_on_stderr;
 use crate::terminal_text;
 
 /// The output of a command. It can contain a new secret, so it does not implement `Debug`.
@@ -97,7 +96,7 @@ impl CommandReport {
         {
             Ok(()) => {
                 // If standard error is closed, nothing can be reported.
-                let _ = stderr.write_all(self.notes().as_bytes());
+                let _ = stderr.write_all(terminal_text::sanitize_lines(&self.stderr).as_bytes());
                 self.exit_status.exit_code()
             }
             // The reader, such as `head`, closed the pipe early.
@@ -109,19 +108,6 @@ impl CommandReport {
         }
     }
 
-    /// The text for standard error. An error that is appended to a rules file becomes a comment, so that the file remains
-    /// valid.
-    fn notes(&self) -> String {
-        let text = terminal_text::sanitize_lines(&self.stderr);
-        if self.exit_status == ExitStatus::Success || rules_on_stderr().is_none() {
-            return text;
-        }
-        text.lines()
-            .fold(String::from("\n"), |notes, line| notes + "# " + line + "\n")
-    }
-}
-
-impl CommandReport {
     /// The report of a command that has failed. `json_name` is the name of the command if its output is JSON: then standard
     /// output contains the error too.
     pub(crate) fn of_failure(error: &CommandError, json_name: Option<&str>) -> Self {

@@ -41,7 +41,6 @@ mod secret_text;
 mod secret_generation;
 mod editable_rules;
 mod new_token;
-mod redirection;
 mod token_rotation;
 mod signing_service;
 mod progress_snapshot;

@@ -8,7 +8,6 @@ use signpost::policy::Policy;
 use crate::SystemAccess;
 use crate::command_report::{CommandError, CommandReport};
 use crate::editable_rules::EditableRules;
-use crate::redirection::rules_on_stderr;
 use crate::secret_generation::{new_secret, print_secret};
 
 /// Adds a token to the rules file, or prints its table if there is no file.
@@ -47,12 +46,9 @@ fn add_to_file(id: &str, path: &Path, secret: &str, table: &str) -> Result<Comma
     )))
 }
 
-/// The table goes to standard error. If that is a rules file, it must be valid with the table.
+/// The table goes to standard error, so that a script can capture the secret.
 fn print_with_table(secret: &str, table: &str) -> Result<CommandReport, CommandError> {
     let notes = format!("\n# The secret is printed once, on standard output. Add this to the rules file:\n{table}");
-    if let Some(rules) = rules_on_stderr() {
-        Policy::parse(&(rules + &notes)).map_err(|error| CommandError::Usage(error.to_string()))?;
-    }
     print_secret(secret)?;
     Ok(CommandReport::with_notes(notes))
 }

@@ -45,22 +45,6 @@ mod unix {
         metadata.is_ok_and(|metadata| metadata.is_file() || metadata.file_type().is_fifo())
     }
 
-    /// Returns the content of the file to which the stream is redirected, if it is a file with text. Only on Linux can a file be
-    /// read that was opened to append.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn read_redirected(stream: &impl std::os::fd::AsFd) -> Option<String> {
-        use std::os::fd::AsRawFd as _;
-        let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
-        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        is_file.then(|| std::fs::read_to_string(path).ok()).flatten()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn read_redirected<S>(_stream: &S) -> Option<String> {
-        None
-    }
-
     /// Returns two numbers that identify the file, even if its content changes.
     pub(crate) fn file_id(metadata: &Metadata) -> (u64, u64) {
         (metadata.dev(), metadata.ino())
@@ -185,10 +169,6 @@ mod windows {
     /// The kind of standard input is not available on stable Rust.
     pub(crate) fn has_piped_input() -> bool {
         false
-    }
-
-    pub(crate) fn read_redirected<S>(_stream: &S) -> Option<String> {
-        None
     }
 
     /// The file number is not available on stable Rust. A replaced file has another creation time.

@@ -7,7 +7,6 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::SystemAccess;
 use crate::command_report::{CommandError, CommandReport};
-use crate::redirection::rules_on_stdout;
 
 /// Returns a new secret. It is base64, so it cannot be confused with its digest, which is hexadecimal in the rules. It never
 /// begins with `-`, because programs would read it as an option.
@@ -24,13 +23,6 @@ pub(crate) fn new_secret(system: &SystemAccess<'_>) -> Result<String, CommandErr
 /// stored: otherwise a failure would leave a token that nobody can use.
 pub(crate) fn print_secret(secret: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout();
-    if rules_on_stdout().is_some() {
-        return Err(CommandError::Usage(
-            "standard output is a rules file, which must not contain the secret\nRemove `>>` and name the rules file as an \
-             argument: `signpost token new ID FILE` changes the file and prints the secret."
-                .into(),
-        ));
-    }
     let printed = writeln!(stdout, "{secret}").and_then(|()| stdout.flush());
     printed.map_err(CommandError::Output)
 }

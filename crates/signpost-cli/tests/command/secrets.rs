@@ -1,8 +1,7 @@
 //! `token new` and `key new`: scripts can capture the secret, and the rules accept the printed table.
 
 use std::fs::File;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -200,22 +199,6 @@ version = 1
 id = \"other\"
 sha256 = \"3bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"";
 
-/// Runs the command with a stream appended to a file, as `>>` and `2>>` do.
-fn appended(stream: &str, path: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_signpost"));
-    command.args(arguments).stdin(Stdio::null());
-    let file = File::options().append(true).open(path).unwrap();
-    let output = match stream {
-        "stdout" => command.stdout(file).output(),
-        _ => command.stderr(file).output(),
-    };
-    let output = output.unwrap();
-    (
-        output.status.code(),
-        String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
-    )
-}
-
 #[test]
 fn a_new_token_is_added_to_the_rules_file() {
     let (folder, path) = file("rules.toml", RULES);
@@ -286,40 +269,4 @@ fn two_commands_cannot_change_the_rules_at_the_same_time() {
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), ROTATED);
     assert!(replacement.exists());
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn output_that_is_appended_to_rules_leaves_them_valid() {
-    let cases: [(&str, &[&str], i32); 9] = [
-        ("stdout", &["token", "new", "ci"], 2),
-        ("stdout", &["token", "rotate", "other", "RULES"], 2),
-        ("stdout", &["token", "new", "ci", "RULES"], 2),
-        ("stderr", &["token", "new", "ci"], 0),
-        ("stderr", &["token", "new", "other"], 2),
-        ("stderr", &["token", "new", "a b"], 2),
-        ("stderr", &["token", "new"], 2),
-        ("stderr", &["token", "new", "ci", "no/such/file"], 1),
-        ("stderr", &["rules", "check", "no/such/file"], 1),
-    ];
-    for (stream, arguments, code) in cases {
-        let (_folder, path) = file("rules.toml", RULES);
-        let rules = path.to_str().unwrap();
-        let arguments: Vec<_> = arguments
-            .iter()
-            .map(|argument| if *argument == "RULES" { rules } else { *argument })
-            .collect();
-        let (status, said) = appended(stream, &path, &arguments);
-        assert_eq!(status, Some(code), "{arguments:?} {said}");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let tokens = Policy::parse(&text).map(|policy| policy.authenticators.tokens.len());
-        assert_eq!(tokens, Ok(if code == 0 { 2 } else { 1 }), "{arguments:?} {text}");
-        assert!(text.starts_with(RULES), "{text}");
-        if stream == "stdout" {
-            assert!(said.contains("standard output is a rules file"), "{said}");
-            assert_eq!(text, RULES);
-        } else if code != 0 {
-            assert!(text.contains("\n# error: "), "{text}");
-        }
-    }
 }
