@@ -364,10 +364,11 @@ proptest! {
     /// The mounts are at `0/`, `0/1/` and so on, but only those whose bit is set.
     #[test]
     fn the_lookup_finds_the_innermost_of_many_nested_mounts(exists in proptest::collection::vec(any::<bool>(), 1..120)) {
-        let folder = |depth: usize| (0..depth).map(|segment| format!("{segment}/")).collect::<String>();
+        let folder = |depth: usize| (0..depth).map(|segment| format!("{segment}/")).collect::<Vec<_>>().concat();
         let depths = 1..=exists.len();
         let mounts: Vec<_> = depths.clone().filter(|depth| exists[depth - 1]).map(folder).collect();
-        let tables: String = mounts.iter().map(|at| format!("[[mount]]\nat = \"{at}\"\nbucket = \"abc\"\n")).collect();
+        let tables: Vec<_> = mounts.iter().map(|at| format!("[[mount]]\nat = \"{at}\"\nbucket = \"abc\"\n")).collect();
+        let tables = tables.concat();
         let policy = Policy::parse(&format!("version = 1\n{tables}")).unwrap();
         for key in depths.flat_map(|depth| [folder(depth), folder(depth) + "key", folder(depth) + "~/key"]) {
             let found = policy.mounts.find(&key).map(|mount| mount.at.as_str());
