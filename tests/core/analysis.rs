@@ -253,12 +253,11 @@ fn mounts_of_one_bucket_are_found_only_if_they_can_share_objects() {
         (["one/", "one/"], 1),
         (["", "one/"], 1),
     ] {
-        let mounts = prefixes.iter().zip(["a/", "b/"]);
-        let mounts: String = mounts
-            .map(|(prefix, at)| {
-                format!("[[mount]]\nat = {at:?}\nbucket = \"shared\"\nprefix = {prefix:?}\nregion = \"eu-west-1\"\n")
-            })
-            .collect();
+        let mount = |at: &str, prefix: &str| {
+            format!("[[mount]]\nat = {at:?}\nbucket = \"shared\"\nprefix = {prefix:?}\nregion = \"eu-west-1\"\n")
+        };
+        let [first, second] = prefixes;
+        let mounts = mount("a/", first) + &mount("b/", second);
         let policy = Policy::parse(&format!("{TOKENS}{mounts}")).unwrap();
         assert_eq!(policy.findings().len(), expected, "{prefixes:?}");
     }

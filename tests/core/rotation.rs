@@ -143,7 +143,7 @@ async fn the_log_marks_exactly_the_requests_with_an_older_secret() {
         let listening = log.listen();
         status(handler, request).await;
         drop(listening);
-        assert!(log.text().contains("\"path\":"), "{}", log.text());
+        assert!(log.text().contains("\"status\":"), "{}", log.text());
         log.text().contains("\"older_secret\":true")
     };
     for (secret, is_older) in [("new", false), ("old", true), ("other", false)] {
