@@ -231,7 +231,7 @@ test('a code is accepted only from the browser that started the sign-in', TEST, 
   await context.clearCookies({ name: `${SESSION}-login` });
   await signInAtProvider(page, 'alice');
   await page.waitForURL(`${signpost.url}/-/callback?**`);
-  assert.match(await page.textContent('body'), /no sign-in is in progress/);
+  assert.match(await page.textContent('body'), /No sign-in is in progress/);
   const returned = new URL(page.url());
   const callback = returned.pathname + returned.search;
   secrets.push(returned.searchParams.get('code'));
