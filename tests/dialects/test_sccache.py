@@ -28,4 +28,4 @@ def test_sccache_treats_the_cache_as_read_only(server, tmp_path):
     counts = dict(line.rsplit(None, 1) for line in statistics.splitlines() if len(line.split()) > 1)
     counts = {name.strip(): value for name, value in counts.items()}
     assert (counts["Cache misses"], counts["Cache write errors"]) == ("2", "2"), statistics
-    assert "PROPFIND" in server.log
+    assert server.has_logged("PROPFIND")

@@ -43,6 +43,8 @@ def make_image(file, *packages, folders=()):
     if file.exists():
         return
     root = file.with_suffix(".root")
+    # A run that was killed leaves an incomplete system behind.
+    shutil.rmtree(root, ignore_errors=True)
     included = [f"--include={','.join(packages)}"] if packages else []
     run("debootstrap", "--variant=minbase", *included, "bookworm", root)
     for name in folders:

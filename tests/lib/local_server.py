@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from . import processes
@@ -65,3 +66,10 @@ class LocalServer:
     @property
     def log(self):
         return "".join(self._lines)
+
+    def has_logged(self, text, seconds=10):
+        """Waits for a text in the log, which can arrive after the response. Returns false if it does not appear."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return text in self.log

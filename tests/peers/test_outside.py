@@ -89,7 +89,7 @@ def test_rules_in_an_object_and_in_a_parameter_change_within_a_minute(radosgw_se
             assert status(running, "a/x") == 307, "the rules were refreshed too soon"
         with run(None, arguments, missing_object) as missing, run(None, arguments, other_credentials) as forbidden:
             assert (status(missing, "a/x"), status(forbidden, "a/x")) == (503, 503)
-            assert "404 Not Found, NoSuchKey" in missing.log and "403 Forbidden" in forbidden.log
+            assert missing.has_logged("404 Not Found, NoSuchKey") and forbidden.has_logged("403 Forbidden")
         time.sleep(MINUTE)
         for running in (one, other):
             assert (status(running, "a/x"), status(running, "b/x")) == (403, 307)
@@ -180,10 +180,10 @@ def test_first_uploads_at_many_instances_agree_on_one_id(radosgw_server, moto, r
         assert curl("-X", "DELETE", one.url + "/docs/x") == "204" and keys_in(radosgw_server.s3, bucket) == []
         assert one.request("GET", "docs/x").status == 307, "Signpost does not check that the object exists"
         assert curl(other.url + "/docs/x") == "404"
-        assert f'key="docs/x" object="{key}"' in one.log
+        assert one.has_logged(f'key="docs/x" object="{key}"')
         dynamodb.delete_table(TableName=name)
         assert (one.request("GET", "docs/x").status, one.request("PUT", "docs/x", query="url").status) == (503, 503)
-        assert "ResourceNotFoundException" in one.log
+        assert one.has_logged("ResourceNotFoundException")
 
 
 def curl(*arguments):
