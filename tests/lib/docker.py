@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,9 +43,9 @@ def make_image(file, *packages, folders=()):
     """Writes a minimal Debian system with these packages and empty folders to a tar file, for `docker import`."""
     if file.exists():
         return
-    root = file.with_suffix(".root")
-    # A run that was killed leaves an incomplete system behind.
-    shutil.rmtree(root, ignore_errors=True)
+    # A new folder each time: a run that was killed leaves an incomplete system behind, in which /proc can be mounted.
+    root = Path(tempfile.mkdtemp(prefix=f"{file.stem}-", dir=file.parent))
+    root.chmod(0o755)
     included = [f"--include={','.join(packages)}"] if packages else []
     run("debootstrap", "--variant=minbase", *included, "bookworm", root)
     for name in folders:
