@@ -1,10 +1,10 @@
-//! Debug output contains no secrets.
+//! Debug output and origins contain no secrets.
 
 use signpost::auth::TokenDigest;
 use signpost::key::ObjectKey;
 use signpost::operation::Operation;
 use signpost::outbound::aws::Presigner;
-use signpost::plan::PresignPlan;
+use signpost::plan::{PresignPlan, PresignedUrl};
 use signpost::policy::GrantScope;
 
 use crate::support::{
@@ -49,5 +49,17 @@ async fn an_error_repeats_no_credential() {
             assert_eq!(response.status(), 401);
             assert!(!body(&response).contains("very-secret") && !body(&response).contains("dmVyeS"));
         }
+    }
+}
+
+#[test]
+fn the_origin_of_a_presigned_url_ends_before_its_path_and_query() {
+    for (url, origin) in [
+        ("https://s3.example/k?X-Amz-Signature=a", "https://s3.example"),
+        ("https://s3.example?X-Amz-Signature=a/b", "https://s3.example"),
+        ("http://127.0.0.1:9000/bucket/k", "http://127.0.0.1:9000"),
+        ("https://s3.example", "https://s3.example"),
+    ] {
+        assert_eq!(PresignedUrl::new(url.to_owned()).origin(), origin, "{url}");
     }
 }
