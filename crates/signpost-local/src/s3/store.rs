@@ -17,6 +17,7 @@ mod objects;
 pub(crate) mod records;
 mod tables;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use redb::backends::FileBackend;
@@ -30,7 +31,7 @@ pub(crate) use self::listing::{ListEntry, ListMarker, ListPage, ListQuery};
 pub(crate) use self::multipart::{CompletionRequest, RequestedPart, UploadEntry};
 pub(crate) use self::objects::{DeleteOutcome, DeleteRequest};
 
-use self::blobs::{BlobFiles, BlobSet};
+use self::blobs::BlobFiles;
 use self::records::{CompletedRecord, PartBlob, VersionBlobs};
 
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
@@ -81,24 +82,21 @@ impl ObjectStore {
         Ok(write.commit()?)
     }
 
-    /// Returns the blobs that the index refers to. It reads only their names, and they are small, because a server has one or
-    /// more for each object.
-    fn referenced_blobs(&self) -> Result<BlobSet, StoreError> {
+    /// Returns the numbers of the blobs that the index refers to. Only the names are read, and the numbers need little memory,
+    /// because each object has at least one blob.
+    fn referenced_blobs(&self) -> Result<HashSet<u128>, StoreError> {
         let read = self.index.begin_read()?;
-        let mut referenced = BlobSet::default();
+        let mut referenced = HashSet::new();
         for row in read.open_table(tables::VERSIONS)?.iter()? {
-            let row = row?;
-            let version: VersionBlobs<'_> = tables::decode_record(row.1.value())?;
-            for segment in version.object.iter().flat_map(|object| &object.segments) {
-                referenced.insert(segment.blob);
-            }
+            let version: VersionBlobs = tables::decode_record(row?.1.value())?;
+            let segments = version.object.into_iter().flat_map(|object| object.segments);
+            referenced.extend(segments.map(|segment| segment.blob));
         }
         for row in read.open_table(tables::PARTS)?.iter()? {
-            let row = row?;
-            let part: PartBlob<'_> = tables::decode_record(row.1.value())?;
+            let part: PartBlob = tables::decode_record(row?.1.value())?;
             referenced.insert(part.segment.blob);
         }
-        Ok(referenced.sorted())
+        Ok(referenced)
     }
 }
 

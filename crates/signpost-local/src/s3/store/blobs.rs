@@ -3,6 +3,7 @@
 //! Therefore a killed server leaves no incomplete object. The file is written and synced before the index commits its
 //! name, and the next start removes files that the index does not refer to.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -55,13 +56,14 @@ impl BlobFiles {
         }
     }
 
-    /// Removes every file that is not in `referenced` and returns their number.
-    pub(crate) fn remove_unreferenced(&self, referenced: &BlobSet) -> io::Result<usize> {
+    /// Removes every file whose [`number`] is not in `referenced`, and returns how many they were.
+    pub(crate) fn remove_unreferenced(&self, referenced: &HashSet<u128>) -> io::Result<usize> {
         let mut removed = 0;
         for shard in fs::read_dir(&self.root)? {
             for entry in fs::read_dir(shard?.path())? {
                 let entry = entry?;
-                if !entry.file_name().to_str().is_some_and(|name| referenced.contains(name)) {
+                let number = entry.file_name().to_str().and_then(number);
+                if !number.is_some_and(|number| referenced.contains(&number)) {
                     fs::remove_file(entry.path())?;
                     removed += 1;
                 }
@@ -75,29 +77,11 @@ impl BlobFiles {
     }
 }
 
-/// A set of blobs. A name has 128 bits, so the set needs 16 bytes for each blob.
-#[derive(Debug, Default)]
-pub(crate) struct BlobSet(Vec<u128>);
-
-impl BlobSet {
-    pub(crate) fn insert(&mut self, id: &str) {
-        self.0.extend(number(id));
-    }
-
-    /// Prepares the set for [`Self::contains`].
-    pub(crate) fn sorted(mut self) -> Self {
-        self.0.sort_unstable();
-        self
-    }
-
-    fn contains(&self, id: &str) -> bool {
-        number(id).is_some_and(|number| self.0.binary_search(&number).is_ok())
-    }
-}
-
-/// Returns the number that the name of a blob represents.
-fn number(id: &str) -> Option<u128> {
-    u128::from_str_radix(id, 16).ok()
+/// Returns the 128 bits of the name of a blob, or `None` if it is not such a name.
+pub(super) fn number(name: &str) -> Option<u128> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_name = name.len() == 32 && name.bytes().all(is_digit);
+    is_name.then(|| u128::from_str_radix(name, 16).ok()).flatten()
 }
 
 /// A file that is being written. It is removed if it is dropped before [`BlobWriter::finish`].

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A bucket and its settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -96,29 +97,33 @@ pub(crate) struct ObjectMetadata {
 
 /// The part of a [`VersionRecord`] that names the blobs.
 #[derive(Deserialize)]
-pub(crate) struct VersionBlobs<'a> {
-    #[serde(borrow)]
-    pub(crate) object: Option<ObjectBlobs<'a>>,
+pub(crate) struct VersionBlobs {
+    pub(crate) object: Option<ObjectBlobs>,
 }
 
 /// The part of an [`ObjectRecord`] that names the blobs.
 #[derive(Deserialize)]
-pub(crate) struct ObjectBlobs<'a> {
-    #[serde(borrow)]
-    pub(crate) segments: Vec<SegmentBlob<'a>>,
+pub(crate) struct ObjectBlobs {
+    pub(crate) segments: Vec<SegmentBlob>,
 }
 
 /// The part of a [`PartRecord`] that names the blob.
 #[derive(Deserialize)]
-pub(crate) struct PartBlob<'a> {
-    #[serde(borrow)]
-    pub(crate) segment: SegmentBlob<'a>,
+pub(crate) struct PartBlob {
+    pub(crate) segment: SegmentBlob,
 }
 
 /// The part of a [`BlobSegment`] that names the blob.
 #[derive(Deserialize)]
-pub(crate) struct SegmentBlob<'a> {
-    pub(crate) blob: &'a str,
+pub(crate) struct SegmentBlob {
+    #[serde(deserialize_with = "blob_number")]
+    pub(crate) blob: u128,
+}
+
+/// Reads the name of a blob. An invalid name is an error: without it, the file of the blob would be removed.
+fn blob_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+    let name = <&str>::deserialize(deserializer)?;
+    super::blobs::number(name).ok_or_else(|| D::Error::custom(format_args!("{name:?} is not the name of a blob")))
 }
 
 /// A checksum algorithm of S3.
@@ -181,4 +186,30 @@ pub(crate) struct PartRecord {
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) crc64nvme: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PartBlob;
+
+    #[test]
+    fn the_name_of_a_blob_is_read_exactly_or_the_start_fails() {
+        let read = |name: &str| {
+            let part: Result<PartBlob, _> = serde_json::from_str(&format!("{{\"segment\":{{\"blob\":{name:?}}}}}"));
+            part.ok().map(|part| part.segment.blob)
+        };
+        let name = "00112233445566778899aabbccddeeff";
+        assert_eq!(read(name), Some(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff));
+        let upper_case = name.to_uppercase();
+        for other in [
+            "",
+            "0",
+            "+0112233445566778899aabbccddeeff",
+            &name[1..],
+            &upper_case,
+            "../../../../../../../../../../../",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
 }

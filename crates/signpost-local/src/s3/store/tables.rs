@@ -1,7 +1,8 @@
 //! The tables of the index, and functions that read records.
 
 use redb::{ReadableTable, Table, TableDefinition};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::StoreError;
 use super::records::{BucketRecord, VersionRecord};
@@ -34,7 +35,7 @@ pub(super) fn encode_record(record: &impl Serialize) -> Result<Vec<u8>, StoreErr
     Ok(serde_json::to_vec(record)?)
 }
 
-pub(super) fn decode_record<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, StoreError> {
+pub(super) fn decode_record<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     Ok(serde_json::from_slice(bytes)?)
 }
 
