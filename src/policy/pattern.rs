@@ -156,8 +156,8 @@ impl Pattern {
         if self.below { has_rest } else { !has_rest && !below }
     }
 
-    /// Compares the first of these segments of a key with the segments before `**`, for a caller of whom only `claims` are
-    /// known. Adds the values of the other claims. Returns all values and the rest of the segments, or `None` if no caller fits.
+    /// Compares the first segments of a key with the segments before `**`. The caller has these claims, and its other claims
+    /// are unknown. Returns all claims that the key requires, and the other segments of the key, or `None` if no caller fits.
     pub(super) fn bind<'a, S: Iterator<Item = &'a str>>(
         &'a self,
         mut claims: ClaimValues<'a>,

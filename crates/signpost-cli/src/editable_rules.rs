@@ -13,7 +13,14 @@ use crate::platform;
 pub(crate) struct EditableRules<'a> {
     path: &'a Path,
     text: String,
+    policy: Policy,
     replacement: ReplacementFile,
+}
+
+/// A rules file with a new and valid text, which is not stored yet.
+pub(crate) struct ChangedRules<'a> {
+    rules: EditableRules<'a>,
+    text: String,
 }
 
 /// A new file in the same folder, which replaces the rules file. It is deleted if the command fails.
@@ -41,32 +48,26 @@ impl<'a> EditableRules<'a> {
         // The file is read after this, so that no change of another command is lost.
         let replacement = ReplacementFile::create(target)?;
         let text = fs::read_to_string(path).map_err(unreadable)?;
-        let rules = Self {
+        Ok(Self {
             path,
+            policy: parse(path, &text)?,
             text,
             replacement,
-        };
-        rules.check(&rules.text)?;
-        Ok(rules)
+        })
     }
 
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Parses the text as the new content of the file.
-    pub(crate) fn check(&self, text: &str) -> Result<Policy, CommandError> {
-        Policy::parse(text).map_err(|source| CommandError::Rules {
-            file: self.path.display().to_string(),
-            source,
-        })
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
-    /// Replaces the content of the file.
-    pub(crate) fn replace(mut self, text: &str) -> Result<(), CommandError> {
-        self.check(text)?;
-        let replaced = self.replacement.replace_target(text);
-        replaced.map_err(|error| self.error(format!("failed to write the file: {error}")))
+    /// Returns the file with a new text, which must be valid. [`ChangedRules::store`] writes it.
+    pub(crate) fn change(self, text: String) -> Result<ChangedRules<'a>, CommandError> {
+        parse(self.path, &text)?;
+        Ok(ChangedRules { rules: self, text })
     }
 
     /// An error about this file.
@@ -76,6 +77,20 @@ impl<'a> EditableRules<'a> {
             message,
         }
     }
+}
+
+impl ChangedRules<'_> {
+    pub(crate) fn store(mut self) -> Result<(), CommandError> {
+        let stored = self.rules.replacement.replace_target(&self.text);
+        stored.map_err(|error| self.rules.error(format!("failed to write the file: {error}")))
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Policy, CommandError> {
+    Policy::parse(text).map_err(|source| CommandError::Rules {
+        file: path.display().to_string(),
+        source,
+    })
 }
 
 impl ReplacementFile {

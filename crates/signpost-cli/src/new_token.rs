@@ -28,17 +28,16 @@ pub(crate) fn new_token(
 
 fn add_to_file(id: &str, path: &Path, secret: &str, table: &str) -> Result<CommandReport, CommandError> {
     let rules = EditableRules::open(path)?;
-    let tokens = rules.check(rules.text())?.authenticators.tokens;
-    if tokens.iter().any(|token| token.id == id) {
+    if rules.policy().authenticators.tokens.iter().any(|token| token.id == id) {
         return Err(rules.error(format!(
             "the file already has a token {id:?}; to replace its secret, run `signpost token rotate {id} {}`",
             path.display()
         )));
     }
     let text = format!("{}\n\n{table}", rules.text().trim_end());
-    rules.check(&text)?;
+    let changed = rules.change(text)?;
     print_secret(secret)?;
-    rules.replace(&text)?;
+    changed.store()?;
     Ok(CommandReport::with_notes(format!(
         "The secret is printed once, on standard output. {} now contains the token {id:?}. Name it in `who` of a rule, and \
          publish the rules.\n",

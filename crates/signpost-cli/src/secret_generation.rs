@@ -19,8 +19,8 @@ pub(crate) fn new_secret(system: &SystemAccess<'_>) -> Result<String, CommandErr
     }
 }
 
-/// Prints only the secret to standard output, so that a script can capture it. Call this before the digest of the secret is
-/// stored: otherwise a failure would leave a token that nobody can use.
+/// Prints only the secret to standard output, so that a script can capture it. Call this before you store the digest of the
+/// secret. If the output fails, the rules then contain no token without a known secret.
 pub(crate) fn print_secret(secret: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout();
     let printed = writeln!(stdout, "{secret}").and_then(|()| stdout.flush());

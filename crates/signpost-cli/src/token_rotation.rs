@@ -48,9 +48,9 @@ pub(crate) fn rotate(id: &str, path: &Path, system: &SystemAccess<'_>) -> Result
     let new = TokenDigest::of(secret.as_bytes()).to_hex();
     let digests: Vec<_> = [new].into_iter().chain(token.digests.iter().cloned()).collect();
     let text = token.replaced_text(&digests);
-    token.rules.check(&text)?;
+    let changed = token.rules.change(text)?;
     print_secret(&secret)?;
-    token.rules.replace(&text)?;
+    changed.store()?;
     Ok(CommandReport::with_notes(format!(
         "The secret is printed once, on standard output. In {}, the token {id:?} now accepts {} secrets. Publish the rules, \
          and give the new secret to the user. Then run `signpost token retire {id} {}` and publish the rules again.\n",
@@ -73,7 +73,7 @@ pub(crate) fn retire(id: &str, path: &Path) -> Result<CommandReport, CommandErro
         )));
     }
     let (text, older) = (token.replaced_text(std::slice::from_ref(newest)), older.len());
-    token.rules.replace(&text)?;
+    token.rules.change(text)?.store()?;
     Ok(CommandReport::success(format!(
         "{}: the token {id:?} accepts only its newest secret. When you publish the rules, its sessions \
          and share links end with {}.\n",

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub struct Input<'a> {
     front: Front,
     method: Method<'a>,
-    /// What the path names.
+    /// The artifact, object or lock in the path.
     pub target: Target<'a>,
     query: Vec<(Parameter, Name<'a>)>,
     caller: Caller<'a>,
@@ -38,7 +38,7 @@ enum Method<'a> {
     Other(&'a str),
 }
 
-/// What a path names.
+/// The artifact, object or lock in a path.
 #[derive(Arbitrary, Debug)]
 pub enum Target<'a> {
     /// An artifact of Turborepo.

@@ -234,7 +234,7 @@ fn a_token_that_cannot_be_added_changes_nothing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// The digest must not be stored if nobody has the secret.
+/// The command stores no digest of a secret that it could not print.
 #[test]
 fn the_rules_do_not_change_if_the_secret_cannot_be_written() {
     let (_folder, path) = file("rules.toml", ROTATED);
