@@ -1,47 +1,23 @@
 """A fake DynamoDB with the calls for git-lfs locks."""
 
-import http.server
 import json
 import threading
 
+from .http_fake import HttpFake
 
-class LockTable:
+
+class LockTable(HttpFake):
     """A table, as a context manager. Each item contains the locks of a part of a repository as attributes."""
 
     def __init__(self):
+        super().__init__()
         self.items, self._lock = {}, threading.Lock()
-        table = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                call = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                status, answer = table.respond(self.headers["x-amz-target"].partition(".")[2], call)
-                body = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/x-amz-json-1.0")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def respond(self, operation, call):
+    def respond(self, _method, _path, headers, body):
+        operation = headers["x-amz-target"].partition(".")[2]
         with self._lock:
-            return {"BatchGetItem": self._get, "UpdateItem": self._update}[operation](call)
+            status, answer = {"BatchGetItem": self._get, "UpdateItem": self._update}[operation](json.loads(body))
+        return status, {"content-type": "application/x-amz-json-1.0"}, json.dumps(answer).encode()
 
     def _get(self, call):
         [(name, wanted)] = call["RequestItems"].items()

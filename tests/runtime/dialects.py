@@ -1,9 +1,7 @@
 """git-lfs at the function under the emulator, through each front: locks in a table, and batches that look for stored objects."""
 
-import http.server
 import json
 import sys
-import threading
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from identities import Front, run
@@ -12,6 +10,7 @@ from responses import CACHE_SETTINGS, EVENTS, FRONTS, ROOT, SECRET_KEY, expect_e
 sys.path[:0] = [str(ROOT / "tests"), str(EVENTS)]
 
 import make  # noqa: E402
+from lib.http_fake import HttpFake  # noqa: E402
 from lib.lambda_emulator import Emulator  # noqa: E402
 from lib.lock_table import LockTable  # noqa: E402
 from lib.sigv4 import signature_of  # noqa: E402
@@ -21,36 +20,14 @@ MEDIA_TYPE = "application/vnd.git-lfs+json"
 HEADERS = make.CI | {"accept": MEDIA_TYPE, "content-type": MEDIA_TYPE}
 
 
-class Bucket:
-    """A bucket that contains two objects, as a context manager. It supports HEAD."""
+class Bucket(HttpFake):
+    """A bucket that contains two objects. It supports HEAD."""
 
     sizes = {STORED: 12, LONGER: 13}
 
-    def __init__(self):
-        bucket = self
-        self.looked_up = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_HEAD(self):
-                oid = urlsplit(self.path).path.rpartition("/")[2]
-                bucket.looked_up.append(oid)
-                self.send_response(200 if oid in bucket.sizes else 404)
-                self.send_header("content-length", str(bucket.sizes.get(oid, 0)))
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+    def respond(self, _method, path, _headers, _body):
+        oid = urlsplit(path).path.rpartition("/")[2]
+        return 200 if oid in self.sizes else 404, {"content-length": str(self.sizes.get(oid, 0))}, b""
 
 
 def send(front, path, document):

@@ -2,13 +2,12 @@
 and a store that does not respond.
 """
 
-import http.server
 import json
-import threading
 from urllib.parse import parse_qs, urlsplit
 
 from identities import Front, run_check
 from responses import FRONTS, SETTINGS, check_url, expect_equal
+from lib.http_fake import HttpFake
 from lib.lambda_emulator import Emulator
 from lib.tokens import bearer, digest
 
@@ -52,35 +51,18 @@ LISTING = """<?xml version="1.0" encoding="UTF-8"?>
 <CommonPrefixes><Prefix>{prefix}sub/</Prefix></CommonPrefixes></ListBucketResult>"""
 
 
-class Store:
+class Store(HttpFake):
     """An S3 server that has an object and a folder below every prefix, and records the listings."""
 
     def __init__(self):
+        super().__init__()
         self.requests = []
-        store = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                parts = urlsplit(self.path)
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                store.requests.append((parts.path, query))
-                body = LISTING.format(prefix=query["prefix"]).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/xml")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.origin = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def respond(self, _method, path, _headers, _body):
+        parts = urlsplit(path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.requests.append((parts.path, query))
+        return 200, {"content-type": "application/xml"}, LISTING.format(prefix=query["prefix"]).encode()
 
 
 def a_share_link_grants_its_key_in_the_mount_only(front, _store):
@@ -123,15 +105,15 @@ def check_all(results, emulator_binary, binary):
     """Runs every check through every front. Returns the output of the function."""
     store = Store()
     settings = SETTINGS | {
-        "SIGNPOST_RULES": RULES.format(store=store.origin, digest=digest(TOKEN)),
+        "SIGNPOST_RULES": RULES.format(store=store.endpoint, digest=digest(TOKEN)),
         "SIGNPOST_KEYS": "k1:" + "A" * 43,
         "SIGNPOST_CREDENTIALS_STORE": f"{STORE_KEY}:{STORE_SECRET}",
     }
     emulator = Emulator(emulator_binary, binary, settings)
     with emulator:
-        for front in FRONTS:
-            for check in CHECKS:
-                run_check(results, check, Front(emulator, front), store)
-        store.stop()
+        with store:
+            for front in FRONTS:
+                for check in CHECKS:
+                    run_check(results, check, Front(emulator, front), store)
         run_check(results, a_store_without_a_response_affects_only_its_mount, Front(emulator, "rest"), store)
     return emulator.last_output
