@@ -24,6 +24,10 @@ MAX_EVENT_BYTES = 6 << 20
 RENAMED = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # a test sends 50 requests at a time, and the system resets connections that do not fit
+
+
 class FunctionServer:
     """A running function, as a context manager. `url` has no trailing slash."""
 
@@ -31,7 +35,7 @@ class FunctionServer:
         self.folder, self.rules, self.emulator_binary, self.binary = Path(folder), rules, emulator, Path(binary).resolve()
         self._open = contextlib.ExitStack()
         self._invocation = threading.Lock()  # the emulator runs one invocation at a time
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_port}"
 
     def __enter__(self):
