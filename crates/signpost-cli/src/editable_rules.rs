@@ -45,6 +45,12 @@ impl<'a> EditableRules<'a> {
             source,
         };
         let target = fs::canonicalize(path).map_err(unreadable)?;
+        if !fs::metadata(&target).map_err(unreadable)?.is_file() {
+            return Err(CommandError::File {
+                file: path.display().to_string(),
+                message: "the rules must be in a regular file, because the command replaces the file".into(),
+            });
+        }
         // The file is read after this, so that no change of another command is lost.
         let replacement = ReplacementFile::create(target)?;
         let text = fs::read_to_string(path).map_err(unreadable)?;

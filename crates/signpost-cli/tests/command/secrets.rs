@@ -224,6 +224,8 @@ fn a_token_that_cannot_be_added_changes_nothing() {
         ("ci", invalid.to_str().unwrap(), 1, "unknown version 2"),
         ("ci", inline.to_str().unwrap(), 1, "token"),
         ("ci", "no/such/file", 1, "failed to read no/such/file"),
+        ("ci", folder.path().to_str().unwrap(), 1, "must be in a regular file"),
+        ("ci", "/dev/null", 1, "must be in a regular file"),
         ("ci", "-", 2, "cannot read standard input"),
     ] {
         let said = signpost(&["token", "new", id, rules]);
