@@ -356,7 +356,7 @@ impl Rejection {
             Self::InstructionWithBody => format!(
                 "Send the file without `url`, `json` and `Accept: application/vnd.signpost+json` in the request ({}), \
                 or in two steps, the first one without a body: {}",
-                target.follow("-T FILE", ""),
+                target.follow("-T FILE"),
                 target.two_steps()
             ),
             Self::ListingTooLarge { .. } => format!(
@@ -382,7 +382,7 @@ impl Rejection {
             ),
             Self::LengthRequired { .. } => format!(
                 "Send the file with its length ({}), or declare it in the first of two steps: {}",
-                target.follow("-T FILE", ""),
+                target.follow("-T FILE"),
                 target.two_steps()
             ),
             Self::PutTooLarge { .. } => {
@@ -427,7 +427,7 @@ impl Rejection {
             Self::NotGrantedByLink => "Ask the creator of the link for one that allows it.".into(),
             Self::LinkForObjects => format!(
                 "Insert the name of a file before the `?` of the link. To upload FILE: {}",
-                target.in_folder("FILE").follow("-T FILE", "")
+                target.in_folder("FILE").follow("-T FILE")
             ),
             Self::ConditionRequiresRead => {
                 "Send the request without if-match, or ask the operator for a rule that also allows you to read.".into()

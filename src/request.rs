@@ -18,6 +18,7 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 use crate::dialect::Dialect;
+use crate::encoding::form_encode;
 use crate::key::{ObjectKey, PathEncoding, RESERVED, decode_path};
 use crate::rejection::{CurlCredential, CurlTarget, Rejection};
 pub(crate) use accept::preferred_type;
@@ -138,7 +139,10 @@ impl ApiRequest {
 
     /// The target of commands that repeat this request.
     pub fn curl_target(&self) -> CurlTarget {
-        CurlTarget::new(self.url(), self.curl_credential())
+        let is_repeated = |name: &str| !matches!(name, "share" | "url" | "json" | "contentLength");
+        let repeated = self.query.iter().filter(|(name, _)| is_repeated(name));
+        let query = form_encode(repeated.map(|(name, value)| (name, value)));
+        CurlTarget::new(self.url(), self.curl_credential()).with_query(query)
     }
 
     /// The target of commands for an escaped path, with the credential of this request.

@@ -206,7 +206,7 @@ impl Mounts {
         plain_key: &'a str,
     ) -> impl Iterator<Item = (&'a Mount, String)> {
         let same = self.same_bucket.get(&mount.bucket).into_iter().flatten();
-        let others = same.filter(|other| other.at != mount.at && other.may_share_objects_with(mount));
+        let others = same.filter(|other| other.at != mount.at);
         others.filter_map(move |other| {
             let key = other.plain_key(&mount.storage_key(plain_key))?;
             Some((&**other, key))

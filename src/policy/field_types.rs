@@ -318,10 +318,6 @@ impl Visitor<'_> for SizeVisitor {
         bytes.try_into().map_err(is_negative)
     }
 
-    fn visit_u64<E: Error>(self, bytes: u64) -> Result<u64, E> {
-        Ok(bytes)
-    }
-
     fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
         let size: Result<ByteSize, _> = text.parse();
         let invalid = |_| E::custom(format_args!("{text:?} is not a size; write a size such as \"5GiB\""));

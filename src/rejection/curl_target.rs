@@ -6,6 +6,7 @@
 pub struct CurlTarget {
     url: String,
     credential: CurlCredential,
+    query: String,
 }
 
 /// The credential of a request.
@@ -22,7 +23,17 @@ pub enum CurlCredential {
 impl CurlTarget {
     /// Creates the target for a URL without a query.
     pub const fn new(url: String, credential: CurlCredential) -> Self {
-        Self { url, credential }
+        Self {
+            url,
+            credential,
+            query: String::new(),
+        }
+    }
+
+    /// Returns the target for commands that repeat these parameters.
+    #[must_use]
+    pub fn with_query(self, query: String) -> Self {
+        Self { query, ..self }
     }
 
     /// Returns the target for a file in the folder of this target.
@@ -31,16 +42,18 @@ impl CurlTarget {
         Self::new(format!("{}{file}", self.url), self.credential)
     }
 
-    /// Returns a command that follows the redirect. `arguments` and `query` may be empty.
-    pub fn follow(&self, arguments: &str, query: &str) -> String {
+    /// Returns a command that repeats the request and follows the redirect. `arguments` may be empty.
+    pub fn follow(&self, arguments: &str) -> String {
         let space = if arguments.is_empty() { "" } else { " " };
-        format!("curl -fL{}{space}{arguments} '{}'", self.user(), self.url(query))
+        format!("curl -fL{}{space}{arguments} '{}'", self.user(), self.url(&self.query))
     }
 
     /// Returns the command for an upload of up to 5 GiB: request the URL without a body, then send the file to it. It declares
     /// the length, because rules with `max_bytes` require it. `tr` removes the spaces that `wc` prints on some systems.
     pub fn two_steps(&self) -> String {
-        let (user, url) = (self.user(), self.url("url&contentLength="));
+        let separator = if self.query.is_empty() { "" } else { "&" };
+        let url = self.url(&format!("{}{separator}url&contentLength=", self.query));
+        let user = self.user();
         format!("curl -fT FILE \"$(curl -fsS{user} -X PUT '{url}'$(wc -c <FILE | tr -d ' '))\"")
     }
 

@@ -130,9 +130,6 @@ impl ListingRequest {
                 check_number(name, value, 1, MAX_KEYS)?;
                 self.max_keys = value.parse().unwrap_or(MAX_KEYS);
             }
-            ListingParameter::Next if value.is_empty() => {
-                return Err(bad_value(name, "must be the `next` of the previous page"));
-            }
             ListingParameter::Next => self.next = Some(value.to_owned()),
             ListingParameter::Search => self.search = Some(value.to_lowercase()).filter(|text| !text.is_empty()),
             ListingParameter::Sort => self.sort = SortColumn::parse(value)?,

@@ -252,29 +252,28 @@ impl ObjectRequest {
     fn read_header(&mut self, header: String, name: String, value: String) -> Result<(), Rejection> {
         check_signable(&name, &header, &value)?;
         self.check_value(&name, &header, &value)?;
-        match self.headers.iter().find(|(sent, _)| *sent == header) {
-            Some((_, sent)) if *sent != value => Err(Rejection::DifferentHeader { name }),
-            Some(_) => Ok(()),
-            None => {
-                self.headers.push((header, value));
-                Ok(())
-            }
+        if self.is_new(&header, name, &value)? {
+            self.headers.push((header, value));
         }
+        Ok(())
     }
 
     fn read_query_header(&mut self, header: String, name: String, value: String) -> Result<(), Rejection> {
         check_signable(&name, &header, &value)?;
         self.check_value(&name, &header, &value)?;
-        if self
-            .headers
-            .iter()
-            .chain(&self.query_headers)
-            .any(|(sent, _)| *sent == header)
-        {
-            return Err(Rejection::DifferentHeader { name });
+        if self.is_new(&header, name, &value)? {
+            self.query_headers.push((header, value));
         }
-        self.query_headers.push((header, value));
         Ok(())
+    }
+
+    /// Returns false if the request already has this value for the header, and rejects another value.
+    fn is_new(&self, header: &str, name: String, value: &str) -> Result<bool, Rejection> {
+        let mut values = self.headers.iter().chain(&self.query_headers);
+        match values.find(|(sent, _)| sent == header) {
+            Some((_, sent)) if sent != value => Err(Rejection::DifferentHeader { name }),
+            sent => Ok(sent.is_none()),
+        }
     }
 
     /// Rejects a value of the header or parameter `name` of S3 that S3 would reject later.

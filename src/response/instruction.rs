@@ -12,8 +12,7 @@ use super::text::rfc3339;
 use crate::encoding::escape_invisible;
 use crate::key::ObjectKey;
 use crate::operation::Operation;
-use crate::plan::Instruction;
-use crate::rejection::CurlTarget;
+use crate::plan::{Instruction, PresignPlan};
 use crate::request::{ApiRequest, ResponseFormat};
 use crate::wire::{BulkResultBody, InstructionBody};
 
@@ -104,7 +103,7 @@ impl<'a> BulkResults<'a> {
 }
 
 fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {
-    let body = redirect_text(&request.curl_target(), instruction.plan.operation);
+    let body = redirect_text(request, &instruction.plan);
     let mut response = with_body(StatusCode::TEMPORARY_REDIRECT, TEXT, body);
     set_header(&mut response, header::LOCATION, instruction.url.expose());
     if let Some(cache_for) = instruction.cache_for {
@@ -116,31 +115,36 @@ fn redirect(request: &ApiRequest, instruction: &Instruction) -> ApiResponse {
     response
 }
 
-/// The text for clients that do not follow redirects. It gives the command that does.
-fn redirect_text(target: &CurlTarget, operation: Operation) -> String {
-    let (outcome, command) = redirect_command(target, operation);
+/// The text for clients that do not follow redirects. It gives the command that does. For a dialect, this is a command for the
+/// object, because the path of the dialect is only for its client.
+fn redirect_text(request: &ApiRequest, plan: &PresignPlan) -> String {
+    let target = match request.dialect() {
+        None => request.curl_target(),
+        Some(_) => request.curl_target_at(&plan.public_key.to_path()),
+    };
+    let (outcome, arguments) = redirect_command(plan.operation);
+    let command = target.follow(arguments);
     let mut text = format!(
         "Nothing has been {outcome} yet: this is a redirect, and the client did not follow it.\nFollow it:  {command}\n"
     );
-    if operation == Operation::PutObject {
+    if plan.operation == Operation::PutObject {
         writeln!(text, "Above about 4.5 MB:  {}", target.two_steps()).expect("writing to a String cannot fail");
     }
     text
 }
 
-/// Returns what has not been done yet, and the command that does it.
-fn redirect_command(target: &CurlTarget, operation: Operation) -> (&'static str, String) {
-    let (outcome, arguments, query) = match operation {
-        Operation::PutObject => ("stored", "-T FILE", ""),
-        Operation::DeleteObject => ("deleted", "-X DELETE", ""),
-        Operation::GetObject | Operation::HeadObject => ("sent", "-O", ""),
-        Operation::CreateMultipartUpload => ("started", "-X POST", "uploads"),
-        Operation::UploadPart => ("stored", "-T PART", "partNumber=NUMBER&uploadId=ID"),
-        Operation::ListParts => ("listed", "", "uploadId=ID"),
-        Operation::CompleteMultipartUpload => ("completed", "--data-binary @PARTS.xml", "uploadId=ID"),
-        Operation::AbortMultipartUpload => ("aborted", "-X DELETE", "uploadId=ID"),
-    };
-    (outcome, target.follow(arguments, query))
+/// Returns what has not been done yet, and the arguments of the command that does it.
+const fn redirect_command(operation: Operation) -> (&'static str, &'static str) {
+    match operation {
+        Operation::PutObject => ("stored", "-T FILE"),
+        Operation::DeleteObject => ("deleted", "-X DELETE"),
+        Operation::GetObject | Operation::HeadObject => ("sent", "-O"),
+        Operation::CreateMultipartUpload => ("started", "-X POST"),
+        Operation::UploadPart => ("stored", "-T PART"),
+        Operation::ListParts => ("listed", ""),
+        Operation::CompleteMultipartUpload => ("completed", "--data-binary @PARTS.xml"),
+        Operation::AbortMultipartUpload => ("aborted", "-X DELETE"),
+    }
 }
 
 fn instruction_body(instruction: &Instruction) -> InstructionBody {

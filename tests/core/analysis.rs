@@ -215,6 +215,23 @@ fn aliases_of_denied_keys_are_found() {
             vec![store, "direct token:ann write s/**", "!no anyone read docs/x"],
             vec![],
         ),
+        (
+            vec![
+                store,
+                "two token:ann read two/**;rewrite = \"s/{rest}\"",
+                "!no anyone read docs/x+s/y",
+            ],
+            vec![],
+        ),
+        (
+            vec![
+                store,
+                "direct token:ann read s/**",
+                "open anyone read open/**",
+                "!no anyone read open/x",
+            ],
+            vec![],
+        ),
     ] {
         assert_findings(&rules, &expected);
     }

@@ -1,6 +1,7 @@
 //! Bearer tokens that Signpost verifies: valid tokens, and every kind of invalid token.
 
 use serde_json::{Value, json};
+use signpost::auth::oidc::IssuerUrl;
 use signpost::auth::{KeySet, Principal, User};
 use signpost::decide::decide;
 use signpost::policy::Policy;
@@ -523,6 +524,9 @@ fn a_malformed_token_is_rejected() {
     let known = keys(&[&rsa]);
     let long = rsa.token("RS256", &claims_with(&json!({"x": "x".repeat(20_000)})));
     assert!(problem(&long, &known).contains("too long"));
+    let at_limit = |length: usize| format!("{}.e30.AA", "a".repeat(length - ".e30.AA".len()));
+    assert!(problem(&at_limit(16_385), &known).contains("too long"));
+    assert!(!problem(&at_limit(16_384), &known).contains("too long"));
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
     let deep = rsa.token_of("RS256", r#"{"alg":"RS256"}"#, &format!(r#"{{"x":{deep}}}"#));
     for text in [
@@ -697,4 +701,48 @@ fn an_incomplete_issuer_prevents_the_start() {
             "{local}"
         );
     }
+}
+
+#[test]
+fn the_metadata_of_an_issuer_may_name_only_urls_that_are_as_safe_as_its_own() {
+    for (issuer, url, is_allowed) in [
+        ("https://idp.example", "https://keys.example/jwks", true),
+        ("http://localhost:8080", "https://keys.example/jwks", true),
+        ("http://localhost:8080", "http://localhost:9090/jwks", true),
+        ("http://localhost:8080", "http://127.0.0.1/jwks", true),
+        ("http://localhost:8080", "http://[::1]:80/jwks", true),
+        ("http://localhost:8080", "http://169.254.169.254/latest", false),
+        ("http://localhost:8080", "http://localhost.evil.example/", false),
+        ("https://idp.example", "http://keys.example/jwks", false),
+        ("https://idp.example", "http://localhost:9090/jwks", false),
+        ("https://idp.example", "file:///etc/passwd", false),
+        ("https://idp.example", "/jwks", false),
+        ("https://idp.example", "", false),
+    ] {
+        let issuer = IssuerUrl::new(issuer).unwrap();
+        assert_eq!(issuer.allows_endpoint(url), is_allowed, "{issuer:?} {url}");
+    }
+}
+
+#[test]
+fn the_expiry_time_of_an_accepted_token_is_known() {
+    let rsa = SigningKey::rsa("k");
+    let token = rsa.token("RS256", &claims());
+    let known = keys(&[&rsa]);
+    let expiry = policy()
+        .authenticators
+        .credential_expiry(&bearer("/a", &token), Some(&known), now());
+    assert_eq!(expiry, Some(now() + std::time::Duration::from_secs(300)));
+    let secret = policy()
+        .authenticators
+        .credential_expiry(&bearer("/a", "secret"), Some(&known), now());
+    assert_eq!(secret, None);
+}
+
+#[test]
+fn a_key_set_has_at_most_100_keys() {
+    let key = SigningKey::p256("k").jwk();
+    let set = |count: usize| json!({"keys": vec![key.clone(); count]}).to_string();
+    assert!(KeySet::parse(set(100).as_bytes()).is_ok());
+    assert!(KeySet::parse(set(101).as_bytes()).is_err());
 }

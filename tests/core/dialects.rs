@@ -246,6 +246,22 @@ async fn other_methods_are_rejected() {
 }
 
 #[tokio::test]
+async fn the_command_in_a_redirect_of_a_dialect_uses_the_object() {
+    let handler = handler(&rules(TABLES, "**", true)).await;
+    for (path, object) in [
+        ("/-/turbo/v8/artifacts/abc?slug=team", "turbo/team/abc"),
+        ("/-/turbo/v8/artifacts/abc", "turbo/-/abc"),
+        ("/-/nx/v1/cache/123", "nx/123"),
+    ] {
+        for (method, arguments) in [("GET", "-O"), ("PUT", "-T FILE")] {
+            let response = handler.handle(&by_ann(ask(method, path)).sized(5), now()).await;
+            let command = format!("curl -fL -u ID:SECRET {arguments} 'https://files.example.com/{object}'\n");
+            assert!(body(&response).contains(&command), "{}", body(&response));
+        }
+    }
+}
+
+#[tokio::test]
 async fn nx_is_redirected_to_the_artifact() {
     let handler = handler(&rules(TABLES, "nx/**", true)).await;
     for request in [

@@ -30,6 +30,8 @@ pub(crate) struct Fake {
     delay: Arc<Mutex<Duration>>,
     requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     connections: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
+    most_waiting: Arc<AtomicUsize>,
 }
 
 impl Fake {
@@ -41,6 +43,8 @@ impl Fake {
             delay: Arc::default(),
             requests: Arc::default(),
             connections: Arc::default(),
+            waiting: Arc::default(),
+            most_waiting: Arc::default(),
         };
         let server = fake.clone();
         tokio::spawn(async move {
@@ -73,6 +77,11 @@ impl Fake {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// The maximum number of requests that waited for a response at the same time since the last call.
+    pub(crate) fn take_most_waiting(&self) -> usize {
+        self.most_waiting.swap(0, Ordering::Relaxed)
+    }
+
     async fn serve(&self, mut stream: TcpStream) {
         while let Some(request) = read(&mut stream).await {
             self.respond(&mut stream, request).await;
@@ -82,7 +91,10 @@ impl Fake {
     async fn respond(&self, stream: &mut TcpStream, request: ReceivedRequest) {
         self.requests.lock().unwrap().push(request.clone());
         let delay = *self.delay.lock().unwrap();
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most_waiting.fetch_max(waiting, Ordering::Relaxed);
         tokio::time::sleep(delay).await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         let (status, headers, body) = (self.responder.lock().unwrap())(&request);
         let length = ("content-length", body.len().to_string());
         let lines = headers.into_iter().chain([length]);

@@ -145,6 +145,9 @@ async fn a_jwt_grants_access_to_its_own_prefix_and_to_no_sibling() {
         (payload2("/boss/a", alice()), 403),
         (payload2("/boss/a", evil("boss")), 307),
         (payload2("/users//a", evil("")), 401),
+        (payload2("/public/a", evil("")), 401),
+        (payload2("/public/a", evil("[alice]")), 401),
+        (payload2("/public/a", evil("[alice, bob]")), 401),
         (payload2("/users/a/b/a", evil("a/b")), 403),
         (payload2("/users/a%2Fb/a", evil("a%2Fb")), 403),
         (payload2("/users/**/a", evil("**")), 403),
@@ -457,4 +460,31 @@ fn a_verified_subject_is_a_user_of_the_issuer_with_this_name() {
         );
     }
     assert!(user("unknown").is_none());
+}
+
+#[tokio::test]
+async fn whoami_has_the_expiry_time_of_a_token_that_the_gateway_verified() {
+    let handler = handler(RULES).await;
+    let lambda = |exp: Value| json!({"lambda": {"sub": "a", "iss": "our-authorizer", "exp": exp}});
+    let jwt = |exp: Value| jwt(json!({"iss": COGNITO, "sub": "a", "exp": exp}));
+    let expiry = json!("2033-05-18T03:33:20Z");
+    for (authorizer, expected) in [
+        (jwt(json!(2_000_000_000)), expiry.clone()),
+        (jwt(json!("2000000000")), expiry),
+        (jwt(json!("Wed May 18 03:33:20 UTC 2033")), Value::Null),
+        (jwt(Value::Null), Value::Null),
+        // A Lambda authorizer chooses the meaning of its values.
+        (lambda(json!(2_000_000_000)), Value::Null),
+    ] {
+        let event = payload2("/-/whoami", authorizer).to_string();
+        let response: Value = serde_json::from_str(&respond(&handler, &event, "i", now()).await).unwrap();
+        let caller: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+        assert!(
+            caller["caller"]
+                .as_str()
+                .is_some_and(|caller| caller.starts_with("user:")),
+            "{caller}"
+        );
+        assert_eq!(caller["expires_at"], expected, "{event}");
+    }
 }

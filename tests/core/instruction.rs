@@ -144,6 +144,10 @@ const CLIENTS: &[(&str, &[(&str, &str)])] = &[
         "a type with weight 0",
         &[("accept", "application/vnd.signpost+json;q=0, */*")],
     ),
+    (
+        "only a type with weight 0",
+        &[("accept", "application/vnd.signpost+json;q=0")],
+    ),
     ("a wildcard", &[("accept", "application/*")]),
     (
         "a similar type",
@@ -249,14 +253,17 @@ async fn a_request_with_a_body_never_gets_an_instruction() {
         );
         if !context.contains("presign") {
             let remedy = problem["remedy"].as_str().unwrap();
+            let part = context.contains("uploadId").then_some("partNumber=1&uploadId=i");
+            let query = part.map_or_else(String::new, |part| format!("?{part}"));
             assert!(
-                remedy.contains("curl -fL -T FILE 'https://files.example.com/a%20b')"),
+                remedy.contains(&format!("curl -fL -T FILE 'https://files.example.com/a%20b{query}')")),
                 "{remedy}"
             );
+            let query = part.map_or_else(String::new, |part| format!("{part}&"));
             assert!(
-                remedy.contains(
-                    "curl -fT FILE \"$(curl -fsS -X PUT 'https://files.example.com/a%20b?url&contentLength='$(wc -c <FILE | tr -d ' '))\""
-                ),
+                remedy.contains(&format!(
+                    "curl -fT FILE \"$(curl -fsS -X PUT 'https://files.example.com/a%20b?{query}url&contentLength='$(wc -c <FILE | tr -d ' '))\""
+                )),
                 "{remedy}"
             );
         }
@@ -292,6 +299,13 @@ async fn an_error_has_the_preferred_type_of_the_types_on_offer() {
         ),
         ("/a/../b", "text/html, */*;q=0.8", "text/html; charset=utf-8"),
         ("/a/../b?json", "*/*", "application/problem+json"),
+        ("/a/../b", "text/html;q=0", "text/plain; charset=utf-8"),
+        // The first of two weights applies.
+        (
+            "/a/../b",
+            "text/html;q=0.1, application/json;q=0.5, text/html",
+            "application/problem+json",
+        ),
     ] {
         let response = told(&handler, ask("GET", path).with("accept", accept)).await;
         assert_eq!(
@@ -603,6 +617,47 @@ async fn a_client_that_does_not_follow_redirects_learns_that_nothing_was_sent() 
             "{text}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_command_in_a_redirect_repeats_the_whole_request_without_its_credential() {
+    let handler = handler(OPEN_RULES).await;
+    for (method, path, command) in [
+        ("GET", "/a%20b", "curl -fL -O 'https://files.example.com/a%20b'"),
+        (
+            "GET",
+            "/k?versionId=abc",
+            "curl -fL -O 'https://files.example.com/k?versionId=abc'",
+        ),
+        (
+            "GET",
+            "/k?download=it's.txt",
+            "curl -fL -O 'https://files.example.com/k?download=it%27s.txt'",
+        ),
+        (
+            "PUT",
+            "/k?partNumber=2&uploadId=u",
+            "curl -fL -T PART 'https://files.example.com/k?partNumber=2&uploadId=u'",
+        ),
+        (
+            "POST",
+            "/k?uploads",
+            "curl -fL -X POST 'https://files.example.com/k?uploads='",
+        ),
+        (
+            "DELETE",
+            "/k?uploadId=u",
+            "curl -fL -X DELETE 'https://files.example.com/k?uploadId=u'",
+        ),
+    ] {
+        let text = body(&told(&handler, ask(method, path)).await).to_owned();
+        assert!(text.contains(&format!("Follow it:  {command}\n")), "{text}");
+    }
+    let text = body(&told(&handler, ask("PUT", "/k?meta-a=b c&contentLength=5")).await).to_owned();
+    assert!(
+        text.contains("'https://files.example.com/k?meta-a=b%20c&url&contentLength='$(wc"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -298,6 +298,57 @@ fn a_contradiction_in_the_mounts_is_reported_with_its_line() {
     }
 }
 
+#[test]
+fn a_mount_signs_only_as_the_arn_of_a_role() {
+    let parse = |arn: &str| {
+        let rules = format!("version = 1\n\n[[mount]]\nat = \"a/\"\nbucket = \"abc\"\nsign_as = \"{arn}\"\n");
+        Policy::parse(&rules).map(drop).map_err(|error| error.to_string())
+    };
+    for arn in [
+        "arn:aws:iam::123456789012:role/reader",
+        "arn:aws-us-gov:iam::123456789012:role/team/a+b=c,d.e@f_g-h",
+        "arn:minio:iam:::role/reader",
+    ] {
+        assert_eq!(parse(arn), Ok(()), "{arn}");
+    }
+    for arn in [
+        "urn:aws:iam::123456789012:role/reader",
+        "arn::iam::123456789012:role/reader",
+        "arn:a_w_s:iam::123456789012:role/reader",
+        "arn:aws:sts::123456789012:role/reader",
+        "arn:aws:iam:eu-west-1:123456789012:role/reader",
+        "arn:aws:iam::1234_5678:role/reader",
+        "arn:aws:iam::123456789012:user/reader",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role/a b",
+        "arn:aws:iam::123456789012:role/a:b",
+    ] {
+        let error = parse(arn).expect_err(arn);
+        assert!(
+            error.contains(&format!("sign_as: \"{arn}\" is not a role such as")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn only_the_arn_of_a_multi_region_access_point_is_reported_as_one() {
+    for (arn, is_multi_region) in [
+        ("arn:aws:s3::123456789012:accesspoint/abc.mrap", true),
+        ("arn:aws:s3:eu-west-1:123456789012:accesspoint/a_b", false),
+        ("arn:aws:s3-outposts::123456789012:outpost/op-1/accesspoint/a_b", false),
+        ("arn:aws:s3::123456789012:bucket/abc", false),
+    ] {
+        let rules = format!("version = 1\n\n[[mount]]\nat = \"a/\"\nbucket = \"{arn}\"\n");
+        let error = Policy::parse(&rules).expect_err(arn).to_string();
+        assert_eq!(
+            error.contains("is a multi-region access point"),
+            is_multi_region,
+            "{error}"
+        );
+    }
+}
+
 /// Settings in addition to the rules.
 type Environment = &'static [(&'static str, &'static str)];
 
@@ -414,4 +465,46 @@ fn a_local_server_emulates_a_mount_with_a_bucket_of_its_own() {
         matches!(emulated.credentials, MountCredentials::Service),
         "no role is assumed"
     );
+}
+
+#[test]
+fn a_local_server_replaces_a_mount_and_emulates_the_others_without_an_endpoint() {
+    let rules = rules(
+        "[[mount]]\nat = \"a/\"\nbucket = \"arn:aws:s3:eu-west-1:123456789012:accesspoint/reports\"\n\
+         [[mount]]\nat = \"b/\"\nbucket = \"backup\"\nendpoint = \"https://r2.example\"\n\
+         [[mount]]\nat = \"c/\"\nbucket = \"cache\"\nregion = \"eu-west-1\"\n",
+    );
+    let declared = Policy::parse(&rules).unwrap().mounts;
+    let (replacement, _) = declared.with_lines().find(|(mount, _)| mount.at == "b/").unwrap();
+    let mut replacement = replacement.clone();
+    replacement.at = "c/".to_owned();
+    let localized = |emulate: bool| {
+        let mounts = declared.localized(emulate, std::slice::from_ref(&replacement));
+        let row = |(mount, line): (&signpost::mount::Mount, usize)| (mount.at.clone(), mount.bucket.clone(), line);
+        mounts.with_lines().map(row).collect::<Vec<_>>()
+    };
+    let row = |at: &str, bucket: &str, line| (at.to_owned(), bucket.to_owned(), line);
+    let lines: Vec<_> = declared.with_lines().map(|(_, line)| line).collect();
+    assert_eq!(
+        localized(true),
+        [
+            row("a/", "reports", lines[0]),
+            row("b/", "backup", lines[1]),
+            row("c/", "backup", 0)
+        ]
+    );
+    assert_eq!(
+        localized(false),
+        [
+            row("a/", "arn:aws:s3:eu-west-1:123456789012:accesspoint/reports", lines[0]),
+            row("b/", "backup", lines[1]),
+            row("c/", "backup", 0)
+        ]
+    );
+    let emulated = declared.localized(true, &[]);
+    let endpoints: Vec<_> = emulated
+        .with_lines()
+        .map(|(mount, _)| (mount.region.is_some(), mount.endpoint.is_some()))
+        .collect();
+    assert_eq!(endpoints, [(false, false), (false, true), (false, false)]);
 }

@@ -74,7 +74,7 @@ pub(crate) fn invalid_requests() -> Vec<(ApiRequest, u16, &'static str)> {
         (ask("PUT", "/k?meta-a b=c"), 400, "InvalidArgument"),
         (ask("PUT", "/k?meta-=c"), 400, "InvalidArgument"),
         (
-            ask("PUT", "/k?meta-a=b").with("x-amz-meta-a", "b"),
+            ask("PUT", "/k?meta-a=b").with("x-amz-meta-a", "c"),
             400,
             "InvalidArgument",
         ),
@@ -478,4 +478,42 @@ async fn parameters_that_exclude_each_other_have_their_own_message() {
             .unwrap()
             .contains("another value than the header")
     );
+}
+
+#[tokio::test]
+async fn a_value_is_sent_as_a_parameter_and_as_a_header_only_if_both_are_equal() {
+    for (parameter, name, equal, different) in [
+        ("contentType=text/plain", "content-type", "text/plain", "text/html"),
+        ("meta-a=1", "x-amz-meta-a", "1", "2"),
+        (
+            "checksum-sha256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "x-amz-checksum-sha256",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        ),
+        (
+            "checksum-crc32=AAAAAA==",
+            "x-amz-checksum-crc32",
+            "AAAAAA==",
+            "AAAAAQ==",
+        ),
+    ] {
+        for (value, expected) in [(equal, 307), (different, 400)] {
+            let request = ask("PUT", &format!("/k?{parameter}")).sized(5).with(name, value);
+            let response = handler(OPEN_RULES).await.handle(&request, now()).await;
+            assert_eq!(response.status(), expected, "{parameter} {value}: {}", body(&response));
+            let is_named = body(&response).contains("another value than the header");
+            assert_eq!(is_named, expected == 400, "{}", body(&response));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_declared_length_must_be_the_length_of_the_body_if_there_is_one() {
+    let handler = handler(OPEN_RULES).await;
+    for (sent, declared, expected) in [(5, 5, 307), (5, 6, 400), (6, 5, 400), (0, 5, 307), (0, 0, 307)] {
+        let request = ask("PUT", &format!("/k?contentLength={declared}")).sized(sent);
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), expected, "{sent} {declared}: {}", body(&response));
+    }
 }

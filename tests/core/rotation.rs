@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 use sha2::Digest as _;
-use signpost::request::ApiRequest;
+use signpost::request::{ApiRequest, GatewayAuthorizer, GatewayIdentity};
 use signpost::service::handler::Handler;
 
 use crate::secrecy::Log;
@@ -26,7 +26,9 @@ async fn serve(secrets: &[&str]) -> Handler {
     };
     let rules = format!(
         "version = 1\n[defaults]\ntoken_header = \"X-Files-Token\"\n[[token]]\nid = \"ci\"\nsha256 = {digests}\n\
-         [[rule]]\nid = \"own\"\nwho = [\"token:ci\"]\ncan = [\"read\"]\non = [\"homes/{{user_id}}/**\", \"docs/**\"]\n"
+         [[token]]\nid = \"second\"\nsha256 = {:?}\n[[issuer]]\nname = \"idp\"\niss = \"i\"\nvia = \"gateway\"\n\
+         [[rule]]\nid = \"own\"\nwho = [\"token:ci\"]\ncan = [\"read\"]\non = [\"homes/{{user_id}}/**\", \"docs/**\"]\n",
+        hex("of another token")
     );
     let env = [("SIGNPOST_RULES", rules.as_str()), ("SIGNPOST_KEYS", KEYS)];
     handler_with(&env, credentials(None, None)).await
@@ -161,5 +163,14 @@ async fn the_log_marks_exactly_the_requests_with_an_older_secret() {
         assert_eq!(marked(&both, request).await, is_older, "{secret}");
     }
     assert!(!marked(&both, ask("GET", "/docs/a")).await);
+    assert!(!marked(&both, by("of another token", ask("GET", "/docs/a"))).await);
+    let of_the_gateway = ApiRequest {
+        gateway: Some(GatewayIdentity {
+            authorizer: GatewayAuthorizer::Jwt,
+            claims: [("iss".to_owned(), "i".into()), ("sub".to_owned(), "ci".into())].into(),
+        }),
+        ..ask("GET", "/docs/a")
+    };
+    assert!(!marked(&both, of_the_gateway).await, "a user with the name of a token");
     assert!(!marked(&serve(&["old"]).await, by("old", ask("GET", "/docs/a"))).await);
 }

@@ -6,6 +6,7 @@ use signpost::operation::Operation;
 use signpost::outbound::aws::Presigner;
 use signpost::plan::{PresignPlan, PresignedUrl};
 use signpost::policy::GrantScope;
+use signpost::request::{BodyLength, ObjectRequest, ResponseFormat};
 
 use crate::support::{
     OPEN_RULES, SECRET_KEY, SESSION_TOKEN, With as _, ask, body, credentials, handler_with, now, settings,
@@ -35,6 +36,22 @@ async fn debug_output_redacts_urls_and_credentials() {
     for secret in ["X-Amz-Signature", SECRET_KEY, SESSION_TOKEN] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
+    assert!(printed.contains("PresignedUrl(redacted)"), "{printed}");
+}
+
+#[test]
+fn debug_output_of_a_request_has_the_names_of_parameters_and_headers_without_values() {
+    let request = ask("GET", "/k?X-Amz-Signature=secret-1").with("authorization", "Bearer secret-2");
+    let printed = format!("{request:?}");
+    for part in [
+        "ApiRequest",
+        "\"X-Amz-Signature\"",
+        "\"authorization\"",
+        "method: \"GET\"",
+    ] {
+        assert!(printed.contains(part), "{part} in {printed}");
+    }
+    assert!(!printed.contains("secret-"), "{printed}");
 }
 
 #[tokio::test]
@@ -59,7 +76,26 @@ fn the_origin_of_a_presigned_url_ends_before_its_path_and_query() {
         ("https://s3.example?X-Amz-Signature=a/b", "https://s3.example"),
         ("http://127.0.0.1:9000/bucket/k", "http://127.0.0.1:9000"),
         ("https://s3.example", "https://s3.example"),
+        ("https://s3/bucket/k", "https://s3"),
     ] {
         assert_eq!(PresignedUrl::new(url.to_owned()).origin(), origin, "{url}");
     }
+}
+
+#[tokio::test]
+async fn debug_output_of_a_request_for_an_object_redacts_the_share_link() {
+    let request = ask("GET", "/k?share=very-secret");
+    let key = ObjectKey::new("k").unwrap();
+    let read = ObjectRequest::with_headers(
+        &request,
+        Operation::GetObject,
+        key,
+        ResponseFormat::Redirect,
+        BodyLength::Missing,
+    );
+    let printed = format!("{:?}", read.unwrap());
+    assert!(
+        printed.contains("ShareToken(redacted)") && !printed.contains("very-secret"),
+        "{printed}"
+    );
 }

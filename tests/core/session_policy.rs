@@ -325,6 +325,41 @@ fn a_policy_is_limited_to_the_characters_that_sts_accepts() {
 }
 
 #[test]
+fn a_narrowed_scope_has_only_the_ranges_that_contain_the_key() {
+    let exactly = |key: &str| KeyRange::Exactly(key.to_owned());
+    let below = |prefix: &str| KeyRange::Below(prefix.to_owned());
+    let scope = GrantScope {
+        keys: vec![exactly("a"), exactly("b"), below("c/"), below("c/d/")],
+        actions: vec![Action::Read],
+        ..GrantScope::default()
+    };
+    for (key, expected) in [
+        ("a", vec![exactly("a")]),
+        ("b", vec![exactly("b")]),
+        ("c/x", vec![below("c/")]),
+        ("c/d/", vec![below("c/"), below("c/d/")]),
+        ("c", vec![]),
+    ] {
+        let narrowed = scope.narrowed_to(key);
+        assert_eq!(narrowed.keys, expected, "{key}");
+        assert_eq!(narrowed.actions, scope.actions);
+    }
+}
+
+#[test]
+fn the_smallest_scope_has_claims_of_the_minimum_length() {
+    let on = ["homes/{user_id}/**".to_owned(), "teams/{team}/**".to_owned()];
+    let policy = rules(&on, "\"read\"").unwrap();
+    let mount = policy.mounts.iter().next().unwrap();
+    let scope = policy.grants().next().unwrap().smallest_scope(&policy.mounts, mount);
+    let home = format!("homes/{}/", "0".repeat(32));
+    assert_eq!(
+        scope.keys,
+        [KeyRange::Below(home), KeyRange::Below("teams/0/".to_owned())]
+    );
+}
+
+#[test]
 fn bucket_arns_have_the_form_that_policies_use() {
     let resource = |bucket: &str, partition: &str| {
         let scope = GrantScope {

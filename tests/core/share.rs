@@ -411,6 +411,9 @@ fn invalid_keys_prevent_startup_and_are_not_printed() {
         "secret",
         short,
         "k 1:AAAA",
+        &format!("k 1{}", &KEYS[2..]),
+        &KEYS[2..],
+        &format!("{}{}", "k".repeat(33), &KEYS[2..]),
         &format!("{KEYS},{KEYS}"),
         &format!("{KEYS},{NEW_KEYS},k3{}", &KEYS[2..]),
     ] {
@@ -425,6 +428,14 @@ fn invalid_keys_prevent_startup_and_are_not_printed() {
             error.starts_with("SIGNPOST_KEYS: ") && !error.contains("c2VjcmV0") && !error.contains("AAAA"),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn the_id_of_a_key_has_up_to_32_letters_digits_hyphens_and_underscores() {
+    for id in ["k", "K-1_a", &"k".repeat(32)] {
+        let keys = format!("{id}{}", &KEYS[2..]).parse::<signpost::auth::Keyring>();
+        assert!(keys.is_ok(), "{id}");
     }
 }
 

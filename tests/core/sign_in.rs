@@ -472,6 +472,23 @@ async fn an_error_page_shows_who_is_signed_in_and_offers_the_sign_out() {
 }
 
 #[tokio::test]
+async fn the_paths_of_the_sign_in_allow_their_own_methods() {
+    let handler = serve(&token_rules(), KEYS).await;
+    for (path, allow) in [
+        ("/-/login", "GET, POST, OPTIONS"),
+        ("/-/callback", "GET, OPTIONS"),
+        ("/-/logout", "POST, OPTIONS"),
+    ] {
+        let response = handler.handle(&ask("PUT", path), now()).await;
+        assert_eq!(
+            (response.status().as_u16(), header(&response, "allow")),
+            (405, allow),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn whoami_describes_every_kind_of_caller() {
     let handler = serve(&token_rules(), KEYS).await;
     let whoami = async |request: ApiRequest| {

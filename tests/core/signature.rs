@@ -32,6 +32,47 @@ fn plan(operation: Operation, key: &str) -> PresignPlan {
     }
 }
 
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+#[test]
+fn a_plan_for_the_metadata_has_the_audit_record_and_no_other_parameter() {
+    let mut upload = plan(Operation::PutObject, "k");
+    upload.headers = vec![pair("if-none-match", "*")];
+    upload.query = vec![
+        pair("partNumber", "1"),
+        pair("x-signpost", "rule=a"),
+        pair("uploadId", "u"),
+    ];
+    let head = upload.head();
+    assert_eq!(head.operation, Operation::HeadObject);
+    assert_eq!(head.headers, []);
+    assert_eq!(head.query, [pair("x-signpost", "rule=a")]);
+}
+
+#[test]
+fn only_if_none_match_with_a_star_forbids_the_replacement_of_an_object() {
+    for (header, create_only) in [
+        (pair("if-none-match", "*"), true),
+        (pair("If-None-Match", "*"), true),
+        (pair("if-none-match", "\"etag\""), false),
+        (pair("if-match", "*"), false),
+        (pair("x-amz-meta-note", "*"), false),
+    ] {
+        let with_header = PresignPlan {
+            headers: vec![header.clone()],
+            ..plan(Operation::PutObject, "k")
+        };
+        let with_parameter = PresignPlan {
+            query: vec![header.clone()],
+            ..plan(Operation::PutObject, "k")
+        };
+        assert_eq!(with_header.is_create_only(), create_only, "{header:?}");
+        assert_eq!(with_parameter.is_create_only(), create_only, "{header:?}");
+    }
+}
+
 fn sdk(credentials: Credentials) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())

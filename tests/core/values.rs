@@ -259,6 +259,12 @@ fn rules_with_such_values_are_invalid() {
         ),
         ("sse = \"aws:kms\"\nsse_kms_key_id = \"a b\"", false),
         ("sse = \"AES256\"\nsse_kms_key_id = \"alias/a\"", false),
+        ("cache_control = \"max-age=60, private\"", true),
+        ("cache_control = \"\"", false),
+        ("cache_control = \" no-store\"", false),
+        ("cache_control = \"no-store \"", false),
+        ("cache_control = \"no\\tstore\"", false),
+        ("cache_control = \"né\"", false),
     ] {
         for rules in [
             format!("{RULES}\n{fields}"),

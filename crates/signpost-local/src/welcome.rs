@@ -81,9 +81,9 @@ impl fmt::Display for WelcomeText {
             CurlCredential::Token
         };
         let target = CurlTarget::new(format!("{url}/FILE"), credential);
-        writeln!(f, "  upload      {}", target.follow("-T FILE", ""))?;
-        writeln!(f, "  download    {}", target.follow("-O", ""))?;
-        writeln!(f, "  delete      {}", target.follow("-X DELETE", ""))?;
+        writeln!(f, "  upload      {}", target.follow("-T FILE"))?;
+        writeln!(f, "  download    {}", target.follow("-O"))?;
+        writeln!(f, "  delete      {}", target.follow("-X DELETE"))?;
         if !self.allows_all {
             writeln!(
                 f,
