@@ -194,15 +194,20 @@ impl PresignedUrl {
 
     /// The scheme and the host.
     pub fn origin(&self) -> &str {
-        let host = self.0.find("://").map_or(0, |scheme| scheme + 3);
-        let end = self.0[host..].find(['/', '?']).map_or(self.0.len(), |end| host + end);
-        &self.0[..end]
+        origin_of(&self.0)
     }
 
     /// The URL, for the response to the client only.
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// Returns the scheme and the host of a URL.
+pub(crate) fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url[host..].find(['/', '?']).map_or(url.len(), |end| host + end);
+    &url[..end]
 }
 
 impl fmt::Debug for PresignedUrl {

@@ -160,13 +160,7 @@ fn object_request(
     let length = size.as_u64();
     let length = length.ok_or_else(|| bad_value("size", "must be a whole number of bytes"))?;
     let key = ObjectKey::with_path(object_key(at, repository, oid))?;
-    // The client sends the length of an empty object only with this format.
-    let format = if length == 0 {
-        ResponseFormat::Redirect
-    } else {
-        ResponseFormat::Json
-    };
-    let from_query = |operation| ObjectRequest::from_query(operation, key, format, &Pairs::new());
+    let from_query = |operation| ObjectRequest::from_query(operation, key, ResponseFormat::Json, &Pairs::new());
     match (operation, transfer) {
         (LfsOperation::Download, _) => from_query(Operation::GetObject),
         (LfsOperation::Upload, LfsTransfer::Basic) => upload(from_query(Operation::PutObject)?, oid, length),

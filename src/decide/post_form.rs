@@ -338,12 +338,6 @@ fn media_type_condition(range: &str, as_page: bool) -> Result<PolicyCondition, R
 /// The media type, or range of media types, that the form allows.
 fn media_types<'a>(requested: Option<&'a str>, constraints: &'a Constraints) -> Result<Option<&'a str>, Rejection> {
     match (requested, &constraints.content_types[..]) {
-        (Some(range), allowed) if range.ends_with("/*") => {
-            if allowed.is_empty() || allowed.iter().any(|allowed| allowed == range) {
-                return Ok(Some(range));
-            }
-            constraints.check_content_type(None).map(|()| None)
-        }
         (None, [only]) => Ok(Some(only)),
         (requested, _) => {
             constraints.check_content_type(requested)?;

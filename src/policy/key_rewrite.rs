@@ -2,7 +2,6 @@
 //!
 //! A rewrite never leaves the mount of the public key. Its result is a plain key of this mount ([`crate::mount`]).
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::effect::Effect;
@@ -192,16 +191,5 @@ impl FromStr for KeyRewrite {
             ));
         }
         Ok(Self { folder, tail })
-    }
-}
-
-impl fmt::Display for KeyRewrite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tail = match self.tail {
-            RewriteTail::Key => "key",
-            RewriteTail::Rest => "rest",
-            RewriteTail::Id => "id",
-        };
-        write!(f, "{}/{{{tail}}}", self.folder)
     }
 }

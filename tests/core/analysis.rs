@@ -67,6 +67,14 @@ fn shadowed_rules_are_found() {
         ),
         (vec!["early authenticated read **", "late anyone read a"], vec![]),
         (
+            vec!["early authenticated read **", "late token:ci read a"],
+            vec![shadowed],
+        ),
+        (
+            vec!["early authenticated read **", "late issuer:idp read a"],
+            vec![shadowed],
+        ),
+        (
             vec!["early group:deployers read **", "late token:ci read a"],
             vec![shadowed],
         ),
@@ -277,5 +285,68 @@ fn mounts_of_one_bucket_are_found_only_if_they_can_share_objects() {
         let mounts = mount("a/", first) + &mount("b/", second);
         let policy = Policy::parse(&format!("{TOKENS}{mounts}")).unwrap();
         assert_eq!(policy.findings().len(), expected, "{prefixes:?}");
+    }
+}
+
+#[test]
+fn a_condition_shadows_only_rules_that_require_its_values() {
+    let early = "early issuer:idp read **;if = { team = [\"a\", \"b\"] }";
+    for (condition, is_shadowed) in [
+        ("team = [\"a\"]", true),
+        ("team = [\"a\", \"c\"]", false),
+        ("other = [\"a\"]", false),
+        ("other = [\"x\"], team = [\"b\"]", true),
+    ] {
+        let late = format!("late issuer:idp read a;if = {{ {condition} }}");
+        let found = findings(&[early, &late]);
+        assert_eq!(found.len(), usize::from(is_shadowed), "{condition} {found:?}");
+    }
+}
+
+#[test]
+fn a_deny_rule_is_without_effect_if_no_allowed_key_matches_it() {
+    for (allowed, denied, has_effect) in [
+        ("a/**", "a/**", true),
+        ("a/**", "a/b/**", true),
+        ("a/b/**", "a/**", true),
+        ("a", "a/**", false),
+        ("a/b", "a/**", true),
+        ("a/**", "a", false),
+        ("a/**", "a/b", true),
+        ("a/b", "a", false),
+        ("a", "a/b", false),
+        ("a/b", "a/b", true),
+        ("b/**", "a/**", false),
+    ] {
+        let allow = format!("open anyone read {allowed}");
+        let deny = format!("!no anyone read {denied}");
+        let found = findings(&["other anyone read z", &allow, &deny]);
+        let is_reported = found.iter().any(|finding| finding.starts_with("rule \"no\""));
+        assert_eq!(is_reported, !has_effect, "{allowed} {denied} {found:?}");
+    }
+}
+
+#[test]
+fn a_deny_rule_for_a_group_has_an_effect_only_on_its_tokens() {
+    for (group, has_effect) in [("deployers", true), ("others", false)] {
+        let deny = format!("!no group:{group} read a/**");
+        let found = findings(&["open group:deployers read a/**", &deny]);
+        let is_reported = found.iter().any(|finding| finding.starts_with("rule \"no\""));
+        assert_eq!(is_reported, !has_effect, "{group} {found:?}");
+    }
+}
+
+#[test]
+fn a_pattern_that_is_the_folder_of_a_mount_names_no_object_in_it() {
+    let mount = "[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\n";
+    for (on, has_effect) in [("a", false), ("a/b", true), ("a/**", true)] {
+        let rules = [
+            rule(&format!("store anyone read {on};rewrite = \"s/{{key}}\"")),
+            rule("!no anyone read a/s/**"),
+        ];
+        let policy = Policy::parse(&format!("{TOKENS}{mount}{}", rules.concat())).unwrap();
+        let found: Vec<_> = policy.findings().iter().map(ToString::to_string).collect();
+        let is_reported = found.iter().any(|finding| finding.contains("\"no\": has no effect"));
+        assert_eq!(is_reported, !has_effect, "{on} {found:?}");
     }
 }

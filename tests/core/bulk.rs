@@ -443,3 +443,35 @@ async fn items_beyond_the_size_limit_of_the_response_are_rejected_and_the_others
         assert!(told.iter().all(|result| result["url"].is_string()));
     }
 }
+
+#[tokio::test]
+async fn a_body_of_another_type_is_rejected_with_the_expected_type() {
+    let handler = handler(OPEN_RULES).await;
+    let response = handler.handle(&sign(&json!({"method": "GET"})), now()).await;
+    assert!(
+        body(&response).contains("an array of up to 100 requests"),
+        "{}",
+        body(&response)
+    );
+    let query = json!([{"method": "GET", "key": "k", "query": "expires=60"}]);
+    let told = told(&handler, &sign(&query)).await;
+    assert!(told[0].to_string().contains("an object of parameters"), "{}", told[0]);
+}
+
+#[tokio::test]
+async fn an_extension_has_up_to_16_characters() {
+    let handler = handler(OPEN_RULES).await;
+    for (extension, expected) in [
+        ("tar.gz", 200),
+        (&*"a".repeat(16), 200),
+        (&*"a".repeat(17), 400),
+        ("", 400),
+        ("a..b", 400),
+        ("a/b", 400),
+    ] {
+        let response = handler
+            .handle(&ask("POST", &format!("/in/?ext={extension}")), now())
+            .await;
+        assert_eq!(response.status(), expected, "{extension}: {}", body(&response));
+    }
+}

@@ -247,6 +247,7 @@ async fn settings_that_a_form_cannot_have_are_rejected() {
             "EntityTooLarge",
         ),
         ("/new/?form&content-length-range=5,1", 400, "InvalidArgument"),
+        ("/new/?form&content-length-range=6,5", 400, "InvalidArgument"),
         ("/new/?form&content-length-range=-1", 400, "InvalidArgument"),
         (
             "/new/?form&success_action_redirect=javascript:alert(1)",
@@ -458,5 +459,63 @@ async fn the_form_page_does_not_redirect_to_another_site() {
         let mut request = ask("GET", &format!("/new/?form&success_action_redirect={target}"));
         request.base_url = "https://files.example.com/prod".to_owned();
         assert_eq!(handler.handle(&request, now()).await.status(), status, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_for_programs_has_no_redirect_of_its_own_and_a_page_has_at_most_one() {
+    let redirect = |told: &Value| told["fields"].get("success_action_redirect").cloned();
+    assert_eq!(redirect(&told(RULES, form("/new/?form")).await), None);
+    let chosen = "/new/?form&success_action_redirect=https://files.example.com/done";
+    let requested = redirect(&told(RULES, form(chosen)).await);
+    assert_eq!(requested, Some(json!("https://files.example.com/done")));
+    for (path, count) in [("/new/?form", 1), (chosen, 1)] {
+        let request = ask("GET", path).with("accept", "text/html");
+        let response = handler(RULES).await.handle(&request, now()).await;
+        let fields = body(&response).matches("name=\"success_action_redirect\"").count();
+        assert_eq!(
+            (response.status().as_u16(), fields),
+            (200, count),
+            "{path}: {}",
+            body(&response)
+        );
+    }
+}
+
+#[tokio::test]
+async fn equal_limits_of_a_form_are_a_range_and_its_own_parameter_has_no_value() {
+    let exact = told(RULES, form("/new/?form&content-length-range=5,5")).await;
+    let conditions = policy(&exact)["conditions"].clone();
+    assert!(
+        conditions
+            .as_array()
+            .unwrap()
+            .contains(&json!(["content-length-range", 5, 5])),
+        "{conditions}"
+    );
+    let response = handler(RULES).await.handle(&form("/new/?form=1"), now()).await;
+    assert!(body(&response).contains("must not have a value"), "{}", body(&response));
+}
+
+#[tokio::test]
+async fn a_form_accepts_a_range_that_is_a_part_of_a_range_of_the_rule() {
+    for (allowed, requested, expected) in [
+        ("\"image/*\"", "image/*", 200),
+        ("\"image/*\"", "*/*", 415),
+        ("\"image/*\"", "text/*", 415),
+        ("\"image/png\"", "image/*", 415),
+    ] {
+        let rules = format!(
+            "version = 1\n[[rule]]\nid = \"r\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"a/**\"]\n\
+             allow_anonymous_write = true\ncontent_types = [{allowed}]\n"
+        );
+        let request = form(&format!("/a/?form&contentType={requested}"));
+        let response = handler(&rules).await.handle(&request, now()).await;
+        assert_eq!(
+            response.status(),
+            expected,
+            "{allowed} {requested}: {}",
+            body(&response)
+        );
     }
 }

@@ -196,6 +196,7 @@ async fn errors_are_reported_per_object() {
         {"oid": OID, "size": 1.5},
         {"oid": OID, "size": 5_368_709_121_u64},
         {"oid": OID, "size": 0},
+        {"oid": OID, "size": 5_368_709_120_u64},
     ]);
     let (status, told) = handle(&handler, ann(batch("upload", &objects))).await;
     assert_eq!(status, 200);
@@ -213,11 +214,19 @@ async fn errors_are_reported_per_object() {
         Some(422),
         Some(413),
         None,
+        None,
     ];
     assert_eq!(codes.collect::<Vec<_>>(), expected);
     let message = told["objects"][6]["error"]["message"].as_str().unwrap();
     assert!(message.contains("signpost lfs"), "{message}");
     assert_eq!(told["objects"][5]["size"], 1.5);
+    let invalid = json!([{"oid": "12345678", "size": 4}, {"oid": "12345678", "size": 4}]);
+    let (status, told) = handle(&handler, ann(batch("upload", &invalid))).await;
+    assert_eq!(
+        (status, &told["objects"][1]["error"]["code"]),
+        (200, &json!(422)),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -701,6 +710,26 @@ on = [\"lfs/game/locks/secret/**\"]
     assert_eq!(handle(&handler, ann(ask("GET", "/-/lfs/docs/locks"))).await.0, 200);
     assert_eq!(handle(&handler, bob(ask("GET", "/-/lfs/docs/locks"))).await.0, 403);
     assert_eq!(handle(&handler, ask("GET", "/-/lfs/game/locks")).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_caller_who_may_only_write_verifies_the_locks_of_others() {
+    let rules = format!(
+        "{RULES}
+[[rule]]
+id = \"blind\"
+effect = \"deny\"
+who = [\"token:bob\"]
+can = [\"read\"]
+on = [\"lfs/game/**\"]
+"
+    );
+    let folder = Folder::new();
+    let handler = handler_in(&rules, &folder).await;
+    assert_eq!(handle(&handler, ann(lock("plan"))).await.0, 201);
+    let verify = post("/-/lfs/game/locks/verify", &json!({}));
+    let (status, verified) = handle(&handler, bob(verify)).await;
+    assert_eq!((status, paths(&verified["theirs"])), (200, vec!["plan"]), "{verified}");
 }
 
 #[tokio::test]

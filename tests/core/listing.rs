@@ -535,6 +535,24 @@ async fn a_next_that_s3_does_not_know_is_the_fault_of_the_client() {
 }
 
 #[tokio::test]
+async fn another_error_of_s3_for_a_later_page_is_a_failure_of_the_service() {
+    for (status, code) in [
+        ("400 Bad Request", "InvalidRequest"),
+        ("403 Forbidden", "InvalidArgument"),
+    ] {
+        let error = answer(
+            status,
+            &format!("<Error><Code>{code}</Code><Message>m</Message></Error>"),
+        );
+        let s3 = FakeS3::start(&[objects(&cut_off("old")), error]).await;
+        let handler = s3.handler(LISTS_ALL).await;
+        let next = next(&handler.handle(&as_json("/"), now()).await);
+        let response = handler.handle(&as_json(&format!("/?next={next}")), now()).await;
+        assert_eq!(response.status(), 500, "{status} {code}: {}", body(&response));
+    }
+}
+
+#[tokio::test]
 async fn a_head_of_a_listing_equals_a_get_without_the_body() {
     let (response, _) = listed(LISTS_ALL, &[objects(&cut_off("t"))], ask("HEAD", "/a/?json")).await;
     assert_eq!((response.status().as_u16(), body(&response)), (200, ""));

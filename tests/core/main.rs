@@ -38,6 +38,7 @@ mod preparation;
 mod providers;
 mod reference_model;
 mod refusal;
+mod request_log;
 mod rewrite;
 mod rule_sources;
 mod rules;

@@ -394,3 +394,39 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_deny_rule_protects_an_object_under_the_name_that_a_rule_for_an_outer_folder_gives_it() {
+    let rules = r#"
+version = 1
+[[mount]]
+at = "a/b/"
+bucket = "bucket-b"
+[[rule]]
+id = "direct"
+who = ["anyone"]
+can = ["read"]
+on = ["a/b/s/**"]
+[[rule]]
+id = "names"
+who = ["anyone"]
+can = ["read"]
+on = ["a/**"]
+rewrite = "s/{rest}"
+[[rule]]
+id = "secret"
+effect = "deny"
+who = ["anyone"]
+can = ["read"]
+on = ["a/b/secret/**"]
+"#;
+    let handler = serve(rules).await;
+    for (path, expected) in [
+        ("/a/b/secret/x", 403),
+        ("/a/b/s/secret/x", 403),
+        ("/a/b/s/open/x", 307),
+        ("/a/b/open/x", 307),
+    ] {
+        assert_eq!(status(&handler, path).await, expected, "{path}");
+    }
+}

@@ -468,6 +468,47 @@ fn a_local_server_emulates_a_mount_with_a_bucket_of_its_own() {
 }
 
 #[test]
+fn the_region_of_a_mount_may_repeat_the_region_of_its_access_point() {
+    let arn = "arn:aws:s3:us-west-2:123456789012:accesspoint/abc";
+    let rules = format!("version = 1\n[[mount]]\nat = \"a/\"\nbucket = \"{arn}\"\nregion = \"us-west-2\"\n");
+    Policy::parse(&rules).unwrap();
+}
+
+#[test]
+fn a_mount_of_the_command_line_follows_the_rules_of_the_file() {
+    for (at, bucket, is_valid) in [
+        ("a/", "abc", true),
+        ("a", "abc", false),
+        ("", "abc", false),
+        ("-/a/", "abc", false),
+        ("a/", "A_B", false),
+        ("a/", "abc--use1-az4--x-s3", false),
+    ] {
+        assert_eq!(
+            signpost::policy::check_mount(at, bucket).is_ok(),
+            is_valid,
+            "{at} {bucket}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_without_a_bucket_offers_no_action() {
+    let rules = "version = 1\n[[mount]]\nat = \"archive/\"\nbucket = \"acme-archive\"\n[[rule]]\nid = \"all\"\n\
+        who = [\"anyone\"]\ncan = [\"read\", \"list\", \"write\"]\non = [\"**\"]\nallow_anonymous_write = true\n";
+    let page = serve_without_root(rules)
+        .await
+        .handle(&ask("GET", "/").with("accept", "text/html"), now())
+        .await;
+    assert_eq!(page.status(), 200, "{}", body(&page));
+    assert!(
+        body(&page).contains("href=\"archive/\"") && !body(&page).contains("data-can=\"write\""),
+        "{}",
+        body(&page)
+    );
+}
+
+#[test]
 fn a_local_server_replaces_a_mount_and_emulates_the_others_without_an_endpoint() {
     let rules = rules(
         "[[mount]]\nat = \"a/\"\nbucket = \"arn:aws:s3:eu-west-1:123456789012:accesspoint/reports\"\n\

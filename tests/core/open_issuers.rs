@@ -195,3 +195,15 @@ fn the_verifier_of_the_tokens_makes_no_difference() {
             .contains("matches everyone")
     );
 }
+
+#[test]
+fn a_host_of_aws_is_an_issuer_with_sign_up_only_if_it_is_cognito() {
+    for (iss, needs_owner) in [
+        (COGNITO, true),
+        ("https://cognito-idp.example.com/pool", false),
+        ("https://oidc.eks.eu-central-1.amazonaws.com/id/1", false),
+    ] {
+        let result = parse(iss, "", EVERYONE);
+        assert_eq!(result.is_err(), needs_owner, "{iss}: {:?}", result.err());
+    }
+}

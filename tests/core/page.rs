@@ -508,3 +508,29 @@ async fn a_permission_to_upload_does_not_show_names_to_programs_or_below_a_deny(
     let uploads = shown(UPLOAD_ONLY, html("GET", "/drop/partner/?uploads")).await;
     assert_eq!(uploads.status(), 403);
 }
+
+#[tokio::test]
+async fn the_folders_for_uploads_obey_the_search_and_appear_once() {
+    let rules = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"drop/**\", \"public/new/**\"]\n\
+        allow_anonymous_write = true\n[[rule]]\nid = \"public\"\nwho = [\"anyone\"]\ncan = [\"list\"]\non = [\"public/**\"]\n";
+    let links = |page: &str, folder: &str| page.matches(&format!("href=\"{folder}/\"")).count();
+    let root = shown(rules, html("GET", "/")).await;
+    assert_eq!(
+        (links(body(&root), "drop"), links(body(&root), "public")),
+        (1, 1),
+        "{}",
+        body(&root)
+    );
+    let search = shown(rules, html("GET", "/?q=pub")).await;
+    assert_eq!(
+        (links(body(&search), "drop"), links(body(&search), "public")),
+        (0, 1),
+        "{}",
+        body(&search)
+    );
+    // The listing of S3 shows the folders of a prefix that the caller may list.
+    let xml = "<ListBucketResult></ListBucketResult>";
+    let s3 = FakeS3::start(&[answer("200 OK", xml)]).await;
+    let listed = s3.handler(rules).await.handle(&html("GET", "/public/"), now()).await;
+    assert_eq!(links(body(&listed), "new"), 0, "{}", body(&listed));
+}

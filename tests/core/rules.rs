@@ -395,3 +395,71 @@ fn a_deny_rule_can_match_anyone() {
         "version = 1\n[[rule]]\nid = \"r\"\neffect = \"deny\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"**\"]";
     assert!(Policy::parse(text).is_ok());
 }
+
+#[test]
+fn ids_and_epochs_have_a_limited_length_and_plain_characters() {
+    let parse = |text: String| Policy::parse(&format!("version = 1\n{text}\n")).map(drop);
+    let token = |id: &str| parse(format!("[[token]]\nid = \"{id}\"\nsha256 = \"{}\"", digest("secret")));
+    for (id, is_valid) in [
+        ("a-B_9", true),
+        (&*"a".repeat(64), true),
+        (&*"a".repeat(65), false),
+        ("", false),
+        ("a b", false),
+        ("a/b", false),
+        ("é", false),
+    ] {
+        assert_eq!(token(id).is_ok(), is_valid, "{id}");
+    }
+    let epoch = |epoch: &str| parse(format!("[signer]\nepoch = \"{epoch}\""));
+    for (text, is_valid) in [
+        ("a-B_9", true),
+        (&*"a".repeat(16), true),
+        (&*"a".repeat(17), false),
+        ("", false),
+        ("a b", false),
+    ] {
+        assert_eq!(epoch(text).is_ok(), is_valid, "{text}");
+    }
+}
+
+#[test]
+fn a_group_of_a_token_has_a_name_without_a_slash() {
+    for (groups, is_valid) in [("\"ops\"", true), ("\"\"", false), ("\"idp/ops\"", false)] {
+        let rules = format!(
+            "version = 1\n[[token]]\nid = \"a\"\nsha256 = \"{}\"\ngroups = [{groups}]\n",
+            digest("secret")
+        );
+        assert_eq!(Policy::parse(&rules).is_ok(), is_valid, "{groups}");
+    }
+}
+
+#[test]
+fn a_deny_rule_has_no_constraints() {
+    for field in [
+        "expires = \"1m\"",
+        "reuse_url_for = \"1m\"",
+        "cache_control = \"no-store\"",
+        "max_bytes = 1",
+        "overwrite = true",
+        "disposition = \"attachment\"",
+        "content_types = [\"text/plain\"]",
+        "metadata = { team = \"a\" }",
+        "storage_class = \"STANDARD_IA\"",
+        "sse = \"AES256\"",
+        "sse = \"aws:kms\"\nsse_kms_key_id = \"alias/a\"",
+        "sse_kms_key_id = \"alias/a\"",
+        "client_may_set = [\"versionId\"]",
+        "share = [\"read\"]",
+        "share_expires = \"1h\"",
+        "temporary_share_expires = \"1h\"",
+        "rewrite = \"a/{rest}\"",
+    ] {
+        let rules = format!(
+            "version = 1\n[[rule]]\nid = \"r\"\neffect = \"deny\"\nwho = [\"authenticated\"]\ncan = [\"read\"]\n\
+             on = [\"a/**\"]\n{field}\n"
+        );
+        let error = Policy::parse(&rules).expect_err(field).to_string();
+        assert!(error.contains("deny rule"), "{field}: {error}");
+    }
+}

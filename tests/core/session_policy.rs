@@ -7,7 +7,7 @@ use serde_json::Value;
 use signpost::auth::{Issuer, Principal, User};
 use signpost::key::ObjectKey;
 use signpost::operation::Action;
-use signpost::policy::session_policy::{BucketArn, MAX_CHARACTERS, render};
+use signpost::policy::session_policy::{BucketArn, MAX_CHARACTERS, characters, render};
 use signpost::policy::{GrantScope, KeyRange, Policy};
 
 /// A pattern as IAM parses it: `${*}`, `${?}` and `${$}` are literal characters, and every other `${` starts a variable.
@@ -320,6 +320,9 @@ fn a_policy_is_limited_to_the_characters_that_sts_accepts() {
     let length = render(&keys(40, 1), &bucket()).unwrap().len();
     let longest = MAX_CHARACTERS - length + 1;
     assert_eq!(render(&keys(40, longest), &bucket()).unwrap().len(), MAX_CHARACTERS);
+    assert_eq!(characters(&keys(40, longest), &bucket()), Some(MAX_CHARACTERS));
+    assert_eq!(characters(&keys(40, longest + 1), &bucket()), Some(MAX_CHARACTERS + 1));
+    assert_eq!(characters(&GrantScope::default(), &bucket()), None);
     let error = render(&keys(40, longest + 1), &bucket()).unwrap_err().to_string();
     assert!(error.contains("2049 characters"), "{error}");
 }

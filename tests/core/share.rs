@@ -714,3 +714,69 @@ async fn a_link_of_an_issuers_user_is_temporary_and_bound_to_the_issuer() {
         assert_eq!(status(&handler, "GET", "/a/x", &link).await, expected, "{rules}");
     }
 }
+
+#[tokio::test]
+async fn the_error_for_a_long_lifetime_names_the_field_that_limits_it() {
+    let long = "share_expires = \"2h\"\ntemporary_share_expires = \"1h\"";
+    for (more, is_session, field, limit) in [
+        (long, true, "temporary_share_expires", "1h"),
+        (long, false, "share_expires", "2h"),
+        (
+            "share_expires = \"1h\"\ntemporary_share_expires = \"2h\"",
+            true,
+            "share_expires",
+            "1h",
+        ),
+        (
+            "share_expires = \"1h\"\ntemporary_share_expires = \"1h\"",
+            true,
+            "share_expires",
+            "1h",
+        ),
+    ] {
+        let handler = serve(&rules_for_a(more), KEYS).await;
+        let wanted = json!({"prefix": "a/", "expires": "3h", "methods": ["GET"]});
+        let request = if is_session {
+            share_in_session(&session(&handler).await, &wanted)
+        } else {
+            share(&wanted)
+        };
+        let response = handler.handle(&request, now()).await;
+        let expected = format!("allows at most {limit} (`{field}`)");
+        assert!(
+            body(&response).contains(&expected),
+            "{more} {is_session}: {}",
+            body(&response)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_link_for_several_methods_has_the_shortest_lifetime_of_their_rules() {
+    let rule = |id: &str, can: &str, expires: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\nwho = [\"token:ann\"]\ncan = [\"{can}\"]\non = [\"a/**\"]\nshare = [\"{can}\"]\n\
+             share_expires = \"{expires}\"\n"
+        )
+    };
+    for (read, write) in [("1h", "2h"), ("2h", "1h")] {
+        let head = rules_for_a("");
+        let head = &head[..head.find("[[rule]]").unwrap()];
+        let rules = format!("{head}{}{}", rule("r", "read", read), rule("w", "write", write));
+        let handler = serve(&rules, KEYS).await;
+        for (methods, expires, expected) in [
+            (json!(["GET", "PUT"]), "60m", 200),
+            (json!(["GET", "PUT"]), "61m", 400),
+            (json!(["PUT", "GET"]), "61m", 400),
+        ] {
+            let wanted = json!({"prefix": "a/", "expires": expires, "methods": methods});
+            let response = handler.handle(&share(&wanted), now()).await;
+            assert_eq!(
+                response.status(),
+                expected,
+                "{read} {write} {methods}: {}",
+                body(&response)
+            );
+        }
+    }
+}

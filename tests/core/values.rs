@@ -3,7 +3,7 @@
 use signpost::policy::Policy;
 use signpost::request::{ApiRequest, BodyLength};
 
-use crate::support::{With as _, ask, body, handler, json, now};
+use crate::support::{With as _, ask, body, handler, header, json, now, parameter};
 
 /// Rules that let the client set everything.
 const RULES: &str = r#"
@@ -303,5 +303,77 @@ async fn an_upload_with_content_range_is_rejected() {
     for method in ["GET", "HEAD", "DELETE"] {
         let (status, _) = status(ask(method, "/k").with("content-range", "bytes 6-32/33")).await;
         assert_eq!(status, 307, "{method} stores nothing");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_states_one_condition_and_agrees_with_the_rule() {
+    let rules = "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"**\"]\noverwrite = true\n\
+        allow_anonymous_write = true\nexpires = \"5m\"\nstorage_class = \"STANDARD_IA\"\nmetadata = { team = \"a\" }\n\
+        client_may_set = [\"x-amz-storage-class\"]\n";
+    let handler = handler(rules).await;
+    let put = |path: &str| ask("PUT", path).sized(5);
+    for (request, expected) in [
+        (put("/k?ifNoneMatch=*"), 307),
+        (put("/k").with("if-none-match", "*"), 307),
+        (put("/k").with("if-match", "\"a\""), 307),
+        (put("/k").with("if-match", "\"a\"").with("if-none-match", "*"), 400),
+        (put("/k").with("if-match", "*"), 400),
+        (put("/k").with("if-none-match", "\"a\""), 400),
+        (put("/k").with("x-amz-meta-team", "a"), 307),
+        (put("/k").with("x-amz-meta-team", "b"), 400),
+        (put("/k").with("x-amz-storage-class", "STANDARD_IA"), 307),
+        (put("/k").with("x-amz-storage-class", "GLACIER"), 400),
+        (put("/k?expires=300"), 307),
+        (put("/k?expires=301"), 400),
+        (
+            put(&format!("/k?meta-a={}", "x".repeat(2048 - "a".len() - "teama".len()))),
+            307,
+        ),
+        (
+            put(&format!("/k?meta-a={}", "x".repeat(2049 - "a".len() - "teama".len()))),
+            400,
+        ),
+    ] {
+        let context = format!("{:.60} {:?}", format!("{:?}", request.query), request.headers);
+        let response = handler.handle(&request, now()).await;
+        assert_eq!(response.status(), expected, "{context}: {}", body(&response));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_for_an_instruction_needs_no_length_without_a_limit() {
+    for (max_bytes, path, expected) in [
+        ("", "/k?json", 200),
+        ("", "/k?url", 200),
+        ("", "/k", 411),
+        ("max_bytes = 5", "/k?json", 411),
+        ("max_bytes = 5", "/k", 411),
+    ] {
+        let rules = format!(
+            "version = 1\n[[rule]]\nid = \"all\"\nwho = [\"anyone\"]\ncan = [\"write\"]\non = [\"**\"]\n\
+             allow_anonymous_write = true\n{max_bytes}\n"
+        );
+        let request = ApiRequest {
+            length: BodyLength::Missing,
+            ..ask("PUT", path)
+        };
+        let response = handler(&rules).await.handle(&request, now()).await;
+        assert_eq!(response.status(), expected, "{max_bytes} {path}: {}", body(&response));
+    }
+}
+
+#[tokio::test]
+async fn a_condition_of_an_upload_has_the_spelling_of_s3_in_a_redirect() {
+    let handler = handler(RULES).await;
+    for (path, name, value) in [
+        ("/k?ifMatch=\"a\"", "If-Match", "\"a\""),
+        ("/k?ifNoneMatch=*", "If-None-Match", "*"),
+    ] {
+        let response = handler.handle(&ask("PUT", path).sized(5), now()).await;
+        assert_eq!(response.status(), 307, "{path}: {}", body(&response));
+        let location = header(&response, "location");
+        assert_eq!(parameter(location, name).as_deref(), Some(value), "{location}");
+        assert_eq!(parameter(location, &name.to_ascii_lowercase()), None, "{location}");
     }
 }

@@ -75,8 +75,13 @@ class Repository:
         self.run(*set_global, "lfs.customtransfer.signpost.args", " ".join(["lfs", *arguments]), cwd=self.home)
 
 
+def hash_file(file):
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def digest(folder):
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in Path(folder).glob("*.bin")}
+    return {file.name: hash_file(file) for file in Path(folder).glob("*.bin")}
 
 
 def fill(file, mib):

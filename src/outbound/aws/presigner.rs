@@ -13,7 +13,7 @@ use super::plain_names::{is_plain_bucket, is_plain_region};
 use super::sigv4::{DailySigner, SignerCache, SigningScope, UrlRequest};
 use crate::config::{ConfigError, PathStyle, Settings};
 use crate::plan::{
-    Instruction, LISTING_EXPIRES, ListingPlan, PresignError, PresignPlan, PresignedUrl, min_useful_lifetime,
+    Instruction, LISTING_EXPIRES, ListingPlan, PresignError, PresignPlan, PresignedUrl, min_useful_lifetime, origin_of,
 };
 
 /// The maximum number of sessions whose signing keys are cached.
@@ -89,11 +89,7 @@ impl Presigner {
 
     /// Returns scheme and host of the bucket's URLs.
     pub fn origin(&self) -> &str {
-        let host = self.bucket_url.find("://").map_or(0, |scheme| scheme + 3);
-        let end = self.bucket_url[host..]
-            .find('/')
-            .map_or(self.bucket_url.len(), |end| host + end);
-        &self.bucket_url[..end]
+        origin_of(&self.bucket_url)
     }
 
     /// Signs `plan` at `now` with `credentials`. The URL is valid as long as both allow.
