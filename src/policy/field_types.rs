@@ -200,9 +200,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Vec<T>, A::Error> {
-        let problem =
-            "the file can contain several tables with this name, so write it in double brackets, such as [[rule]]";
-        Err(A::Error::custom(problem))
+        Err(A::Error::custom(
+            "write a list of values in brackets, and the name of a list of tables in double brackets, such as [[rule]]",
+        ))
     }
 }
 

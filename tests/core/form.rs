@@ -161,8 +161,12 @@ async fn a_range_of_media_types_requires_that_browsers_save_the_file() {
         "in/**",
         "content_types = [\"video/*\", \"image/png\"]",
     );
+    let home = |on: &str| rule("show", "\"read\"", on, "disposition = \"inline\"").replace("anyone", "authenticated");
     for (more, status) in [
         (String::new(), 200),
+        (home("{user_id}/**"), 400),
+        (home("{user_id}"), 200),
+        (home("{user_id}/{user_id}/x/**"), 200),
         (rule("show", "\"read\"", "in/**", ""), 200),
         (rule("show", "\"read\"", "in/**", "disposition = \"inline\""), 400),
         (rule("show", "\"read\"", "**", "disposition = \"inline\""), 400),

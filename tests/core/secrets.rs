@@ -36,7 +36,9 @@ async fn debug_output_redacts_urls_and_credentials() {
     for secret in ["X-Amz-Signature", SECRET_KEY, SESSION_TOKEN] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
-    assert!(printed.contains("PresignedUrl(redacted)"), "{printed}");
+    for redacted in ["PresignedUrl(redacted)", "TokenDigest(redacted)"] {
+        assert!(printed.contains(redacted), "{printed}");
+    }
 }
 
 #[test]

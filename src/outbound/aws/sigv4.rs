@@ -336,3 +336,69 @@ fn seconds(time: SystemTime) -> u64 {
         .unwrap_or_default()
         .as_secs()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCOPE: SigningScope<'_> = SigningScope {
+        region: "eu-central-1",
+        service: "s3",
+    };
+
+    fn credentials(secret: &str, token: Option<&str>) -> Credentials {
+        Credentials::new("AKIDEXAMPLE", secret, token.map(str::to_owned), None, "test")
+    }
+
+    #[test]
+    fn a_signer_is_used_again_only_for_the_same_credentials_scope_and_day() {
+        let signers = SignerCache::new(NonZeroUsize::MIN);
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(20_000 * SECONDS_OF_DAY + SECONDS_OF_DAY / 2);
+        let own = credentials("secret", Some("token"));
+        let after = |seconds: u64| noon + Duration::from_secs(seconds);
+        let first = signers.get(&own, SCOPE, noon);
+        let again = signers.get(&own, SCOPE, after(SECONDS_OF_DAY / 2 - 1));
+        assert!(Arc::ptr_eq(&first, &again), "the same day");
+        for (change, credentials, scope, time) in [
+            ("the next day", &own, SCOPE, after(SECONDS_OF_DAY / 2)),
+            ("the secret", &credentials("other", Some("token")), SCOPE, noon),
+            ("the token", &credentials("secret", Some("other")), SCOPE, noon),
+            ("no token", &credentials("secret", None), SCOPE, noon),
+            (
+                "the region",
+                &own,
+                SigningScope {
+                    region: "eu-west-1",
+                    ..SCOPE
+                },
+                noon,
+            ),
+            (
+                "the service",
+                &own,
+                SigningScope {
+                    service: "sts",
+                    ..SCOPE
+                },
+                noon,
+            ),
+        ] {
+            let first = signers.get(&own, SCOPE, noon);
+            assert!(!Arc::ptr_eq(&first, &signers.get(credentials, scope, time)), "{change}");
+        }
+    }
+
+    #[test]
+    fn the_host_has_a_port_only_if_it_is_not_the_default_of_the_scheme() {
+        for (origin, host) in [
+            ("https://s3.example", "s3.example"),
+            ("https://s3.example:443", "s3.example"),
+            ("https://s3.example:80", "s3.example:80"),
+            ("http://s3.example:80", "s3.example"),
+            ("http://s3.example:443", "s3.example:443"),
+            ("http://127.0.0.1:9000", "127.0.0.1:9000"),
+        ] {
+            assert_eq!(host_of(origin), host, "{origin}");
+        }
+    }
+}
