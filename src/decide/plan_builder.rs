@@ -379,13 +379,12 @@ fn signed_length(object_request: &ObjectRequest, constraints: &Constraints) -> R
         constraints.check_put(length)?;
     }
     match object_request.length {
-        BodyLength::Chunked => Err(Rejection::NoLength),
         // S3 would reject the redirected request.
-        BodyLength::Missing if object_request.format == ResponseFormat::Redirect => Err(Rejection::NoLength),
+        BodyLength::Chunked | BodyLength::Missing => Err(Rejection::NoLength),
         // Without a limit, a client need not send the length of an empty file.
         BodyLength::Declared(length) => Ok(Some(length).filter(|length| *length > 0 || is_limited)),
-        BodyLength::Missing | BodyLength::Unknown if is_limited => Err(Rejection::LengthRequired { max_bytes }),
-        BodyLength::Missing | BodyLength::Unknown => Ok(None),
+        BodyLength::Unknown if is_limited => Err(Rejection::LengthRequired { max_bytes }),
+        BodyLength::Unknown => Ok(None),
     }
 }
 

@@ -222,3 +222,27 @@ impl Mounts {
         pairs.filter(|(one, other)| one.may_share_objects_with(other))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_among_nested_mounts_takes_logarithmic_time() {
+        const COUNT: usize = 300;
+        let nested = |depth: usize| Mount {
+            at: "a/".repeat(depth),
+            ..Mount::root("bucket")
+        };
+        let mounts = Mounts::new((1..=COUNT).map(|depth| (nested(depth), depth)));
+        for wanted in 0..COUNT {
+            let (mut index, mut steps) = (COUNT - 1, 0);
+            while index > wanted {
+                let jump = mounts.nested[index].jump.filter(|jump| *jump >= wanted);
+                index = jump.or(mounts.nested[index].parent).expect("an outer mount");
+                steps += 1;
+            }
+            assert!(steps <= 3 * COUNT.ilog2(), "{wanted}: {steps}");
+        }
+    }
+}

@@ -89,6 +89,18 @@ impl Pattern {
         key.splitn(own + 1, '/').nth(own).unwrap_or_default()
     }
 
+    /// Returns the text with which all keys of the pattern start.
+    pub(super) fn common_start(&self) -> String {
+        let literals = self.segments.iter().map_while(|segment| match segment {
+            PatternSegment::Literal(text) => Some(text.as_str()),
+            PatternSegment::Claim(_) => None,
+        });
+        let literals: Vec<_> = literals.collect();
+        let is_key = literals.len() == self.segments.len() && !self.below;
+        let folder_end = if is_key || literals.is_empty() { "" } else { "/" };
+        literals.join("/") + folder_end
+    }
+
     /// Returns true if the pattern contains a claim whose meaning depends on the issuer.
     pub(super) fn has_issuer_claim(&self) -> bool {
         self.segments

@@ -74,7 +74,9 @@ impl Rule {
             let plain: Vec<_> = match &self.rewrite {
                 None => vec![on.clone()],
                 Some(rewrite) => {
-                    let mounts = mounts.iter();
+                    // Every key of the pattern is in this mount, or in a mount inside it.
+                    let outermost = mounts.find(&on.common_start()).map_or(0, |mount| mount.at.len());
+                    let mounts = mounts.iter().filter(|mount| mount.at.len() >= outermost);
                     mounts
                         .filter_map(|mount| rewrite.storage_pattern(on, &mount.at))
                         .collect()

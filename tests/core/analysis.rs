@@ -246,6 +246,28 @@ fn aliases_of_denied_keys_are_found() {
 }
 
 #[test]
+fn aliases_in_a_mount_are_found() {
+    let mount = "[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\n";
+    for (direct, expected) in [
+        ("direct token:ann read a/s/**", 1),
+        ("direct token:ann read a/t/**", 0),
+        ("direct token:ann read s/**", 0),
+    ] {
+        let rules = [
+            rule("store token:ci read a/**;rewrite = \"s/{rest}\""),
+            rule(direct),
+            rule("!no anyone read a/docs/x"),
+        ];
+        let policy = Policy::parse(&format!("{TOKENS}{mount}{}", rules.concat())).unwrap();
+        let found: Vec<_> = policy.findings().iter().map(ToString::to_string).collect();
+        let aliases = found
+            .iter()
+            .filter(|finding| finding.contains("also denies requests that rule \"direct\" allows"));
+        assert_eq!(aliases.count(), expected, "{direct} {found:?}");
+    }
+}
+
+#[test]
 fn values_with_an_asterisk_are_found() {
     let wildcard = |field: &str, value: &str| format!("rule \"r\": {field}: {value:?} contains `*`");
     for (rules, expected) in [

@@ -207,3 +207,17 @@ fn a_host_of_aws_is_an_issuer_with_sign_up_only_if_it_is_cognito() {
         assert_eq!(result.is_err(), needs_owner, "{iss}: {:?}", result.err());
     }
 }
+
+#[test]
+fn the_error_names_the_claim_of_the_owner_as_a_key_of_toml() {
+    for (iss, key) in [
+        (GITHUB, "`if = { repository_owner_id = [\"…\"] }`"),
+        (
+            "https://slack.com",
+            "`if = { \"https://slack.com/team_id\" = [\"…\"] }`",
+        ),
+    ] {
+        let error = parse(iss, "", EVERYONE).unwrap_err();
+        assert!(error.contains(key), "{error}");
+    }
+}
