@@ -732,7 +732,7 @@ fn the_expiry_time_of_an_accepted_token_is_known() {
     let expiry = policy()
         .authenticators
         .credential_expiry(&bearer("/a", &token), Some(&known), now());
-    assert_eq!(expiry, Some(now() + std::time::Duration::from_secs(300)));
+    assert_eq!(expiry, Some(now() + std::time::Duration::from_mins(5)));
     let secret = policy()
         .authenticators
         .credential_expiry(&bearer("/a", "secret"), Some(&known), now());
