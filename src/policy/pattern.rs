@@ -304,3 +304,25 @@ fn segment(text: &str) -> Result<PatternSegment, PatternError> {
     }
     Ok(PatternSegment::Literal(text.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_start_is_the_text_with_which_all_keys_of_a_pattern_start() {
+        for (pattern, start) in [
+            ("a", "a"),
+            ("a/b", "a/b"),
+            ("a/**", "a/"),
+            ("a/b/**", "a/b/"),
+            ("a/{sub}/b", "a/"),
+            ("a/{sub}", "a/"),
+            ("{sub}/a", ""),
+            ("{sub}/**", ""),
+            ("**", ""),
+        ] {
+            assert_eq!(pattern.parse::<Pattern>().unwrap().common_start(), start, "{pattern}");
+        }
+    }
+}

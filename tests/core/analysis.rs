@@ -233,6 +233,22 @@ fn aliases_of_denied_keys_are_found() {
         ),
         (
             vec![
+                "store token:ci read docs/**;rewrite = \"s/y/{rest}\"",
+                "direct token:ann read {user_id}/x/**",
+                "!no anyone read docs/x",
+            ],
+            vec![],
+        ),
+        (
+            vec![
+                "store token:ci read docs/**;rewrite = \"s/y/{rest}\"",
+                "direct token:ann read {user_id}/y/**",
+                "!no anyone read docs/x",
+            ],
+            vec!["rule \"no\": also denies requests that rule \"direct\" allows"],
+        ),
+        (
+            vec![
                 store,
                 "direct token:ann read s/**",
                 "open anyone read open/**",
