@@ -156,5 +156,8 @@ def run_faults(schedules, clock, ends, stop):
             injected = all(schedule.seen.get(pair) for schedule in schedules for pair in drawn.items())
             if injected and time.monotonic() >= earliest:
                 break
+        for service, fault in drawn.items():
+            if not all(schedule.seen.get((service, fault)) for schedule in schedules):
+                decks[service].insert(0, fault)
         for schedule in schedules:
             schedule.set_faults(outage)
