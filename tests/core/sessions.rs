@@ -169,6 +169,16 @@ async fn a_failed_renewal_is_not_retried_at_every_request() {
 }
 
 #[tokio::test]
+async fn a_response_of_sts_has_a_maximum_size() {
+    let sts = fake().await;
+    for (spaces, expected) in [(200 * 1024, 307), (256 * 1024, 500)] {
+        sts.answer(Answer::LargeSession(now() + HOUR, spaces));
+        let response = get(&open(&sts).await, now()).await;
+        assert_eq!(response.status(), expected, "{spaces}: {}", body(&response));
+    }
+}
+
+#[tokio::test]
 async fn concurrent_requests_share_a_session_and_its_failure() {
     let sts = fake().await;
     sts.delay(Duration::from_millis(200));

@@ -13,6 +13,8 @@ use crate::fake::{Fake, FakeResponse, ReceivedRequest};
 pub(crate) enum Answer {
     /// A session that expires at this time.
     SessionUntil(SystemTime),
+    /// A session that expires at this time, in a response with this number of spaces at its end.
+    LargeSession(SystemTime, usize),
     /// 403, which clients do not retry.
     Refusal,
     /// A session that expires at this time, if the session policy has at most this many characters. Otherwise 400.
@@ -62,6 +64,7 @@ fn answering(answer: Answer, calls: usize) -> impl FnMut(&ReceivedRequest) -> Fa
         let (status, body) = match answer {
             Answer::SessionForPolicy(_, max) if policy.len() > max => (400, POLICY_TOO_LARGE.to_owned()),
             Answer::SessionForPolicy(end, _) | Answer::SessionUntil(end) => (200, session(number, end)),
+            Answer::LargeSession(end, spaces) => (200, session(number, end) + &" ".repeat(spaces)),
             Answer::Refusal => (403, REFUSAL.to_owned()),
         };
         (status, vec![("content-type", "text/xml".to_owned())], body)

@@ -15,8 +15,12 @@ use crate::config::Settings;
 use crate::outbound::https_client::{BoxError, HttpsClient, Idempotency};
 use crate::outbound::outbound_error::OutboundError;
 
-/// The maximum size of a response: that of the calls to `DynamoDB`.
-const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+/// The maximum size of a response of `DynamoDB`
+/// ([BatchGetItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
+const MAX_DYNAMODB_BYTES: usize = 16 * 1024 * 1024;
+
+/// The maximum size of a response of another service: several times the size of the largest secret, 64 KiB.
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// An AWS service in the region of the settings.
 #[derive(Debug)]
@@ -77,6 +81,13 @@ impl AwsService {
         }
     }
 
+    fn max_response_bytes(&self) -> usize {
+        match self.name {
+            "dynamodb" => MAX_DYNAMODB_BYTES,
+            _ => MAX_RESPONSE_BYTES,
+        }
+    }
+
     /// Opens a connection for the next call.
     pub(super) async fn connect(&self) -> Result<(), BoxError> {
         let (origin, _) = self.endpoint().await?;
@@ -92,7 +103,7 @@ impl AwsService {
     ) -> Result<Response<Bytes>, OutboundError> {
         let service = self.display_name().into();
         let request = self.signed_request(headers, body.into()).await?;
-        let response = self.https.send(request, idempotency, MAX_RESPONSE_BYTES).await;
+        let response = self.https.send(request, idempotency, self.max_response_bytes()).await;
         response.map_err(|source| OutboundError::Send { service, source })
     }
 
