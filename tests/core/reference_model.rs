@@ -66,29 +66,29 @@ fn compare(decisions: usize) -> Counts {
 /// Fails if the generated cases prove little.
 fn assert_coverage(counts: &Counts) {
     let all = counts["requests"];
-    for (name, per_100_000) in [
-        ("allowed", 5_000),
-        ("denied by a deny rule", 2_000),
-        ("no allow rule", 5_000),
-        ("denied by the storage key", 4),
-        ("denied by another name", 8),
-        ("rewritten", 500),
-        ("id", 40),
-        ("denied id", 4),
-        ("sessions", 300),
-        ("session: ended", 10),
-        ("too large", 40),
-        ("no length", 40),
-        ("media type", 40),
-        ("listing: all", 40),
-        ("listing: the way", 10),
-        ("listing: rejected", 500),
-        ("links created", 100),
-        ("link: allowed", 40),
-        ("link: rejected", 100),
+    for (name, per_10_000) in [
+        ("allowed", 500),
+        ("denied by a deny rule", 200),
+        ("no allow rule", 500),
+        ("denied by the storage key", 1),
+        ("denied by another name", 3),
+        ("rewritten", 50),
+        ("id", 10),
+        ("denied id", 1),
+        ("sessions", 30),
+        ("session: ended", 3),
+        ("too large", 10),
+        ("no length", 10),
+        ("media type", 10),
+        ("listing: all", 10),
+        ("listing: the way", 4),
+        ("listing: rejected", 50),
+        ("links created", 30),
+        ("link: allowed", 10),
+        ("link: rejected", 10),
     ] {
         let count = counts.get(name).copied().unwrap_or_default();
-        assert!(count * 100_000 >= all * per_100_000, "{name}: only {count} of {all}");
+        assert!(count * 10_000 >= all * per_10_000, "{name}: only {count} of {all}");
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
         Some(Verifier::Iam),
         Some(Verifier::Signpost),
     ]);
-    (issuer.clone(), issuer, prop::bool::weighted(0.9)).prop_flat_map(|(issuer, other, is_same)| {
+    (issuer.clone(), issuer, prop::bool::weighted(0.7)).prop_flat_map(|(issuer, other, is_same)| {
         let later = if is_same { issuer } else { other };
         let callers = prop::collection::vec(identity(issuer.is_some()), 8);
         let requests = prop::collection::vec(request(), 14);

@@ -393,10 +393,10 @@ impl RuleSet {
         (!folders.is_empty()).then_some(folders)
     }
 
-    /// The groups of the issuer that deny rules name.
+    /// The groups that deny rules name: those of the issuer, and those of tokens.
     pub(crate) fn deny_groups(&self) -> BTreeSet<&str> {
         let entries = self.denies().flat_map(|rule| &rule.who);
-        entries.filter_map(|entry| entry.strip_prefix("group:idp/")).collect()
+        entries.filter_map(|entry| entry.strip_prefix("group:")).collect()
     }
 
     /// The creator of a link as the link stores it, for its use under the rules `now`.
