@@ -6,6 +6,7 @@
 pub struct CurlTarget {
     url: String,
     credential: CurlCredential,
+    /// The parameters that commands repeat, escaped.
     query: String,
 }
 
@@ -45,25 +46,30 @@ impl CurlTarget {
     /// Returns a command that repeats the request and follows the redirect. `arguments` may be empty.
     pub fn follow(&self, arguments: &str) -> String {
         let space = if arguments.is_empty() { "" } else { " " };
-        format!("curl -fL{}{space}{arguments} '{}'", self.user(), self.url(&self.query))
+        format!(
+            "curl -fL{}{space}{arguments} '{}'",
+            self.user(),
+            self.join(&[&self.query])
+        )
     }
 
     /// Returns the command for an upload of up to 5 GiB: request the URL without a body, then send the file to it. It declares
     /// the length, because rules with `max_bytes` require it. `tr` removes the spaces that `wc` prints on some systems.
     pub fn two_steps(&self) -> String {
-        let separator = if self.query.is_empty() { "" } else { "&" };
-        let url = self.url(&format!("{}{separator}url&contentLength=", self.query));
-        let user = self.user();
+        let (user, url) = (self.user(), self.join(&[&self.query, "url&contentLength="]));
         format!("curl -fT FILE \"$(curl -fsS{user} -X PUT '{url}'$(wc -c <FILE | tr -d ' '))\"")
     }
 
     /// Returns the URL with this query.
     pub fn url(&self, query: &str) -> String {
+        self.join(&[query])
+    }
+
+    /// Returns the URL with the share link, if any, and these parts of a query, which may be empty.
+    fn join(&self, parts: &[&str]) -> String {
         let share = (self.credential == CurlCredential::Link).then_some("share=TOKEN");
-        let query: Vec<_> = share
-            .into_iter()
-            .chain(Some(query).filter(|query| !query.is_empty()))
-            .collect();
+        let parts = parts.iter().copied().filter(|part| !part.is_empty());
+        let query: Vec<_> = share.into_iter().chain(parts).collect();
         let separator = if query.is_empty() { "" } else { "?" };
         format!("{}{separator}{}", self.url, query.join("&"))
     }

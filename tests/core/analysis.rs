@@ -30,9 +30,16 @@ fn rule(text: &str) -> String {
     )
 }
 
+const MOUNT: &str = "[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\n";
+
 fn findings(rules: &[&str]) -> Vec<String> {
+    findings_with("", rules)
+}
+
+/// The findings about a rules file with these tables in addition to the rules.
+fn findings_with(tables: &str, rules: &[&str]) -> Vec<String> {
     let rules: String = rules.iter().map(|text| rule(text)).collect();
-    let policy = Policy::parse(&format!("{TOKENS}{rules}")).unwrap();
+    let policy = Policy::parse(&format!("{TOKENS}{tables}{rules}")).unwrap();
     policy.findings().iter().map(ToString::to_string).collect()
 }
 
@@ -263,19 +270,13 @@ fn aliases_of_denied_keys_are_found() {
 
 #[test]
 fn aliases_in_a_mount_are_found() {
-    let mount = "[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\n";
     for (direct, expected) in [
         ("direct token:ann read a/s/**", 1),
         ("direct token:ann read a/t/**", 0),
         ("direct token:ann read s/**", 0),
     ] {
-        let rules = [
-            rule("store token:ci read a/**;rewrite = \"s/{rest}\""),
-            rule(direct),
-            rule("!no anyone read a/docs/x"),
-        ];
-        let policy = Policy::parse(&format!("{TOKENS}{mount}{}", rules.concat())).unwrap();
-        let found: Vec<_> = policy.findings().iter().map(ToString::to_string).collect();
+        let store = "store token:ci read a/**;rewrite = \"s/{rest}\"";
+        let found = findings_with(MOUNT, &[store, direct, "!no anyone read a/docs/x"]);
         let aliases = found
             .iter()
             .filter(|finding| finding.contains("also denies requests that rule \"direct\" allows"));
@@ -321,8 +322,7 @@ fn mounts_of_one_bucket_are_found_only_if_they_can_share_objects() {
         };
         let [first, second] = prefixes;
         let mounts = mount("a/", first) + &mount("b/", second);
-        let policy = Policy::parse(&format!("{TOKENS}{mounts}")).unwrap();
-        assert_eq!(policy.findings().len(), expected, "{prefixes:?}");
+        assert_eq!(findings_with(&mounts, &[]).len(), expected, "{prefixes:?}");
     }
 }
 
@@ -376,14 +376,9 @@ fn a_deny_rule_for_a_group_has_an_effect_only_on_its_tokens() {
 
 #[test]
 fn a_pattern_that_is_the_folder_of_a_mount_names_no_object_in_it() {
-    let mount = "[[mount]]\nat = \"a/\"\nbucket = \"bucket-a\"\n";
     for (on, has_effect) in [("a", false), ("a/b", true), ("a/**", true)] {
-        let rules = [
-            rule(&format!("store anyone read {on};rewrite = \"s/{{key}}\"")),
-            rule("!no anyone read a/s/**"),
-        ];
-        let policy = Policy::parse(&format!("{TOKENS}{mount}{}", rules.concat())).unwrap();
-        let found: Vec<_> = policy.findings().iter().map(ToString::to_string).collect();
+        let store = format!("store anyone read {on};rewrite = \"s/{{key}}\"");
+        let found = findings_with(MOUNT, &[&store, "!no anyone read a/s/**"]);
         let is_reported = found.iter().any(|finding| finding.contains("\"no\": has no effect"));
         assert_eq!(is_reported, !has_effect, "{on} {found:?}");
     }

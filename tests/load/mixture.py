@@ -178,7 +178,7 @@ class RequestMixture:
                 start, end = response.clock_window
                 # The response may be from a window that began after the request.
                 is_one_window = start // rules.REUSE_WINDOW == end // rules.REUSE_WINDOW
-                left = rules.REUSE_WINDOW - (start if is_one_window else 0) % rules.REUSE_WINDOW
+                left = rules.REUSE_WINDOW - start % rules.REUSE_WINDOW if is_one_window else rules.REUSE_WINDOW
                 check(0 < int(cached.group(1)) <= left + 2, f"cached for {cached.group(1)} s of {left:.0f}")
             else:
                 check(response.headers["cache-control"] == "no-store", "another Cache-Control")
